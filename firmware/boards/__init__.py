@@ -1,0 +1,1 @@
+"""Boards: partition tables and pin maps, data only."""

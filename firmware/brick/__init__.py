@@ -1,0 +1,1 @@
+"""The appliance: the MicroPython firmware of a brick."""

@@ -1,0 +1,1 @@
+"""The fleet controller: ledger, receipts in public, and what every kit should run."""
