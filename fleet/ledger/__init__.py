@@ -1,0 +1,1 @@
+"""The ledger in C2SP form: signed notes, checkpoints, tiles, proofs. Knows leaves as bytes; what they mean is ingest's."""
