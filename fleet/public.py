@@ -50,6 +50,16 @@ class ReversedBy:
     cose: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """The first published record-key disclosure of a brick and epoch: the ledger entry (`06 ‖ bytes`, verbatim),
+    its index, and its tlog-proof against the published checkpoint."""
+
+    entry: bytes
+    index: int
+    proof: str
+
+
 class PublicStore(Protocol):
     """Read-only and thread-safe. The plain methods may touch the disk (about a millisecond): call them from
     `def` handlers or a worker thread, not on the event loop. `subscribe` belongs on the event loop."""
@@ -82,8 +92,14 @@ class PublicStore(Protocol):
         """(MK_e, tree size of the disclosure leaf) once the record key of that epoch is published in the ledger."""
         ...
 
+    def disclosure(self, brick8: bytes, epoch: int) -> Disclosure | None:
+        """The same publication with its proof, so that a stranger need not take our word for the key."""
+        ...
+
     def stall(self) -> Mapping[str, Any]:
         """Summary for the live page: `{"name", "development", "origin", "ledger_size", "checkpoint_ms", "now_ms",
         "receipts", "kinds": {word: n}, "findings": n, "hosts": [{"host", "name", "last_ms"}],
-        "bricks": [{"brick", "kit", "seq", "last_ms"}]}`; every number is of published leaves unless it says else."""
+        "bricks": [{"brick", "kit", "seq", "last_ms"}]}`; every number is of published leaves unless it says else.
+        Shown where present: `"people": n` different people so far, and `"left": [{"what", "unit", "left",
+        "of"}]`, what remains of each minted budget or stock (units as in the registry's rights units)."""
         ...
