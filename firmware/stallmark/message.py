@@ -1,0 +1,31 @@
+"""Messages inside sealed frames: kind u8, id u16, one CBOR value of at most 475 bytes (docs/formats/link.md)."""
+
+from stallmark import cbor
+from stallmark.errors import FormatError, LimitError
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+MAX_CBOR = const(475)
+
+
+def encode(kind, id, value):
+    """The plaintext. Raises LimitError when value takes more than 475 bytes, FormatError when it has no CBOR form."""
+    data = cbor.encode(value)
+    if len(data) > MAX_CBOR:
+        raise LimitError("message of {} bytes, at most 475".format(len(data)))
+    return bytes((kind, id >> 8, id & 0xFF)) + data
+
+
+def decode(plaintext):
+    """(kind, id, value). Raises FormatError or LimitError; a kind that is not known is the reader's business."""
+    if len(plaintext) < 4:
+        raise FormatError("message of {} bytes".format(len(plaintext)))
+    if len(plaintext) > MAX_CBOR + 3:
+        raise LimitError("message of {} bytes".format(len(plaintext)))
+    return plaintext[0], plaintext[1] << 8 | plaintext[2], cbor.decode(plaintext[3:])
