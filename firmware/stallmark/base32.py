@@ -25,7 +25,7 @@ def encode(data):
 
 
 def decode(text):
-    """The bytes that encode() made this of. Raises FormatError for any other text: lower case, padding, spare bits."""
+    """The bytes that encode() made this of. FormatError for any other text."""
     if len(text) & 7 not in _BYTES:
         raise FormatError("base32 of {} characters cannot be".format(len(text)))
     out = bytearray()

@@ -1,4 +1,4 @@
-"""Deterministic CBOR (RFC 8949 §4.2.1), narrowed to docs/formats/cbor.md: the one encoding of every format."""
+"""Deterministic CBOR (RFC 8949 §4.2.1), narrowed to docs/formats/cbor.md: what every format uses."""
 
 from collections import namedtuple
 from struct import pack, unpack_from
@@ -11,7 +11,7 @@ Tag = namedtuple("Tag", ("number", "value"))
 INT64_MAX = (1 << 63) - 1
 INT64_MIN = -(1 << 63)
 
-# One-byte heads, made once: small integers, and short byte strings, arrays and maps, need no further arithmetic.
+# One-byte heads, made once: small numbers and short strings need no arithmetic and no allocation.
 _HEAD = tuple(bytes((n,)) for n in range(256))
 _FALSE = _HEAD[0xF4]
 _TRUE = _HEAD[0xF5]
@@ -357,7 +357,7 @@ def _string(value, at):
 
 
 def _check_utf8(data, at):
-    """Raises FormatError unless data is UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, no more than 10FFFF."""
+    """Raises FormatError unless data is UTF-8 as RFC 3629 has it: no surrogates, nothing overlong."""
     more = 0
     low = 0x80
     high = 0xBF

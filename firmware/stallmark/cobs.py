@@ -1,4 +1,4 @@
-"""Consistent overhead byte stuffing (Cheshire and Baker 1999): bytes without 00, one encoding for each input."""
+"""Consistent overhead byte stuffing (COBS): no 00 inside, exactly one encoding for each input."""
 
 from stallmark.errors import FormatError
 

@@ -1,4 +1,4 @@
-"""HMAC, HKDF (RFC 5869), AES-CTR and AES-CMAC (RFC 4493) from SHA-256 and AES-ECB calls: all that stock MicroPython has."""
+"""HMAC, HKDF (RFC 5869), AES-CTR and AES-CMAC (RFC 4493) from what stock MicroPython has."""
 
 from hashlib import sha256 as _sha256
 

@@ -43,7 +43,7 @@ def log(level, text):
 
 
 def parse_text(body):
-    """(number, text) of the body of a notice or log frame, fit for a screen. Raises FormatError when empty."""
+    """(number, text) of the body of a notice or log frame, fit for a screen. FormatError when empty."""
     if not body:
         raise FormatError("notice or log frame without a code")
     try:

@@ -1,4 +1,4 @@
-"""Messages inside sealed frames: kind u8, id u16, one CBOR value of at most 475 bytes (docs/formats/link.md)."""
+"""Messages inside sealed frames: kind, id and one CBOR value (docs/formats/link.md)."""
 
 from stallmark import cbor
 from stallmark.errors import FormatError, LimitError
@@ -15,7 +15,7 @@ MAX_CBOR = const(475)
 
 
 def encode(kind, id, value):
-    """The plaintext. Raises LimitError when value takes more than 475 bytes, FormatError when it has no CBOR form."""
+    """The plaintext. LimitError where value takes over 475 bytes, FormatError where it has no CBOR form."""
     data = cbor.encode(value)
     if len(data) > MAX_CBOR:
         raise LimitError("message of {} bytes, at most 475".format(len(data)))
@@ -23,7 +23,7 @@ def encode(kind, id, value):
 
 
 def decode(plaintext):
-    """(kind, id, value). Raises FormatError or LimitError; a kind that is not known is the reader's business."""
+    """(kind, id, value). FormatError or LimitError; a kind that is not known is the reader's business."""
     if len(plaintext) < 4:
         raise FormatError("message of {} bytes".format(len(plaintext)))
     if len(plaintext) > MAX_CBOR + 3:

@@ -1,0 +1,204 @@
+"""The two ends of a link: the brick opens, the host answers (docs/formats/link.md). Sans-IO."""
+
+from stallmark import frame, handshake
+from stallmark.errors import FormatError
+from stallmark.keys import next_link
+from stallmark.linkend import HINT_MS, IDLE_MS, LinkEnd
+from stallmark.registry import (
+    FRAME_M1,
+    FRAME_M2,
+    FRAME_M3,
+    FRAME_PROVISION_REQUEST,
+    NOTICE_BAD_HANDSHAKE,
+    NOTICE_NO_SESSION,
+    NOTICE_PROVISIONED,
+)
+from stallmark.session import BRICK_TO_HOST, HOST_TO_BRICK
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+BACKOFF_MS = const(250)
+BACKOFF_MAX_MS = const(8000)
+
+
+class BrickLink(LinkEnd):
+    """
+    The brick's end. epoch and key are the link key in the key partition, boot the number of this start.
+
+    advance(epoch, key) makes the next key durable and erases the one before; it returns before M3 goes out.
+    """
+
+    def __init__(self, brick8, epoch, key, boot, make_ecb, random, advance):
+        super().__init__(make_ecb, random)
+        self.brick8 = brick8
+        self.host8 = None  # of the last session
+        self._epoch = epoch
+        self._key = key
+        self._boot = boot
+        self._attempt = 0
+        self._advance = advance
+        self._m1 = None  # the one that waits for its M2
+        self._m1_at = None
+        self._due = None  # when the next M1 goes; None in a session, and before the first poll
+        self._wait = BACKOFF_MS
+
+    def _open(self, now_ms):
+        if self._due is None:
+            if self._session or self._m1_at is not None:
+                return
+        elif now_ms - self._due < 0:
+            return
+        self._attempt += 1
+        self._m1 = handshake.make_m1(
+            self._key, self.brick8, self._epoch, self._boot, self._attempt, self._random(16)
+        )
+        self._m1_at = now_ms
+        self._outbox.append(frame.build(FRAME_M1, self._m1))
+        self._due = None if self._session else self._later(now_ms)
+
+    def _later(self, now_ms):
+        due = now_ms + self._wait
+        self._wait = min(2 * self._wait, BACKOFF_MAX_MS)
+        return due
+
+    def _idle(self, now_ms):
+        if self._due is None:
+            return IDLE_MS if self._session else 0
+        return max(0, min(IDLE_MS, self._due - now_ms))
+
+    def _end(self, reason, now_ms):
+        super()._end(reason, now_ms)
+        self._due = self._later(now_ms)
+
+    def _alive(self):
+        self._wait = BACKOFF_MS
+        self._due = None
+
+    def _no_session(self, now_ms):
+        # Anybody can send such a hint: the session stays until the host has answered the new M1.
+        due = now_ms if self._m1_at is None else max(now_ms, self._m1_at + HINT_MS)
+        if self._due is None or due - self._due < 0:
+            self._due = due
+
+    def _handshake(self, type, body, now_ms):
+        if type == FRAME_M2:
+            self._take_m2(body)
+        elif type == FRAME_PROVISION_REQUEST:
+            self.notice(NOTICE_PROVISIONED, "already provisioned", now_ms)
+        else:
+            return False
+        return True
+
+    def _take_m2(self, m2):
+        m1 = self._m1
+        try:
+            fields = handshake.parse_m2(m2)
+        except FormatError:
+            fields = None
+        good = m1 is not None and fields is not None and fields.epoch == self._epoch
+        if not good or not handshake.check_m2(self._key, m1, m2):
+            self.bad_handshakes += 1
+            return
+        key = self._key
+        following = next_link(key)
+        self._advance(self._epoch + 1, following)
+        self._epoch += 1
+        self._key = following
+        self._m1 = None
+        self._due = None
+        self.host8 = fields.host8
+        self._outbox.append(frame.build(FRAME_M3, handshake.make_m3(key, m1, m2)))
+        self._begin(handshake.session_keys(key, m1, m2), BRICK_TO_HOST)
+
+
+class HostLink(LinkEnd):
+    """
+    The host's end, for whatever brick is on the line.
+
+    find(brick8) gives {epoch: key} or None; commit(brick8, epoch, key) makes the next key durable and returns
+    before M2 goes out; drop(brick8, epoch) forgets the keys below that epoch.
+    """
+
+    def __init__(self, host8, find, commit, drop, make_ecb, random):
+        super().__init__(make_ecb, random)
+        self.host8 = host8
+        self.brick8 = None  # of the session, or of the last good M1 while there is none
+        self.refusal = None  # why the last M1 was not answered, in plain words
+        self._find = find
+        self._commit = commit
+        self._drop = drop
+        self._pending = None  # (M1, M2, key) that wait for M3
+        self._greeted = False
+
+    def _open(self, now_ms):
+        if not self._greeted:
+            self._greeted = True
+            if not self._pending:
+                # A brick that still holds a session with the program that ran here before opens a new one.
+                self.notice(NOTICE_NO_SESSION, "host started", now_ms)
+
+    def _idle(self, now_ms):
+        return IDLE_MS if self._greeted else 0
+
+    def _end(self, reason, now_ms):
+        super()._end(reason, now_ms)
+        self.notice(NOTICE_NO_SESSION, reason, now_ms)
+
+    def _handshake(self, type, body, now_ms):
+        if type == FRAME_M1:
+            refusal = self._take_m1(body)
+            if refusal:
+                self.bad_handshakes += 1
+                self.refusal = refusal
+                self.notice(NOTICE_BAD_HANDSHAKE, refusal, now_ms)
+        elif type == FRAME_M3:
+            self._take_m3(body)
+        else:
+            return False
+        return True
+
+    def _take_m1(self, m1):
+        """Answers a good M1; the reason for not answering a bad one."""
+        if self._pending and self._pending[0] == m1:
+            self._outbox.append(frame.build(FRAME_M2, self._pending[1]))
+            return None
+        try:
+            fields = handshake.parse_m1(m1)
+        except FormatError as error:
+            return str(error)
+        keys = self._find(fields.brick8)
+        if not keys:
+            return "brick not known here"
+        epoch = fields.epoch
+        key = keys.get(epoch)
+        if key is None:
+            return "link key of epoch {} not held".format(epoch)
+        if not handshake.check_m1(key, m1):
+            return "wrong link key"
+        if epoch + 1 not in keys:
+            self._commit(fields.brick8, epoch + 1, next_link(key))
+        if min(keys) < epoch:
+            # Only a brick that holds this key can have made M1, and it never goes back.
+            self._drop(fields.brick8, epoch)
+        m2 = handshake.make_m2(key, m1, self.host8, self._random(16), epoch)
+        self._pending = (m1, m2, key)
+        if not self._session:
+            self.brick8 = fields.brick8
+        self._outbox.append(frame.build(FRAME_M2, m2))
+        return None
+
+    def _take_m3(self, m3):
+        m1, m2, key = self._pending or (None, None, None)
+        if m1 is None or not handshake.check_m3(key, m1, m2, m3):
+            self.bad_handshakes += 1
+            return
+        self._pending = None
+        self.brick8 = m1[:8]
+        self.refusal = None
+        self._begin(handshake.session_keys(key, m1, m2), HOST_TO_BRICK)
