@@ -27,7 +27,7 @@ IDLE_MS = const(60000)
 
 class LinkEnd:
     """
-    One end of a link over one byte stream: feed it frames and the time (monotonic ms), write what poll() gives.
+    One end of a link over one byte stream: feed it frames and monotonic ms, write what poll() gives.
 
     Counters: handshakes (finished), bad_handshakes, bad_tags, resends, repeats (sealed frames that had come
     before), dropped (sealed frames before their turn), unreadable (good tag, bad message), unexpected (frame
@@ -126,7 +126,7 @@ class LinkEnd:
         return out
 
     def next_due(self, now_ms):
-        """Milliseconds until poll() has something to do, at most a minute; receive and send may shorten it."""
+        """Milliseconds until poll() has something to do, at most a minute; receive and send shorten it."""
         if self._outbox or self._events:
             return 0
         idle = self._idle(now_ms)
