@@ -1,4 +1,4 @@
-"""What the public may read of a controller: the protocol that pages, proofs and the live stream are written against."""
+"""What the public may read of a controller: the protocol that pages and proofs are written against."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class LiveEvent(TypedDict):
 class PublicReceipt:
     """A receipt as anyone who holds its handle may see it.
 
-    `cose` is verbatim. `proof` is a C2SP tlog-proof (text) against the published checkpoint, or None while the
-    leaf is younger than that checkpoint. `reversed_by` names later receipts that take this one back
+    `cose` is verbatim. `proof` is a C2SP tlog-proof (text) against the published checkpoint, or None while
+    the leaf is younger than that checkpoint. `reversed_by` names later receipts that take this one back
     (voids and refunds), `findings` what the controller found wrong with the record: registry words.
     """
 
@@ -36,7 +36,7 @@ class PublicReceipt:
     proof: str | None
     reversed_by: Sequence[ReversedBy]
     findings: Sequence[str]
-    duplicate_of: int | None  # index of the earlier receipt of the very same record, which is the one that counts
+    duplicate_of: int | None  # index of the earlier receipt of the very same record: that one counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class ReversedBy:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """The first published record-key disclosure of a brick and epoch: the ledger entry (`06 ‖ bytes`, verbatim),
-    its index, and its tlog-proof against the published checkpoint."""
+    """The first published record-key disclosure of a brick and epoch: the ledger entry (`06 ‖ bytes`,
+    verbatim), its index, and its tlog-proof against the published checkpoint."""
 
     entry: bytes
     index: int
@@ -89,7 +89,8 @@ class PublicStore(Protocol):
         ...
 
     def disclosed(self, brick8: bytes, epoch: int) -> tuple[bytes, int] | None:
-        """(MK_e, tree size of the disclosure leaf) once the record key of that epoch is published in the ledger."""
+        """(MK_e, tree size of the disclosure leaf) once the record key of that epoch is published in the
+        ledger."""
         ...
 
     def disclosure(self, brick8: bytes, epoch: int) -> Disclosure | None:
@@ -97,9 +98,10 @@ class PublicStore(Protocol):
         ...
 
     def stall(self) -> Mapping[str, Any]:
-        """Summary for the live page: `{"name", "development", "origin", "ledger_size", "checkpoint_ms", "now_ms",
-        "receipts", "kinds": {word: n}, "findings": n, "hosts": [{"host", "name", "last_ms"}],
-        "bricks": [{"brick", "kit", "seq", "last_ms"}]}`; every number is of published leaves unless it says else.
-        Shown where present: `"people": n` different people so far, and `"left": [{"what", "unit", "left",
-        "of"}]`, what remains of each minted budget or stock (units as in the registry's rights units)."""
+        """Summary for the live page: `{"name", "development", "origin", "ledger_size", "checkpoint_ms",
+        "now_ms", "receipts", "kinds": {word: n}, "findings": n, "hosts": [{"host", "name", "last_ms"}],
+        "bricks": [{"brick", "kit", "seq", "last_ms"}]}`; every number is of published leaves unless it says
+        else. Shown where present: `"people": n` different people so far, and `"left": [{"what", "unit",
+        "left", "of"}]`, what remains of each minted budget or stock (units as in the registry's rights
+        units)."""
         ...

@@ -1,1 +1,1 @@
-"""The HTTP interface for hosts and for readers of the ledger. Routes only: the work is done in the rooms beside."""
+"""The HTTP interface for hosts and readers of the ledger: routes only, the work is done beside."""

@@ -1,1 +1,4 @@
-"""The ledger in C2SP form: signed notes, checkpoints, tiles, proofs. Knows leaves as bytes; what they mean is ingest's."""
+"""The ledger in C2SP form: signed notes, checkpoints, tiles, proofs.
+
+Knows leaves as bytes; what they mean is `fleet.ingest`'s business.
+"""
