@@ -1,4 +1,4 @@
-"""The key partition: two sectors used in turn, so that a power cut leaves old keys or new (docs/formats/keys.md)."""
+"""The key partition: two sectors in turn, so that a power cut leaves old keys or new (docs/formats/keys.md)."""
 
 from binascii import crc32
 
@@ -61,7 +61,7 @@ class KeyStore:
         """
         The newest fields, or None when blank. Erases the other sector, which may hold keys that have ended.
 
-        Raises FormatError "keys damaged" when there is something and nothing good: it is shown, never erased here.
+        Raises FormatError "keys damaged" when there is something but nothing good: shown, never erased here.
         """
         found = None
         self._newest = None
@@ -82,7 +82,7 @@ class KeyStore:
 
     def save(self, fields):
         """
-        Makes fields durable, then erases the generation before. Raises LimitError when they take over 1,009 bytes.
+        Makes fields durable, then erases the generation before. LimitError when they take over 1,009 bytes.
 
         After an OSError the store holds the old fields, or the new; load() says which.
         """

@@ -1,4 +1,4 @@
-"""Provisioning: bench and brick make the first keys together over plain frames (docs/formats/keys.md). Sans-IO."""
+"""Provisioning: bench and brick make the first keys together, over plain frames (docs/formats/keys.md)."""
 
 from stallmark import cbor, form, keys, keystore
 from stallmark.crypt import equal, hmac, sha256
@@ -27,7 +27,7 @@ def identify_request():
 
 
 def parse_identity(body):
-    """{"hardware", "flash_bytes", "firmware_digest", "entropy"} of an identify answer. Raises as _answer does."""
+    """{"hardware", "flash_bytes", "firmware_digest", "entropy"} of an identify answer; raises as finish()."""
     fields = _answer(body, _IDENTIFY)
     return {
         "hardware": form.text(fields.get(2), "hardware (2)", 64),
@@ -38,12 +38,23 @@ def parse_identity(body):
 
 
 def provision_request(
-    entropy, rental, event_key, event_id, authors, threshold, kit, hub, director_public, host, wall_ms, currency
+    entropy,
+    rental,
+    event_key,
+    event_id,
+    authors,
+    threshold,
+    kit,
+    hub,
+    director_public,
+    host,
+    wall_ms,
+    currency,
 ):
     """
     Body of the request that gives a blank brick its keys.
 
-    entropy: 32 fresh bytes of the bench; authors: [(kid8, public32)], at most seven; threshold of them must sign.
+    entropy: 32 fresh bytes of the bench; authors: up to seven (kid8, public32), of whom threshold must sign.
     Raises FormatError for a field that the brick would refuse.
     """
     fields = {
@@ -88,7 +99,7 @@ def finish(request_body, identity, answer_body):
 
 
 def _answer(body, command):
-    """Fields of an answer to this command. FormatError when it is none, StallmarkError when it is a refusal."""
+    """Fields of an answer to this command. FormatError when it is none, StallmarkError for a refusal."""
     fields = cbor.decode(body)
     if type(fields) is not dict or fields.get(0) != 1:
         raise FormatError("provisioning answer is not a version 1 map")
@@ -106,14 +117,14 @@ class Provisioner:
     """
     The brick's side, while its key partition is blank.
 
-    describe is (hardware text, flash bytes, firmware digest32), random(n) the brick's entropy source. After done,
+    describe is (hardware text, flash bytes, firmware digest32), random(n) the brick's entropy source. Once done,
     the keys are in the key store and wall_ms is the bench's clock.
     """
 
-    def __init__(self, describe, random, keystore):
+    def __init__(self, describe, random, store):
         self._describe = describe
         self._random = random
-        self._keystore = keystore
+        self._store = store
         self._entropy = random(32)  # one for each start-up
         self._finished = None  # digest of the request that was carried out, and its answer
         self.done = False
@@ -142,11 +153,11 @@ class Provisioner:
         if self._finished and self._finished[0] == digest:
             return self._finished[1]  # the bench asks again because the answer was lost
         _check_request(fields)
-        if not self._keystore.blank():
+        if not self._store.blank():
             raise FormatError("already provisioned")
         root = keys.root0(self._entropy, fields[2])
         brick = keys.brick_id(root)
-        self._keystore.save(self._first_keys(brick, root, fields))
+        self._store.save(self._first_keys(brick, root, fields))
         answer = cbor.encode({0: 1, 1: 2, 2: brick, 3: _proof(root, body)})
         self._finished = (digest, answer)
         self.wall_ms = fields[12]

@@ -140,7 +140,7 @@ class Session:
 
     def open(self, body):
         """
-        Takes a sealed frame of this session: (tag is good, (kind, id, value) or None if it brought nothing new).
+        Takes a sealed frame of this session: (tag is good, (kind, id, value) or None if nothing new came).
         """
         ecb, mac, prefix = self._in
         if len(body) < _SHORTEST or not equal(hmac(mac, _SEALED + body[:-16])[:16], body[-16:]):
