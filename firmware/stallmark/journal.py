@@ -1,0 +1,354 @@
+"""The record ring on raw flash: durable before green, safe against a cut at any byte.
+
+docs/formats/record.md"""
+
+from collections import namedtuple
+from struct import pack_into, unpack_from
+
+from stallmark import record
+from stallmark.errors import FormatError, FullError
+from stallmark.marks import Marks
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+PAGE = const(256)
+SECTOR = const(4096)
+PAGES = const(16)  # in a sector
+FIRST = const(2)  # sectors 0 and 1 hold the marks
+CARRY = const(2)  # pages kept for carry-over while the next sector is not erased
+URGENT = const(4)  # pages left in a sector at which the next one is erased without waiting for an idle moment
+EARLY = const(8)  # pages left at which records may be freed by the host's mark alone
+TRIES = const(4)  # pages tried for one record before flash counts as failed
+BLANK = b"\xff" * PAGE
+
+Summary = namedtuple("Summary", "records torn conflicts head_seq")
+
+
+class Journal:
+    """The ring of one brick.
+
+    `flash` has size, read_into(offset, buf), program(offset, data), erase(offset). `reserved` pages are kept
+    for essential records. `carry(first_seq, last_seq)`, where given, is called before records are erased and
+    may append what must be said again (kind 10 rights): append takes essential records from within it.
+
+    Memory: 8 bytes for each sector and buffers of 512 + 256 bytes; nothing grows with the number of
+    records."""
+
+    def __init__(self, flash, reserved=64, carry=None):
+        self._flash = flash
+        self._ring = flash.size // SECTOR - FIRST
+        if self._ring < 3:
+            raise ValueError("journal of {} bytes: expected at least 5 sectors".format(flash.size))
+        self._reserved = reserved
+        self.carry = carry
+        self._carrying = False
+        self._marks = Marks(flash)
+        self._page = bytearray(record.MAX_PAGE)  # image being written
+        self._back = bytearray(record.MAX_PAGE)  # what is read
+        self._seqs = bytearray(8 * self._ring)  # u32 lowest, u32 highest seq of each sector; 0 is none
+        self.head = None
+        self.next_seq = 1
+        self.oldest_seq = 0
+        self.torn = 0
+        self.conflicts = 0
+        self.freed_early = 0
+        self.erase_errors = 0
+        self._sector = 0  # being written
+        self._used = PAGES  # pages of it that are behind us
+        self._open = False  # False until a sector has been written to
+        self._ready = False  # the sector after it was erased to the end in this session
+        self._free = 0  # sectors after it that hold nothing above the freeing mark
+        self._again = False  # the head is to be written again before anything new
+
+    # --- start-up
+
+    def open(self):
+        """Reads every page once; returns Summary(records, torn, conflicts, head_seq). Raises OSError.
+
+        records counts distinct sequence numbers; head_seq is 0 for an empty ring."""
+        self._marks.open()
+        count = 0
+        head_seq = head_at = 0
+        before = first = None  # (seq, CRC) of the good page before, and of the first one of the ring
+        for sector in range(self._ring):
+            low = high = 0
+            at = 0
+            while at < PAGES:
+                size = self._look(sector, at)
+                if size <= 0:
+                    self.torn += -size
+                    at += 1
+                    continue
+                seq = unpack_from(">I", self._back, 6)[0]
+                this = (seq, bytes(self._back[size - 4 : size]))
+                if before is not None and before[0] == seq:
+                    self.conflicts += before[1] != this[1]
+                else:
+                    count += 1
+                before = this
+                if first is None:
+                    first = this
+                # on a repeat the later one is the head; one that began in the first sector came after the
+                # last
+                if seq > head_seq or (seq == head_seq and not (sector == self._ring - 1 and head_at < PAGES)):
+                    head_seq, head_at = seq, sector * PAGES + at
+                low = seq if not low else min(low, seq)
+                high = max(high, seq)
+                at += size // PAGE
+            pack_into(">II", self._seqs, 8 * sector, low, high)
+        if first is not None and before is not first and before[0] == first[0]:
+            count -= 1
+            self.conflicts += before[1] != first[1]
+        if head_seq:
+            self._resume(head_at)
+        self._find_oldest()
+        # marks name records that existed: their numbers are not given twice, even if their pages were lost
+        self.next_seq = max(head_seq, self.host_seq, self.ledger_seq) + 1
+        self._free = 0
+        self._extend()
+        if self._again and self.free_pages > CARRY:
+            self._repeat_head()
+        return Summary(count, self.torn, self.conflicts, head_seq)
+
+    def _look(self, sector, at):
+        """Reads page `at` of a sector: size of the good record there (256, 512; its bytes are in the buffer),
+        0 where blank, -1 where torn."""
+        offset = (FIRST + sector) * SECTOR + at * PAGE
+        back = self._back
+        view = memoryview(back)
+        self._flash.read_into(offset, view[:PAGE])
+        size = record.stated_size(back)
+        if size == PAGE:
+            return PAGE if record.whole(back, PAGE) else -1
+        if size and at + 1 < PAGES:
+            self._flash.read_into(offset + PAGE, view[PAGE:])
+            return size if record.whole(back, size) else -1
+        return 0 if back[0] == 0xFF and view[:PAGE] == BLANK else -1
+
+    def _resume(self, head_at):
+        """Goes on after the head's page, on the first blank page of its sector."""
+        sector, at = head_at // PAGES, head_at % PAGES
+        size = self._look(sector, at)
+        self.head = record.split(self._back)
+        at += size // PAGE
+        while at < PAGES and self._look(sector, at) != 0:
+            at += 1
+        self._sector = sector
+        self._used = at
+        self._open = True
+        self._again = True
+
+    def _repeat_head(self):
+        """Writes the head again: bits of a page torn at its very end can read well once and fade later."""
+        head = self.head
+        self._again = False
+        try:
+            self._write(head.seq, head.public, head.mac, head.private)
+        except FullError:
+            self._again = True
+
+    # --- state
+
+    @property
+    def host_seq(self):
+        """Highest seq that the host said is durable there."""
+        return self._marks.host
+
+    @property
+    def ledger_seq(self):
+        """Highest seq that the controller said is in the ledger."""
+        return self._marks.ledger
+
+    @property
+    def free_pages(self):
+        """Pages that can still be written before the ring is full."""
+        return PAGES - self._used + PAGES * self._free
+
+    def _after(self, steps):
+        return (self._sector + steps) % self._ring if self._open else steps - 1
+
+    def _span(self, sector):
+        return unpack_from(">II", self._seqs, 8 * sector)
+
+    def _extend(self):
+        """Counts the sectors ahead that hold nothing above the host's mark, from where it stopped
+        counting."""
+        most = self._ring - 1 if self._open else self._ring
+        mark = max(self.host_seq, self.ledger_seq)
+        while self._free < most and self._span(self._after(1 + self._free))[1] <= mark:
+            self._free += 1
+
+    def _find_oldest(self):
+        self.oldest_seq = 0
+        for steps in range(1, self._ring + 1):
+            low = self._span(self._after(steps))[0]
+            if low:
+                self.oldest_seq = low
+                return
+
+    # --- marks and erasing
+
+    def mark(self, host_seq, ledger_seq):
+        """Raises the freeing marks (they never fall; above the head they count as the head) and stores them.
+
+        Losing a mark costs repeats, never records. Raises OSError where flash fails."""
+        top = self.next_seq - 1
+        if self._marks.rise(min(host_seq, top), min(ledger_seq, top)):
+            self._extend()
+            self._settle()
+
+    def erase_due(self):
+        """`(first_seq, last_seq)` of the records that `erase_ahead` would erase now, (0, 0) where the sector
+        holds none, or None where there is nothing to do."""
+        if self._ready or not self._free:
+            return None
+        low, high = self._span(self._after(1))
+        if high > self.ledger_seq and self._open and PAGES - self._used >= EARLY:
+            return None
+        return low, high
+
+    def erase_ahead(self):
+        """Call when idle: does at most one erase (45 ms typical, 400 ms at most); True where it did.
+
+        Carries over first. Raises FullError where carry-over found no room, OSError where flash fails."""
+        if self.erase_due() is None:
+            return self._marks.erase_ahead()
+        self._make_ready()
+        return True
+
+    def _make_ready(self):
+        sector = self._after(1)
+        low, high = self._span(sector)
+        if low and self.carry is not None:
+            self._carrying = True
+            try:
+                self.carry(low, high)
+            finally:
+                self._carrying = False
+        self._flash.erase((FIRST + sector) * SECTOR)
+        if high > self.ledger_seq:
+            self.freed_early += high - max(low - 1, self.ledger_seq)
+        pack_into(">II", self._seqs, 8 * sector, 0, 0)
+        self._ready = True
+        self._find_oldest()
+
+    def _settle(self):
+        """Erases ahead without waiting where the sector is nearly used up: what is left belongs to
+        carry-over."""
+        if self._carrying or self._ready or PAGES - self._used >= URGENT or self.erase_due() is None:
+            return
+        try:
+            self._make_ready()
+        except (FullError, OSError):
+            self.erase_errors += 1  # the next append or idle moment tries again
+
+    # --- writing
+
+    def append(self, seq, public, mac, private, essential):
+        """Writes a record; returns when it is durable and read back equal.
+
+        `essential` records may use the last reserved pages. Raises FullError where no page may be used,
+        FormatError where seq is not next_seq, LimitError over 440 bytes, OSError where flash fails."""
+        if seq != self.next_seq:
+            raise FormatError("record {}: expected {}".format(seq, self.next_seq))
+        need = record.page_size(len(public), len(private)) // PAGE
+        if self._again:
+            self._repeat_head()
+        left = PAGES - self._used
+        after = self.free_pages - need - (left if need > left else 0)
+        if after < 0 or (after < CARRY and not self._carrying):
+            raise FullError("journal full: records wait for the host's acknowledgement")
+        if after < self._reserved and not essential and not self._carrying:
+            raise FullError("journal nearly full: the last {} pages are reserved".format(self._reserved))
+        self._write(seq, public, mac, private)
+        self.head = record.Record(seq, public, mac, private)
+        self.next_seq = seq + 1
+        if not self.oldest_seq:
+            self.oldest_seq = seq
+        self._settle()
+
+    def _write(self, seq, public, mac, private):
+        size = record.page_into(self._page, seq, public, mac, private)
+        failed = None
+        for _ in range(TRIES):
+            self._step(size // PAGE)
+            at = self._used
+            self._used += size // PAGE
+            try:
+                if self._program((FIRST + self._sector) * SECTOR + at * PAGE, size):
+                    low, high = self._span(self._sector)
+                    pack_into(">II", self._seqs, 8 * self._sector, low or seq, max(high, seq))
+                    return
+            except OSError as error:
+                failed = error
+            self.torn += 1
+        raise failed or OSError(5, "journal: {} pages in a row read back other bytes".format(TRIES))
+
+    def _program(self, offset, size):
+        image = memoryview(self._page)
+        back = memoryview(self._back)
+        for at in range(0, size, PAGE):
+            self._flash.program(offset + at, image[at : at + PAGE])
+        self._flash.read_into(offset, back[:size])
+        return back[:size] == image[:size]
+
+    def _step(self, need):
+        """Moves on to the next sector where the record does not fit the rest of this one."""
+        if need <= PAGES - self._used:
+            return
+        if not self._free:
+            raise FullError("journal full: records wait for the host's acknowledgement")
+        if not self._ready:
+            if self._carrying or (self.carry is not None and self._span(self._after(1))[0]):
+                raise FullError("journal: the next sector waits to be erased")
+            self._make_ready()
+        self._sector = self._after(1)
+        self._open = True
+        self._used = 0
+        self._free -= 1
+        self._ready = False
+        self._extend()
+
+    # --- reading
+
+    def records(self, from_seq=0):
+        """Generator of the Records from `from_seq` on, in order of seq, each once; of two copies the later.
+
+        May go on while records are appended or erased: it ends at the head as it is when it gets there."""
+        waiting = None
+        sector = self._after(1)
+        for _ in range(self._ring):
+            at = 0
+            while at < PAGES and self._span(sector)[1] >= from_seq:
+                size = self._look(sector, at)
+                if size > 0:
+                    seq = unpack_from(">I", self._back, 6)[0]
+                    if seq >= from_seq:
+                        if waiting is not None and seq > waiting.seq:
+                            done = waiting
+                            waiting = record.split(self._back)
+                            from_seq = seq
+                            yield done
+                        else:
+                            waiting = record.split(self._back)
+                            from_seq = seq
+                    at += size // PAGE
+                else:
+                    at += 1
+            sector = (sector + 1) % self._ring
+        if waiting is not None:
+            yield waiting
+
+    def read(self, seq):
+        """The Record with this seq, or None."""
+        if self.head is not None and seq == self.head.seq:
+            return self.head
+        for found in self.records(seq):
+            return found if found.seq == seq else None
+        return None
