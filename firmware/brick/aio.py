@@ -1,0 +1,38 @@
+"""The few asyncio calls that differ between MicroPython and CPython."""
+
+import asyncio
+
+TimeoutError = asyncio.TimeoutError
+
+if hasattr(asyncio, "sleep_ms"):
+    sleep_ms = asyncio.sleep_ms
+    wait_ms = asyncio.wait_for_ms
+else:
+
+    async def sleep_ms(ms):
+        """Let other tasks run for at least `ms` milliseconds."""
+        await asyncio.sleep(ms / 1000)
+
+    async def wait_ms(awaitable, ms):
+        """The result of `awaitable`, or TimeoutError after `ms` milliseconds and its cancellation."""
+        return await asyncio.wait_for(awaitable, ms / 1000)
+
+
+class Flag:
+    """A wake-up that is kept until somebody waits: `raise_()` from any task, `wait(ms)` in one task."""
+
+    def __init__(self):
+        self._event = asyncio.Event()
+
+    def raise_(self):
+        self._event.set()
+
+    async def wait(self, ms):
+        """True as soon as the flag was raised since the last wait, False after `ms` milliseconds."""
+        if not self._event.is_set():
+            try:
+                await wait_ms(self._event.wait(), ms)
+            except TimeoutError:
+                return False
+        self._event.clear()
+        return True

@@ -1,0 +1,50 @@
+"""Every time and limit of the appliance that is a choice and not a wire number, in one place."""
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+# NFC reader
+POLL_MS = const(60)  # from the start of one poll to the start of the next
+REMOVED_AFTER = const(3)  # polls without the card before it counts as taken away
+COOLDOWN_MS = const(2000)  # the same card must have been away this long to count as a new tap
+RECENT_CARDS = const(8)  # cards whose cooldown is watched; the oldest is forgotten first
+READ_ATTEMPTS = const(3)  # polls in which a card's memory may fail to read before it counts as unreadable
+SELF_CHECK_MS = const(5000)
+SOFT_AFTER = const(3)  # failures in a row before the chip is set up anew; twice as many: its reset line
+FAULT_RETRY_MS = const(1000)
+
+# QR scanner
+QR_MAX = const(128)  # characters of a code that counts as an event (docs/formats/event.md)
+QR_LINE_MAX = const(4096)  # bytes after which a line without an end is given up
+QR_REPEAT_MS = const(2000)
+
+# Link
+LINK_BAUD = const(115200)
+DIAGNOSTICS_MS = const(30000)
+STATUS_MIN_MS = const(1000)  # status on change, at most once in this time
+MARK_LAZY_MS = const(1000)  # acknowledgement marks are written when this long unwritten, or
+MARK_RECORDS = const(64)  # when this many records newer than the written one
+IDLE_MS = const(2000)  # no tap for this long: signatures may be checked, sectors erased
+IDLE_PATIENCE_MS = const(30000)  # but work does not wait longer than this for a quiet moment
+PENDING_SLICES = const(24)  # slices that wait for their signature check; more are dropped and asked for again
+
+# Clock
+CLOCK_STEP_MS = const(2000)  # a correction larger than this is a record of its own
+
+# Decisions
+COLLECTIVE_MS = const(60000)  # repeated denials of one subject within this time merge into one record
+COLLECTIVE_SUBJECTS = const(16)
+
+# Epochs
+EPOCH_RECORDS = const(1024)
+
+# Supervisor
+FEED_MS = const(500)
+WATCHDOG_MS = const(10000)
+RESTART_MS = const(1000)  # a task that ended by an error starts again after this time
+GC_THRESHOLD = const(16384)

@@ -1,0 +1,137 @@
+"""Counters of what went wrong or was refused, by the numbers of docs/formats/registry.md."""
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+# Link and frames
+LINK_NOISE = const(1)
+LINK_OVERSIZE = const(2)
+LINK_UNKNOWN = const(3)
+LINK_BAD_TAGS = const(4)
+LINK_RESENDS = const(5)
+LINK_HANDSHAKES = const(6)
+LINK_DROPPED = const(7)
+LINK_REPEATS = const(8)
+LINK_BAD_MESSAGES = const(9)
+ACK_TAG_WRONG = const(10)
+ACK_BEYOND_HEAD = const(11)
+# NFC reader
+NFC_NO_ACK = const(16)
+NFC_NO_ANSWER = const(17)
+NFC_DAMAGED = const(18)
+NFC_CHIP_STATUS = const(19)
+NFC_SOFT_STARTS = const(20)
+NFC_HARD_RESETS = const(21)
+NFC_TWO_CARDS = const(22)
+NFC_UNREADABLE = const(23)
+NFC_COOLDOWN = const(24)
+NFC_ISSUED_WRONG = const(25)
+NFC_FRAMES_DAMAGED = const(26)
+# QR scanner
+QR_EMPTY = const(32)
+QR_TOO_LONG = const(33)
+QR_NOT_TEXT = const(34)
+QR_SETUP_CODE = const(35)
+QR_REPEAT = const(36)
+QR_LINE_OVERFLOW = const(37)
+QR_PASS_WRONG = const(38)
+QR_CONFIGURED = const(39)
+QR_FAULTS = const(40)
+# Decisions and journal
+DECISIONS = const(48)
+JOURNAL_FULL = const(49)
+DECIDED_WITHOUT_RECORD = const(50)
+COLLECTED = const(51)
+JOURNAL_TORN = const(52)
+JOURNAL_CONFLICTS = const(53)
+JOURNAL_FREED_EARLY = const(54)
+FLASH_ERRORS = const(55)
+EVENTS_REFUSED = const(56)
+# Housekeeping
+CLOCK_STEPS = const(64)
+TASK_RESTARTS = const(65)
+TASK_LATE = const(66)
+SLICES_DROPPED = const(67)
+CHUNKS_WRONG = const(68)
+INSTALLS_REFUSED = const(69)
+BOOTS = const(70)
+
+NAMES = (
+    (LINK_NOISE, "link noise"),
+    (LINK_OVERSIZE, "link frames too long"),
+    (LINK_UNKNOWN, "link frames of unknown version or type"),
+    (LINK_BAD_TAGS, "link frames with a wrong tag"),
+    (LINK_RESENDS, "link frames resent"),
+    (LINK_HANDSHAKES, "link handshakes"),
+    (LINK_DROPPED, "link frames out of order"),
+    (LINK_REPEATS, "link frames repeated"),
+    (LINK_BAD_MESSAGES, "messages not understood"),
+    (ACK_TAG_WRONG, "ledger marks with a wrong tag"),
+    (ACK_BEYOND_HEAD, "acknowledgements of records not written"),
+    (NFC_NO_ACK, "NFC commands not acknowledged"),
+    (NFC_NO_ANSWER, "NFC commands not answered"),
+    (NFC_DAMAGED, "NFC answers not understood"),
+    (NFC_CHIP_STATUS, "NFC exchanges failed"),
+    (NFC_SOFT_STARTS, "NFC chip set up anew"),
+    (NFC_HARD_RESETS, "NFC chip reset by its line"),
+    (NFC_TWO_CARDS, "two cards at once"),
+    (NFC_UNREADABLE, "unreadable tags"),
+    (NFC_COOLDOWN, "taps within the cooldown"),
+    (NFC_ISSUED_WRONG, "issued tags with a wrong MAC"),
+    (NFC_FRAMES_DAMAGED, "NFC frames damaged"),
+    (QR_EMPTY, "codes without content"),
+    (QR_TOO_LONG, "codes too long"),
+    (QR_NOT_TEXT, "codes with control or foreign characters"),
+    (QR_SETUP_CODE, "scanner set-up codes shown"),
+    (QR_REPEAT, "codes repeated"),
+    (QR_LINE_OVERFLOW, "scanner lines without an end"),
+    (QR_PASS_WRONG, "passes with a wrong MAC"),
+    (QR_CONFIGURED, "scanner set up"),
+    (QR_FAULTS, "scanner not answering"),
+    (DECISIONS, "decisions"),
+    (JOURNAL_FULL, "decisions refused by a full journal"),
+    (DECIDED_WITHOUT_RECORD, "outcomes without a record"),
+    (COLLECTED, "denials merged"),
+    (JOURNAL_TORN, "journal pages torn"),
+    (JOURNAL_CONFLICTS, "journal pages in conflict"),
+    (JOURNAL_FREED_EARLY, "journal pages freed early"),
+    (FLASH_ERRORS, "flash operations failed"),
+    (EVENTS_REFUSED, "injected events refused"),
+    (CLOCK_STEPS, "clock steps"),
+    (TASK_RESTARTS, "tasks restarted"),
+    (TASK_LATE, "tasks late"),
+    (SLICES_DROPPED, "slices dropped"),
+    (CHUNKS_WRONG, "chunks out of place"),
+    (INSTALLS_REFUSED, "bundles refused"),
+    (BOOTS, "start-ups"),
+)
+
+
+class Counters:
+    """Counts by number; only the numbers above exist, so a fault cannot make memory grow."""
+
+    def __init__(self):
+        self._values = {}
+        for number, _ in NAMES:
+            self._values[number] = 0
+
+    def add(self, number, by=1):
+        """Count an occurrence."""
+        self._values[number] += by
+
+    def set(self, number, value):
+        """Take over a count that another part keeps itself."""
+        self._values[number] = value
+
+    def get(self, number):
+        """The count so far."""
+        return self._values[number]
+
+    def snapshot(self):
+        """`[[number, value] …]` of everything that is not zero, in order of number."""
+        return [[number, self._values[number]] for number, _ in NAMES if self._values[number]]

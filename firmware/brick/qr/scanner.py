@@ -1,0 +1,172 @@
+"""The QR scanner task: finds the module's speed, sets it up, closes set-up codes, hands on codes."""
+
+from brick import aio, config
+from brick import counters as count
+from brick.errors import NoAnswer
+from brick.qr import command
+from brick.qr.lines import ANSWER, CODE, Lines
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+GOOD = const(1)  # scanner states of the status message
+FAULT = const(2)
+
+_ANSWER_MS = const(300)
+_TRIES = const(2)
+_SILENCE_MS = const(200)  # a code in the middle of which the line is silent this long is damaged
+_BAUD = const(115200)
+_CHUNK = const(64)
+_SILENT_LINE_MS = const(20)
+
+# (zone, bits that are ours, their value). The module's light and sound are off: only the brick's speak.
+SETTINGS = (
+    (command.ZONE_SETUP, 0x03, command.SETUP_CLOSED),
+    (command.ZONE_TAIL, 0xFF, command.TAIL_CR),
+    (command.ZONE_OUTPUT, 0x03, 0x00),
+    (command.ZONE_SAME_CODE, 0x80, 0x00),
+    (command.ZONE_INTERVAL, 0xFF, 0x03),
+    (command.ZONE_READ_TIME, 0xFF, 0x00),
+    (command.ZONE_AIM, 0x80, 0x00),
+    (command.ZONE_MODE, 0xC3, command.MODE_CONTINUOUS),
+)
+
+
+class Scanner:
+    """The task. `open_line(baud)` gives a line (`async readinto`, `write`), `desk.scan(bytes)`."""
+
+    def __init__(self, open_line, desk, counters, ticks):
+        self._open = open_line
+        self._desk = desk
+        self._counters = counters
+        self._ticks = ticks
+        self._line = None
+        self._baud = _BAUD
+        self._lines = Lines(config.QR_MAX + 1, config.QR_LINE_MAX)
+        self._chunk = bytearray(_CHUNK)
+        self._answer = None
+        self._last = None
+        self._last_at = 0
+        self.state = FAULT
+
+    async def run(self, pulse):
+        """Read for ever; a module that does not answer is a state, and what it sends is still taken."""
+        checked = self._ticks()
+        while True:
+            pulse.beat()
+            if self.state == FAULT:
+                if not await self._set_up(pulse):
+                    self._counters.add(count.QR_FAULTS)
+                    await self._receive(config.FAULT_RETRY_MS)
+                checked = self._ticks()
+                continue
+            if await self._receive(config.SELF_CHECK_MS // 4):
+                checked = self._ticks()
+            elif self._ticks() - checked >= config.SELF_CHECK_MS:
+                await self._check()
+                checked = self._ticks()
+
+    async def _check(self):
+        """A module that lost power runs with its saved settings: are set-up codes still closed?"""
+        try:
+            if (await self._get(command.ZONE_SETUP)) & 0x03 != command.SETUP_CLOSED:
+                self.state = FAULT
+        except NoAnswer:
+            self.state = FAULT
+
+    async def _set_up(self, pulse):
+        for baud in (self._baud,) + tuple(baud for baud, _ in command.BAUDS if baud != self._baud):
+            pulse.beat()
+            self._line = self._open(baud)
+            self._lines.expire()
+            try:
+                await self._ask(command.read(command.ZONE_BAUD, 2), 2)
+            except NoAnswer:
+                continue
+            try:
+                await self._configure(baud)
+            except NoAnswer:
+                return False
+            self.state = GOOD
+            self._counters.add(count.QR_CONFIGURED)
+            return True
+        return False
+
+    async def _configure(self, baud):
+        changed = False
+        for zone, mask, value in SETTINGS:
+            present = await self._get(zone)
+            wanted = present & ~mask & 0xFF | value
+            if wanted != present:
+                await self._ask(command.write(zone, bytes((wanted,))), 1)
+                if await self._get(zone) != wanted:
+                    raise NoAnswer("zone 0x%04x does not keep its value" % zone)
+                changed = True
+        if baud != _BAUD:
+            await self._faster()
+            changed = True
+        self._baud = _BAUD
+        if changed:  # saved, so that set-up codes stay closed when the module restarts by itself
+            await self._ask(command.save(), 1)
+
+    async def _faster(self):
+        for baud, code in command.BAUDS:
+            if baud == _BAUD:
+                self._line.write(command.write(command.ZONE_BAUD, code))
+        # The confirmation may come at either speed, so it is not waited for: the next answer tells.
+        await self._receive(_ANSWER_MS)
+        self._line = self._open(_BAUD)
+        self._lines.expire()
+        await self._ask(command.read(command.ZONE_BAUD, 2), 2)
+
+    async def _get(self, zone):
+        return (await self._ask(command.read(zone), 1))[0]
+
+    async def _ask(self, data, length):
+        """Send a command until it is answered with `length` bytes; NoAnswer after the last try."""
+        for _ in range(_TRIES):
+            self._answer = None
+            self._line.write(data)
+            deadline = self._ticks() + _ANSWER_MS
+            while self._ticks() < deadline:
+                await self._receive(deadline - self._ticks())
+                if self._answer is not None and len(self._answer) == length:
+                    return self._answer
+        raise NoAnswer("scanner does not answer")
+
+    async def _fill(self):
+        n = await self._line.readinto(self._chunk)
+        if not n:
+            await aio.sleep_ms(_SILENT_LINE_MS)
+            return
+        for kind, data in self._lines.feed(self._chunk, n):
+            if kind == ANSWER:
+                self._answer = data
+            elif kind == CODE:
+                self._code(data)
+            else:
+                self._counters.add(count.QR_LINE_OVERFLOW)
+
+    async def _receive(self, ms):
+        """Wait for bytes for at most `ms` milliseconds and handle them; True if any came."""
+        try:
+            await aio.wait_ms(self._fill(), max(1, min(ms, _SILENCE_MS)))
+            return True
+        except aio.TimeoutError:
+            if self._lines.expire():
+                self._counters.add(count.QR_LINE_OVERFLOW)
+            return False
+
+    def _code(self, data):
+        now = self._ticks()
+        if data == self._last and now - self._last_at < config.QR_REPEAT_MS:
+            self._last_at = now
+            self._counters.add(count.QR_REPEAT)
+            return
+        self._last, self._last_at = data, now
+        self._desk.scan(data)
