@@ -86,7 +86,7 @@ def parse(data):
     _check_parts(header, receipts, evidence, private)
     head = parse_header(header)
     if head.fields[5] != len(receipts):
-        raise FormatError("batch: {} receipts where its header counts {}".format(len(receipts), head.fields[5]))
+        raise FormatError("batch: {} receipts, its header counts {}".format(len(receipts), head.fields[5]))
     if head.fields[4] != root(receipts):
         raise FormatError("batch: root32 (4) is not that of its receipts")
     return Batch(header, head, receipts, evidence, private)

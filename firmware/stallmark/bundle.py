@@ -28,8 +28,8 @@ Bundle = namedtuple("Bundle", "type payload signatures digest fields")
 
 
 def manifest(
-    artefact, rev, kind=ARTEFACT_RULESET, fallback=(), engine=(1, 1), hardware=(), valid_until_ms=None, golden=(),
-    name="", terms16=None, since_ms=0,
+    artefact, rev, kind=ARTEFACT_RULESET, fallback=(), engine=(1, 1), hardware=(), valid_until_ms=None,
+    golden=(), name="", terms16=None, since_ms=0,
 ):  # fmt: skip
     """Payload bytes that name an artefact (bytes) and say where and when it may be installed. Raises
     FormatError."""
@@ -73,12 +73,13 @@ def check_fields(f):
 def pae(payload_type, payload):
     """DSSE pre-authentication encoding: what the authors sign."""
     kind = payload_type.encode()
-    return b"DSSEv1 " + str(len(kind)).encode() + b" " + kind + b" " + str(len(payload)).encode() + b" " + payload
+    return b" ".join((b"DSSEv1", str(len(kind)).encode(), kind, str(len(payload)).encode(), payload))
 
 
 def envelope(payload_type, payload, signatures):
     """Envelope bytes; signatures are `(kid8, signature64)`, at most four. Raises FormatError, LimitError."""
-    data = cbor.encode(_check_envelope({0: 1, 1: payload_type, 2: payload, 3: [list(pair) for pair in signatures]}))
+    fields = {0: 1, 1: payload_type, 2: payload, 3: [list(pair) for pair in signatures]}
+    data = cbor.encode(_check_envelope(fields))
     if len(data) > MAX_ENVELOPE:
         raise LimitError("envelope of {} bytes: expected at most {}".format(len(data), MAX_ENVELOPE))
     return data

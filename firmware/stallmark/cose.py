@@ -38,7 +38,9 @@ def protected(kid8):
 
 def to_be_signed(protected, payload):
     """Sig_structure of RFC 9052 §4.4 with empty external data: what is signed with Ed25519."""
-    return b"".join((_SIG_CONTEXT, bstr_head(len(protected)), protected, b"\x40", bstr_head(len(payload)), payload))
+    return b"".join(
+        (_SIG_CONTEXT, bstr_head(len(protected)), protected, b"\x40", bstr_head(len(payload)), payload)
+    )
 
 
 def assemble(protected, payload, signature):
@@ -61,7 +63,7 @@ def split(cose):
     if size > MAX_BYTES:
         raise LimitError("COSE_Sign1 of {} bytes: expected at most {}".format(size, MAX_BYTES))
     if size < 84 or cose[:3] != b"\xd2\x84\x4d" or cose[16] != 0xA0:
-        raise FormatError("not a COSE_Sign1 with tag 18, a protected header of 13 bytes and no unprotected one")
+        raise FormatError("not a COSE_Sign1 with tag 18, 13 bytes of protected header and no other")
     head = cose[3:8]
     if head == _OURS:
         alg = ALG_ED25519

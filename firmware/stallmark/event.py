@@ -5,15 +5,11 @@ from collections import namedtuple
 from stallmark import cbor, form
 from stallmark.registry import QUALITY_UNSET, TRUST_ANONYMOUS
 
-Event = namedtuple(
-    "Event",
-    "type trust subject wall_ms uptime_ms quality spread_ms nonce basket_minor items tip_minor lines signal "
-    "token_counter staff reference source boot seq",
-)
 _NAMES = (
-    "type", "trust", "subject", "wall_ms", "uptime_ms", "quality", "spread_ms", "nonce", "basket_minor", "items",
-    "tip_minor", "lines", "signal", "token_counter", "staff", "reference", "source", "boot", "seq",
-)  # fmt: skip
+    "type trust subject wall_ms uptime_ms quality spread_ms nonce basket_minor items tip_minor lines signal "
+    "token_counter staff reference source boot seq"
+)
+Event = namedtuple("Event", _NAMES)
 MAX_LINES = 64
 MAX_BYTES = 2048
 
@@ -21,10 +17,11 @@ MAX_BYTES = 2048
 def make(**given):
     """An Event from named values; what is not given is None (trust 0, quality unset). Raises FormatError
     for a name that no event has."""
+    names = _NAMES.split()
     for name in given:
-        if name not in _NAMES:
-            form.fail("event " + name, "one of " + " ".join(_NAMES))
-    values = [given.get(name) for name in _NAMES]
+        if name not in names:
+            form.fail("event " + name, "one of " + _NAMES)
+    values = [given.get(name) for name in names]
     if values[1] is None:
         values[1] = TRUST_ANONYMOUS
     if values[5] is None:

@@ -9,7 +9,7 @@ MAX_BYTES = 65535  # C2SP tlog-tiles: an entry's length is u16
 def entry(leaf_type, payload):
     """Entry bytes of a leaf. Raises FormatError where it would not fit 65,535 bytes."""
     if not 0 < leaf_type < 256 or len(payload) >= MAX_BYTES:
-        form.fail("leaf type {} of {} bytes".format(leaf_type, len(payload)), "type 1 to 255, under 65,535 bytes")
+        form.fail("leaf {} of {} bytes".format(leaf_type, len(payload)), "type 1 to 255, under 65,535 bytes")
     return bytes((leaf_type,)) + payload
 
 
@@ -112,7 +112,8 @@ def _window(f):
     for span in form.array(f[3], "window spans (3)", 10000):
         form.array(span, "window span (3)", 3, 3)
         form.octets(span[0], "window brick (3)", 8)
-        form.uint(span[2], "window last seq (3)", form.U32, form.uint(span[1], "window first seq (3)", form.U32))
+        first = form.uint(span[1], "window first seq (3)", form.U32)
+        form.uint(span[2], "window last seq (3)", form.U32, first)
     return f
 
 

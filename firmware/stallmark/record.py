@@ -122,7 +122,7 @@ def salt(k_only, boot, seq, rand):
 def page_size(public_size, private_size):
     """256 or 512: the flash pages that a record takes. Raises LimitError over 440 bytes of parts."""
     if public_size + private_size > MAX_PARTS:
-        raise LimitError("record of {} + {} bytes: expected at most {}".format(public_size, private_size, MAX_PARTS))
+        raise LimitError("record of {} + {} bytes: expected at most 440".format(public_size, private_size))
     return PAGE if OVERHEAD + public_size + private_size <= PAGE else MAX_PAGE
 
 
@@ -203,7 +203,7 @@ def from_parts(seq, public, mac, private):
     seq, and the commitment to the private part. MAC and chain are the caller's.
 
     Raises FormatError with the reason."""
-    if type(seq) is not int or type(public) is not bytes or type(mac) is not bytes or type(private) is not bytes:
+    if not (type(seq) is int and type(public) is bytes and type(mac) is bytes and type(private) is bytes):
         raise FormatError("record parts: expected a number and three byte strings")
     if len(mac) != 16:
         raise FormatError("record MAC of {} bytes: expected 16".format(len(mac)))

@@ -41,7 +41,7 @@ class CompactRange:
         self.size = size
         self.hashes = list(hashes)
         if _ones(size) != len(self.hashes):
-            raise FormatError("compact range of {} hashes does not fit size {}".format(len(self.hashes), size))
+            raise FormatError("compact range: {} hashes do not fit size {}".format(len(self.hashes), size))
 
     def append(self, hash32):
         """Adds a leaf hash; returns the roots of the subtrees that it completed, smallest first."""
