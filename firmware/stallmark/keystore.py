@@ -1,4 +1,4 @@
-"""The key partition: two sectors in turn, so that a power cut leaves old keys or new (docs/formats/keys.md)."""
+"""The key partition: two sectors in turn, so that a power cut leaves old or new (docs/formats/keys.md)."""
 
 from binascii import crc32
 

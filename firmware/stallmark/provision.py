@@ -117,8 +117,8 @@ class Provisioner:
     """
     The brick's side, while its key partition is blank.
 
-    describe is (hardware text, flash bytes, firmware digest32), random(n) the brick's entropy source. Once done,
-    the keys are in the key store and wall_ms is the bench's clock.
+    describe is (hardware text, flash bytes, firmware digest32), random(n) the brick's entropy source. Once
+    done, the keys are in the key store and wall_ms is the bench's clock.
     """
 
     def __init__(self, describe, random, store):
