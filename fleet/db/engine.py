@@ -33,7 +33,7 @@ class Database:
         """`url` is a SQLAlchemy URL or the path of an SQLite file, made if absent. Raises ConfigError where
         another process has it open or its schema is another version's."""
         self._lock_file: int | None = None
-        self._write_lock = RLock()
+        self.lock = RLock()  # held by the one transaction that writes
         if isinstance(url, Path):
             url.parent.mkdir(parents=True, exist_ok=True)
             self._lock_file = _only_writer(url)
@@ -52,7 +52,7 @@ class Database:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction, committed and durable when the block ends; rolled back where it raises."""
-        with self._write_lock, self._writer.begin() as connection:
+        with self.lock, self._writer.begin() as connection:
             yield connection
 
     @contextmanager
