@@ -1,4 +1,4 @@
-"""Finds a MicroPython (unix port) that can run the firmware: on the PATH, else the wheel's beside this Python."""
+"""Finds a MicroPython (unix port) fit for the firmware: on the PATH, else the wheel's beside this Python."""
 
 import functools
 import shutil

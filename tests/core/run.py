@@ -1,4 +1,4 @@
-"""Runs the test_* functions of the given files on either interpreter: a line each, a sum, exit 1 on failure."""
+"""Runs the test_* functions of the given files on either interpreter: a line each, a sum, an exit code."""
 
 import gc
 import sys

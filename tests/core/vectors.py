@@ -3,6 +3,8 @@
 import json
 import os
 
+from stallmark.cbor import Tag
+
 try:
     from unittest import SkipTest
 except ImportError:
@@ -30,6 +32,19 @@ def public(name):
         raise SkipTest(f"{name} not found in {_PUBLIC} (STALLMARK_VECTORS names another folder)") from None
     with file:
         return json.load(file)
+
+
+def value(form):
+    """The CBOR value of its JSON form: bytes {"h": hex}, maps {"m": [[key, value]]}, tags {"t": [n, value]}."""
+    if type(form) is list:
+        return [value(item) for item in form]
+    if type(form) is not dict:
+        return form
+    if "h" in form:
+        return bytes.fromhex(form["h"])
+    if "t" in form:
+        return Tag(form["t"][0], value(form["t"][1]))
+    return {value(pair[0]): value(pair[1]) for pair in form["m"]}
 
 
 def raises(kind, function, *args, **kwargs):
