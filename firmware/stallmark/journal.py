@@ -37,8 +37,8 @@ class Journal:
     for essential records. `carry(first_seq, last_seq)`, where given, is called before records are erased and
     may append what must be said again (kind 10 rights): append takes essential records from within it.
 
-    Memory: 8 bytes for each sector and buffers of 512 + 256 bytes; nothing grows with the number of
-    records."""
+    Order at start-up: open, rebuild what is kept of the records, set carry, erase_ahead until False, append.
+    Memory: 8 bytes for each sector and two buffers of 512; nothing grows with the number of records."""
 
     def __init__(self, flash, reserved=64, carry=None):
         self._flash = flash
@@ -112,8 +112,7 @@ class Journal:
         self.next_seq = max(head_seq, self.host_seq, self.ledger_seq) + 1
         self._free = 0
         self._extend()
-        if self._again and self.free_pages > CARRY:
-            self._repeat_head()
+        self._repeat_head()
         return Summary(count, self.torn, self.conflicts, head_seq)
 
     def _look(self, sector, at):
@@ -145,13 +144,12 @@ class Journal:
         self._again = True
 
     def _repeat_head(self):
-        """Writes the head again: bits of a page torn at its very end can read well once and fade later."""
+        """Writes the head again after a start: bits of a page torn at its very end can read well once and
+        fade later. Waits where only the room for carry-over is left."""
         head = self.head
-        self._again = False
-        try:
+        if self._again and self._room(record.page_size(len(head.public), len(head.private)) // PAGE) >= 0:
             self._write(head.seq, head.public, head.mac, head.private)
-        except FullError:
-            self._again = True
+            self._again = False
 
     # --- state
 
@@ -177,12 +175,32 @@ class Journal:
         return unpack_from(">II", self._seqs, 8 * sector)
 
     def _extend(self):
-        """Counts the sectors ahead that hold nothing above the host's mark, from where it stopped
-        counting."""
+        """Counts the sectors ahead that hold nothing above the host's mark, from where it stopped counting.
+        The head's own sector never counts."""
         most = self._ring - 1 if self._open else self._ring
-        mark = max(self.host_seq, self.ledger_seq)
+        mark = self.host_seq
+        if self.head is not None and mark >= self.head.seq:
+            mark = self.head.seq - 1
         while self._free < most and self._span(self._after(1 + self._free))[1] <= mark:
             self._free += 1
+
+    def _room(self, need):
+        """Pages left after a record of `need` pages, beyond those kept for carry-over; negative where it may
+        not be written."""
+        left = PAGES - self._used
+        after = self.free_pages - need - (left if need > left else 0)
+        if self._carrying:
+            return after
+        if self._crowded(need):
+            return -1
+        return after - CARRY
+
+    def _crowded(self, need):
+        """True where the record would take the pages that carry-over needs before the next sector is
+        erased."""
+        if self._ready or not self._free or not self._span(self._after(1))[0]:
+            return False
+        return need > PAGES - self._used - CARRY
 
     def _find_oldest(self):
         self.oldest_seq = 0
@@ -195,11 +213,10 @@ class Journal:
     # --- marks and erasing
 
     def mark(self, host_seq, ledger_seq):
-        """Raises the freeing marks (they never fall; above the head they count as the head) and stores them.
-
-        Losing a mark costs repeats, never records. Raises OSError where flash fails."""
+        """Raises the freeing marks (they never fall; above the head they count as the head; None is no news)
+        and stores them. Losing a mark costs repeats, never records. Raises OSError where flash fails."""
         top = self.next_seq - 1
-        if self._marks.rise(min(host_seq, top), min(ledger_seq, top)):
+        if self._marks.rise(min(host_seq or 0, top), min(ledger_seq or 0, top)):
             self._extend()
             self._settle()
 
@@ -258,17 +275,18 @@ class Journal:
         if seq != self.next_seq:
             raise FormatError("record {}: expected {}".format(seq, self.next_seq))
         need = record.page_size(len(public), len(private)) // PAGE
-        if self._again:
-            self._repeat_head()
-        left = PAGES - self._used
-        after = self.free_pages - need - (left if need > left else 0)
-        if after < 0 or (after < CARRY and not self._carrying):
-            raise FullError("journal full: records wait for the host's acknowledgement")
-        if after < self._reserved and not essential and not self._carrying:
+        if self.carry is None and self._crowded(need):
+            self._make_ready()
+        self._repeat_head()
+        room = self._room(need)
+        if room < 0:
+            raise FullError("journal full: records wait to be acknowledged, or the next sector to be erased")
+        if room + CARRY < self._reserved and not essential and not self._carrying:
             raise FullError("journal nearly full: the last {} pages are reserved".format(self._reserved))
         self._write(seq, public, mac, private)
         self.head = record.Record(seq, public, mac, private)
         self.next_seq = seq + 1
+        self._extend()
         if not self.oldest_seq:
             self.oldest_seq = seq
         self._settle()
@@ -305,7 +323,7 @@ class Journal:
         if not self._free:
             raise FullError("journal full: records wait for the host's acknowledgement")
         if not self._ready:
-            if self._carrying or (self.carry is not None and self._span(self._after(1))[0]):
+            if self.carry is not None and self._span(self._after(1))[0]:
                 raise FullError("journal: the next sector waits to be erased")
             self._make_ready()
         self._sector = self._after(1)

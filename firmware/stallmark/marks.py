@@ -19,6 +19,7 @@ ENTRIES = const(128)  # in a sector
 PREPARE = const(96)  # entries used at which the other sector is erased when idle
 MAGIC = b"SMMK"
 _EMPTY = b"\xff" * ENTRY
+_BLANK = b"\xff" * 256
 
 
 class Marks:
@@ -41,10 +42,14 @@ class Marks:
         page = bytearray(256)
         last = [0, 0]  # entries in use, of each sector
         for sector in (0, 1):
+            blank = False
             for at in range(ENTRIES):
                 inside = at * ENTRY % 256
                 if not inside:
                     self._flash.read_into(sector * SECTOR + at * ENTRY, page)
+                    blank = page == _BLANK
+                if blank:
+                    continue
                 entry = memoryview(page)[inside : inside + ENTRY]
                 if page[inside] == 0xFF and entry == _EMPTY:
                     continue

@@ -26,6 +26,7 @@ HEADER = const(12)
 MAC = const(16)
 OVERHEAD = const(32)  # header, MAC, CRC
 ZERO16 = bytes(16)
+_FF = b"\xff" * MAX_PAGE
 
 
 class Record:
@@ -127,8 +128,7 @@ def page_size(public_size, private_size):
 
 
 def page_into(buffer, seq, public, mac, private):
-    """Writes the page image into `buffer` (512 bytes or more); returns its size, 256 or 512. Allocates
-    nothing."""
+    """Writes the page image into `buffer` (512 bytes or more); returns its size, 256 or 512."""
     p = len(public)
     q = len(private)
     size = page_size(p, q)
@@ -141,8 +141,9 @@ def page_into(buffer, seq, public, mac, private):
     buffer[at : at + MAC] = mac
     at += MAC
     buffer[at : at + q] = private
-    for index in range(at + q, size - 4):
-        buffer[index] = 0xFF
+    at += q
+    if at < size - 4:
+        buffer[at : size - 4] = memoryview(_FF)[: size - 4 - at]
     pack_into(">I", buffer, size - 4, crc32(memoryview(buffer)[: size - 4]) & 0xFFFFFFFF)
     return size
 
