@@ -1,6 +1,9 @@
 """What `make bench` runs: one module an area, each with `run(quick) -> list[Figure]`; ratios within one run, never a failure."""
 
+from pathlib import Path
 from typing import NamedTuple
+
+import stallmark
 
 
 class Figure(NamedTuple):
@@ -12,3 +15,8 @@ class Figure(NamedTuple):
     against: str = ""
     ratio: float | None = None
     aim: float | None = None
+
+
+def upy_path() -> str:
+    """MICROPYPATH: the folder that holds the packages stallmark, brick and boards."""
+    return str(Path(stallmark.__file__).parents[1])

@@ -1,0 +1,71 @@
+"""A kit's folder: where everything of a kit made by `stallmark kit new` lies."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KitFolder:
+    """Paths below one kit's folder; docs/kit-folder.md lists them."""
+
+    path: Path
+
+    @property
+    def kit_json(self) -> Path:
+        return self.path / "kit.json"
+
+    @property
+    def controller(self) -> Path:
+        return self.path / "controller"
+
+    @property
+    def host(self) -> Path:
+        return self.path / "host"
+
+    @property
+    def authors(self) -> Path:
+        return self.path / "author"
+
+    @property
+    def public_keys(self) -> Path:
+        return self.path / "public" / "keys.json"
+
+    @property
+    def cards(self) -> Path:
+        return self.path / "cards"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def clock(self) -> Path:
+        return self.run / "clock"
+
+    def flash(self, brick: str) -> Path:
+        """The flash image of one brick."""
+        return self.path / "bricks" / brick / "flash.bin"
+
+    def exists(self) -> bool:
+        """True once `kit new` has finished: kit.json is written last."""
+        return self.kit_json.exists()
+
+    def load(self) -> dict[str, Any]:
+        """kit.json: names, identities and ports, no secrets."""
+        return json.loads(self.kit_json.read_text())
+
+
+def write_json(path: Path, value: Any, secret: bool = False) -> None:
+    """Writes atomically; secrets are readable by the owner alone from the first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(path.suffix + ".new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o644)
+    with os.fdopen(handle, "w") as out:
+        json.dump(value, out, indent=1)
+        out.write("\n")
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(path)

@@ -1,0 +1,68 @@
+"""A market day's customers: who comes when, to which brick, holding what. Seeded; no clock of its own."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from virtualkit import cards
+from virtualkit.cards import Card
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One customer holding one card to one brick. `at_ms`: after the market opened."""
+
+    number: int
+    at_ms: int
+    brick: str
+    card: Card
+
+
+class Crowd:
+    """The people of one market: most hold tags and passes that the hub issued, some a blank tag, a phone or another code.
+
+    Shares are of new faces; regulars come back, so that people and taps differ.
+    """
+
+    RETURNING = 0.45
+    BLANK = 0.08
+    PHONE = 0.06
+    FOREIGN = 0.10
+
+    def __init__(self, seed: int, event_key: bytes) -> None:
+        self._rng = random.Random(seed)
+        self._event_key = event_key
+        self._known: dict[str, list[Card]] = {"nfc": [], "qr": []}
+
+    def card_for(self, part: str) -> Card:
+        """The card of whoever steps up to a reader of this kind next."""
+        rng = self._rng
+        known = self._known[part]
+        if known and rng.random() < self.RETURNING:
+            return rng.choice(known)
+        if part == "qr":
+            if rng.random() < self.FOREIGN:
+                return cards.foreign_code(rng)
+            card = cards.pass_code(rng, self._event_key)
+        else:
+            draw = rng.random()
+            if draw < self.PHONE:
+                return cards.phone(rng)
+            card = cards.blank_tag(rng) if draw < self.PHONE + self.BLANK else cards.issued_tag(rng, self._event_key)
+        known.append(card)
+        return card
+
+    def hour(self, taps: int, bricks: Sequence[tuple[str, str]]) -> list[Visit]:
+        """`taps` visits spread over one hour; `bricks`: (name, part "nfc" or "qr")."""
+        times = sorted(self._rng.randrange(HOUR_MS) for _ in range(taps))
+        visits: list[Visit] = []
+        for number, at_ms in enumerate(times):
+            name, part = self._rng.choice(list(bricks))
+            visits.append(Visit(number, at_ms, name, self.card_for(part)))
+        return visits
+
+    def pause_ms(self, mean_ms: int) -> int:
+        """How long until the next customer, for a market that runs in real time."""
+        return int(self._rng.expovariate(1.0) * mean_ms)
