@@ -21,8 +21,8 @@ function decimal(string, what) {
   return number;
 }
 
-function hash32(string, what) {
-  const bytes = fromBase64(string);
+function hash32(string, what, strict) {
+  const bytes = fromBase64(string, strict);
   need(bytes.length === 32, `${what} is not 32 bytes`);
   return bytes;
 }
@@ -43,14 +43,14 @@ export function parseNote(note) {
   const split = note.lastIndexOf("\n\n");
   need(split > 0 && note.endsWith("\n"), "checkpoint has no signature part");
   // Control characters other than the newline have no place in a note.
-  need(!/[\u0000-\u0009\u000b-\u001f\u007f]/.test(note), "checkpoint has control characters");
+  need(!/[\u0000-\u0009\u000b-\u001f]/.test(note), "checkpoint has control characters");
   const body = note.slice(0, split + 1);
   const lines = note.slice(split + 2, -1).split("\n");
   need(lines.length <= MAX_SIGNATURES, "checkpoint has too many signatures");
   const signatures = lines.map((line) => {
-    const match = /^\u2014 ([^ +]+) ([A-Za-z0-9+/=]+)$/u.exec(line);
+    const match = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)$/u.exec(line);
     need(match, "signature line is not in its form");
-    const blob = fromBase64(match[2]);
+    const blob = fromBase64(match[2], false); // as Go's note package, which minds no stray bits
     need(blob.length > 4, "signature is too short");
     return { name: match[1], keyId: blob.subarray(0, 4), signature: blob.subarray(4) };
   });
@@ -61,7 +61,7 @@ export function parseNote(note) {
 export function parseCheckpoint(body) {
   const lines = body.split("\n");
   need(lines.length >= 4 && lines.at(-1) === "" && lines[0] !== "", "checkpoint is not three lines");
-  return { origin: lines[0], size: decimal(lines[1], "tree size"), root: hash32(lines[2], "root hash") };
+  return { origin: lines[0], size: decimal(lines[1], "tree size"), root: hash32(lines[2], "root hash", true) };
 }
 
 /** A proof file (C2SP tlog-proof): `{index, siblings, checkpoint (text), extra}`; extra is unauthenticated. */
@@ -71,11 +71,11 @@ export function parseProof(file) {
   const lines = file.slice(0, split).split("\n");
   need(lines.shift() === PROOF_HEADER, "not a tlog-proof file");
   let extra = null;
-  if (lines[0]?.startsWith("extra ")) extra = fromBase64(lines.shift().slice(6));
+  if (lines[0]?.startsWith("extra ")) extra = fromBase64(lines.shift().slice(6), false);
   need(lines[0]?.startsWith("index "), "proof names no index");
   const index = decimal(lines.shift().slice(6), "index");
   need(lines.length <= MAX_SIBLINGS, "proof is too long");
-  return { index, siblings: lines.map((line) => hash32(line, "proof hash")), checkpoint: file.slice(split + 2), extra };
+  return { index, siblings: lines.map((line) => hash32(line, "proof hash", false)), checkpoint: file.slice(split + 2), extra };
 }
 
 /** The hash of one ledger entry, `type ‖ bytes` (RFC 6962 §2.1). */

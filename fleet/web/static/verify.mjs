@@ -26,12 +26,13 @@ const unknown = (check, code, say) => ({ check, verdict: "unknown", code, say })
  * Check one receipt.
  *
  * cose: its bytes · keys: of parseKeys · handle: the 16 bytes of its link, or null · proof: text of its .tlog-proof, or
- * null · disclosure: {entry: bytes, proof: text} of the published record key, or null · crypto: of chooseCrypto.
+ * null · recordKey: text of the published record key's .tlog-proof, with the entry as its extra data, or null · crypto:
+ * of chooseCrypto.
  *
  * Answers {receipt (of parseReceipt, or null), short (receipt16 in hex), place ({index, size} or null), checks}.
  * Does not throw on bad input: what cannot be read is a failed check.
  */
-export async function verifyReceipt({ cose, keys, handle = null, proof = null, disclosure = null, crypto }) {
+export async function verifyReceipt({ cose, keys, handle = null, proof = null, recordKey = null, crypto }) {
   const short = hex((await crypto.sha256(underShortName(cose))).subarray(0, 16));
   let receipt = null;
   let trouble = "";
@@ -43,7 +44,7 @@ export async function verifyReceipt({ cose, keys, handle = null, proof = null, d
   const ledger = await checkLedger(LEAF_RECEIPT, cose, proof, keys, crypto);
   const checks = [await checkSigned(receipt, trouble, keys, crypto)];
   if (handle) checks.push(await checkHandle(receipt, handle, crypto));
-  checks.push(await checkMac(receipt, ledger, disclosure, keys, crypto));
+  checks.push(await checkMac(receipt, ledger, recordKey, keys, crypto));
   checks.push(ledger.result);
   checks.push(unknown("reversed", "no-ledger", "Only the whole ledger can show whether a later entry takes this receipt back."));
   return { receipt, short, place: ledger.place, checks };
@@ -103,44 +104,47 @@ async function checkLedger(type, bytes, proof, keys, crypto) {
   return { result: ok("ledger", "included", say), place: { index: file.index, size } };
 }
 
-async function checkMac(receipt, ledger, disclosure, keys, crypto) {
+async function checkMac(receipt, ledger, recordKey, keys, crypto) {
   if (!receipt) return unknown("mac", "no-receipt", "There is no record to check.");
   if (receipt.record.get(0) & FLAG_GATEWAY) {
     return unknown("mac", "host-lane", "Decided by the host itself, not by a brick: only the host's signature stands for it.");
   }
   const epoch = receipt.record.get(3);
-  if (!disclosure) {
-    return unknown("mac", "not-disclosed", `The brick's key of epoch ${epoch} is still secret; it is published once the epoch has ended.`);
+  if (recordKey === null) {
+    return unknown("mac", "not-published", `The brick's key of epoch ${epoch} is not published yet; that happens after the epoch has ended.`);
   }
-  const published = readDisclosure(disclosure.entry);
-  if (!published || !equal(published.brick, receipt.record.get(1)) || published.epoch !== epoch) {
-    return failed("mac", "disclosure-other", "The published key given is not that of this brick and epoch.");
+  const published = readRecordKey(recordKey);
+  if (!published) return failed("mac", "record-key-unreadable", "The published record key cannot be read.");
+  if (!equal(published.brick, receipt.record.get(1)) || published.epoch !== epoch) {
+    return failed("mac", "record-key-other", "The published record key is that of another brick or epoch.");
   }
-  const proven = await checkLedger(LEAF_DISCLOSURE, disclosure.entry.subarray(1), disclosure.proof, keys, crypto);
+  const proven = await checkLedger(LEAF_DISCLOSURE, published.payload, recordKey, keys, crypto);
   if (!proven.place || proven.place.index < published.size) {
-    return failed("mac", "disclosure-unproved", "The brick's published key is not proven to be in the ledger.");
+    return failed("mac", "record-key-unproved", "The published record key is not proven to be in the ledger.");
   }
   const mac = (await crypto.hmac256(published.key, underMac(receipt))).subarray(0, 16);
   if (!equal(mac, receipt.mac)) {
-    return failed("mac", "mac-wrong", "The brick's published key does not give this MAC: the brick did not make this record.");
+    return failed("mac", "mac-wrong", "The published record key does not give this MAC: the brick did not make this record.");
   }
   if (!ledger.place) {
     return unknown("mac", "place-unknown", "The MAC fits the published key, but it counts only for entries proven older than the publication.");
   }
   if (ledger.place.index >= published.size) {
-    return failed("mac", "after-disclosure", "The entry is not older than the publication of the key: anybody could have made this MAC.");
+    return failed("mac", "after-publication", "The entry is not older than the publication of the key: anybody could have made this MAC.");
   }
   return ok("mac", "brick-made", `The brick ${hex(published.brick)} made this record: its MAC fits the key of epoch ${epoch}, published later.`);
 }
 
-/** `{brick, epoch, key, size}` of a record-key disclosure (leaf 6), or null. */
-function readDisclosure(entry) {
+/** `{brick, epoch, key, size, payload}` of a record-key disclosure (leaf 6) that rides in its own proof, or null. */
+function readRecordKey(file) {
   try {
-    const map = decode(entry.subarray(1));
-    const found = { brick: map.get(1), epoch: map.get(2), key: map.get(3), size: map.get(5) };
+    const entry = parseProof(file).extra;
+    const payload = entry.subarray(1);
+    const map = decode(payload);
+    const found = { brick: map.get(1), epoch: map.get(2), key: map.get(3), size: map.get(5), payload };
     const good = entry[0] === LEAF_DISCLOSURE && map.get(0) === 1 && found.brick.length === 8 && found.key.length === 32;
     return good && Number.isSafeInteger(found.size) ? found : null;
   } catch {
-    return null;
+    return null; // no extra data, not CBOR, or not a disclosure: all the same to a reader
   }
 }

@@ -1,0 +1,4 @@
+"""Verification for strangers: public keys and files in, verdicts in plain words out. No server, no network, no extras.
+
+Imports nothing but PyNaCl, rich, typer, the core and the pure half of fleet.ledger.
+"""
