@@ -21,7 +21,7 @@ TYPE = "application/vnd.stallmark.bundle+cbor"
 MAX_ENVELOPE = 4096
 MAX_SIGNATURES = 4
 MAX_FALLBACK = 4
-MAX_GOLDEN = 16
+MAX_GOLDEN = 32
 
 # digest: SHA-256 of the envelope, the bundle's name; fields: the payload map
 Bundle = namedtuple("Bundle", "type payload signatures digest fields")

@@ -17,15 +17,14 @@ Sign1 = namedtuple("Sign1", "protected payload signature alg kid fields")
 
 _OURS = b"\xa2\x01\x32\x04\x48"  # {1: -19, 4: kid8}
 _OTHERS = b"\xa2\x01\x27\x04\x48"  # {1: -8, 4: kid8}
+_HEADS = tuple([bytes((0x40 + size,)) if size < 24 else bytes((0x58, size)) for size in range(256)])
 _SIG_CONTEXT = b"\x84\x6aSignature1"
 
 
 def bstr_head(size):
     """CBOR head of a byte string of `size` bytes, under 65,536."""
-    if size < 24:
-        return bytes((0x40 + size,))
     if size < 256:
-        return bytes((0x58, size))
+        return _HEADS[size]
     return pack(">BH", 0x59, size)
 
 

@@ -2,6 +2,8 @@
 
 docs/formats/receipt.md"""
 
+from struct import pack
+
 from stallmark import base32, cbor, cose, form
 from stallmark.cose import assemble, bstr_head, protected, to_be_signed
 from stallmark.crypt import hmac, sha256
@@ -85,26 +87,54 @@ def _rare(key, value):
 
 def encode_payload(fields):
     """Payload bytes of a receipt. Raises FormatError where a known field has another type or is out of
-    bounds."""
-    check_fields(fields)
-    out = [_map_head(len(fields))]
-    add = out.append
-    for key in sorted(fields):
-        value = fields[key]
-        add(_KEYS[key] if key < 24 else cbor.encode(key))
-        if type(value) is bytes:
-            add(bstr_head(len(value)))
-            add(value)
-        else:
-            add(cbor.encode(value))
-    return b"".join(out)
+    bounds.
+
+    The usual receipt, with nothing beside what is always there but 9 and 10, is put together from pieces:
+    this runs for every record on the host."""
+    f = fields
+    ruleset, terms = f.get(9), f.get(10)
+    if len(f) == len(_ALWAYS) + (ruleset is not None) + (terms is not None):
+        try:
+            public, mac, host, prev, held, hub = f[1], f[2], f[3], f[5], f[11], f[16]
+            if (
+                len(mac) == len(prev) == len(held) == 16
+                and len(host) == len(hub) == 8
+                and 0 < len(public) <= 440
+                and (ruleset is None or len(ruleset) == 32)
+                and (terms is None or len(terms) == 16)
+                and f[0] == 1
+                and f[4] > 0
+                and f[8] < 256
+                and f[15] <= 0xFFFFFFFF
+            ):
+                return b"".join(
+                    (
+                        _KEYS[0xA0 + len(f)], b"\0\1\1", bstr_head(len(public)), public, b"\2\x50", mac,
+                        b"\3\x48", host, b"\4", _uint(f[4]), b"\5\x50", prev, b"\6", _uint(f[6]),
+                        b"\7", _uint(f[7]), b"\x08", _uint(f[8]), b"\x09\x58\x20" + ruleset if ruleset else b"",
+                        b"\x0a\x50" + terms if terms else b"", b"\x0b\x50", held, b"\x0f", _uint(f[15]),
+                        b"\x10\x48", hub,
+                    )
+                )  # fmt: skip
+        except (KeyError, TypeError):
+            pass
+    return cbor.encode(check_fields(fields))
 
 
-_KEYS = tuple([bytes((number,)) for number in range(24)])
+_KEYS = tuple([bytes((number,)) for number in range(256)])
 
 
-def _map_head(count):
-    return bytes((0xA0 + count,)) if count < 24 else bytes((0xB8, count))
+def _uint(value):
+    """CBOR of an integer from 0 to int64; TypeError for anything else."""
+    if type(value) is not int or value < 0 or value > 0x7FFFFFFFFFFFFFFF:
+        raise TypeError
+    if value < 24:
+        return _KEYS[value]
+    if value > 0xFFFFFFFF:
+        return pack(">BQ", 0x1B, value)
+    if value > 0xFFFF:
+        return pack(">BI", 0x1A, value)
+    return pack(">BB", 0x18, value) if value < 256 else pack(">BH", 0x19, value)
 
 
 def parse(data):

@@ -214,7 +214,7 @@ def from_parts(seq, public, mac, private):
     record = Record(seq, public, mac, private, fields)
     if private:
         # salt and subject alone, the usual private part, is recognised without decoding it
-        if not (len(private) == 28 and private[:3] == b"\xa2\x00\x50" and private[19:21] == b"\x01\x48"):
+        if not (len(private) == 29 and private[:3] == b"\xa2\x00\x50" and private[19:21] == b"\x01\x48"):
             record.private_fields
         if fields.get(17) != commit(private):
             raise FormatError("record {}: commitment (17) does not fit the private part".format(seq))
