@@ -116,8 +116,10 @@ class Chip:
 
     def due(self) -> int | None:
         """When to poll next (monotonic ns), or None: not before something changes."""
-        attempt = self._search.next_at if self._search and self._search.left is not None else None
-        times = [t for t in (self._out.due(), attempt) if t is not None]
+        search, times = self._search, [self._out.due()]
+        if search and (search.left is not None or self._clock() < search.next_at):
+            times.append(search.next_at)
+        times = [t for t in times if t is not None]
         return min(times) if times else None
 
     def _handle(self, item: Control | bytes) -> None:
@@ -170,6 +172,7 @@ class Chip:
         self._send(frames.build(bytes((frames.CHIP, code + 1)) + answer), took)
         if code == 0x16:
             self._awake = False
+            self._reader.clear()
             self.initiator.reset()
 
     def _send(self, frame: bytes, took: int) -> None:
@@ -266,7 +269,7 @@ class Chip:
     def _look(self, search: _Search) -> None:
         """The attempts that are due; ends the search with what was found, or after the last one."""
         for _ in range(2):  # a card left active falls back at the first and is found at the second
-            if self._search is not search or (search.left is not None and self._clock() < search.next_at):
+            if self._search is not search or self._clock() < search.next_at:
                 return
             found = self.initiator.try_list(search.at_most, search.uid) if search.at_most else None
             if search.left is not None:

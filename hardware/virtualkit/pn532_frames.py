@@ -3,7 +3,7 @@
 from enum import Enum
 
 ACK = bytes.fromhex("0000ff00ff00")
-NACK = bytes.fromhex("0000ffffff00")
+NACK = bytes.fromhex("0000ffff0000")
 SYNTAX_ERROR = bytes.fromhex("0000ff01ff7f8100")
 HOST = 0xD4
 CHIP = 0xD5

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that blocking clients (nfcpy, pyserial) can talk to models in one process."""
+"""An event loop in a thread of its own: blocking clients (nfcpy, pyserial) talk to models in one process."""
 
 import asyncio
 import threading

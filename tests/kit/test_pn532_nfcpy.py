@@ -16,14 +16,19 @@ from virtualkit.pn532 import Chip
 from virtualkit.pty import PartPort
 
 UID = bytes.fromhex("04a1b2c3d4e580")
-MESSAGE = b"".join(ndef.message_encoder([ndef.UriRecord("https://example.org/a"), ndef.TextRecord("Guten Tag", "de")]))
-ACK_PATIENCE_MS = 3000  # nfcpy waits 100 ms for an ACK; a loaded test machine may not even run us in that time
+RECORDS = [ndef.UriRecord("https://example.org/a"), ndef.TextRecord("Guten Tag", "de")]
+MESSAGE = b"".join(ndef.message_encoder(RECORDS))
+ACK_PATIENCE_MS = 3000  # nfcpy waits 100 ms for an ACK: a loaded machine may not even run us in that time
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     read = transport.TTY.read
-    monkeypatch.setattr(transport.TTY, "read", lambda self, timeout: read(self, max(timeout, ACK_PATIENCE_MS)))
+
+    def patient(self: transport.TTY, timeout: int) -> bytearray:
+        return read(self, max(timeout, ACK_PATIENCE_MS))
+
+    monkeypatch.setattr(transport.TTY, "read", patient)
 
 
 class Bench:
