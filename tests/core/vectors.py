@@ -35,7 +35,7 @@ def public(name):
 
 
 def value(form):
-    """The CBOR value of its JSON form: bytes {"h": hex}, maps {"m": [[key, value]]}, tags {"t": [n, value]}."""
+    """The CBOR value of its JSON form: bytes {"h": hex}, maps {"m": [[key, value]]}, tags {"t": [n, v]}."""
     if type(form) is list:
         return [value(item) for item in form]
     if type(form) is not dict:
