@@ -154,9 +154,7 @@ def _load_keys(path: Path) -> Keys:
     f = _Fields(path.name, _read(path))
     mode = path.stat().st_mode & 0o077
     if mode:
-        raise ConfigError(
-            f"{path}: others may read these secrets: run chmod 600 {path}"
-        )
+        raise ConfigError(f"{path}: others may read these secrets: run chmod 600 {path}")
     links: list[LinkKey] = []
     for n, entry in enumerate(f.objects("links")):
         link = _Fields(f"{path.name}: links[{n}]", entry)

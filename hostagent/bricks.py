@@ -1,0 +1,155 @@
+"""What the host knows of each brick of its kit: where its chain stands, what it said, what went wrong."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from hostagent.clock import monotonic_ms
+from hostagent.core import Fields, reg
+from hostagent.store.receipts import Head
+
+READER_STATES = ("none", "good", "fault")
+BRICK_STATES = ("good", "degraded", "safe")
+
+
+@dataclass
+class Status:
+    """A brick's status message (docs/formats/link.md, kind 2), read leniently: what is missing is None."""
+
+    boot: int | None
+    next_seq: int
+    oldest_seq: int
+    free_pages: int | None
+    clock_quality: int
+    state: int
+    slices: dict[int, int]
+    reader: int
+    scanner: int
+    ruleset: bytes | None
+    ruleset8: bytes | None
+    firmware: bytes | None
+    at_ms: int = field(default_factory=monotonic_ms)
+
+    @classmethod
+    def parse(cls, value: Any) -> "Status | None":
+        """The Status of a message's value; None where it is not one."""
+        if not isinstance(value, dict):
+            return None
+        f = cast(Fields, value)
+        next_seq, oldest = f.get(1), f.get(2)
+        if type(next_seq) is not int or type(oldest) is not int or not 0 <= oldest <= next_seq <= 0xFFFFFFFF:
+            return None
+        slices: dict[int, int] = {}
+        for entry in _list(f.get(9))[:64]:
+            pair = _list(entry)
+            if len(pair) == 2 and type(pair[0]) is int and type(pair[1]) is int:
+                slices[pair[0]] = pair[1]
+        return cls(
+            boot=_int(f.get(0)),
+            next_seq=next_seq,
+            oldest_seq=oldest,
+            free_pages=_int(f.get(6)),
+            clock_quality=_int(f.get(7)) or 0,
+            state=_int(f.get(8)) or 0,
+            slices=slices,
+            reader=_int(f.get(10)) or 0,
+            scanner=_int(f.get(11)) or 0,
+            ruleset=_octets(f.get(12), 32),
+            ruleset8=_octets(f.get(5), 8),
+            firmware=_octets(f.get(13), 32),
+        )
+
+
+@dataclass
+class Brick:
+    """One brick. `next_seq` and `prev16` run ahead of the disk; `durable_seq` is what may be acknowledged.
+
+    `prev16` None: after a gap nobody can fill the next record's chain has nothing to be checked against.
+    """
+
+    number: int
+    brick: bytes
+    name: str
+    next_seq: int
+    prev16: bytes | None
+    durable_seq: int
+    ledger_seq: int | None
+    ledger_tag: bytes | None
+    status: Status | None = None
+    diagnostics: dict[str, Any] | None = None
+    diagnostics_at_ms: int = 0
+    counters: Counter[str] = field(default_factory=Counter[str])
+    bundle_result: tuple[bytes, int, str] | None = None
+    warning: str | None = None
+    _boot: int | None = None
+    _started_ms: int = 0
+
+    @classmethod
+    def of(cls, head: Head, name: str) -> "Brick":
+        """A brick as the store left it."""
+        return cls(
+            head.number,
+            head.brick,
+            name,
+            head.next_seq,
+            head.prev16 or None,
+            head.next_seq - 1,
+            head.ledger_seq,
+            head.ledger_tag,
+        )
+
+    def heard_uptime(self, boot: int, uptime_ms: int, now_ms: int) -> None:
+        """The brick said at `now_ms` (monotonic) that it runs since `uptime_ms` in this boot."""
+        started = now_ms - uptime_ms
+        # The message that travelled least is the nearest to the truth.
+        if boot != self._boot or started < self._started_ms:
+            self._boot, self._started_ms = boot, started
+
+    def uptime(self, boot: int, now_ms: int) -> int | None:
+        """The brick's uptime at `now_ms` (monotonic), or None where it never said so in this boot."""
+        return now_ms - self._started_ms if boot == self._boot else None
+
+
+def parse_diagnostics(value: Any) -> dict[str, Any] | None:
+    """A diagnostics message (kind 6) as words; None where it is not one."""
+    if not isinstance(value, dict):
+        return None
+    f = cast(Fields, value)
+    if type(f.get(0)) is not int:
+        return None
+    counters: dict[str, int] = {}
+    for entry in _list(f.get(3))[:64]:
+        pair = _list(entry)
+        if len(pair) == 2 and type(pair[1]) is int:
+            counters[str(pair[0])] = pair[1]
+    return {
+        "uptime_ms": f[0],
+        "heap_free": _int(f.get(1)),
+        "heap_used": _int(f.get(2)),
+        "counters": counters,
+    }
+
+
+def word(words: tuple[str, ...], number: int) -> str:
+    """The word for a number of the registry; a newer number is said as such."""
+    return words[number] if 0 <= number < len(words) else f"newer than this program ({number})"
+
+
+CLOCK_WORDS = {
+    reg.QUALITY_UNSET: "not set",
+    reg.QUALITY_HELD: "held over a restart",
+    reg.QUALITY_HOST: "set by the host",
+    reg.QUALITY_CONTROLLER: "signed by the controller",
+}
+
+
+def _int(value: Any) -> int | None:
+    return value if type(value) is int else None
+
+
+def _list(value: Any) -> list[Any]:
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def _octets(value: Any, size: int) -> bytes | None:
+    return value if type(value) is bytes and len(value) == size else None

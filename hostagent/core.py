@@ -1,0 +1,132 @@
+"""The shared core (firmware/stallmark) as typed code sees it: its modules carry no annotations, these do."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from stallmark import (
+    base32 as _base32,
+)
+from stallmark import (
+    batch as _batch,
+)
+from stallmark import (
+    bundle as _bundle,
+)
+from stallmark import (
+    cbor as _cbor,
+)
+from stallmark import (
+    frame as _frame,
+)
+from stallmark import (
+    link as _link,
+)
+from stallmark import (
+    receipt as _receipt,
+)
+from stallmark import (
+    record as _record,
+)
+from stallmark import (
+    registry as reg,
+)
+from stallmark import (
+    rights as _rights,
+)
+from stallmark.errors import FormatError, FullError
+
+base32: Any = _base32
+batch: Any = _batch
+bundle: Any = _bundle
+cbor: Any = _cbor
+frame: Any = _frame
+receipt: Any = _receipt
+record: Any = _record
+rights: Any = _rights
+
+Fields = dict[int, Any]
+Frame = tuple[int, bytes]
+Event = tuple[Any, ...]
+
+
+class FrameReader(Protocol):
+    """stallmark.frame.Reader: cuts a byte stream into frames."""
+
+    noise: int
+    oversize: int
+    unknown_version: int
+    frames: int
+
+    def feed(self, data: bytes) -> list[Frame]: ...
+
+
+class HostLink(Protocol):
+    """stallmark.link.HostLink: the host's end of one link."""
+
+    brick8: bytes | None
+    refusal: str | None
+    handshakes: int
+    bad_handshakes: int
+    unexpected: int
+
+    @property
+    def up(self) -> bool: ...
+    @property
+    def room(self) -> int: ...
+    @property
+    def bad_tags(self) -> int: ...
+    @property
+    def resends(self) -> int: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def unreadable(self) -> int: ...
+
+    def send(self, kind: int, value: Any, id: int | None = None, now_ms: int = 0) -> int: ...
+    def notice(self, code: int, text: str = "", now_ms: int = 0) -> None: ...
+    def events(self) -> list[Event]: ...
+    def receive(self, type: int, body: bytes, now_ms: int) -> list[Event]: ...
+    def poll(self, now_ms: int) -> list[bytes]: ...
+    def next_due(self, now_ms: int) -> int: ...
+
+
+def new_reader() -> FrameReader:
+    """A frame reader at the start of a byte stream."""
+    return cast(FrameReader, _frame.Reader())
+
+
+def new_host_link(
+    host8: bytes,
+    find: Callable[[bytes], dict[int, bytes] | None],
+    commit: Callable[[bytes, int, bytes], None],
+    drop: Callable[[bytes, int], None],
+    make_ecb: Callable[[bytes], Callable[[bytes], bytes]],
+    random: Callable[[int], bytes],
+) -> HostLink:
+    """The host's end of a link; see stallmark.link.HostLink."""
+    make: Any = _link.HostLink
+    return cast(HostLink, make(host8, find, commit, drop, make_ecb, random))
+
+
+__all__ = [
+    "Event",
+    "Fields",
+    "FormatError",
+    "Frame",
+    "FrameReader",
+    "FullError",
+    "HostLink",
+    "base32",
+    "batch",
+    "bundle",
+    "cbor",
+    "frame",
+    "new_host_link",
+    "new_reader",
+    "receipt",
+    "record",
+    "reg",
+    "rights",
+]

@@ -1,0 +1,98 @@
+"""The store's tables. A new layout gets a new number; user_version in the file says which one it has."""
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+-- recovered: name of the damaged file before this one; base: where chain and batches go on in its stead.
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+-- next_seq, prev16: the record expected next; ledger_seq, ledger_tag: the controller's mark for this brick.
+CREATE TABLE bricks (
+    number INTEGER PRIMARY KEY,
+    brick BLOB NOT NULL UNIQUE,
+    next_seq INTEGER NOT NULL DEFAULT 1,
+    prev16 BLOB NOT NULL DEFAULT x'00000000000000000000000000000000',
+    ledger_seq INTEGER,
+    ledger_tag BLOB
+);
+
+-- ms: host time of receipt (field 6); private: until the batch that holds it sealed is closed.
+CREATE TABLE receipts (
+    host_seq INTEGER PRIMARY KEY,
+    brick INTEGER NOT NULL REFERENCES bricks (number),
+    seq INTEGER NOT NULL,
+    ms INTEGER NOT NULL,
+    cose BLOB NOT NULL,
+    private BLOB
+);
+CREATE UNIQUE INDEX receipts_record ON receipts (brick, seq);
+
+CREATE TABLE link_keys (
+    brick BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    PRIMARY KEY (brick, epoch)
+) WITHOUT ROWID;
+
+-- With header and sealed section the body of a batch can be made again, byte for byte, from its receipts.
+CREATE TABLE batches (
+    number INTEGER PRIMARY KEY,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    closed_ms INTEGER NOT NULL,
+    header BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    accepted INTEGER NOT NULL DEFAULT 0
+);
+
+-- One key per event and subject, one per event for records without a subject (then subject is empty).
+CREATE TABLE private_keys (
+    event BLOB NOT NULL,
+    subject BLOB NOT NULL,
+    id BLOB NOT NULL UNIQUE,
+    key BLOB NOT NULL,
+    posted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (event, subject)
+) WITHOUT ROWID;
+
+-- brick: to whom a slice is assigned, once and for good; result: what that brick last said of it.
+CREATE TABLE slices (
+    id INTEGER PRIMARY KEY,
+    rule BLOB NOT NULL,
+    unit INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    brick BLOB,
+    result INTEGER,
+    withheld TEXT
+);
+
+-- Short and whole digest of every ruleset seen, and its terms where they are known.
+CREATE TABLE rulesets (digest8 BLOB PRIMARY KEY, digest BLOB NOT NULL, terms BLOB) WITHOUT ROWID;
+
+-- The bundle that the controller offers now: at most one row.
+CREATE TABLE bundle (number INTEGER PRIMARY KEY CHECK (number = 1), etag TEXT NOT NULL, bundle BLOB NOT NULL);
+
+-- What could not be signed as a record: kept as it came. seq 0 where the message had none.
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    brick BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    public BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    private BLOB NOT NULL
+);
+
+-- Records that a brick no longer has and this host never got.
+CREATE TABLE gaps (
+    brick BLOB NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (brick, first_seq)
+) WITHOUT ROWID;
+"""

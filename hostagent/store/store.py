@@ -1,0 +1,222 @@
+"""Opening the store, its one writer and one reader; the small tables: meta, link keys, rulesets, bundle."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from hostagent.errors import HostError, StoreDamaged
+from hostagent.store import database
+from hostagent.store.database import Sql
+from hostagent.store.schema import SCHEMA_VERSION
+from hostagent.store.writer import Trouble, Writer
+
+T = TypeVar("T")
+LINK_KEY_SECONDS = 2.0
+log = logging.getLogger("hostagent.store")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A store and what became of a damaged one that lay in its place."""
+
+    store: "Store"
+    aside: Path | None
+    damage: str | None
+
+
+class Store:
+    """One open store. Reads by `read` run in a thread of their own; writes go to the one writer."""
+
+    def __init__(self, path: Path, key: bytes, vfs: str | None = None) -> None:
+        self.path = path
+        self._connect: Callable[[], Sql] = lambda: database.connect(path, key, vfs)
+        connection = self._connect()
+        try:
+            database.prepare(connection)
+            database.check(connection)
+            self.link_keys: dict[bytes, dict[int, bytes]] = {}
+            for brick, epoch, link_key in connection.execute("SELECT brick, epoch, key FROM link_keys"):
+                self.link_keys.setdefault(brick, {})[epoch] = link_key
+            self.rulesets: dict[bytes, tuple[bytes, bytes | None]] = {
+                digest8: (digest, terms)
+                for digest8, digest, terms in connection.execute(
+                    "SELECT digest8, digest, terms FROM rulesets"
+                )
+            }
+            self.meta: dict[str, Any] = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+            self._reading = database.connect(path, key, vfs, readonly=True)
+        except BaseException:
+            connection.close()
+            raise
+        self.writer = Writer(connection, self._connect, lambda failed: database.plain(failed, path))
+        self._reader = ThreadPoolExecutor(1, "store-reader")
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What keeps the disk from taking writes now."""
+        return self.writer.trouble
+
+    def read(self, query: Callable[[Sql], T]) -> "Future[T]":
+        """Runs `query(sql)` on the reading connection, in its thread."""
+        return self._reader.submit(query, self._reading)
+
+    def write(self, work: Callable[[Sql], T], keep: bool = False) -> "Future[T]":
+        """Queues `work(sql)` for the next transaction; see Writer.submit."""
+        return self.writer.submit(work, keep)
+
+    def close(self) -> None:
+        """Commits what waits and closes the file."""
+        self._reader.shutdown()
+        self._reading.close()
+        self.writer.close()
+
+    def size(self) -> int:
+        """Bytes of the file and its log."""
+        total = 0
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(OSError):
+                total += self.path.with_name(self.path.name + suffix).stat().st_size
+        return total
+
+    def set_meta(self, name: str, value: Any) -> "Future[None]":
+        """Keeps a small value."""
+        self.meta[name] = value
+
+        def work(sql: Sql) -> None:
+            sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+        return self.write(work)
+
+    # --- link keys: what the core's HostLink asks for
+
+    def find_link_keys(self, brick: bytes) -> dict[int, bytes] | None:
+        """Keys of a brick by epoch, None for a brick of another kit."""
+        return self.link_keys.get(brick)
+
+    def commit_link_key(self, brick: bytes, epoch: int, key: bytes) -> None:
+        """Durable on return: the handshake's answer may go out. Raises StoreUnavailable."""
+        keys = self.link_keys.setdefault(brick, {})
+        if keys.get(epoch) == key:
+            return
+
+        def work(sql: Sql) -> None:
+            sql.execute("INSERT OR REPLACE INTO link_keys VALUES (?, ?, ?)", (brick, epoch, key))
+
+        self.writer.call(work, LINK_KEY_SECONDS)
+        keys[epoch] = key
+
+    def drop_link_keys(self, brick: bytes, below: int) -> None:
+        """Forgets the keys of epochs below; one that survives a crash is dropped at the next handshake."""
+        keys = self.link_keys.get(brick, {})
+        if not any(epoch < below for epoch in keys):
+            return
+        self.link_keys[brick] = {epoch: key for epoch, key in keys.items() if epoch >= below}
+
+        def work(sql: Sql) -> None:
+            sql.execute("DELETE FROM link_keys WHERE brick = ? AND epoch < ?", (brick, below))
+
+        self.write(work)
+
+    def import_link_keys(self, keys: Iterable[tuple[bytes, int, bytes]]) -> "Future[None]":
+        """Takes the bench's keys for bricks that the store knows not, or only from earlier epochs."""
+        fresh = [
+            (brick, epoch, key)
+            for brick, epoch, key in keys
+            if epoch > max(self.link_keys.get(brick, {}), default=-1)
+        ]
+        for brick, epoch, key in fresh:
+            self.link_keys.setdefault(brick, {})[epoch] = key
+
+        def work(sql: Sql) -> None:
+            sql.executemany("INSERT OR REPLACE INTO link_keys VALUES (?, ?, ?)", fresh)
+
+        return self.write(work)
+
+    # --- rulesets and the bundle on offer
+
+    def put_ruleset(self, digest: bytes, terms: bytes | None) -> "Future[None] | None":
+        """Remembers a ruleset's whole digest, and its terms once known; None where it already has."""
+        known = self.rulesets.get(digest[:8])
+        if known is not None and (terms is None or known[1] == terms) and known[0] == digest:
+            return None
+        if known is not None and known[0] == digest and terms is None:
+            terms = known[1]
+        self.rulesets[digest[:8]] = (digest, terms)
+
+        def work(sql: Sql) -> None:
+            sql.execute("INSERT OR REPLACE INTO rulesets VALUES (?, ?, ?)", (digest[:8], digest, terms))
+
+        return self.write(work)
+
+    def put_bundle(self, etag: str, bundle: bytes) -> "Future[None]":
+        """Keeps the bundle that the controller offers now, in place of the last one."""
+
+        def work(sql: Sql) -> None:
+            sql.execute("INSERT OR REPLACE INTO bundle VALUES (1, ?, ?)", (etag, bundle))
+
+        return self.write(work)
+
+    def get_bundle(self) -> "Future[tuple[str, bytes] | None]":
+        """(ETag, bundle) last kept."""
+
+        def query(sql: Sql) -> tuple[str, bytes] | None:
+            row = sql.execute("SELECT etag, bundle FROM bundle").fetchone()
+            return None if row is None else (row[0], row[1])
+
+        return self.read(query)
+
+
+def open_store(path: Path, key: bytes, vfs: str | None = None) -> Opened:
+    """Opens or makes the store. A damaged one is set aside, never deleted: what still reads of link keys and
+    slice assignments goes into the new one, which says in `meta` that it is a successor.
+
+    Raises StoreRefused (nothing was changed) and StoreUnavailable.
+    """
+    database.check_sqlite()
+    database.create_file(path, key)
+    try:
+        return Opened(Store(path, key, vfs), None, None)
+    except StoreDamaged as failed:
+        damage = str(failed)
+    aside = database.set_aside(path)
+    log.error("%s; set aside as %s", damage, aside.name)
+    database.create_file(path, key)
+    store = Store(path, key, vfs)
+    rescued = _rescue(aside, key)
+
+    def work(sql: Sql) -> None:
+        sql.execute("INSERT OR REPLACE INTO meta VALUES ('recovered', ?)", (aside.name,))
+        for table, rows in rescued.items():
+            for row in rows:
+                marks = ", ".join("?" * len(row))
+                sql.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - our own names
+
+    store.write(work).result()
+    store.close()
+    return Opened(Store(path, key, vfs), aside, damage)
+
+
+def _rescue(aside: Path, key: bytes) -> dict[str, list[tuple[Any, ...]]]:
+    """What still reads of two small tables. The cipher authenticates every page: what reads is our own."""
+    rescued: dict[str, list[tuple[Any, ...]]] = {}
+    for table in ("link_keys", "slices"):
+        try:
+            sql = database.connect(aside, key, readonly=True)
+        except HostError as failed:
+            log.warning("nothing can be read from %s: %s", aside.name, failed)
+            return rescued
+        try:
+            if sql.pragma("user_version") != SCHEMA_VERSION:
+                return rescued
+            rescued[table] = sql.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own names
+        except apsw.Error as failed:
+            log.warning("%s of %s cannot be read: %s", table, aside.name, failed)
+        finally:
+            sql.close()
+    return rescued
