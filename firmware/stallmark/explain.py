@@ -1,0 +1,285 @@
+"""A record in plain English: what happened, why, why not, and how near. docs/formats/ruleset.md"""
+
+from stallmark import expr, money
+from stallmark import registry as reg
+
+NEWER = "newer than this program"
+
+_OUTCOMES = (
+    (reg.KIND_GRANT, "granted"),
+    (reg.KIND_REDEEM, "granted"),
+    (reg.KIND_DENY, "nothing this time"),
+    (reg.KIND_GHOST, "nothing this time"),
+    (reg.KIND_COLLECTIVE, "nothing this time"),
+    (reg.KIND_UNCERTAIN, "ask at the stall"),
+)
+
+
+def outcome(kind):
+    """What the customer sees of a record: "granted", "nothing this time" or "ask at the stall"; "" for a
+    record that is not about a customer."""
+    for known, words in _OUTCOMES:
+        if known == kind:
+            return words
+    return ""
+
+
+def sentence(fields, ruleset=None):
+    """One or two plain sentences for the public fields of a record (a map with integer keys).
+
+    `ruleset` is the Ruleset that decided, for names, windows and times; one with another digest is not used.
+    Never raises: numbers that are not known are said to be newer than this program."""
+    if ruleset is not None and fields.get(8) is not None and fields[8] != ruleset.digest8:
+        ruleset = None
+    kind = fields.get(10)
+    rule = _rule(fields.get(9), ruleset)
+    if kind == reg.KIND_GRANT:
+        words = "Granted: " + grants(fields) + _granted_because(fields, rule) + "."
+    elif kind == reg.KIND_DENY:
+        words = "Nothing this time: " + reason(fields, ruleset) + "."
+    elif kind == reg.KIND_UNCERTAIN:
+        words = "Ask at the stall: " + reason(fields, ruleset) + "."
+    elif kind == reg.KIND_GHOST:
+        words = "Nothing this time: this visit is in the comparison group."
+    else:
+        words = _other(kind, fields, rule)
+    flags = fields.get(0) or 0
+    if flags & reg.FLAG_TRAINING:
+        words = "Training: " + words
+    if flags & reg.FLAG_SHADOW:
+        words = "Trial run, nothing given: " + words
+    return words
+
+
+def grants(fields):
+    """What a record gives, in words: "15 % off now, at most 5.00 EUR"."""
+    out = []
+    for kind, size, minor in fields.get(12) or ():
+        out.append(grant(kind, size, minor, fields.get(23)))
+    return " and ".join(out) if out else "no value stated"
+
+
+def grant(kind, size, minor, currency):
+    """One grant in words; `size` is basis points or a quantity, `minor` the most it costs."""
+    cost = "" if not minor else money.text(minor, currency)
+    share = "" if size is None else money.percent(size)
+    if kind == reg.GRANT_PERCENT_NOW:
+        return share + " off now" + (", at most " + cost if cost else "")
+    if kind == reg.GRANT_FIXED_NOW:
+        return (cost or "a credit") + " off now"
+    if kind == reg.GRANT_PERCENT_NEXT:
+        return share + " off the next visit" + (", at most " + cost if cost else "")
+    if kind == reg.GRANT_FIXED_NEXT:
+        return (cost or "a credit") + " off the next visit"
+    if kind == reg.GRANT_SAMPLE:
+        return "a sample" if size in (None, 1) else "{} samples".format(size)
+    for known, word in reg.GRANT_NAMES:
+        if known == kind:
+            return word + ("" if not cost else ", worth " + cost)
+    return "a bonus of kind {} ({})".format(kind, NEWER)
+
+
+# --- why
+
+
+def _granted_because(fields, rule):
+    why = fields.get(14) or ()
+    have, need = _at(why, 4), _at(why, 5)
+    leaf = _leaf(rule, why)
+    if leaf is None or have is None:
+        return ""
+    if leaf[1][0] == expr.PEOPLE and leaf[0] in (expr.GT, expr.GE):
+        return ", because {} came in {}, and {} were needed".format(_people(have), window(leaf[1][2]), need)
+    if leaf[1][0] == expr.BASKET:
+        return ", because the basket is " + money.text(have, fields.get(23))
+    if leaf[1][0] == expr.VISITS:
+        return ", on visit {}".format(have)
+    return ""
+
+
+def reason(fields, ruleset=None):
+    """Why a record gives nothing, without the full stop."""
+    why = fields.get(14) or ()
+    code = _at(why, 0)
+    rule = _rule(fields.get(9), ruleset)
+    have, need, near = _at(why, 4), _at(why, 5), _at(why, 7)
+    if code == reg.REASON_NEAR and near is not None:
+        return _near(near, fields, ruleset, rule, _leaf(rule, why))
+    if code == reg.REASON_ALREADY_HAD:
+        if need is not None and need > 1:
+            return "this person already had it {} times, and {} are allowed".format(have, need)
+        return "this person already had it"
+    if code == reg.REASON_TOKEN_KIND:
+        return _token(have, need)
+    if code == reg.REASON_BASKET_SMALL and near is not None:
+        return money.text(near, fields.get(23)) + " more in the basket would do"
+    if code == reg.REASON_OUTSIDE_SLOT:
+        later = "" if near is None else "; it begins in " + duration(near * 1000)
+        return "it is not on now" + later
+    if code == reg.REASON_CONDITION:
+        return _condition(have, need, _leaf(rule, why))
+    for known, words in _REASONS:
+        if known == code:
+            return words
+    return "no reason was recorded" if code is None else "reason {} is {}".format(code, NEWER)
+
+
+_REASONS = (
+    (reg.REASON_GRANTED, "granted"),
+    (reg.REASON_NEAR, "not enough yet"),
+    (reg.REASON_BUDGET_USED_UP, "this stall's share of the budget is used up"),
+    (reg.REASON_STOCK_USED_UP, "this stall's share of the stock is used up"),
+    (reg.REASON_NO_RULE, "there is no bonus for this kind of event"),
+    (reg.REASON_CLOCK_UNSET, "the time of day is not known yet"),
+    (reg.REASON_STALE, "the data are too old"),
+    (reg.REASON_JOURNAL_FULL, "the journal is full until the host has fetched its records"),
+    (reg.REASON_CONTROL_ARM, "this visit is in the comparison group"),
+    (reg.REASON_NO_RULESET, "no rules are installed yet"),
+    (reg.REASON_HALTED, "the campaign is halted"),
+    (reg.REASON_NO_RIGHTS_YET, "this brick has not received its share of the budget or stock yet"),
+    (reg.REASON_TOO_MANY_PEOPLE, "more different people came than this brick can tell apart"),
+    (reg.REASON_EXPOSURE_LIMIT, "the limit for deciding alone is reached"),
+    (reg.REASON_ASK_HOST, "the stall has to answer this"),
+    (reg.REASON_BASKET_SMALL, "the basket is too small"),
+    (reg.REASON_LATCH, "the condition was reached before"),
+    (reg.REASON_RULESET_EXPIRED, "the rules have expired"),
+)
+
+
+def _near(near, fields, ruleset, rule, leaf):
+    words = "1 more person" if near == 1 else "{} more people".format(near)
+    wall = fields.get(5)
+    if leaf is not None and wall is not None and leaf[1][0] == expr.PEOPLE:
+        for slot in rule.slots:
+            start, end = ruleset.slots[slot]
+            left = min(start + leaf[1][2], end) - wall
+            if start <= wall < end and left > 0:
+                return words + " within " + duration(left)
+    return words + ", and it begins"
+
+
+def _token(have, need):
+    if have in (reg.TRUST_ANONYMOUS, None):
+        return "this phone or card does not let itself be told apart from others"
+    if need is not None and need <= reg.TRUST_ISSUED:
+        return "this {} was not issued by the market".format("code" if have == reg.TRUST_TEXT else "tag")
+    return "this kind of tag or code does not qualify"
+
+
+def _condition(have, need, leaf):
+    if leaf is not None and leaf[1][0] == expr.PEOPLE and have is not None and leaf[0] in (expr.GT, expr.GE):
+        return "{} came in {}, and {} were needed".format(_people(have), window(leaf[1][2]), need)
+    return "a condition of the offer is not met"
+
+
+# --- records that are not a customer's
+
+
+def _other(kind, fields, rule):
+    detail = fields.get(24) or ()
+    if kind == reg.KIND_COLLECTIVE:
+        count = _at(detail, 0)
+        if count == 1:
+            return "Nothing this time: the same again once more within a minute."
+        return "Nothing this time: the same again {} times within a minute.".format(count)
+    if kind == reg.KIND_BOOT:
+        rules = "no rules" if _at(detail, 0) is None else "rules " + _hex(detail[0][:8])
+        return "The brick started (start {}), with {}.".format(fields.get(4), rules)
+    if kind == reg.KIND_CLOCK:
+        old, new = _at(detail, 0), _at(detail, 1)
+        if old is None or new is None:
+            return "The clock was set."
+        step = new - old
+        return "The clock was moved {} by {}.".format("back" if step < 0 else "on", duration(abs(step)))
+    if kind == reg.KIND_CLOSE:
+        return "The stall closed" + (", signed off by " + detail[0] if detail and detail[0] else "") + "."
+    if kind == reg.KIND_RIGHTS:
+        return "Rights: " + _rights(fields) + "."
+    if kind == reg.KIND_LATCH:
+        name = "" if rule is None else " of " + rule.id
+        return "The condition{} is reached: it holds to the end of the time slot.".format(name)
+    if kind == reg.KIND_LOST:
+        first, last = _at(detail, 0), _at(detail, 1)
+        if first is None or last is None:
+            return "Records were lost."
+        if first == last:
+            return "Record {} was lost.".format(first)
+        return "Records {} to {} were lost.".format(first, last)
+    if kind == reg.KIND_RENTAL:
+        return "Rental {} began.".format(_at(detail, 0))
+    for known, words in _KINDS:
+        if known == kind:
+            return words
+    return "A record of kind {}, {}.".format(kind, NEWER)
+
+
+_KINDS = (
+    (reg.KIND_START, "The brick's first record."),
+    (reg.KIND_REDEEM, "Granted: a voucher was redeemed."),
+    (reg.KIND_VOID, "An earlier grant was made void."),
+    (reg.KIND_REFUND, "An earlier grant was refunded."),
+    (reg.KIND_HEARTBEAT, "A sign of life."),
+    (reg.KIND_OUTAGE, "An outage began or ended."),
+    (reg.KIND_RESERVE, "A bonus was reserved."),
+    (reg.KIND_RELEASE, "A reservation was released."),
+    (reg.KIND_ANNOTATE, "A note on an earlier record."),
+    (reg.KIND_PARAMETERS, "The operator set the campaign's open values."),
+)
+
+
+def _rights(fields):
+    parts = []
+    for slice_id, spent in fields.get(13) or ():
+        if spent:
+            parts.append("{} spent so far of slice {}".format(spent, slice_id))
+        else:
+            parts.append("slice {} is used from now on".format(slice_id))
+    return ", ".join(parts) if parts else "none named"
+
+
+# --- words
+
+
+def duration(ms):
+    """A span as people say it, rounded up: "40 seconds", "14 minutes", "2 hours"."""
+    seconds = (ms + 999) // 1000
+    if seconds < 60:
+        return _count(seconds, "second")
+    minutes = (seconds + 59) // 60
+    if minutes < 120:
+        return _count(minutes, "minute")
+    hours = (minutes + 59) // 60
+    return _count(hours, "hour") if hours < 48 else _count((hours + 23) // 24, "day")
+
+
+def window(first_ms):
+    """The first part of a slot in words: "the first hour", "the first 30 minutes"."""
+    words = "hour" if first_ms == 3600000 else duration(first_ms)
+    return "the first " + (words[2:] if words[:2] == "1 " else words)
+
+
+def _count(number, word):
+    return "{} {}{}".format(number, word, "" if number == 1 else "s")
+
+
+def _people(count):
+    return "1 person" if count == 1 else "{} different people".format(count)
+
+
+def _hex(data):
+    return "".join(["{:02x}".format(byte) for byte in data])
+
+
+def _at(array, index):
+    return array[index] if index < len(array) else None
+
+
+def _rule(index, ruleset):
+    if ruleset is None or index is None or index >= len(ruleset.rules):
+        return None
+    return ruleset.rules[index]
+
+
+def _leaf(rule, why):
+    number = _at(why, 3)
+    return None if rule is None or number is None else expr.leaf(rule.when, number)
