@@ -117,10 +117,10 @@ class LinkEnd:
                 self._end(reason, now_ms)
         self._open(now_ms)
         out = self._outbox
+        self._outbox = []
         if out:
             # After silence the other reader may hold noise: a 00 ends it.
             out[0] = b"\x00" + out[0]
-            self._outbox = []
         if self._session:
             out.extend(self._session.poll(now_ms))
         return out
