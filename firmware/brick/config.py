@@ -9,6 +9,7 @@ except ImportError:
 
 
 # NFC reader
+NFC_BAUD = const(115200)
 POLL_MS = const(60)  # from the start of one poll to the start of the next
 REMOVED_AFTER = const(3)  # polls without the card before it counts as taken away
 COOLDOWN_MS = const(2000)  # the same card must have been away this long to count as a new tap
@@ -28,9 +29,16 @@ LINK_BAUD = const(115200)
 DIAGNOSTICS_MS = const(30000)
 STATUS_MIN_MS = const(1000)  # status on change, at most once in this time
 MARK_LAZY_MS = const(1000)  # acknowledgement marks are written when this long unwritten, or
-MARK_RECORDS = const(64)  # when this many records newer than the written one
-IDLE_MS = const(2000)  # no tap for this long: signatures may be checked, sectors erased
-IDLE_PATIENCE_MS = const(30000)  # but work does not wait longer than this for a quiet moment
+MARK_RECORDS = const(64)  # when this many records newer than the written one, or
+SHORT_PAGES = const(128)  # when fewer journal pages are free
+LINK_SILENT_MS = const(20)  # a line that reports readable and gives nothing: do not spin
+LINGER_MS = const(1000)  # a provisioned brick still answers a bench that missed its answer
+LULL_MS = const(300)  # no tap for this long: a sector may be erased
+IDLE_MS = const(2000)  # no tap for this long: signatures may be checked
+IDLE_PATIENCE_MS = const(30000)  # but a download does not wait longer than this for a quiet moment,
+SLICE_PATIENCE_MS = const(2000)  # nor a slice of rights than this
+CHEAP_MS = const(50)  # where a signature takes no longer, it waits for nothing
+HELD_SLICES = const(32)  # good slices kept for the next ruleset's state
 PENDING_SLICES = const(24)  # slices that wait for their signature check; more are dropped and asked for again
 
 # Clock

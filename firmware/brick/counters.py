@@ -52,6 +52,7 @@ JOURNAL_CONFLICTS = const(53)
 JOURNAL_FREED_EARLY = const(54)
 FLASH_ERRORS = const(55)
 EVENTS_REFUSED = const(56)
+RECORDS_NEWER = const(57)
 # Housekeeping
 CLOCK_STEPS = const(64)
 TASK_RESTARTS = const(65)
@@ -102,6 +103,7 @@ NAMES = (
     (JOURNAL_FREED_EARLY, "journal pages freed early"),
     (FLASH_ERRORS, "flash operations failed"),
     (EVENTS_REFUSED, "injected events refused"),
+    (RECORDS_NEWER, "records newer than this program"),
     (CLOCK_STEPS, "clock steps"),
     (TASK_RESTARTS, "tasks restarted"),
     (TASK_LATE, "tasks late"),

@@ -42,7 +42,7 @@ class Supervisor:
         self._watched = []
 
     def add(self, name, run, deadline_ms):
-        """Watch over `async run(pulse)`, which beats at least every `deadline_ms` milliseconds."""
+        """Watch over `async run(pulse)`, which beats at least every `deadline_ms`; None: it may wait."""
         self._watched.append(_Watched(name, run, deadline_ms, Pulse(self._ticks)))
 
     def late(self):
@@ -78,7 +78,7 @@ class Supervisor:
         alive = True
         now = self._ticks()
         for task in self._watched:
-            late = now - task.pulse.last > task.deadline_ms
+            late = task.deadline_ms is not None and now - task.pulse.last > task.deadline_ms
             if late and not task.late:
                 self._counters.add(count.TASK_LATE)
                 self._log("task {} missed its deadline of {} ms".format(task.name, task.deadline_ms))

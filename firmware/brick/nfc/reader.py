@@ -36,7 +36,7 @@ class Reader:
         self._desk = desk
         self._counters = counters
         self._ticks = ticks
-        self.state = FAULT
+        self.state = GOOD
         self._running = False
         self._failures = 0
         self._present = None

@@ -52,15 +52,17 @@ class Scanner:
         self._answer = None
         self._last = None
         self._last_at = 0
-        self.state = FAULT
+        self.state = GOOD
+        self._ready = False
 
     async def run(self, pulse):
         """Read for ever; a module that does not answer is a state, and what it sends is still taken."""
         checked = self._ticks()
         while True:
             pulse.beat()
-            if self.state == FAULT:
+            if not self._ready:
                 if not await self._set_up(pulse):
+                    self.state = FAULT
                     self._counters.add(count.QR_FAULTS)
                     await self._receive(config.FAULT_RETRY_MS)
                 checked = self._ticks()
@@ -75,9 +77,9 @@ class Scanner:
         """A module that lost power runs with its saved settings: are set-up codes still closed?"""
         try:
             if (await self._get(command.ZONE_SETUP)) & 0x03 != command.SETUP_CLOSED:
-                self.state = FAULT
+                self._ready = False
         except NoAnswer:
-            self.state = FAULT
+            self._ready = False
 
     async def _set_up(self, pulse):
         for baud in (self._baud,) + tuple(baud for baud, _ in command.BAUDS if baud != self._baud):
@@ -93,6 +95,7 @@ class Scanner:
             except NoAnswer:
                 return False
             self.state = GOOD
+            self._ready = True
             self._counters.add(count.QR_CONFIGURED)
             return True
         return False

@@ -1,0 +1,69 @@
+"""Slices of rights from the host: checked against the director's signature, then handed to the state."""
+
+from stallmark import form, registry, rights
+
+from brick import config
+from brick import counters as count
+
+
+class Allotment:
+    """Accepts slices for this kit and rental. Signatures wait for `step`: one takes a second on a small chip.
+
+    `add(slice) -> slice result` is the state's.
+    """
+
+    def __init__(self, identity, verify, add, post, counters, ticks):
+        self._identity = identity
+        self._verify = verify
+        self._add = add
+        self._post = post
+        self._counters = counters
+        self._ticks = ticks
+        self._pending = []
+        self._held = []  # (payload, Slice) of every good one: offered again to the state of the next ruleset
+        self.waiting_since = None
+
+    def received(self, value):
+        """Message 37. Raises FormatError."""
+        form.fields(value, "slice message", (0, 1))
+        payload = value[0]
+        if type(payload) is not bytes:
+            form.fail("slice payload (0)", "bytes")
+        signature = form.octets(value[1], "slice signature (1)", 64)
+        piece = rights.decode_slice(payload)
+        for known, held in self._held:
+            if held.id == piece.id:
+                self._say(piece.id, registry.SLICE_HELD if known == payload else registry.SLICE_SIGNATURE)
+                return
+        if piece.kit != self._identity.kit8 or piece.rental != self._identity.rental:
+            self._say(piece.id, registry.SLICE_OTHER_KIT)
+        elif (payload, signature) not in self._pending:
+            if len(self._pending) >= config.PENDING_SLICES:
+                self._counters.add(count.SLICES_DROPPED)
+                return
+            self._pending.append((payload, signature))
+            if self.waiting_since is None:
+                self.waiting_since = self._ticks()
+
+    def step(self):
+        """Check one signature."""
+        payload, signature = self._pending.pop(0)
+        self.waiting_since = self._ticks() if self._pending else None
+        piece = rights.decode_slice(payload)
+        if not self._verify(self._identity.director, rights.slice_message(payload), signature):
+            self._say(piece.id, registry.SLICE_SIGNATURE)
+            return
+        result = self._add(piece)
+        if result in (registry.SLICE_OK, registry.SLICE_HELD, registry.SLICE_UNKNOWN_RULE):
+            if len(self._held) >= config.HELD_SLICES:
+                self._held.pop(0)
+            self._held.append((payload, piece))
+        self._say(piece.id, result)
+
+    def renew(self):
+        """Another ruleset: hand every good slice to its state, and tell the host what became of it."""
+        for _, piece in self._held:
+            self._say(piece.id, self._add(piece))
+
+    def _say(self, slice_id, result):
+        self._post(registry.MSG_SLICE_RESULT, {0: slice_id, 1: result})

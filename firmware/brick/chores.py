@@ -1,0 +1,101 @@
+"""Work that can wait for a quiet moment: signatures, flash erasing, marks, merged denials, memory."""
+
+import gc
+
+from stallmark.errors import FullError
+
+from brick import aio, config
+from brick import counters as count
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+_TURN_MS = const(100)
+_COLLECT_MS = const(5000)
+
+
+class Chores:
+    """The task. `quiet(ms)` says whether nobody has tapped for so long; one heavy thing at most in a turn."""
+
+    def __init__(
+        self, decider, recorder, journal, outbox, installer, allotment, quiet, counters, ticks, changed
+    ):
+        self._decider = decider
+        self._recorder = recorder
+        self._journal = journal
+        self._outbox = outbox
+        self._installer = installer
+        self._allotment = allotment
+        self._quiet = quiet
+        self._counters = counters
+        self._ticks = ticks
+        self._changed = changed
+        self._heavy_ms = None  # how long a signature takes here, once one was checked
+        self._install_since = None
+        self._collected = ticks()
+
+    async def run(self, pulse):
+        """Look after everything, for ever."""
+        while True:
+            pulse.beat()
+            busy = False
+            try:
+                self._books()
+                busy = await self._heavy()
+            except FullError:
+                self._counters.add(count.JOURNAL_FULL)
+            except OSError:
+                self._counters.add(count.FLASH_ERRORS)
+            if not busy and self._quiet(config.LULL_MS) and self._ticks() - self._collected > _COLLECT_MS:
+                gc.collect()
+                self._collected = self._ticks()
+            await aio.sleep_ms(1 if busy else _TURN_MS)
+
+    def _books(self):
+        self._decider.close_repeats()
+        if self._outbox.mark_due():
+            self._outbox.mark()
+        if self._quiet(config.LULL_MS):
+            self._recorder.settle()
+            self._journal.erase_ahead()
+
+    async def _heavy(self):
+        """One piece of a download, or one slice. True where something was done."""
+        installer = self._installer
+        if installer.waiting:
+            now = self._ticks()
+            if self._install_since is None:
+                self._install_since = now
+            if not self._may(installer.heavy, now - self._install_since, config.IDLE_PATIENCE_MS):
+                return False
+            heavy = installer.heavy
+            self._install_since = None
+            await installer.step()
+            if heavy:
+                self._heavy_ms = self._ticks() - now
+                self._changed()
+            return True
+        since = self._allotment.waiting_since
+        # Before the first ruleset is there, no slice can be told good: they wait for it.
+        if since is None or (installer.installed is None and installer.busy):
+            return False
+        now = self._ticks()
+        if not self._may(True, now - since, config.SLICE_PATIENCE_MS):
+            return False
+        self._allotment.step()
+        self._heavy_ms = self._ticks() - now
+        self._changed()
+        return True
+
+    def _may(self, heavy, waited_ms, patience_ms):
+        """Whether a step may run now: light ones in a lull, heavy ones when idle unless they are cheap."""
+        if not heavy:
+            return self._quiet(config.LULL_MS) or waited_ms >= config.IDLE_MS
+        if self._heavy_ms is not None and self._heavy_ms <= config.CHEAP_MS:
+            return True
+        return self._quiet(config.IDLE_MS) or waited_ms >= patience_ms

@@ -1,0 +1,110 @@
+"""What the brick says about itself: the status message and the diagnostics (docs/formats/link.md)."""
+
+import gc
+
+from stallmark import record
+from stallmark import registry as reg
+
+from brick import aio, config, indicator
+from brick import counters as count
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+GOOD = const(0)
+DEGRADED = const(1)
+NO_PART = const(0)
+FAULT = const(2)
+
+
+class Diagnosis:
+    """Collects from the parts; `reader` and `scanner` are None where this brick has none."""
+
+    def __init__(self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks):
+        self._journal = journal
+        self._recorder = recorder
+        self._decider = decider
+        self._clock = clock
+        self._lamp = lamp
+        self._firmware32 = firmware32
+        self._counters = counters
+        self._ticks = ticks
+        self._brick8 = identity.brick8
+        self.reader = None
+        self.scanner = None
+        self.uplink = None
+
+    def _part(self, part):
+        return NO_PART if part is None else part.state
+
+    @property
+    def state(self):
+        """GOOD, or DEGRADED while a part is faulty, flash fails, or the journal is full."""
+        return DEGRADED if self.faulty or self._decider.full else GOOD
+
+    @property
+    def faulty(self):
+        """True while something is broken that a person has to look at."""
+        parts = (self._part(self.reader), self._part(self.scanner))
+        return FAULT in parts or self._decider.flash_failing
+
+    def status(self):
+        """(status message, what of it is worth a message of its own when it changes)."""
+        journal = self._journal
+        head = journal.head
+        ruleset = self._decider.ruleset
+        digest = None if ruleset is None else ruleset.digest
+        slices = [] if self._decider.state is None else self._decider.state.slices_left()
+        reader, scanner, state = self._part(self.reader), self._part(self.scanner), self.state
+        message = {
+            0: self._recorder.boot,
+            1: journal.next_seq,
+            2: journal.oldest_seq,
+            3: record.ZERO16 if head is None else record.link(head.public, head.mac),
+            4: self._firmware32[:8],
+            5: None if digest is None else digest[:8],
+            6: journal.free_pages,
+            7: self._clock.quality,
+            8: state,
+            9: slices,
+            10: reader,
+            11: scanner,
+            12: digest,
+            13: self._firmware32,
+        }
+        held = [slice_id for slice_id, left in slices if left]
+        return message, (digest, self._clock.quality, state, reader, scanner, held)
+
+    def diagnostics(self):
+        """The diagnostics message."""
+        self._collect()
+        free = used = 0
+        if hasattr(gc, "mem_free"):
+            gc.collect()
+            free, used = gc.mem_free(), gc.mem_alloc()
+        return {0: self._clock.uptime_ms(), 1: free, 2: used, 3: self._counters.snapshot()}
+
+    def _collect(self):
+        journal = self._journal
+        self._counters.set(count.JOURNAL_TORN, journal.torn)
+        self._counters.set(count.JOURNAL_CONFLICTS, journal.conflicts)
+        self._counters.set(count.JOURNAL_FREED_EARLY, journal.freed_early)
+        if self.uplink is not None:
+            self.uplink.collect()
+
+    async def run(self, pulse):
+        """The task that sends diagnostics while the link is up."""
+        while True:
+            begun = self._ticks()
+            while self._ticks() - begun < config.DIAGNOSTICS_MS:
+                pulse.beat()
+                await aio.sleep_ms(config.STATUS_MIN_MS)
+                self._lamp.background(indicator.FAULTY if self.faulty else indicator.READY)
+                self.uplink.status_changed()
+            if self.uplink.up:
+                self.uplink.post(reg.MSG_DIAGNOSTICS, self.diagnostics())

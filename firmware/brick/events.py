@@ -1,0 +1,74 @@
+"""A port for benches and tests: whole events as frames, decided like any other; no board offers it.
+
+Frame type 64: an event (docs/formats/event.md) of which type, trust, subject, nonce and basket count; its
+times are the brick's own. Frame type 65 answers it: `[nonce8, kind or null, seq or null]`, after the light.
+"""
+
+from stallmark import cbor, event, frame
+from stallmark.errors import FormatError
+
+from brick import aio, config
+from brick import counters as count
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+FRAME_EVENT = const(64)
+FRAME_OUTCOME = const(65)
+_BUFFER = const(256)
+
+
+class EventPort:
+    """The task."""
+
+    def __init__(self, line, decide, clock, counters):
+        self._line = line
+        self._decide = decide
+        self._clock = clock
+        self._counters = counters
+
+    async def run(self, pulse):
+        """Decide what comes, in order."""
+        frames = frame.Reader()
+        buffer = bytearray(_BUFFER)
+        while True:
+            n = await self._line.readinto(buffer)
+            if not n:
+                await aio.sleep_ms(config.LINK_SILENT_MS)
+                continue
+            for kind, body in frames.feed(memoryview(buffer)[:n]):
+                self._take(kind, body)
+
+    def _take(self, kind, body):
+        try:
+            if kind != FRAME_EVENT:
+                raise FormatError("frame of type {}".format(kind))
+            given = event.decode(body)
+        except FormatError:
+            self._counters.add(count.EVENTS_REFUSED)
+            return
+        clock = self._clock
+        record = self._decide(
+            event.make(
+                type=given.type,
+                trust=given.trust,
+                subject=given.subject,
+                nonce=given.nonce,
+                wall_ms=clock.wall_ms(),
+                uptime_ms=clock.uptime_ms(),
+                quality=clock.quality,
+                spread_ms=clock.spread_ms,
+                basket_minor=given.basket_minor,
+                items=given.items,
+                tip_minor=given.tip_minor,
+            )
+        )
+        outcome = [given.nonce, None, None]
+        if record is not None:
+            outcome = [given.nonce, record.fields[10], record.seq]
+        self._line.write(frame.build(FRAME_OUTCOME, cbor.encode(outcome)))

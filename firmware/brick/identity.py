@@ -1,0 +1,56 @@
+"""Who this brick is: the key partition's content and the keys derived from it (docs/formats/keys.md)."""
+
+from stallmark import keys, keystore
+
+
+class Identity:
+    """`store` is a keystore.KeyStore, `fields` what its `load` gave. No key leaves in a message or a log."""
+
+    def __init__(self, store, fields):
+        self._store = store
+        self._fields = fields
+        root = fields[keystore.ROOT]
+        self.brick8 = fields[keystore.BRICK]
+        self.kit8 = fields[keystore.KIT]
+        self.rental = fields[keystore.RENTAL]
+        self.only_key = fields[keystore.ONLY]
+        self.authors = [(kid8, public32) for kid8, public32 in fields[keystore.AUTHORS]]
+        self.threshold = fields[keystore.THRESHOLD]
+        self.director = fields[keystore.DIRECTOR]
+        self.currency = fields[keystore.CURRENCY]
+        self.first_boot = fields[keystore.FIRST_BOOT]
+        self.control_key = keys.control_key(root)
+        self.subject_key = keys.subject_key(fields[keystore.EVENT_KEY])
+        self.token_key = keys.token_key(fields[keystore.EVENT_KEY])
+        self.mac_key = keys.record_mac_key(fields[keystore.RECORD_CHAIN])
+
+    @property
+    def link_epoch(self):
+        """Epoch of the link key."""
+        return self._fields[keystore.LINK_EPOCH]
+
+    @property
+    def link_key(self):
+        """The link key of that epoch."""
+        return self._fields[keystore.LINK_KEY]
+
+    @property
+    def record_epoch(self):
+        """Epoch of `mac_key`."""
+        return self._fields[keystore.RECORD_EPOCH]
+
+    def advance_link(self, epoch, key):
+        """Make the next link key durable and erase the one before. Raises OSError: then nothing changed."""
+        self._save({keystore.LINK_EPOCH: epoch, keystore.LINK_KEY: key})
+
+    def advance_records(self):
+        """Go on to the next record key. Raises OSError, and then nothing changed."""
+        chain = keys.next_chain(self._fields[keystore.RECORD_CHAIN])
+        self._save({keystore.RECORD_EPOCH: self.record_epoch + 1, keystore.RECORD_CHAIN: chain})
+        self.mac_key = keys.record_mac_key(chain)
+
+    def _save(self, changes):
+        fields = dict(self._fields)
+        fields.update(changes)
+        self._store.save(fields)
+        self._fields = fields

@@ -1,0 +1,245 @@
+"""Takes a bundle from the host by the piece; installs it only if authors, bytes and vectors are right."""
+
+from stallmark import bundle, event, form, registry, rules
+from stallmark.crypt import sha256
+from stallmark.errors import FormatError, LimitError
+from stallmark.state import State
+
+from brick import counters as count
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+CHUNK = const(256)
+
+_IDLE = const(0)
+_OFFERED = const(1)  # the slot is to be erased
+_ENVELOPE = const(2)  # chunks up to the envelope's end
+_ARTEFACT = const(3)  # chunks up to the end
+_COMPLETE = const(4)
+
+
+class Installer:
+    """One download at a time. Messages only note what came; flash and signatures wait for `step`.
+
+    `verify(public32, message, signature64)`; `post(kind, value)` answers the host; `activate(ruleset)` is a
+    coroutine that switches over. `installed` is the bundle.Bundle in use, or None.
+    """
+
+    def __init__(self, slots, identity, hardware, verify, post, activate, counters):
+        self._slots = slots
+        self._identity = identity
+        self._hardware = hardware
+        self._verify = verify
+        self._post = post
+        self._activate = activate
+        self._counters = counters
+        self.installed = None
+        self._state = _IDLE
+        self._digest8 = None
+        self._length = 0
+        self._kind = 0
+        self._chunk = None
+        self._envelope_end = 0
+        self._start = b""
+        self._bundle = None
+
+    def load(self):
+        """The ruleset of the newest good slot as (Bundle, Ruleset), or None: start-up."""
+        active = self._slots.active()
+        if active is None:
+            return None
+        try:
+            envelope, artefact = bundle.split(active[1].bytes())
+            found = bundle.parse(envelope)
+            ruleset = rules.Ruleset(artefact)
+        except FormatError:
+            return None  # installed by a newer program: the brick runs without a ruleset and says so
+        self.installed = _slim(found)
+        return found, ruleset
+
+    @property
+    def floor_ms(self):
+        """The latest instant known from signed things."""
+        return 0 if self.installed is None else self.installed.fields[12]
+
+    @property
+    def waiting(self):
+        """True while `step` has something to do; `heavy` where that takes seconds on a small chip."""
+        return self._state in (_OFFERED, _COMPLETE) or self._chunk is not None
+
+    @property
+    def heavy(self):
+        """True where the next step checks signatures."""
+        return self._state == _COMPLETE or (self._state == _ENVELOPE and self._chunk is not None)
+
+    @property
+    def busy(self):
+        """True during a download."""
+        return self._state != _IDLE
+
+    # --- messages
+
+    def restart(self):
+        """A new session: what was asked for and not answered is asked for again."""
+        if self._state in (_ENVELOPE, _ARTEFACT) and self._chunk is None:
+            self._want()
+
+    def offered(self, value):
+        """Message 35. Raises FormatError."""
+        form.fields(value, "offer", (0, 1, 2))
+        digest8 = form.octets(value[0], "offer digest (0)", 8)
+        length = form.uint(value[1], "offer length (1)", form.U32)
+        kind = form.uint(value[2], "offer kind (2)", 255)
+        if self.installed is not None and self.installed.digest[:8] == digest8:
+            self._say(digest8, registry.INSTALL_ALREADY, "")
+        elif kind != registry.ARTEFACT_RULESET:
+            self._say(digest8, registry.INSTALL_UNREADABLE, "this firmware installs rulesets only")
+        elif self._state != _IDLE and digest8 == self._digest8 and length == self._length:
+            self.restart()
+        else:
+            self._digest8 = digest8
+            self._length = length
+            self._chunk = None
+            self._state = _OFFERED
+
+    def chunk(self, value):
+        """Message 36. Raises FormatError."""
+        form.fields(value, "chunk", (0, 1, 2))
+        digest8 = form.octets(value[0], "chunk digest (0)", 8)
+        offset = form.uint(value[1], "chunk offset (1)", form.U32)
+        data = value[2]
+        if type(data) is not bytes or not 0 < len(data) <= CHUNK:
+            form.fail("chunk bytes (2)", "1 to 256 bytes")
+        right = self._state in (_ENVELOPE, _ARTEFACT) and digest8 == self._digest8
+        if right and offset == self._slots.written and offset + len(data) <= self._length:
+            self._chunk = data
+        else:
+            self._counters.add(count.CHUNKS_WRONG)
+
+    def _want(self):
+        self._post(registry.MSG_CHUNK_WANTED, {0: self._digest8, 1: self._slots.written})
+
+    def _say(self, digest8, result, text):
+        if result not in (registry.INSTALL_OK, registry.INSTALL_ALREADY):
+            self._counters.add(count.INSTALLS_REFUSED)
+        self._post(registry.MSG_BUNDLE_RESULT, {0: digest8, 1: result, 2: text})
+
+    def _end(self, result, text=""):
+        self._state = _IDLE
+        self._chunk = None
+        self._start = b""
+        self._bundle = None
+        self._slots.abandon()
+        self._say(self._digest8, result, text)
+
+    # --- work
+
+    async def step(self):
+        """Do the next piece of work."""
+        try:
+            if self._state == _OFFERED:
+                self._begin()
+            elif self._chunk is not None:
+                self._take()
+            elif self._state == _COMPLETE:
+                await self._finish()
+        except LimitError as error:
+            self._end(registry.INSTALL_TOO_LARGE, str(error))
+        except FormatError as error:
+            self._end(registry.INSTALL_UNREADABLE, str(error))
+        except MemoryError:
+            self._end(registry.INSTALL_TOO_LARGE, "not enough memory for this ruleset")
+        except OSError:
+            self._counters.add(count.FLASH_ERRORS)
+            self._end(registry.INSTALL_FLASH, "the slot cannot be written")
+
+    def _begin(self):
+        self._slots.begin(self._length)
+        self._state = _ENVELOPE
+        self._start = b""
+        self._want()
+
+    def _take(self):
+        data, self._chunk = self._chunk, None
+        self._slots.write(self._slots.written, data)
+        if self._state == _ENVELOPE:
+            self._start += data
+            if not self._envelope():
+                return
+        if self._slots.written == self._length:
+            self._state = _COMPLETE if self._state == _ARTEFACT else self._state
+            if self._state == _ENVELOPE:
+                raise FormatError("bundle ends inside its envelope")
+        else:
+            self._want()
+
+    def _envelope(self):
+        """Check the envelope as soon as it is whole, before more is fetched. False: the download ended."""
+        if len(self._start) < 4:
+            return True
+        end = 4 + bundle.envelope_size(self._start)
+        if len(self._start) < end:
+            return True
+        found = bundle.parse(self._start[4:end])
+        self._start = b""
+        if found.digest[:8] != self._digest8:
+            self._end(registry.INSTALL_DIGEST, "the envelope is not the one that was offered")
+            return False
+        identity = self._identity
+        result = bundle.check(
+            found, identity.authors, identity.threshold, self._verify, self.installed, self._hardware,
+            rules.ENGINE, self.floor_ms,
+        )  # fmt: skip
+        if result != registry.INSTALL_OK:
+            self._end(result)
+            return False
+        if found.fields[3] > rules.MAX_BYTES:
+            raise LimitError("ruleset of {} bytes".format(found.fields[3]))
+        if found.fields[3] != self._length - end:
+            self._end(registry.INSTALL_DIGEST, "the artefact has another length")
+            return False
+        self._bundle = found
+        self._envelope_end = end
+        self._state = _ARTEFACT
+        return True
+
+    async def _finish(self):
+        written = self._slots.candidate()
+        artefact = written.read(self._envelope_end, written.length)
+        found = self._bundle
+        if not bundle.artefact_good(found, len(artefact), sha256(artefact)):
+            self._end(registry.INSTALL_DIGEST, "the artefact is not the one that was signed")
+            return
+        ruleset = rules.Ruleset(artefact)
+        del artefact
+        wrong = first_wrong_vector(ruleset, found.fields[9])
+        if wrong is not None:
+            self._end(registry.INSTALL_VECTOR, "golden vector {}".format(wrong))
+            return
+        self._slots.finish(written.digest)
+        self.installed = _slim(found)
+        self._state = _IDLE
+        await self._activate(ruleset)
+        self._say(self._digest8, registry.INSTALL_OK, "")
+
+
+def first_wrong_vector(ruleset, vectors):
+    """Index of the first golden vector that this engine decides otherwise, or None."""
+    for index, (fields, kind, rule, reason) in enumerate(vectors):
+        decision = rules.decide(ruleset, State(ruleset), event.from_fields(fields))
+        if decision.kind != kind or decision.rule != rule or decision.why[0] != reason:
+            return index
+    return None
+
+
+def _slim(found):
+    """The bundle without what only its check needed: signatures, payload bytes, vectors."""
+    fields = dict(found.fields)
+    fields[9] = []
+    return bundle.Bundle(found.type, b"", [], found.digest, fields)

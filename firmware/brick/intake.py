@@ -1,0 +1,68 @@
+"""From what a reader saw to an event: a token becomes trust class and pseudonym, its number ends here."""
+
+from stallmark import event, token
+from stallmark.registry import EVENT_NFC_TAP, EVENT_QR_SCAN, TRUST_BARE
+
+from brick import config, indicator
+from brick import counters as count
+
+_TEXT_COUNTERS = {"setup_codes": count.QR_SETUP_CODE, "wrong_pass": count.QR_PASS_WRONG}
+
+
+class Desk:
+    """Where both readers hand in. `decide(event)` shows the outcome before it returns."""
+
+    def __init__(self, identity, clock, random, decide, lamp, counters):
+        self._identity = identity
+        self._clock = clock
+        self._random = random
+        self._decide = decide
+        self._lamp = lamp
+        self._counters = counters
+
+    def tap(self, uid, ndef):
+        """A card: its number, and the NDEF message if it has one."""
+        payload = None if ndef is None else token.find_issued(ndef)
+        keys = self._identity
+        trust, subject = token.from_uid(uid, payload, keys.token_key, keys.subject_key)
+        if payload is not None and trust == TRUST_BARE:
+            self._counters.add(count.NFC_ISSUED_WRONG)
+        self._hand_in(EVENT_NFC_TAP, trust, subject)
+
+    def scan(self, data):
+        """A code as the scanner sent it, without its line end; long ones come cut to one byte too many."""
+        keys = self._identity
+        trust, subject, refused = token.from_text(data, keys.token_key, keys.subject_key)
+        if refused is not None:
+            self._counters.add(_TEXT_COUNTERS.get(refused) or _unreadable(data))
+        if trust is None:
+            self._lamp.show(indicator.ASK)
+        else:
+            self._hand_in(EVENT_QR_SCAN, trust, subject)
+
+    def trouble(self, number):
+        """Something is on the reader and it is no event: counted; the customer is asked to see the stall."""
+        self._counters.add(number)
+        self._lamp.show(indicator.ASK)
+
+    def _hand_in(self, kind, trust, subject):
+        clock = self._clock
+        self._decide(
+            event.make(
+                type=kind,
+                trust=trust,
+                subject=subject,
+                wall_ms=clock.wall_ms(),
+                uptime_ms=clock.uptime_ms(),
+                quality=clock.quality,
+                spread_ms=clock.spread_ms,
+                nonce=self._random(8),
+            )
+        )
+
+
+def _unreadable(data):
+    """Which counter a code belongs to that is empty, too long, or not printable ASCII."""
+    if not data:
+        return count.QR_EMPTY
+    return count.QR_TOO_LONG if len(data) > config.QR_MAX else count.QR_NOT_TEXT

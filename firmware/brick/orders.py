@@ -1,0 +1,55 @@
+"""What the host may tell a brick besides rules and rights: the time, to close the day, to show itself."""
+
+from stallmark import form
+from stallmark import registry as reg
+from stallmark.errors import FullError
+
+from brick import config, indicator
+from brick import counters as count
+
+
+class Orders:
+    """Handlers for messages 33, 38 and 39; each raises FormatError for what it cannot read."""
+
+    def __init__(self, clock, recorder, decider, lamp, counters, changed):
+        self._clock = clock
+        self._recorder = recorder
+        self._decider = decider
+        self._lamp = lamp
+        self._counters = counters
+        self._changed = changed
+
+    def clock(self, value):
+        """Take the host's time; a step, or another quality, is a record of its own."""
+        form.fields(value, "clock", (0, 1, 2))
+        wall_ms = form.uint(value[0], "clock wall ms (0)")
+        quality = min(form.uint(value[1], "clock quality (1)", 255), reg.QUALITY_HOST)
+        spread_ms = form.uint(value[2], "clock spread (2)", form.U32)
+        clock = self._clock
+        old_ms, old_quality = clock.wall_ms(), clock.quality
+        clock.set(wall_ms, quality, spread_ms)
+        step = old_ms is None or abs(wall_ms - old_ms) > config.CLOCK_STEP_MS
+        if step:
+            self._counters.add(count.CLOCK_STEPS)
+        if step or quality != old_quality:
+            self._record(reg.KIND_CLOCK, [old_ms, wall_ms, old_quality])
+            self._changed()
+
+    def close(self, value):
+        """The stall closes: what is merged is written, the close record ends the key epoch."""
+        form.fields(value, "close", (0,))
+        who = form.text(value[0], "close who (0)", 24)
+        self._decider.close_repeats(everything=True)
+        self._record(reg.KIND_CLOSE, [who])
+
+    def identify(self, value):
+        """Blink, so that a person finds this brick among others."""
+        self._lamp.show(indicator.IDENTIFY)
+
+    def _record(self, kind, detail):
+        try:
+            self._recorder.write(kind, {24: detail})
+        except FullError:
+            self._counters.add(count.JOURNAL_FULL)
+        except OSError:
+            self._counters.add(count.FLASH_ERRORS)

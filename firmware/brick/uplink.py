@@ -1,0 +1,160 @@
+"""The brick's end of the link on a UART: frames in and out, messages to handlers, records as room is."""
+
+from stallmark import frame
+from stallmark import registry as reg
+from stallmark.errors import FormatError
+
+from brick import aio, config
+from brick import counters as count
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+_BUFFER = const(256)
+_POSTS = const(32)  # answers that wait for room; more are dropped, whoever asked asks again
+_IDLE_MS = const(1000)
+_KEEP_ROOM = const(1)  # places in the link's queue that records leave to answers
+
+
+class Uplink:
+    """`link` is a core BrickLink; `report()` builds the status message.
+
+    `on(kind, handler)` gives the messages of a kind to `handler(value)`, which raises FormatError for what it
+    cannot read; `post(kind, value)` sends one.
+    """
+
+    def __init__(self, line, link, outbox, counters, ticks, report):
+        self._line = line
+        self._link = link
+        self._outbox = outbox
+        self._counters = counters
+        self._ticks = ticks
+        self._report = report
+        self._frames = frame.Reader()
+        self._oversize = 0
+        self._handlers = {}
+        self._posts = []
+        self._last_status = None
+        self._status_at = 0
+        self.wake = aio.Flag()
+        self.before_session = None
+
+    def on(self, kind, handler):
+        """Route messages of `kind`."""
+        self._handlers[kind] = handler
+
+    @property
+    def up(self):
+        """True while there is a session."""
+        return self._link.up
+
+    def post(self, kind, value):
+        """Queue a message; dropped with the session, because whoever asked will ask again."""
+        if len(self._posts) < _POSTS:
+            self._posts.append((kind, value))
+            self.wake.raise_()
+
+    def status_changed(self):
+        """Something that the status message says may have changed: it goes out if it did."""
+        self.wake.raise_()
+
+    async def listen(self, pulse):
+        """The task that reads the UART."""
+        buffer = bytearray(_BUFFER)
+        while True:
+            pulse.beat()
+            n = await self._line.readinto(buffer)
+            if not n:
+                await aio.sleep_ms(config.LINK_SILENT_MS)
+                continue
+            for kind, body in self._frames.feed(memoryview(buffer)[:n]):
+                self._take(kind, body)
+            if self._frames.oversize != self._oversize:
+                self._oversize = self._frames.oversize
+                self._link.notice(reg.NOTICE_OVERSIZE, "at most 512 bytes", self._ticks())
+            self.wake.raise_()
+
+    def _take(self, kind, body):
+        try:
+            self._heard(self._link.receive(kind, body, self._ticks()))
+        except OSError:  # the next link key could not be stored: nothing was answered, the host asks again
+            self._counters.add(count.FLASH_ERRORS)
+
+    def _heard(self, happened):
+        for event in happened:
+            if event[0] == "message":
+                self._message(event[1], event[3])
+            elif event[0] == "up":
+                self._posts.clear()
+                self._last_status = None
+                self._outbox.restart()
+                if self.before_session is not None:
+                    self.before_session()
+            elif event[0] == "down":
+                self._posts.clear()
+
+    def _message(self, kind, value):
+        handler = self._handlers.get(kind)
+        if handler is None:
+            self._counters.add(count.LINK_BAD_MESSAGES)
+            return
+        try:
+            handler(value)
+        except FormatError:
+            self._counters.add(count.LINK_BAD_MESSAGES)
+
+    async def talk(self, pulse):
+        """The task that writes the UART."""
+        link = self._link
+        while True:
+            pulse.beat()
+            now = self._ticks()
+            if link.up:
+                self._fill(now)
+            for data in link.poll(now):
+                self._line.write(data)
+            self._heard(link.events())
+            await self.wake.wait(max(1, min(link.next_due(self._ticks()), _IDLE_MS)))
+
+    def _fill(self, now):
+        link = self._link
+        while self._posts and link.room:
+            kind, value = self._posts.pop(0)
+            link.send(kind, value, now_ms=now)
+        self._send_status(now)
+        while link.room > _KEEP_ROOM:
+            entry = self._outbox.next()
+            if entry is None:
+                break
+            link.send(reg.MSG_RECORD, [entry.seq, entry.public, entry.mac, entry.private], now_ms=now)
+
+    def _send_status(self, now):
+        """After each handshake, and when something but the growing journal has changed."""
+        recent = self._last_status is not None and now - self._status_at < config.STATUS_MIN_MS
+        if recent or not self._link.room:
+            return
+        status, changing = self._report()
+        if changing != self._last_status:
+            self._last_status = changing
+            self._status_at = now
+            self._link.send(reg.MSG_STATUS, status, now_ms=now)
+
+    def collect(self):
+        """Bring the counts that the link keeps itself into the counters."""
+        link = self._link
+        for number, value in (
+            (count.LINK_NOISE, self._frames.noise),
+            (count.LINK_OVERSIZE, self._frames.oversize),
+            (count.LINK_UNKNOWN, self._frames.unknown_version + link.unexpected),
+            (count.LINK_BAD_TAGS, link.bad_tags + link.bad_handshakes),
+            (count.LINK_RESENDS, link.resends),
+            (count.LINK_HANDSHAKES, link.handshakes),
+            (count.LINK_DROPPED, link.dropped),
+            (count.LINK_REPEATS, link.repeats),
+        ):
+            self._counters.set(number, value)
