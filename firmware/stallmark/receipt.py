@@ -25,6 +25,8 @@ _INTEGERS = ((4, form.I64), (6, form.I64), (7, form.I64), (8, 255), (15, form.U3
 
 def check_fields(f):
     """The payload map itself, every known field checked; newer ones pass. Raises FormatError."""
+    if type(f) is not dict:
+        form.fail("receipt", "a map")
     try:
         if type(f[0]) is not int or f[0] != 1 or not 0 < f[4]:
             raise ValueError

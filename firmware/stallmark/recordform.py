@@ -23,6 +23,8 @@ def check_public(f):
     not.
 
     Written out straight, not as a table: it runs for every record on the host and at the controller."""
+    if type(f) is not dict:
+        form.fail("record", "a map")
     try:
         for value in (f[0], f[2], f[3], f[4], f[10], f[16]):
             if type(value) is not int or value < 0 or value > _U32:
