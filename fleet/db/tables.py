@@ -13,7 +13,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 SCHEMA = 1  # raised with every change; db.engine refuses a database of another one
@@ -35,9 +34,17 @@ meta = Table(
 leaves = Table(
     "leaves",
     metadata,
-    Column("index", Big, primary_key=True, autoincrement=False),
+    Column("position", Big, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),  # RFC 6962 leaf hash, worked out at ingest
     Column("entry", LargeBinary, nullable=False),  # type byte and exact bytes
+)
+
+# Running totals, changed with what they count: "leaf:<type>" and "kind:<record kind>".
+totals = Table(
+    "totals",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("n", Big, nullable=False),
 )
 
 # One row: what may be signed, and has been. The body is committed before any signature over it exists.
@@ -69,7 +76,7 @@ batches = Table(
 receipts = Table(
     "receipts",
     metadata,
-    Column("index", Big, primary_key=True, autoincrement=False),  # of the leaf
+    Column("position", Big, primary_key=True, autoincrement=False),  # of the leaf: its index in the ledger
     Column("host", LargeBinary, nullable=False),
     Column("host_seq", Big, nullable=False),
     Column("brick", LargeBinary, nullable=False),  # zeros where the record is unreadable
@@ -82,7 +89,7 @@ receipts = Table(
     Column("holder", LargeBinary, nullable=True),  # SHA-256(handle)[:16]
     Column("link", LargeBinary, nullable=False),  # chain value after the record
     Column("prev", LargeBinary, nullable=False),  # chain value that it names as before it
-    Column("findings", Integer, nullable=False),  # bit n: finding code n; what has any is excluded from money
+    Column("findings", Integer, nullable=False),  # bit n: finding code n, bit 0: unproven; any: not money
     Column("duplicate_of", Big, nullable=True),  # the earlier receipt of the very same record
     Column("reference", Big, nullable=True),  # seq that a void or refund takes back
 )
@@ -146,7 +153,6 @@ bricks = Table(
     Column("epoch", Big, nullable=False),
     Column("epoch_first", Big, nullable=False),  # seq of the first record of the epoch
     Column("epoch_exact", Boolean, nullable=False),  # no gap since: the 1,024th record can be told
-    Column("disclosed", Big, nullable=False),  # number of epochs whose keys are published
     Column("last_ms", Big, nullable=True),
 )
 
@@ -217,5 +223,4 @@ mints = Table(
     Column("rule", Text, primary_key=True),
     Column("unit", SmallInteger, primary_key=True),
     Column("count", Integer, nullable=False),
-    UniqueConstraint("kit", "rental", "rule", "unit"),
 )

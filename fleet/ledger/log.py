@@ -15,6 +15,7 @@ checkpoint is newer than the database, or does not lie under it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -22,9 +23,9 @@ from threading import Lock
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from stallmark import tree
 
 from fleet.clock import Clock
+from fleet.core import tree
 from fleet.db import tables
 from fleet.db.engine import Database
 from fleet.errors import LedgerConflict, LedgerDamaged, LedgerError, LedgerMissing, NoteError
@@ -60,6 +61,7 @@ class Appending:
     def __init__(self, database: Database, connection: Connection, size: int) -> None:
         self.connection = connection
         self.size = size
+        self.totals: Counter[str] = Counter()  # what else is to be counted, by name
         self._database = database
 
     def add(self, entries: Sequence[bytes], hashes: Sequence[bytes] | None = None) -> int:
@@ -71,7 +73,19 @@ class Appending:
         rows = [(first + i, hashes[i], entries[i]) for i in range(len(entries))]
         self._database.bulk(self.connection, tables.leaves, rows)
         self.size = first + len(rows)
+        for leaf_type, n in Counter(entry[0] for entry in entries).items():
+            self.totals[f"leaf:{leaf_type}"] += n
         return first
+
+    def finish(self) -> None:
+        """Writes the running totals."""
+        totals = tables.totals
+        for name, n in self.totals.items():
+            added = self.connection.execute(
+                update(totals).where(totals.c.name == name).values(n=totals.c.n + n)
+            )
+            if not added.rowcount:
+                self.connection.execute(insert(totals).values(name=name, n=n))
 
 
 class Log:
@@ -89,7 +103,7 @@ class Log:
         self._tiles = TileCache(self._read_tile)
         self.stored, self.size = self._load()
         folder.make()
-        self.published, self.note = self._check_published()
+        self.head = self._check_published()  # what is public: checkpoint and note, always of one another
         self._edges = self._read_edges()
         self._sweep()
         if self.published.size != self.stored.size or not self.note:
@@ -120,6 +134,7 @@ class Log:
                 with self._database.write() as connection:
                     appending = Appending(self._database, connection, self.size)
                     yield appending
+                    appending.finish()
             except SQLAlchemyError:  # a failed commit: what the database holds now is what counts
                 with self._database.read() as connection:
                     self.size = _count(connection)
@@ -127,9 +142,18 @@ class Log:
             self.size = appending.size
 
     @property
-    def tree(self) -> HashTree:
-        """The published tree, for proofs."""
-        return HashTree(self.published.size, self._tiles)
+    def published(self) -> Checkpoint:
+        """What strangers see."""
+        return self.head[0]
+
+    @property
+    def note(self) -> bytes:
+        """The same, signed."""
+        return self.head[1]
+
+    def tree(self, size: int) -> HashTree:
+        """The tree of a published size, for proofs."""
+        return HashTree(size, self._tiles)
 
     def pending(self) -> int:
         """How many leaves wait for a checkpoint."""
@@ -164,7 +188,7 @@ class Log:
         """The bytes of a leaf, published or not."""
         with self._database.read() as connection:
             return connection.execute(
-                select(tables.leaves.c.entry).where(tables.leaves.c.index == index)
+                select(tables.leaves.c.entry).where(tables.leaves.c.position == index)
             ).scalar_one_or_none()
 
     # --- steps of publishing
@@ -174,8 +198,8 @@ class Log:
         with self._database.read() as connection:
             rows = connection.execute(
                 select(leaves.c.entry, leaves.c.hash)
-                .where(leaves.c.index >= first, leaves.c.index < end)
-                .order_by(leaves.c.index)
+                .where(leaves.c.position >= first, leaves.c.position < end)
+                .order_by(leaves.c.position)
             ).all()
         if len(rows) != end - first:
             raise LedgerDamaged(f"the database holds {len(rows)} leaves between {first} and {end}")
@@ -186,8 +210,8 @@ class Log:
         known = tuple(hashes[: old.size % WIDTH])
         if _root((known, *self._edges[1:])) != old.root:
             raise LedgerConflict(
-                f"the database's leaves do not lead to the root that was stored at size {old.size}: nothing is "
-                "signed"
+                f"the database's leaves do not lead to the root that was stored at size {old.size}: "
+                "nothing is signed"
             )
 
     def _read_back(self, files: dict[Tile, bytes], old_size: int, root: bytes) -> None:
@@ -220,7 +244,7 @@ class Log:
     def _sign(self) -> None:
         data = note.sign(self.stored.text, [self._signer])
         self.folder.replace(CHECKPOINT, data)
-        self.published, self.note = self.stored, data
+        self.head = (self.stored, data)
 
     def _drop_partials(self, old: int, new: int) -> None:
         for tile in _filled(old, new):
@@ -269,8 +293,8 @@ class Log:
             raise LedgerDamaged(f"{place} is not this log's checkpoint: {error}") from None
         if published.size > self.stored.size:
             raise LedgerConflict(
-                f"{place} speaks for {published.size} leaves, the database only for {self.stored.size}: it was "
-                "restored from an older copy. Signing would rewrite history; restore the newer database"
+                f"{place} speaks for {published.size} leaves, the database only for {self.stored.size}: it "
+                "was restored from an older copy. Signing would rewrite history; restore the newer database"
             )
         return published
 
@@ -293,7 +317,7 @@ class Log:
 
 
 def _count(connection: Connection) -> int:
-    last = connection.execute(select(func.max(tables.leaves.c.index))).scalar_one()
+    last = connection.execute(select(func.max(tables.leaves.c.position))).scalar_one()
     return 0 if last is None else last + 1
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
 
-from stallmark import tree
-
+from fleet.core import tree
 from fleet.errors import LedgerDamaged, NoteError
 from fleet.ledger.checkpoint import Checkpoint, open_checkpoint
 from fleet.ledger.note import Verifier

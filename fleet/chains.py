@@ -1,0 +1,263 @@
+"""Judges records, brick by brick: MAC, sequence, chain, key epoch, slices. Nothing here keeps a record out.
+
+What is wrong is a finding: named by a leaf of its own, and the receipt is excluded from money. A record
+that its MAC does not prove to be its brick's changes nothing that is known of that brick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest
+
+from fleet.core import Fields, leaf, record, reg
+from fleet.ingest import Taken
+from fleet.keys import RecordKeys, Root
+
+EPOCH_RECORDS = 1024
+MAX_GAPS = 64  # kept apart for each brick; the two newest are taken together beyond that
+ZERO8 = bytes(8)
+ZERO16 = bytes(16)
+UNPROVEN = 1  # bit 0 of a receipt's findings: nothing proves that its brick made it, so it changed nothing
+
+
+@dataclass(slots=True)
+class Ended:
+    """A record epoch that is over: its last seq, and the tree size from which all of it is in the tree."""
+
+    last_seq: int
+    ready: int | None = None
+
+
+@dataclass(slots=True)
+class BrickState:
+    """What is known of a brick's chain. Gaps are `[first, last]`, ascending; `withheld` are the ended epochs
+    whose key is not published yet."""
+
+    brick: bytes
+    head_seq: int = 0
+    head_link: bytes = ZERO16
+    epoch: int = 0  # that the next record is made under
+    epoch_first: int = 1  # seq of its first record
+    epoch_exact: bool = True
+    gaps: list[list[int]] = field(default_factory=list[list[int]])
+    withheld: dict[int, Ended] = field(default_factory=dict[int, Ended])
+
+    @property
+    def mark(self) -> int:
+        """Every record up to here is held: what the brick may forget."""
+        return self.gaps[0][0] - 1 if self.gaps else self.head_seq
+
+    def copy(self) -> BrickState:
+        """One that may be changed while the batch is not yet durable."""
+        return BrickState(
+            self.brick,
+            self.head_seq,
+            self.head_link,
+            self.epoch,
+            self.epoch_first,
+            self.epoch_exact,
+            [list(gap) for gap in self.gaps],
+            {epoch: Ended(end.last_seq, end.ready) for epoch, end in self.withheld.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record that is held already: leaf index, chain values after and before it, SHA-256 of its receipt."""
+
+    index: int
+    link: bytes
+    prev: bytes
+    digest: Callable[[], bytes]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a batch changes: the bricks' states, finding payloads (and their codes), who spends from which
+    slice and how much, and the roots that bricks were stepped to."""
+
+    states: dict[bytes, BrickState]
+    findings: list[bytes] = field(default_factory=list[bytes])
+    codes: list[int] = field(default_factory=list[int])
+    owners: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    spent: dict[int, int] = field(default_factory=dict[int, int])
+    roots: list[Root] = field(default_factory=list[Root])
+
+
+class Judge:
+    """Judges one batch. `state` gives a brick's state, `held` the proven records that are stored for a
+    brick and seq (more than one only where it equivocated), `owner` the brick that spends from a slice, if
+    any yet."""
+
+    def __init__(
+        self,
+        keys: RecordKeys,
+        state: Callable[[bytes], BrickState],
+        held: Callable[[bytes, int], list[Held]],
+        owner: Callable[[int], bytes | None],
+    ) -> None:
+        self._keys = keys
+        self._state = state
+        self._held = held
+        self._owner = owner
+        self._host = ZERO8
+        self._here: dict[tuple[bytes, int], tuple[int, Taken]] = {}
+        self.verdict = Verdict({})
+
+    def judge(self, host: bytes, receipts: Iterable[Taken]) -> Verdict:
+        """Fills in `link`, `findings` and `duplicate_…` of each receipt; returns what else they change."""
+        self._host = host
+        for at, taken in enumerate(receipts):
+            self._one(at, taken)
+        return self.verdict
+
+    def _one(self, at: int, taken: Taken) -> None:
+        fields = taken.record
+        if fields is None:
+            self._unproven(taken, reg.FINDING_UNREADABLE, ZERO8, 0)
+            return
+        brick: bytes = fields[1]
+        seq: int = fields[2]
+        taken.link = record.link(taken.public, taken.mac)
+        if not self._keys.knows(brick):
+            self._unproven(taken, reg.FINDING_UNKNOWN_BRICK, brick, seq)
+            return
+        state = self.verdict.states.get(brick)
+        if state is None:
+            state = self.verdict.states[brick] = self._state(brick).copy()
+        key = self._keys.mac_key(brick, fields[3])
+        if key is None or not compare_digest(record.mac(key, taken.public), taken.mac):
+            self._unproven(taken, reg.FINDING_MAC_WRONG, brick, seq)
+            return
+        held = self._all(brick, seq) if seq <= state.head_seq else []
+        if self._same(taken, held):
+            return
+        if fields[3] < state.epoch and fields[3] not in state.withheld:  # published: anyone can make it now
+            self._unproven(taken, reg.FINDING_EPOCH_ORDER, brick, seq)
+            return
+        if held:
+            self._find(taken, reg.FINDING_EQUIVOCATION, brick, seq, held[0].digest())
+            return
+        if seq <= state.head_seq:
+            self._late(state, taken, seq, fields)
+        else:
+            self._next(state, taken, seq, fields)
+        self._here[brick, seq] = (at, taken)
+        self._effects(state, taken, fields)
+
+    # --- sequence and chain
+
+    def _next(self, state: BrickState, taken: Taken, seq: int, fields: Fields) -> None:
+        """A record beyond the head."""
+        missing = seq - state.head_seq - 1
+        if missing:
+            self._find(taken, reg.FINDING_GAP, state.brick, state.head_seq + 1)
+            _open_gap(state, state.head_seq + 1, seq - 1)
+        elif fields[18] != state.head_link:
+            self._find(taken, reg.FINDING_CHAIN_BROKEN, state.brick, seq)
+        if not _epoch(state, seq, fields[3], missing):
+            self._find(taken, reg.FINDING_EPOCH_ORDER, state.brick, seq)
+        state.head_seq, state.head_link = seq, taken.link
+        counted = state.epoch_exact and seq - state.epoch_first + 1 >= EPOCH_RECORDS
+        if fields[3] == state.epoch and (fields[10] in (reg.KIND_CLOSE, reg.KIND_RENTAL) or counted):
+            state.withheld[state.epoch] = Ended(seq)
+            state.epoch += 1
+            state.epoch_first, state.epoch_exact = seq + 1, True
+            if fields[10] == reg.KIND_RENTAL and fields.get(24):
+                self.verdict.roots.append(self._keys.step(state.brick, state.epoch, fields[24][0]))
+
+    def _late(self, state: BrickState, taken: Taken, seq: int, fields: Fields) -> None:
+        """A record that a gap has waited for."""
+        before = [held.link for held in self._all(state.brick, seq - 1)]
+        after = [held.prev for held in self._all(state.brick, seq + 1)]
+        if (before and fields[18] not in before) or (after and taken.link not in after):
+            self._find(taken, reg.FINDING_CHAIN_BROKEN, state.brick, seq)
+        _close_gap(state, seq, seq)
+
+    def _all(self, brick: bytes, seq: int) -> list[Held]:
+        """The proven records of a brick and seq, stored or earlier in this batch."""
+        here = self._here.get((brick, seq))
+        if here is None:
+            return self._held(brick, seq)
+        at, taken = here
+        assert taken.record is not None
+        return [Held(-1 - at, taken.link, taken.record[18], lambda: sha256(taken.cose).digest())]
+
+    def _same(self, taken: Taken, held: list[Held]) -> bool:
+        """True where the very same record is held already: it counts once."""
+        for other in held:
+            if other.link == taken.link:
+                if other.index < 0:
+                    taken.duplicate_at = -1 - other.index
+                else:
+                    taken.duplicate_of = other.index
+                return True
+        return False
+
+    # --- what follows
+
+    def _effects(self, state: BrickState, taken: Taken, fields: Fields) -> None:
+        if fields[10] == reg.KIND_LOST and fields.get(24):
+            first, last = fields[24]
+            _close_gap(state, first, last)
+        for number, amount in fields.get(13) or ():
+            owner = self.verdict.owners.get(number) or self._owner(number)
+            if owner is None:
+                self.verdict.owners[number] = owner = state.brick
+            if owner != state.brick:
+                self._find(taken, reg.FINDING_SLICE_TWICE, state.brick, fields[2])
+            if fields[10] != reg.KIND_RIGHTS:  # which only says again what was spent so far
+                self.verdict.spent[number] = self.verdict.spent.get(number, 0) + amount
+
+    def _unproven(self, taken: Taken, code: int, brick: bytes, seq: int) -> None:
+        taken.findings |= UNPROVEN
+        self._find(taken, code, brick, seq)
+
+    def _find(self, taken: Taken, code: int, brick: bytes, seq: int, evidence: bytes | None = None) -> None:
+        if code != reg.FINDING_GAP:  # which says nothing against the record that shows it
+            taken.findings |= 1 << code
+        self.verdict.codes.append(code)
+        self.verdict.findings.append(
+            leaf.encode_finding(code, brick, seq, self._host, taken.host_seq, evidence)
+        )
+
+
+def _epoch(state: BrickState, seq: int, epoch: int, missing: int) -> bool:
+    """Takes in the epoch of a record beyond the head; False where it is out of order."""
+    if epoch == state.epoch:
+        return True
+    if epoch < state.epoch:  # its key is still secret, so its brick made it, but not when it should have
+        return False
+    first_unseen = state.head_seq + 1
+    in_order = epoch - state.epoch <= missing or (
+        not missing and not state.epoch_exact and epoch == state.epoch + 1
+    )
+    for ended in range(state.epoch, epoch):
+        state.withheld[ended] = Ended(seq - 1)
+    state.epoch = epoch
+    state.epoch_exact = not missing
+    state.epoch_first = first_unseen if missing else seq
+    return in_order
+
+
+def _open_gap(state: BrickState, first: int, last: int) -> None:
+    if len(state.gaps) >= MAX_GAPS:
+        state.gaps[-1][1] = last
+    else:
+        state.gaps.append([first, last])
+
+
+def _close_gap(state: BrickState, first: int, last: int) -> None:
+    """These seqs are no longer waited for."""
+    gaps: list[list[int]] = []
+    for low, high in state.gaps:
+        if high < first or low > last:
+            gaps.append([low, high])
+            continue
+        if low < first:
+            gaps.append([low, first - 1])
+        if high > last:
+            gaps.append([last + 1, high])
+    state.gaps = gaps

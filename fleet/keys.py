@@ -1,0 +1,139 @@
+"""Keys at rest and in use: sealed brick roots, the record key of each epoch, tags for acknowledgements."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+from fleet.core import control, keyschedule
+from fleet.errors import ConfigError
+
+MAX_STEPS = 512  # epochs that a key is worked out ahead: what claims to be further is not believed
+KEPT_EPOCHS = 4  # record keys kept in memory for each brick
+
+
+class Seal:
+    """Secrets at rest, under the controller's seal key (nacl SecretBox: XSalsa20-Poly1305, random nonce)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._box = SecretBox(key)
+
+    def close(self, secret: bytes) -> bytes:
+        """Sealed bytes."""
+        return bytes(self._box.encrypt(secret))
+
+    def open(self, sealed: bytes, what: str) -> bytes:
+        """The secret. Raises ConfigError where the seal key is not the one it was closed with."""
+        try:
+            return self._box.decrypt(sealed)
+        except (CryptoError, ValueError):
+            raise ConfigError(f"{what} cannot be unsealed: the seal key is another one") from None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Root:
+    """A brick's root from one of its record epochs on: one for each rental that it was stepped to."""
+
+    brick: bytes
+    first_epoch: int
+    rental: int
+    sealed: bytes
+
+
+@dataclass(slots=True, repr=False)
+class _Chain:
+    """What is worked out of one root so far."""
+
+    root: Root
+    epoch: int
+    ck: bytes
+    control: bytes
+    macs: OrderedDict[int, bytes] = field(default_factory=OrderedDict[int, bytes])
+
+
+class RecordKeys:
+    """The record MAC keys of every brick, worked out when first asked for. For one thread."""
+
+    def __init__(self, seal: Seal, roots: Iterable[Root]) -> None:
+        self._seal = seal
+        self._roots: dict[bytes, list[Root]] = {}
+        self._chains: dict[tuple[bytes, int], _Chain] = {}
+        for root in sorted(roots, key=lambda r: r.first_epoch):
+            self.add(root)
+
+    def knows(self, brick: bytes) -> bool:
+        """Whether this brick was enrolled here."""
+        return brick in self._roots
+
+    def add(self, root: Root) -> None:
+        """A root that counts from its first epoch on."""
+        self._roots.setdefault(root.brick, []).append(root)
+
+    def mac_key(self, brick: bytes, epoch: int) -> bytes | None:
+        """MK of an epoch; None for an unknown brick, an epoch before its first or far beyond its latest."""
+        root = self._root(brick, epoch)
+        if root is None:
+            return None
+        chain = self._chain(root)
+        known = chain.macs.get(epoch)
+        if known is not None:
+            return known
+        steps = epoch - chain.epoch
+        if steps > MAX_STEPS:
+            return None
+        # What is near moves the cached chain along; late and far epochs are worked out beside it.
+        work = chain if 0 <= steps <= KEPT_EPOCHS else self._open(root)
+        while work.epoch < epoch:
+            work.ck = keyschedule.next_chain(work.ck)
+            work.epoch += 1
+        key: bytes = keyschedule.record_mac_key(work.ck)
+        chain.macs[epoch] = key
+        while len(chain.macs) > KEPT_EPOCHS:
+            chain.macs.popitem(last=False)
+        return key
+
+    def rental(self, brick: bytes, epoch: int) -> int:
+        """The rental that an epoch belongs to, 0 where there is none."""
+        root = self._root(brick, epoch)
+        return 0 if root is None else root.rental
+
+    def ack_tag(self, brick: bytes, ledger_seq: int) -> bytes:
+        """16 bytes by which the brick knows a ledger mark for its controller's, under its newest root."""
+        chain = self._chain(self._roots[brick][-1])
+        tag: bytes = control.ack_tag(chain.control, brick, ledger_seq)
+        return tag
+
+    def step(self, brick: bytes, first_epoch: int, rental: int) -> Root:
+        """The root after a rental step that the brick has proven; counts at once, to be stored by the
+        caller."""
+        newest = self._roots[brick][-1]
+        if newest.first_epoch == first_epoch:  # taken before, by a batch that was not stored in the end
+            return newest
+        secret = self._seal.open(newest.sealed, f"the root of brick {brick.hex()}")
+        fresh: bytes = keyschedule.next_root(secret, rental)
+        root = Root(brick, first_epoch, rental, self._seal.close(fresh))
+        self.add(root)
+        return root
+
+    def _root(self, brick: bytes, epoch: int) -> Root | None:
+        for root in reversed(self._roots.get(brick, ())):
+            if root.first_epoch <= epoch:
+                return root
+        return None
+
+    def _chain(self, root: Root) -> _Chain:
+        key = (root.brick, root.first_epoch)
+        chain = self._chains.get(key)
+        if chain is None:
+            chain = self._chains[key] = self._open(root)
+        return chain
+
+    def _open(self, root: Root) -> _Chain:
+        secret = self._seal.open(root.sealed, f"the root of brick {root.brick.hex()}")
+        return _Chain(
+            root, root.first_epoch, keyschedule.record_chain0(secret), keyschedule.control_key(secret)
+        )

@@ -1,0 +1,227 @@
+"""What the controller knows of hosts and bricks, and the one transaction by which a batch becomes part of
+it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from fleet import rows
+from fleet.chains import BrickState, Ended, Held, Judge, Verdict
+from fleet.config import Config, Host
+from fleet.core import batch, leaf, reg
+from fleet.counts import UNREADABLE_KIND, Tally
+from fleet.db import tables
+from fleet.db.engine import Database
+from fleet.errors import Refused
+from fleet.ingest import Checked, HostState, check
+from fleet.keys import RecordKeys, Seal
+from fleet.ledger.log import Log
+
+
+class Store:
+    """Hosts, bricks, slices: loaded at start, changed batch by batch. For one thread; reading is
+    `fleet.archive`'s."""
+
+    def __init__(self, database: Database, log: Log, config: Config) -> None:
+        self._database = database
+        self._log = log
+        self.seal = Seal(config.secrets.seal_key)
+        self._hosts: dict[bytes, HostState] = {}
+        self._bricks: dict[bytes, BrickState] = {}
+        self._owners: dict[int, bytes | None] = {}
+        self._withholding: set[bytes] = set()  # bricks with ended epochs whose key is not published yet
+        with database.write() as connection:
+            rows.register(connection, config.hosts, config.bricks)
+        with database.read() as connection:
+            self._load(connection)
+            self.keys = RecordKeys(self.seal, rows.roots(connection))
+        for brick in config.bricks:  # a wrong seal key shows at start, not at the first batch
+            self.keys.ack_tag(brick.brick, 0)
+            break
+
+    def host(self, host: bytes) -> HostState:
+        """Where a registered host stands."""
+        return self._hosts[host]
+
+    def withheld(self) -> list[tuple[BrickState, int, Ended]]:
+        """Ended epochs whose every record is in the tree, and whose key is not published yet."""
+        return [
+            (self._bricks[brick], epoch, ended)
+            for brick in self._withholding
+            for epoch, ended in self._bricks[brick].withheld.items()
+            if ended.ready is not None
+        ]
+
+    def take(self, host: Host, body: bytes, now_ms: int) -> tuple[str, Tally | None]:
+        """Checks a batch and makes it durable. Returns the answer (JSON) and what it adds; None for a repeat.
+
+        Raises Refused; SQLAlchemyError or OSError where the database cannot be written.
+        """
+        digest = sha256(body).digest()
+        state = self._hosts[host.host]
+        try:
+            checked = check(body, host, state)
+        except Refused as refused:
+            if refused.status == 409:
+                answer = self._repeat(host, body, digest, now_ms)
+                if answer is not None:
+                    return answer, None
+            raise
+        judge = Judge(self.keys, self._bricks.__getitem__, self._held, self._owners.get)
+        verdict = judge.judge(host.host, checked.receipts)
+        answer, tally = self._commit(host, checked, verdict, digest, now_ms)
+        self._hosts[host.host] = checked.after
+        self._bricks.update(verdict.states)
+        self._owners.update(verdict.owners)
+        self._withholding.update(brick for brick, after in verdict.states.items() if after.withheld)
+        return answer, tally
+
+    def disclosed(self, brick: bytes, epoch: int) -> None:
+        """The key of this epoch is in a leaf now."""
+        withheld = self._bricks[brick].withheld
+        del withheld[epoch]
+        if not withheld:
+            self._withholding.discard(brick)
+
+    def minted(self, number: int) -> None:
+        """A new slice."""
+        self._owners[number] = None
+
+    # --- taking
+
+    def _repeat(self, host: Host, body: bytes, digest: bytes, now_ms: int) -> str | None:
+        """The answer to a batch that was accepted before; None where it does not continue the chain for
+        another reason. Raises Refused 409 for another batch under an accepted number."""
+        parsed = batch.parse(body)  # it passed check() up to its number: form, root and signature are good
+        number = parsed.head.fields[2]
+        batches = tables.batches
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(batches).where(batches.c.host == host.host, batches.c.number == number)
+            ).one_or_none()
+        if row is None:
+            return None
+        if row.digest == digest or row.header == parsed.header:
+            return row.answer
+        with self._database.write() as connection:
+            rows.keep_conflict(connection, host.host, number, parsed.header, now_ms)
+        raise Refused(
+            409,
+            f"batch {number} was accepted with other bytes before",
+            expected=self._hosts[host.host].number + 1,
+            prev=self._hosts[host.host].prev.hex(),
+        )
+
+    def _held(self, brick: bytes, seq: int) -> list[Held]:
+        receipts, leaves = tables.receipts, tables.leaves
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(receipts.c.position, receipts.c.link, receipts.c.prev, receipts.c.findings)
+                .where(
+                    receipts.c.brick == brick,
+                    receipts.c.seq == seq,
+                    receipts.c.duplicate_of.is_(None),
+                )
+                .order_by(receipts.c.position)
+            ).all()
+
+        def digest(index: int) -> bytes:
+            with self._database.read() as connection:
+                entry: bytes = connection.execute(
+                    select(leaves.c.entry).where(leaves.c.position == index)
+                ).scalar_one()
+            return sha256(entry[1:]).digest()
+
+        return [
+            Held(row.position, row.link, row.prev, lambda index=row.position: digest(index))
+            for row in found
+            if not row.findings & 1
+        ]
+
+    def _commit(
+        self, host: Host, checked: Checked, verdict: Verdict, digest: bytes, now_ms: int
+    ) -> tuple[str, Tally]:
+        taken = checked.receipts
+        with self._log.writing() as tx:
+            first = tx.add([t.entry for t in taken], [t.hash for t in taken])
+            if verdict.findings:
+                tx.add([leaf.entry(reg.LEAF_FINDING, payload) for payload in verdict.findings])
+            for state in verdict.states.values():
+                for ended in state.withheld.values():
+                    if ended.ready is None and state.mark >= ended.last_seq:
+                        ended.ready = tx.size
+            answer = json.dumps(
+                {
+                    "number": checked.head[2],
+                    "ledger_size": tx.size,
+                    "marks": self._marks(checked.bricks, verdict.states),
+                }
+            )
+            self._database.bulk(
+                tx.connection, tables.receipts, rows.receipt_rows(host.host, first, checked, now_ms)
+            )
+            rows.write_batch(tx.connection, host.host, checked, digest, first, now_ms, answer)
+            self._write_states(tx.connection, verdict, now_ms)
+            rows.write_evidence(tx.connection, checked.evidence)
+            kinds = Counter(UNREADABLE_KIND if t.record is None else int(t.record[10]) for t in taken)
+            tx.totals.update({f"kind:{kind}": n for kind, n in kinds.items()})
+            size = tx.size
+        return answer, Tally(size, kinds, len(verdict.findings))
+
+    def _marks(self, bricks: Iterable[bytes], states: dict[bytes, BrickState]) -> list[dict[str, Any]]:
+        marks: list[dict[str, Any]] = []
+        for brick in bricks:
+            state = states.get(brick)
+            if state is not None:
+                tag = self.keys.ack_tag(brick, state.mark)
+                marks.append({"brick": brick.hex(), "ledger_seq": state.mark, "tag": tag.hex()})
+        return marks
+
+    def _write_states(self, connection: Connection, verdict: Verdict, now_ms: int) -> None:
+        if verdict.states:
+            changed = [rows.brick_row(state, now_ms) for state in verdict.states.values()]
+            connection.execute(rows.UPDATE_BRICK, changed)
+        for brick, state in verdict.states.items():
+            old = self._bricks[brick]
+            if state.gaps != old.gaps:
+                connection.execute(delete(tables.gaps).where(tables.gaps.c.brick == brick))
+                self._database.bulk(connection, tables.gaps, [(brick, *gap) for gap in state.gaps])
+            if state.withheld != old.withheld:
+                epochs = tables.epochs
+                connection.execute(delete(epochs).where(epochs.c.brick == brick, epochs.c.leaf.is_(None)))
+                ended = [(brick, e, end.last_seq, end.ready, None, None) for e, end in state.withheld.items()]
+                self._database.bulk(connection, epochs, ended)
+        self._database.bulk(
+            connection, tables.roots, [(r.brick, r.first_epoch, r.rental, r.sealed) for r in verdict.roots]
+        )
+        slices = tables.slices
+        for number, brick in verdict.owners.items():
+            connection.execute(update(slices).where(slices.c.id == number).values(brick=brick))
+        for number, amount in verdict.spent.items():
+            connection.execute(
+                update(slices).where(slices.c.id == number).values(spent=slices.c.spent + amount)
+            )
+
+    # --- loading
+
+    def _load(self, connection: Connection) -> None:
+        for row in connection.execute(select(tables.hosts)):
+            self._hosts[row.host] = HostState(row.number, row.prev, row.host_seq, row.prev_receipt)
+        for row in connection.execute(select(tables.bricks)):
+            self._bricks[row.brick] = BrickState(
+                row.brick, row.head_seq, row.head_link, row.epoch, row.epoch_first, row.epoch_exact
+            )
+        for row in connection.execute(select(tables.gaps).order_by(tables.gaps.c.first)):
+            self._bricks[row.brick].gaps.append([row.first, row.last])
+        epochs = tables.epochs
+        for row in connection.execute(select(epochs).where(epochs.c.leaf.is_(None)).order_by(epochs.c.epoch)):
+            self._bricks[row.brick].withheld[row.epoch] = Ended(row.last_seq, row.ready)
+            self._withholding.add(row.brick)
+        slices = tables.slices
+        self._owners = {row.id: row.brick for row in connection.execute(select(slices.c.id, slices.c.brick))}
