@@ -1,9 +1,9 @@
 """What differs from board to board. A port is one object; `appliance.run(port)` takes it.
 
     flash(name)            flash port of a partition of boards.partitions: size, read_into, program, erase
-    uart(name, baud)       "nfc", "qr", "link": what machine.UART offers to asyncio; again with another baud: same UART
+    uart(name, baud)       "nfc", "qr", "link": what machine.UART offers; again with another baud: same one
     light.set(r, g, b)     three bits; sound.tone(hz), 0 = silent
-    clock                  uptime_ms() never back, wall_ms() held over the restart or None; hold(ms) where it can hold
+    clock                  uptime_ms() never back, wall_ms() held over the restart or None, maybe hold(ms)
     ticks_ms()             real milliseconds, never back and never wrapping, for time-outs and patterns
     random(n)              n unpredictable bytes; make_ecb(key16) an AES-128 ECB encryptor
     reset_part(name)       starts a reset pulse of 100 ms and returns; absent where no line is wired

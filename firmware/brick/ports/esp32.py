@@ -1,0 +1,193 @@
+"""The port of ESP32 and ESP32-S3 boards: machine and esp32 as run() wants them. Not yet run on hardware."""
+
+import hashlib
+import os
+import time
+
+import cryptolib
+import esp32
+import machine
+from boards.pins import BOARDS
+
+from brick import config
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+_SECTOR = const(4096)
+_ERASE_BLOCK = const(6)  # ioctl of MicroPython's block device protocol
+_EPOCH_2000 = const(946684800)  # seconds from 1970 to MicroPython's epoch on ESP32
+_BUILT_AFTER = const(800000000)  # seconds after 2000: a clock before 2025 was never set
+_UART_BUFFER = const(2048)  # four frames: bytes go on arriving while flash is erased
+_RESET_MS = const(100)
+_LOUD = const(32768)  # half of the duty cycle
+_HASH_BYTES = const(512)
+
+
+class _Flash:
+    """A raw partition as the core's flash port. Every method raises OSError where flash fails."""
+
+    def __init__(self, name):
+        found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=name)
+        if not found:
+            raise OSError("no partition {}: flash the partition table of this project".format(name))
+        self._partition = found[0]
+        self.size = found[0].info()[3]
+
+    def read_into(self, offset, buf):
+        """Fill `buf` from `offset`."""
+        self._partition.readblocks(offset // _SECTOR, buf, offset % _SECTOR)
+
+    def program(self, offset, data):
+        """Let bits fall; with an offset, writeblocks does not erase."""
+        self._partition.writeblocks(offset // _SECTOR, data, offset % _SECTOR)
+
+    def erase(self, offset):
+        """Erase one sector."""
+        self._partition.ioctl(_ERASE_BLOCK, offset // _SECTOR)
+
+
+class _Light:
+    def __init__(self, pins, on):
+        self._on = on
+        self._pins = [machine.Pin(number, machine.Pin.OUT, value=1 - on) for number in pins]
+
+    def set(self, r, g, b):
+        """Switch red, green and blue."""
+        for pin, bit in zip(self._pins, (r, g, b)):
+            pin.value(self._on if bit else 1 - self._on)
+
+
+class _Sound:
+    def __init__(self, number):
+        self._pwm = machine.PWM(machine.Pin(number), freq=440, duty_u16=0)
+
+    def tone(self, hz):
+        """Sound `hz`, 0 = silent."""
+        if hz:
+            self._pwm.freq(hz)
+        self._pwm.duty_u16(_LOUD if hz else 0)
+
+
+class _Clock:
+    """The RTC keeps running over a reset, not over a power cut."""
+
+    def __init__(self, ticks):
+        self._ticks = ticks
+        self._start = ticks()
+
+    def uptime_ms(self):
+        """Milliseconds since start-up."""
+        return self._ticks() - self._start
+
+    def wall_ms(self):
+        """Milliseconds since 1970, or None where the RTC was never set."""
+        seconds = time.time()
+        return (seconds + _EPOCH_2000) * 1000 if seconds > _BUILT_AFTER else None
+
+    def hold(self, wall_ms):
+        """Set the RTC, for the next start-up."""
+        t = time.gmtime(wall_ms // 1000 - _EPOCH_2000)
+        machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
+
+
+class _Ticks:
+    """time.ticks_ms() without its wrap at 2^30 ms; called far more often than that."""
+
+    def __init__(self):
+        self._last = time.ticks_ms()
+        self._total = 0
+
+    def __call__(self):
+        now = time.ticks_ms()
+        self._total += time.ticks_diff(now, self._last)
+        self._last = now
+        return self._total
+
+
+class Port:
+    """`board` is a name of boards.pins.BOARDS."""
+
+    def __init__(self, board):
+        pins = BOARDS[board]
+        self._pins = pins
+        self._uarts = {}
+        self.hardware = board
+        self.parts = pins["parts"]
+        self.people_capacity = pins["people"]
+        self.light = _Light(pins["light"], pins["light_on"])
+        self.sound = _Sound(pins["sound"])
+        self.ticks_ms = _Ticks()
+        self.clock = _Clock(self.ticks_ms)
+        self.watchdog = machine.WDT(timeout=config.WATCHDOG_MS)
+        self.random = os.urandom
+        self.flash_bytes = (8 if "8m" in board else 4) << 20
+        self.firmware_digest32 = firmware_digest()
+        self.reset_reason = machine.reset_cause()
+        if pins["nfc_reset"] is not None:
+            self._nfc_reset = machine.Pin(pins["nfc_reset"], machine.Pin.OUT, value=1)
+            self.reset_part = self._reset_part
+
+    def flash(self, name):
+        """The flash port of a partition. Raises OSError where the board has none of that name."""
+        return _Flash(name)
+
+    def uart(self, name, baud):
+        """UART 1 for the link, 2 for the reader; again with another rate, the same UART."""
+        uart = self._uarts.get(name)
+        if uart is None:
+            wires = self._pins[name]
+            uart = machine.UART(
+                1 if name == "link" else 2,
+                baudrate=baud,
+                tx=wires["tx"],
+                rx=wires["rx"],
+                rxbuf=_UART_BUFFER,
+                txbuf=_UART_BUFFER,
+            )
+            self._uarts[name] = uart
+        else:
+            uart.init(baudrate=baud)
+        return uart
+
+    def _reset_part(self, name):
+        self._nfc_reset.value(0)
+        machine.Timer(0).init(mode=machine.Timer.ONE_SHOT, period=_RESET_MS, callback=self._release)
+
+    def _release(self, _timer):
+        self._nfc_reset.value(1)
+
+    @staticmethod
+    def make_ecb(key16):
+        """AES-128 ECB in the chip's own engine."""
+        return cryptolib.aes(key16, 1).encrypt
+
+
+def firmware_digest():
+    """SHA-256 over every file of the firmware, by name: what the boot record and the status report."""
+    state = hashlib.sha256()
+    for path in sorted(_files("/stallmark") + _files("/brick") + _files("/boards")):
+        state.update(path.encode() + b"\0")
+        with open(path, "rb") as source:
+            while True:
+                part = source.read(_HASH_BYTES)
+                if not part:
+                    break
+                state.update(part)
+    return state.digest()
+
+
+def _files(folder):
+    found = []
+    for entry in os.ilistdir(folder):
+        path = folder + "/" + entry[0]
+        if entry[1] == 0x4000:  # a folder
+            found += _files(path)
+        else:
+            found.append(path)
+    return found
