@@ -1,4 +1,5 @@
-"""The record ring: a full ring, reserved pages, freeing, carry-over, flipped bits, failing flash, an old image."""
+"""The record ring: a full ring, reserved pages, freeing, carry-over, flipped bits, failing flash, an old
+image."""
 
 # heap: 4M
 
@@ -8,6 +9,7 @@ import time
 
 import vectors
 from ramflash import PAGE, SECTOR, RamFlash
+from stallmark import record
 from stallmark.errors import FormatError, FullError
 from stallmark.journal import Journal
 
@@ -237,7 +239,7 @@ def test_flash_that_fails_is_said_and_loses_nothing():
         vectors.raises(OSError, write, journal)
     flash.failing = False
     assert write(journal) == 15
-    journal, summary = opened(flash)
+    journal, _ = opened(flash)
     assert seqs(journal) == list(range(1, 16))
 
 
@@ -279,8 +281,6 @@ def test_two_different_copies_of_one_seq_are_a_conflict_and_the_later_one_counts
     flash = RamFlash(6 * SECTOR)
     journal, _ = opened(flash)
     write(journal, 2)
-    from stallmark import record
-
     public, mac, private = parts(2, 50)
     flash.program(2 * SECTOR + 2 * PAGE, record.page(2, public, mac, private))
     journal, summary = opened(flash)
@@ -319,11 +319,13 @@ def test_the_ring_of_the_vectors_opens():
         flash.data[int(offset) : int(offset) + len(page)] = page
     before = bytes(flash.data)
     journal, summary = opened(flash)
-    assert (summary.records, summary.torn, summary.conflicts) == (data["count"], data["torn"], data["conflicts"])
-    assert (summary.head_seq, journal.oldest_seq) == (data["last"], data["first"])
+    assert tuple(summary) == (data["count"], data["torn"], data["conflicts"], data["last"])
+    assert journal.oldest_seq == data["first"]
     assert (journal.host_seq, journal.ledger_seq) == (data["host_seq"], data["ledger_seq"])
-    assert journal.head.public.hex() == data["head"]["public"] and journal.head.mac.hex() == data["head"]["mac"]
-    changed = [at for at in range(0, len(before), PAGE) if flash.data[at : at + PAGE] != before[at : at + PAGE]]
+    assert journal.head.public.hex() == data["head"]["public"]
+    assert record.link(journal.head.public, journal.head.mac).hex() == data["head"]["link"]
+    pages = range(0, len(before), PAGE)
+    changed = [at for at in pages if flash.data[at : at + PAGE] != before[at : at + PAGE]]
     assert changed == data["next_pages"], "the head, two pages, is written again on the first blank ones"
     fields = journal.head.fields
     assert fields[2] == data["last"]
