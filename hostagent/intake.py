@@ -18,7 +18,7 @@ from hostagent import form
 from hostagent.bricks import Brick
 from hostagent.chain import Chain
 from hostagent.clock import Clock, monotonic_ms
-from hostagent.core import FormatError, receipt, reg
+from hostagent.core import FormatError, cbor, receipt, reg
 from hostagent.errors import HostError
 from hostagent.store.receipts import Gap, Group, Quarantined, Receipts
 
@@ -77,6 +77,8 @@ class Intake:
         self._comparisons = 0
         self._pending = 0
         self._listeners: list[Callable[[Durable], None]] = []
+        # Called with a ruleset's whole digest when a boot record names one.
+        self.on_ruleset: Callable[[bytes], None] | None = None
         # False until it is known where this host's chain goes on (a store that replaces a damaged one).
         self.ready = True
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -121,6 +123,8 @@ class Intake:
             return self._quarantine(brick, seq, reason, public, mac, private, in_order=True)
         if found.prev16 != brick.prev16:
             self._broken_chain(brick, seq)
+        if found.kind == reg.KIND_BOOT:
+            self._learn_ruleset(public)
         ms = self._clock.now_ms()
         window, basis = self._window(brick, found, ms)
         host_seq = self._chain.host_seq
@@ -229,6 +233,12 @@ class Intake:
             return
         brick.counters["chain_breaks"] += 1
         log.error("%s: record %d does not follow from the one before", brick.name, seq)
+
+    def _learn_ruleset(self, public: bytes) -> None:
+        """A boot record carries the whole digest; the decisions after it only its first eight bytes."""
+        detail = cbor.decode(public).get(24)
+        if self.on_ruleset is not None and detail and type(detail[0]) is bytes and len(detail[0]) == 32:
+            self.on_ruleset(detail[0])
 
     def _window(self, brick: Brick, found: form.Form, ms: int) -> tuple[int, int]:
         if found.wall_ms is not None and found.quality >= reg.QUALITY_HOST:

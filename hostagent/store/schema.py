@@ -44,6 +44,7 @@ CREATE TABLE batches (
     sealed BLOB NOT NULL,
     accepted INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX batches_waiting ON batches (number) WHERE accepted = 0;
 
 -- One key per event and subject, one per event for records without a subject (then subject is empty).
 CREATE TABLE private_keys (
@@ -54,6 +55,7 @@ CREATE TABLE private_keys (
     posted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (event, subject)
 ) WITHOUT ROWID;
+CREATE INDEX private_keys_unposted ON private_keys (id) WHERE posted = 0;
 
 -- brick: to whom a slice is assigned, once and for good; result: what that brick last said of it.
 CREATE TABLE slices (

@@ -195,7 +195,8 @@ def open_store(path: Path, key: bytes, vfs: str | None = None) -> Opened:
         for table, rows in rescued.items():
             for row in rows:
                 marks = ", ".join("?" * len(row))
-                sql.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - our own names
+                sql.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - our own
+                names
 
     store.write(work).result()
     store.close()

@@ -1,0 +1,267 @@
+"""The controller's HTTP API from the host's side: a checked answer, or a ControllerError in plain words.
+
+Kinds of error: "offline" nothing was heard, "unreadable" an answer that is none, "failing" 5xx,
+"credentials" 401 and 403, "conflict" 409, "invalid" 422, "refused" any other.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+
+from hostagent.errors import ControllerError
+
+CONNECT_S = 5.0
+SILENCE_S = 15.0
+WHOLE_S = 60.0
+MAX_JSON = 4 * 1024 * 1024
+MAX_BUNDLE = 1024 * 1024
+
+
+class Conflict(ControllerError):
+    """The controller stands elsewhere in this host's chain of batches."""
+
+    def __init__(self, message: str, expected: int | None, prev: bytes | None) -> None:
+        super().__init__("conflict", message)
+        self.expected = expected
+        self.prev = prev
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The controller has everything of a brick up to `ledger_seq`; `tag` proves that to the brick."""
+
+    brick: bytes
+    ledger_seq: int
+    tag: bytes
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the controller stands: number and prev32 that the next batch must have, and host seq and prev16
+    that the next receipt must have."""
+
+    number: int
+    prev: bytes
+    host_seq: int | None
+    prev_receipt: bytes | None
+
+
+@dataclass(frozen=True)
+class PrivateKey:
+    """The key of the private parts of one event and subject."""
+
+    id: bytes
+    event: bytes
+    subject: bytes | None
+    key: bytes
+
+
+@dataclass(frozen=True)
+class SignedSlice:
+    """A slice as minted: payload and the director's signature."""
+
+    payload: bytes
+    signature: bytes
+
+
+class Controller:
+    """One controller, one host's credential."""
+
+    def __init__(
+        self,
+        base: str,
+        token: str,
+        host: bytes,
+        kit: bytes,
+        silence_s: float = SILENCE_S,
+        whole_s: float = WHOLE_S,
+    ) -> None:
+        self._host = host.hex()
+        self._kit = kit.hex()
+        self._whole_s = whole_s
+        self._client = httpx.AsyncClient(
+            base_url=base,
+            headers={"Authorization": f"Bearer {token}", "User-Agent": "stallmark-host"},
+            timeout=httpx.Timeout(silence_s, connect=min(CONNECT_S, silence_s)),
+            # The kit's own network has no proxy; a proxy in the environment is for addresses elsewhere.
+            trust_env=not _loopback(base),
+        )
+
+    async def close(self) -> None:
+        """Closes what is open."""
+        await self._client.aclose()
+
+    async def post_batch(self, body: bytes, number: int) -> list[Mark]:
+        """Hands over a batch; its receipts are durable at the controller on return."""
+        answer = await self._json("POST", "/v1/batches", body, "application/vnd.stallmark.batch+cbor")
+        if answer.get("number") != number:
+            raise ControllerError("unreadable", f"answer to batch {number} is about {answer.get('number')!r}")
+        marks = answer.get("marks")
+        if not isinstance(marks, list):
+            raise ControllerError("unreadable", "answer without marks")
+        return [_mark(entry) for entry in cast(list[Any], marks)]
+
+    async def post_private_keys(self, keys: list[PrivateKey]) -> None:
+        """Hands over keys of private parts, before the batch that needs them."""
+        entries = [
+            {
+                "id": key.id.hex(),
+                "event": key.event.hex(),
+                "subject": None if key.subject is None else key.subject.hex(),
+                "key": base64.b64encode(key.key).decode(),
+            }
+            for key in keys
+        ]
+        await self._json(
+            "POST", "/v1/private-keys", json.dumps({"keys": entries}).encode(), "application/json"
+        )
+
+    async def standing(self) -> Standing:
+        """Where the controller stands with this host."""
+        answer = await self._json("GET", f"/v1/hosts/{self._host}/next")
+        number, prev = answer.get("number"), _hex(answer.get("prev"), 32)
+        if type(number) is not int or number < 1 or prev is None:
+            raise ControllerError("unreadable", "answer without number and prev")
+        host_seq = answer.get("host_seq")
+        return Standing(
+            number,
+            prev,
+            host_seq if type(host_seq) is int and host_seq >= 1 else None,
+            _hex(answer.get("prev_receipt"), 16),
+        )
+
+    async def bundle(self, etag: str | None) -> tuple[str, bytes] | None:
+        """(ETag, bundle) on offer for the kit; None where it is still the one of `etag`."""
+        headers = {} if etag is None else {"If-None-Match": etag}
+        status, answer, body = await self._exchange(
+            "GET", f"/v1/kits/{self._kit}/bundle", headers=headers, limit=MAX_BUNDLE
+        )
+        if status == 304:
+            return None
+        if status != 200:
+            raise _refusal(status, body)
+        return answer.get("etag", ""), body
+
+    async def slices(self) -> list[SignedSlice]:
+        """Every slice of the kit's rental that the controller still gives out."""
+        answer = await self._json("GET", f"/v1/kits/{self._kit}/slices")
+        slices = answer.get("slices")
+        if not isinstance(slices, list):
+            raise ControllerError("unreadable", "answer without slices")
+        return [_slice(entry) for entry in cast(list[Any], slices)]
+
+    async def _json(
+        self, method: str, path: str, body: bytes | None = None, kind: str | None = None
+    ) -> dict[str, Any]:
+        headers = {} if kind is None else {"Content-Type": kind}
+        status, _, data = await self._exchange(method, path, body, headers)
+        if status != 200:
+            raise _refusal(status, data)
+        return _object(data)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        limit: int = MAX_JSON,
+    ) -> tuple[int, httpx.Headers, bytes]:
+        try:
+            async with (
+                asyncio.timeout(self._whole_s),
+                self._client.stream(method, path, content=body, headers=headers) as response,
+            ):
+                data = bytearray()
+                async for piece in response.aiter_bytes():
+                    data += piece
+                    if len(data) > limit:
+                        raise ControllerError("unreadable", f"answer of more than {limit} bytes")
+                return response.status_code, response.headers, bytes(data)
+        except TimeoutError as failed:
+            raise ControllerError("offline", f"no whole answer within {self._whole_s:g} s") from failed
+        except httpx.TimeoutException as failed:
+            raise ControllerError("offline", "the controller does not answer in time") from failed
+        except httpx.RemoteProtocolError as failed:
+            raise ControllerError("unreadable", f"the answer broke off ({failed})") from failed
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as failed:
+            raise ControllerError("offline", f"the controller cannot be reached ({failed})") from failed
+
+
+def _refusal(status: int, body: bytes) -> ControllerError:
+    try:
+        answer = _object(body)
+    except ControllerError:
+        answer = {}
+    reason = str(answer.get("reason") or answer.get("detail") or "")[:200]
+    if status == 409:
+        expected = answer.get("expected")
+        return Conflict(
+            reason or "the controller expects another batch",
+            expected if type(expected) is int else None,
+            _hex(answer.get("prev"), 32),
+        )
+    if status in (401, 403):
+        return ControllerError("credentials", "the controller does not accept this host's credential")
+    if status == 422:
+        return ControllerError(
+            "invalid", f"the controller finds the batch wrong: {reason or 'no reason given'}"
+        )
+    if status >= 500:
+        return ControllerError("failing", f"the controller answers {status}")
+    return ControllerError("refused", f"the controller answers {status} {reason}".rstrip())
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value: Any = json.loads(body)
+    except ValueError as failed:
+        raise ControllerError("unreadable", "the answer is not JSON") from failed
+    if not isinstance(value, dict):
+        raise ControllerError("unreadable", "the answer is not a JSON object")
+    return cast(dict[str, Any], value)
+
+
+def _mark(entry: Any) -> Mark:
+    if isinstance(entry, dict):
+        f = cast(dict[str, Any], entry)
+        brick, tag, seq = _hex(f.get("brick"), 8), _hex(f.get("tag"), 16), f.get("ledger_seq")
+        if brick is not None and tag is not None and type(seq) is int and 0 <= seq <= 0xFFFFFFFF:
+            return Mark(brick, seq, tag)
+    raise ControllerError("unreadable", "a mark that is none")
+
+
+def _slice(entry: Any) -> SignedSlice:
+    if isinstance(entry, dict):
+        f = cast(dict[str, Any], entry)
+        payload, signature = _base64(f.get("payload")), _base64(f.get("signature"))
+        if payload is not None and signature is not None and len(signature) == 64:
+            return SignedSlice(payload, signature)
+    raise ControllerError("unreadable", "a slice that is none")
+
+
+def _hex(value: Any, size: int) -> bytes | None:
+    if not isinstance(value, str) or len(value) != 2 * size:
+        return None
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        return None
+
+
+def _base64(value: Any) -> bytes | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return base64.b64decode(value, validate=True)
+    except (ValueError, binascii.Error):
+        return None
+
+
+def _loopback(base: str) -> bool:
+    return httpx.URL(base).host in ("127.0.0.1", "localhost", "::1")
