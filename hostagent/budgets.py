@@ -1,4 +1,4 @@
-"""Rights: slices come from the controller; each goes to one brick, once and for good (docs/formats/bundle.md).
+"""Rights: slices come from the controller; each goes to one brick, once and for good (bundle.md).
 
 An assignment is durable before the slice is sent; a brick's own slices are sent anew after each handshake. A
 brick is kept at two slices of a rule with something left in them, but takes a second one only while every

@@ -234,8 +234,8 @@ class Forwarder:
         if standing.number > self.number:
             raise ControllerError(
                 "fork",
-                f"the controller has batch {standing.number - 1} of this host, the store only {self.number - 1}: "
-                "the store is an older copy; the hub has to give this host a new identity",
+                f"the controller has batch {standing.number - 1} of this host, "
+                f"the store only {self.number - 1}: the store is an older copy; the hub has to give this host a new identity",
             )
         before = None
         if standing.number > 1:

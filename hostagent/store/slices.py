@@ -56,7 +56,8 @@ class Slices:
         def work(sql: Sql) -> None:
             sql.executemany(
                 "INSERT OR IGNORE INTO slices "
-                "(id, rule, unit, amount, expires, payload, signature, withheld) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "(id, rule, unit, amount, expires, payload, signature, withheld) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*parts, withheld) for parts, withheld in slices],
             )
             if settled:

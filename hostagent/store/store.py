@@ -18,6 +18,11 @@ from hostagent.store.writer import Trouble, Writer
 
 T = TypeVar("T")
 LINK_KEY_SECONDS = 2.0
+# What is taken over from a damaged file, where it still reads.
+RESCUED = {
+    "link_keys": ("SELECT * FROM link_keys", "INSERT OR IGNORE INTO link_keys VALUES (?, ?, ?)"),
+    "slices": ("SELECT * FROM slices", "INSERT OR IGNORE INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+}
 log = logging.getLogger("hostagent.store")
 
 
@@ -193,10 +198,7 @@ def open_store(path: Path, key: bytes, vfs: str | None = None) -> Opened:
     def work(sql: Sql) -> None:
         sql.execute("INSERT OR REPLACE INTO meta VALUES ('recovered', ?)", (aside.name,))
         for table, rows in rescued.items():
-            for row in rows:
-                marks = ", ".join("?" * len(row))
-                sql.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - our own
-                names
+            sql.executemany(RESCUED[table][1], rows)
 
     store.write(work).result()
     store.close()
@@ -206,7 +208,7 @@ def open_store(path: Path, key: bytes, vfs: str | None = None) -> Opened:
 def _rescue(aside: Path, key: bytes) -> dict[str, list[tuple[Any, ...]]]:
     """What still reads of two small tables. The cipher authenticates every page: what reads is our own."""
     rescued: dict[str, list[tuple[Any, ...]]] = {}
-    for table in ("link_keys", "slices"):
+    for table, (select, _) in RESCUED.items():
         try:
             sql = database.connect(aside, key, readonly=True)
         except HostError as failed:
@@ -215,7 +217,7 @@ def _rescue(aside: Path, key: bytes) -> dict[str, list[tuple[Any, ...]]]:
         try:
             if sql.pragma("user_version") != SCHEMA_VERSION:
                 return rescued
-            rescued[table] = sql.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own names
+            rescued[table] = sql.execute(select).fetchall()
         except apsw.Error as failed:
             log.warning("%s of %s cannot be read: %s", table, aside.name, failed)
         finally:
