@@ -2,7 +2,7 @@
 
 from binascii import crc32
 
-from stallmark import cobs
+from stallmark import cobs, utf8
 from stallmark.errors import FormatError, LimitError
 from stallmark.registry import FRAME_LOG, FRAME_NOTICE
 
@@ -47,7 +47,7 @@ def parse_text(body):
     if not body:
         raise FormatError("notice or log frame without a code")
     try:
-        text = str(body[1:], "utf-8")
+        text = utf8.text(body[1:])
     except UnicodeError:
         text = "".join([chr(byte) if byte < 128 else "?" for byte in body[1:]])
     return body[0], "".join([c if c >= " " and c != "\x7f" else "?" for c in text])
