@@ -12,7 +12,7 @@ from fleet import campaigns, publickeys, rights
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
 from fleet.config import Config
-from fleet.core import Fields, leaf, receipt, reg
+from fleet.core import Fields, leaf, receipt, reg, word
 from fleet.counts import Counts, kind_word
 from fleet.db import tables
 from fleet.db.engine import Database
@@ -68,7 +68,7 @@ class Archive:
             ledger_size=checkpoint.size,
             proof=self._proof(row.position, checkpoint.size, note),
             reversed_by=reversals,
-            findings=[word for code, word in reg.FINDING_NAMES if row.findings >> code & 1],
+            findings=[name for code, name in reg.FINDING_NAMES if row.findings >> code & 1],
             duplicate_of=row.duplicate_of,
         )
 
@@ -153,6 +153,15 @@ class Archive:
         }
 
     # --- for the routes of this program
+
+    def leaf_totals(self) -> dict[str, int]:
+        """Leaves by the registry's word for their type, published or not."""
+        found = totals(self._database)
+        return {
+            word(reg.LEAF_NAMES, int(name[5:])): n
+            for name, n in sorted(found.items())
+            if name.startswith("leaf:")
+        }
 
     def events(self, first: int, end: int, limit: int) -> list[LiveEvent]:
         """Receipts with leaves from `first` up to `end`, oldest first; the newest `limit` where there are

@@ -1,0 +1,139 @@
+"""What hosts call: batches up, bundles and slices down. Every answer of a refusal is `{"reason": …}` in
+plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar, cast
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from fleet import rights
+from fleet.api.access import IN_FLIGHT, Access, body
+from fleet.controller import Controller
+from fleet.errors import Refused
+from fleet.ingest import MAX_BODY
+from fleet.privatekeys import PrivateKey
+
+MAX_KEYS_BODY = 1_048_576
+MAX_KEYS = 4096
+Result = TypeVar("Result")
+WAITING = 64  # batches that wait for the one that is being checked
+
+
+def router(
+    controller: Controller, access: Access, worker: Executor, taken: Callable[[], None]
+) -> APIRouter:
+    """Routes over a controller. Batches are checked in `worker`, one after another; `taken` is called on
+    the event loop after each that was accepted."""
+    api = APIRouter(prefix="/v1", tags=["hosts"])
+    waiting: Counter[bytes] = Counter()
+
+    async def in_worker(work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(worker, work)
+
+    @api.post("/batches", summary="Deliver a batch of receipts", response_model=None)
+    async def batches(request: Request) -> Response:
+        """Body: the bytes of docs/formats/batch.md. 200 means that all of it is durable here; repeating it
+        is safe."""
+        host = access.host(request)
+        if waiting[host.host] >= IN_FLIGHT:
+            raise Refused(429, "this host's earlier batches are still being checked", retry_after=1)
+        if waiting.total() >= WAITING:
+            raise Refused(503, "too many batches wait to be checked", retry_after=2)
+        waiting[host.host] += 1
+        try:
+            data = await body(request, MAX_BODY)
+            answer = await in_worker(lambda: controller.take(host, data))
+        finally:
+            waiting[host.host] -= 1
+        taken()
+        return Response(answer, media_type="application/json")
+
+    @api.post("/private-keys", summary="Deliver keys of private parts", response_model=None)
+    async def private_keys(request: Request) -> Response:
+        """Body: `{"keys": [{"id": hex16, "event": hex8, "subject": hex8 or null, "key": base64}]}`."""
+        host = access.host(request)
+        keys = parse_keys(await body(request, MAX_KEYS_BODY))
+        now_ms = controller.clock.now_ms()
+        added = await in_worker(lambda: controller.private_keys.add(host.host, keys, now_ms))
+        return JSONResponse({"added": added})
+
+    @api.get("/hosts/{host}/next", summary="Where this controller stands with a host", response_model=None)
+    def next_of(host: str, request: Request) -> Response:
+        """`{"number", "prev"}` of the next batch, `{"host_seq", "prev_receipt"}` of the next receipt."""
+        known = access.host(request)
+        if host.lower() != known.host.hex():
+            raise Refused(403, "this token is of another host")
+        return JSONResponse(controller.next_of(known))
+
+    @api.get("/kits/{kit}/bundle", summary="The bundle that a kit should run", response_model=None)
+    def kit_bundle(kit: str, request: Request) -> Response:
+        """Bundle bytes; 304 where `If-None-Match` names them already."""
+        host = access.of_kit(request, kit)
+        offer = controller.campaigns.offer(host.kit)
+        if offer is None:
+            raise Refused(404, "there is no bundle for this kit")
+        headers = {"ETag": offer.etag, "Cache-Control": "no-cache"}
+        if offer.etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+            return Response(status_code=304, headers=headers)
+        return Response(offer.data, headers=headers, media_type="application/octet-stream")
+
+    @api.get("/kits/{kit}/slices", summary="Slices of rights minted for a kit", response_model=None)
+    def slices(kit: str, request: Request) -> Response:
+        """`{"slices": [{"id", "payload": base64, "signature": base64}]}`, all of them, oldest first."""
+        host = access.of_kit(request, kit)
+        made = rights.of_kit(controller.database, host.kit)
+        return JSONResponse(
+            {
+                "slices": [
+                    {"id": one.id, "payload": _text(one.payload), "signature": _text(one.signature)}
+                    for one in made
+                ]
+            }
+        )
+
+    return api
+
+
+def parse_keys(data: bytes) -> list[PrivateKey]:
+    """Reads the body of /v1/private-keys. Raises Refused 422."""
+    try:
+        found: Any = json.loads(data)
+    except ValueError:
+        raise Refused(422, "the body is not JSON") from None
+    items: Any = cast("dict[str, Any]", found).get("keys") if isinstance(found, dict) else None
+    if not isinstance(items, list):
+        raise Refused(422, 'the body must be {"keys": [...]}')
+    keys = cast("list[Any]", items)
+    if len(keys) > MAX_KEYS:
+        raise Refused(422, f"at most {MAX_KEYS} keys at once")
+    return [_key(number, item) for number, item in enumerate(keys)]
+
+
+def _key(number: int, item: Any) -> PrivateKey:
+    try:
+        subject: str | None = item["subject"]
+        key = PrivateKey(
+            bytes.fromhex(item["id"]),
+            bytes.fromhex(item["event"]),
+            None if subject is None else bytes.fromhex(subject),
+            base64.b64decode(item["key"], validate=True),
+        )
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        reason = f"key {number}: expected id and event as hex, subject as hex or null, key as base64"
+        raise Refused(422, reason) from None
+    if len(key.id) != 16 or len(key.event) != 8 or len(key.key) != 32 or len(key.subject or bytes(8)) != 8:
+        raise Refused(422, f"key {number}: expected an id of 16, event and subject of 8, a key of 32 bytes")
+    return key
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

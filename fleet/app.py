@@ -1,0 +1,125 @@
+"""Composition root of the controller: builds the parts, hands them to each other, and runs the publishing
+task."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import ClientDisconnect
+
+from fleet.api import hosts, readers
+from fleet.api.access import Access
+from fleet.clock import Clock
+from fleet.config import Config
+from fleet.controller import Controller
+from fleet.errors import LedgerError, Refused
+from fleet.web import pages
+
+COALESCE_S = 0.15  # checkpoints are at least this far apart; the first one after a pause comes at once
+RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)  # after a checkpoint that the disk refused
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """The background task that turns durable leaves into checkpoints."""
+
+    def __init__(self, controller: Controller, thread: ThreadPoolExecutor) -> None:
+        self._controller = controller
+        self._thread = thread
+        self._wanted = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to publish. Call it on the event loop."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        self._wanted.set()  # what the last run left
+        failures = 0
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            started = loop.time()
+            try:
+                more = await loop.run_in_executor(self._thread, self._controller.publish)
+            except (OSError, SQLAlchemyError, LedgerError) as error:
+                logger.error("no checkpoint: %s", error)
+                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+                self._wanted.set()
+                continue
+            failures = 0
+            if more:
+                self._wanted.set()
+            await asyncio.sleep(max(0.0, COALESCE_S - (loop.time() - started)))
+
+
+def create(config: Config, clock: Clock) -> FastAPI:
+    """The application. Raises what fleet.controller.Controller raises: then nothing was signed and nothing
+    serves."""
+    controller = Controller(config, clock)
+    # One thread checks and stores batches, one publishes: the database has one writer at a time anyway.
+    taking = ThreadPoolExecutor(1, thread_name_prefix="take")
+    publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
+    publisher = Publisher(controller, publishing)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        controller.live.start()
+        task = asyncio.create_task(publisher.run(), name="publish")
+        try:
+            yield
+        finally:
+            controller.live.stop()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            taking.shutdown()
+            publishing.shutdown()
+            controller.close()
+
+    app = FastAPI(title="Stallmark fleet controller", version="1", lifespan=lifespan)
+    app.state.controller = controller
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(SQLAlchemyError, _no_storage)
+    app.add_exception_handler(OSError, _no_storage)
+    app.add_exception_handler(ClientDisconnect, _half)
+    app.include_router(hosts.router(controller, Access(config.hosts), taking, publisher.wake))
+    app.include_router(readers.router(controller))  # before the pages: /r/<handle>.cose is not a handle
+    pages.install(app, controller.archive)
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    more = dict(error.more)
+    headers: dict[str, str] = {}
+    if "retry_after" in more:
+        headers["Retry-After"] = str(more.pop("retry_after"))
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"reason": error.reason, **more}, error.status, headers=headers)
+
+
+async def _half(_: Request, _error: Exception) -> Response:
+    """The other end hung up in the middle of its body: nothing was taken, nobody reads this."""
+    return Response(status_code=400)
+
+
+async def _no_storage(_: Request, error: Exception) -> Response:
+    """The database or the disk said no: nothing was taken, and the host keeps what it has."""
+    logger.error("storage failed: %s", error)
+    return JSONResponse(
+        {"reason": "the controller cannot store anything at the moment: keep it and try again"},
+        503,
+        headers={"Retry-After": "5"},
+    )

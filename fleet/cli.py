@@ -1,0 +1,141 @@
+"""`stallmark fleet`: make the ledger once, run the controller, ask how it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fleet.config import Config, load
+from fleet.errors import ConfigError, FleetError, LedgerConflict
+
+app = typer.Typer(no_args_is_help=True, help="The fleet controller: ledger, receipts in public.")
+
+ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
+STATUS_TIMEOUT_S = 5.0
+
+
+@app.command()
+def init(config: ConfigPath) -> None:
+    """Make the ledger. Once: where there is one already, nothing is changed."""
+    from fleet.clock import open_clock
+    from fleet.controller import initialise
+
+    try:
+        read = load(config)
+        initialise(read, open_clock(read.clock_file))
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    typer.echo(f"The ledger {read.origin} begins, empty and signed, in {read.ledger}.")
+
+
+@app.command()
+def run(
+    config: ConfigPath,
+    make: Annotated[
+        bool, typer.Option("--init", help="Make the ledger first where neither database nor ledger is there.")
+    ] = False,
+) -> None:
+    """Run the controller until Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        read = load(config)
+        _serve(read, make)
+    except FleetError as error:
+        raise _stop(str(error)) from None
+
+
+@app.command()
+def status(
+    config: ConfigPath,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole answer, for programs.")] = False,
+) -> None:
+    """How a running controller is. Exit code 1 where it does not publish, 2 where nobody answers."""
+    try:
+        read = load(config)
+        found = _ask(f"http://{read.address}:{read.port}/healthz")
+    except ConfigError as error:
+        raise _stop(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        Console().print(_table(found))
+    if found["status"] != "ok":
+        raise typer.Exit(1)
+
+
+def _serve(config: Config, make: bool) -> None:
+    import uvicorn
+
+    from fleet.app import create
+    from fleet.clock import open_clock
+    from fleet.controller import initialise
+
+    clock = open_clock(config.clock_file)
+    if make and not _begun(config):
+        initialise(config, clock)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create(config, clock),
+            host=config.address,
+            port=config.port,
+            log_config=None,
+            access_log=False,  # addresses of receipts are secrets
+            timeout_graceful_shutdown=2,  # live streams have no end of their own
+        )
+    )
+    server.run()
+
+
+def _begun(config: Config) -> bool:
+    """Whether there is a ledger or what is left of one. One half without the other is for people to look
+    at."""
+    if not isinstance(config.database, Path):
+        raise LedgerConflict("--init is for an SQLite file; for another database use `stallmark fleet init`")
+    database, ledger = config.database.exists(), config.ledger.exists()
+    if database != ledger:
+        there, gone = (config.database, config.ledger) if database else (config.ledger, config.database)
+        raise LedgerConflict(f"{there} is there, {gone} is not: restore what is missing, nothing was made")
+    return database
+
+
+def _ask(url: str) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=STATUS_TIMEOUT_S) as answer:  # noqa: S310 (http of our own)
+            data = answer.read()
+    except urllib.error.HTTPError as error:
+        data = error.read()
+    except OSError as error:
+        typer.echo(f"No controller answers at {url}: {error}. Start it with `stallmark fleet run`.", err=True)
+        raise typer.Exit(2) from None
+    return cast("dict[str, Any]", json.loads(data))
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table(title=f"Ledger {found['origin']}" + (" (development)" if found["development"] else ""))
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    table.add_row("status", found["status"] + (f": {found['reason']}" if found["reason"] else ""))
+    table.add_row("leaves, published", f"{found['ledger_size']}, {found['published_size']}")
+    for word, n in found["leaves"].items():
+        table.add_row(f"  {word}", str(n))
+    for word, n in found["kinds"].items():
+        table.add_row(f"receipts: {word}", str(n))
+    since = found["since_start"]
+    for name in ("batches", "repeats", "checkpoints", "publish_failures"):
+        table.add_row(f"since start: {name.replace('_', ' ')}", str(since[name]))
+    for code, n in since["refused"].items():
+        table.add_row(f"since start: refused {code}", str(n))
+    return table
+
+
+def _stop(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,127 @@
+"""The controller without its web server: takes batches, publishes, answers readers. Blocking, thread-safe."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+
+from fleet import disclosure, publickeys, rights
+from fleet.archive import Archive, totals
+from fleet.campaigns import Campaigns
+from fleet.clock import Clock
+from fleet.config import Config, Host
+from fleet.counts import Counts, Met
+from fleet.db.engine import Database
+from fleet.errors import Refused
+from fleet.ledger.files import Folder
+from fleet.ledger.log import Log
+from fleet.ledger.note import Signer
+from fleet.live import Live
+from fleet.privatekeys import PrivateKeys
+from fleet.store import Store
+
+MAX_LIVE = 256  # events that one checkpoint sends to listeners at most: the newest
+
+logger = logging.getLogger(__name__)
+
+
+def initialise(config: Config, clock: Clock) -> None:
+    """Makes the ledger, once and on purpose. Raises LedgerConflict where there is one, ConfigError."""
+    database = Database(config.database)
+    try:
+        Log.create(database, Folder(config.ledger), _signer(config), clock)
+    finally:
+        database.close()
+
+
+class Controller:
+    """Owns database, ledger and what is known of the fleet."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        """Opens everything, logs keys and mints slices that are new in the configuration.
+
+        Raises ConfigError, LedgerMissing, LedgerConflict, LedgerDamaged: then nothing is signed.
+        """
+        self.config = config
+        self.clock = clock
+        self.met = Met()
+        self._taking = Lock()
+        self.database = Database(config.database)
+        try:
+            self.log = Log(self.database, Folder(config.ledger), _signer(config), clock)
+            publickeys.log_keys(self.log, config, clock.now_ms())
+            rights.mint(self.log, config, clock.now_ms())
+            self._store = Store(self.database, self.log, config)
+        except BaseException:
+            self.database.close()
+            raise
+        self.private_keys = PrivateKeys(self.database, self._store.seal)
+        self.campaigns = Campaigns(config.rules)
+        self.counts = Counts(totals(self.database))
+        self.live = Live()
+        self.archive = Archive(
+            self.database, self.log, config, clock, self.campaigns, self.counts, self.live
+        )
+
+    def take(self, host: Host, body: bytes) -> str:
+        """Takes a batch in; when this returns the JSON answer, all of it is durable.
+
+        Raises Refused; OSError or SQLAlchemyError where it cannot be stored.
+        """
+        try:
+            with self._taking:
+                answer, tally = self._store.take(host, body, self.clock.now_ms())
+        except Refused as refused:
+            self.met.refused[refused.status] += 1
+            raise
+        if tally is None:
+            self.met.repeats += 1
+            return answer
+        self.counts.add(tally)
+        self.met.batches += 1
+        self.met.receipts += tally.kinds.total()
+        self.met.findings += tally.findings
+        return answer
+
+    def next_of(self, host: Host) -> dict[str, int | str]:
+        """What the next batch of this host must be, and where its receipts go on: a host whose store was
+        damaged takes up both."""
+        with self._taking:
+            state = self._store.host(host.host)
+        return {
+            "number": state.number + 1,
+            "prev": state.prev.hex(),
+            "host_seq": state.host_seq + 1,
+            "prev_receipt": state.prev_receipt.hex(),
+        }
+
+    def publish(self) -> bool:
+        """Signs everything that is durable, discloses keys that are due, and tells the listeners; True where
+        more waits. Raises OSError, SQLAlchemyError, LedgerError: then what was published stays as it was."""
+        first = self.log.published.size
+        try:
+            fresh = self.log.publish()
+            if fresh is not None:
+                self._published(first, fresh.size)
+            with self._taking:
+                disclosure.disclose(self._store, self.log)
+        except Exception as error:
+            self.met.publish_failures += 1
+            self.met.unpublished_reason = f"{type(error).__name__}: {error}"
+            raise
+        self.met.unpublished_reason = ""
+        return self.log.pending() > 0
+
+    def close(self) -> None:
+        """Closes the database; what is not published yet is published after the next start."""
+        self.database.close()
+
+    def _published(self, first: int, size: int) -> None:
+        self.met.checkpoints += 1
+        self.counts.published(size)
+        if self.live.listeners:
+            self.live.send(self.archive.events(first, size, MAX_LIVE))
+
+
+def _signer(config: Config) -> Signer:
+    return Signer(config.origin, config.secrets.checkpoint_seed)
