@@ -11,7 +11,7 @@ import typer
 # `stallmark verify` needs neither a web server nor a database.
 GROUPS: dict[str, tuple[str, str, str]] = {
     "demo": ("cli.demo", "app", "A whole market stall, alive in this terminal (what `make run` starts)."),
-    "kit": ("cli.kit", "app", "Make and run a virtual kit; tap tags and scan codes on it."),
+    "kit": ("virtualkit.cli", "app", "Make and run a virtual kit; tap tags and scan codes on it."),
     "host": ("hostagent.cli", "app", "The host agent: links, receipts, store and forward."),
     "fleet": ("fleet.cli", "app", "The fleet controller: ledger, receipts in public."),
     "rules": ("fleet.authoring.cli", "app", "Check, explain and compile campaigns."),

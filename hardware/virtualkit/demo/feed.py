@@ -74,6 +74,11 @@ class Feed:
                 await self.look(http)
                 await asyncio.sleep(0.2)
 
+    async def look_once(self) -> None:
+        """Fetches the newest checkpoint now."""
+        async with httpx.AsyncClient(base_url=self._base, timeout=5.0) as http:
+            await self.look(http)
+
     async def look(self, http: httpx.AsyncClient) -> None:
         """Fetches the checkpoint once."""
         try:

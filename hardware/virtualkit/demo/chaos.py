@@ -1,0 +1,65 @@
+"""Kills what it is told to, at random, while a market runs: SIGKILL for programs, a power cut in mid-write for bricks."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from virtualkit.demo.children import Child
+from virtualkit.demo.stall import Stall
+from virtualkit.reference.audit import Findings
+from virtualkit.reference.stores import check_marks
+
+TARGETS = ("host", "brick", "fleet")
+# Between two kills there is time to get somewhere, or nothing but start-up would be tested.
+PAUSE_SECONDS = (0.4, 1.6)
+OFF_SECONDS = (0.0, 0.4)
+
+
+class Chaos:
+    """Counts what it killed and what it tore."""
+
+    def __init__(self, stall: Stall, targets: Sequence[str], seed: int, findings: Findings) -> None:
+        self.kills: dict[str, int] = dict.fromkeys(targets, 0)
+        self.torn = 0
+        self._stall = stall
+        self._targets = list(targets)
+        self._rng = random.Random(seed)
+        self._findings = findings
+
+    async def rage(self, until: asyncio.Event) -> None:
+        """Kills and restarts until `until` is set; leaves everything running."""
+        rng = self._rng
+        while not until.is_set():
+            try:
+                await asyncio.wait_for(until.wait(), rng.uniform(*PAUSE_SECONDS))
+            except TimeoutError:
+                await self.strike(rng.choice(self._targets))
+
+    async def strike(self, target: str) -> None:
+        """One kill, a look at what was acknowledged (invariant 2) while the victim is down, and the restart."""
+        self.kills[target] += 1
+        off = self._rng.uniform(*OFF_SECONDS)
+        if target == "brick":
+            brick = self._rng.choice(self._stall.kit.bricks)
+            cut = await brick.power_cut(self._rng.getrandbits(32))
+            self.torn += cut.operation is not None
+            await asyncio.sleep(off)
+            await brick.start()
+        elif target == "host":
+            await self._kill(self._stall.host, off)
+        else:
+            await self._kill(self._stall.fleet, off)
+
+    async def _kill(self, child: Child, off: float) -> None:
+        folder = self._stall.folder
+        images = {watch.identity: watch.image for watch in self._stall.evidence.watches.values()}
+        await child.kill()
+        await asyncio.to_thread(
+            check_marks,
+            images,
+            folder.host if child is self._stall.host else None,
+            folder.controller if child is self._stall.fleet else None,
+            self._findings,
+        )
+        await asyncio.sleep(off)
+        await child.start()

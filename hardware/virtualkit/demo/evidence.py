@@ -1,0 +1,82 @@
+"""What the kit itself sees while a market runs, stamped by its own clock: the audit's evidence."""
+
+from dataclasses import dataclass, field
+
+from virtualkit.brick import Shown, VirtualBrick
+from virtualkit.cards import Card
+from virtualkit.pins import GRANTED, Edge
+from virtualkit.reference.audit import DECISIONS, GRANT, Violation
+from virtualkit.reference.flashimage import FlashImage
+
+
+@dataclass
+class Watch:
+    """One brick, watched: which record lay on its flash at each light's edge."""
+
+    brick: VirtualBrick
+    identity: bytes
+    image: FlashImage
+    greens: list[int] = field(default_factory=list[int])
+    unclaimed: list[int] = field(default_factory=list[int])
+    last_decision: int = 0
+
+
+@dataclass
+class Evidence:
+    """Lights, latencies and the tokens whose numbers must not appear anywhere."""
+
+    watches: dict[str, Watch] = field(default_factory=dict[str, Watch])
+    tap_to_light_ms: list[float] = field(default_factory=list[float])
+    light_ns: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    light_to_ledger_ms: list[float] = field(default_factory=list[float])
+    secrets: set[bytes] = field(default_factory=set[bytes])
+    violations: list[Violation] = field(default_factory=list[Violation])
+    taps: int = 0
+    unanswered: int = 0
+
+    def watch(self, brick: VirtualBrick, identity: bytes) -> None:
+        """Begins to watch a brick; what is on its flash already was seen before."""
+        image = FlashImage(brick.spec.flash)
+        for _ in image.news():
+            pass
+        watch = self.watches[brick.name] = Watch(brick, identity, image)
+        brick.light.listeners.append(lambda edge: self._edge(watch, edge))
+
+    def held(self, card: Card) -> None:
+        """Somebody is about to hold this card to a reader."""
+        self.taps += 1
+        if card.kind != "phone" and card.uid:
+            self.secrets.add(card.uid)
+        elif card.text:
+            self.secrets.add(card.text.encode())
+
+    def shown(self, shown: Shown) -> None:
+        """What a customer saw, or did not see."""
+        if shown.outcome is None or shown.ms is None:
+            self.unanswered += 1
+        else:
+            self.tap_to_light_ms.append(shown.ms)
+
+    def _edge(self, watch: Watch, edge: Edge) -> None:
+        """A light's edge: invariant 1 is looked at now, on the flash, not later."""
+        if edge.outcome is None:
+            return
+        for record in watch.image.news():
+            kind = record.fields[10]
+            if kind in DECISIONS:
+                self.light_ns[(watch.identity.hex(), record.seq)] = edge.at_ns
+                watch.last_decision = record.seq
+            if kind == GRANT:
+                watch.unclaimed.append(record.seq)
+        if edge.outcome == GRANTED:
+            if watch.unclaimed:
+                # A brick that lost power between flash and light leaves grants that were never shown: the newest is this one.
+                watch.greens.append(watch.unclaimed.pop())
+            else:
+                self.violations.append(Violation(1, f"{watch.brick.name} was green and no new grant lay on its flash"))
+
+    def reached_ledger(self, brick: str, seq: int, seen_ns: int) -> None:
+        """A leaf in a published checkpoint."""
+        lit = self.light_ns.pop((brick, seq), None)
+        if lit is not None:
+            self.light_to_ledger_ms.append((seen_ns - lit) / 1e6)

@@ -1,0 +1,251 @@
+"""`stallmark demo --once`: a market hour as fast as it can, then the audit; one JSON object."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from virtualkit import dumps
+from virtualkit.brick import BrickOff, Shown, VirtualBrick
+from virtualkit.cards import Card
+from virtualkit.demo.chaos import Chaos
+from virtualkit.demo.stall import Stall, public_keys
+from virtualkit.folder import KitFolder
+from virtualkit.market import Crowd, Visit
+from virtualkit.newkit import KitPlan, free_ports, load_ruleset, new_kit
+from virtualkit.reference import audit, replay, stores
+from virtualkit.stats import spread
+
+# Saturday 3 October 2026, 09:00 in Berlin: the market's own clock begins here, whatever the wall says.
+MARKET_OPENS_MS = 1_790_924_400_000
+OPENING_MS = 60_000
+DRAIN_SECONDS = 120.0
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What kind of hour: `kill`: any of chaos.TARGETS."""
+
+    taps: int
+    seed: int
+    kill: tuple[str, ...] = ()
+    timing: str = "real"
+
+
+class MarketHour:
+    """One run from a blank kit to the audit's verdict."""
+
+    def __init__(self, folder: Path, hour: Hour, progress: Callable[[str], None]) -> None:
+        self._hour = hour
+        self._progress = progress
+        self._rng = random.Random(hour.seed)
+        self._findings = audit.Findings()
+        self._done = 0
+        fleet_port, host_port = free_ports()
+        plan = KitPlan(
+            name=f"once-{hour.seed}",
+            start_ms=MARKET_OPENS_MS,
+            market_clock=True,
+            fleet_port=fleet_port,
+            host_port=host_port,
+            card_seed=hour.seed,
+        )
+        self._plan = plan
+        self._path = folder
+
+    async def run(self) -> dict[str, Any]:
+        """The whole hour. Raises StallmarkError, BrickCrashed where something ended that nobody killed."""
+        started = time.monotonic()
+        secret = await asyncio.to_thread(new_kit, self._path, self._plan, self._progress)
+        self.folder, event_key = secret.folder, secret.event_key
+        stall = Stall(self.folder, self._hour.timing, self._hour.seed)
+        assert stall.clock is not None
+        stall.clock.set(MARKET_OPENS_MS)
+        try:
+            self._progress("controller, host and bricks start")
+            await stall.start()
+            await stall.armed(self._progress)
+            await self._market(stall, event_key)
+            await self._drain(stall)
+        finally:
+            await stall.stop()
+        self._progress("audit")
+        return await asyncio.to_thread(self._verdict, stall, time.monotonic() - started)
+
+    # --- the hour
+
+    async def _market(self, stall: Stall, event_key: bytes) -> None:
+        parts = [(brick.name, brick.spec.parts[0]) for brick in stall.kit.bricks]
+        visits = Crowd(self._hour.seed, event_key).hour(self._hour.taps, parts)
+        over = asyncio.Event()
+        chaos = Chaos(stall, self._hour.kill, self._hour.seed + 1, self._findings) if self._hour.kill else None
+        self.chaos = chaos
+        async with asyncio.TaskGroup() as group:
+            raging = group.create_task(chaos.rage(over), name="chaos") if chaos else None
+            queues = [
+                group.create_task(self._customers(stall, brick, [v for v in visits if v.brick == brick.name]), name=brick.name)
+                for brick in stall.kit.bricks
+            ]
+            await asyncio.wait(queues)
+            over.set()
+            if raging:
+                await raging
+
+    async def _customers(self, stall: Stall, brick: VirtualBrick, visits: Sequence[Visit]) -> None:
+        """The queue at one brick. The clock only ever moves forward to the next customer's time."""
+        clock = stall.clock
+        assert clock is not None
+        for visit in visits:
+            at = MARKET_OPENS_MS + OPENING_MS + visit.at_ms
+            if at > clock.now():
+                clock.set(at)
+            stall.evidence.held(visit.card)
+            await self._visit(stall, brick, visit.card)
+            self._done += 1
+            if self._done % 50 == 0:
+                self._progress(f"{self._done} of {self._hour.taps} taps")
+
+    async def _visit(self, stall: Stall, brick: VirtualBrick, card: Card) -> None:
+        """A customer who saw no light, because the brick was off, tries again."""
+        for _ in range(ATTEMPTS):
+            try:
+                shown = await present(brick, card, self._rng)
+            except BrickOff:
+                await asyncio.sleep(0.05)
+                continue
+            stall.evidence.shown(shown)
+            if shown.outcome is not None:
+                return
+            if not self._hour.kill:
+                break
+        self._findings.breach(3, f"{brick.name}: a customer with a {card.kind} never saw a light")
+
+    async def _drain(self, stall: Stall) -> None:
+        """Closes the day and waits until the last record of every brick is in a published checkpoint."""
+        self._progress("the day is closed; the last receipts reach the ledger")
+        await self._until(stall, stall.drained, "every record in the ledger")
+        await stall.close_day("demo")
+        closed = {watch.identity.hex(): max(watch.image.records()) for watch in stall.evidence.watches.values()}
+        await self._until(
+            stall,
+            lambda: stall.drained()
+            and all(max(w.image.records()) > closed[w.identity.hex()] for w in stall.evidence.watches.values()),
+            "every brick's close record in the ledger",
+        )
+        await self._until(stall, lambda: self._disclosed(), "every ended record key disclosed")
+        await stall.feed.look_once()
+
+    def _disclosed(self) -> bool:
+        path = self.folder.controller / "ledger"
+        findings = audit.Findings()
+        audit.read_ledger(path, public_keys(self.folder), (), findings)
+        return findings.leaves.get("disclosure", 0) >= len(self._plan.bricks)
+
+    async def _until(self, stall: Stall, condition: Callable[[], bool], what: str) -> None:
+        deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        while not condition():
+            stall.check()
+            if asyncio.get_running_loop().time() > deadline:
+                self._findings.breach(3, f"after {DRAIN_SECONDS:.0f} s still waiting for {what}")
+                return
+            await asyncio.sleep(0.2)
+
+    # --- the verdict
+
+    def _verdict(self, stall: Stall, seconds: float) -> dict[str, Any]:
+        findings, evidence = self._findings, stall.evidence
+        findings.violations += evidence.violations
+        keys = public_keys(self.folder)
+        watches = list(evidence.watches.values())
+        flash = {watch.identity: watch.image.records() for watch in watches}
+        entries = audit.read_ledger(self.folder.controller / "ledger", keys, stall.feed.checkpoints, findings)
+        audit.read_receipts(entries, keys, findings)
+        audit.check_records(flash, findings)
+        audit.check_greens({watch.identity: watch.greens for watch in watches}, findings)
+        audit.check_rights(findings)
+        macs = audit.check_disclosed(entries, findings)
+        images = {watch.identity: watch.image for watch in watches}
+        stores.check_marks(images, self.folder.host, self.folder.controller, findings)
+        ruleset = load_ruleset(self.folder)
+        replayed = sum(
+            replay.check_replay([records[seq] for seq in sorted(records)], ruleset, findings.slices, findings)
+            for records in flash.values()
+        )
+        audit.check_private(evidence.secrets, self._places(entries), findings)
+        checkpoint = findings.checkpoint
+        return {
+            "taps": evidence.taps,
+            "decisions": sum(findings.outcomes.values()),
+            "receipts": len(findings.receipts),
+            "ledger_size": checkpoint.size if checkpoint else 0,
+            "leaves": dict(sorted(findings.leaves.items())),
+            "checkpoint": (self.folder.controller / "ledger" / "checkpoint").read_text() if checkpoint else None,
+            "outcomes": dict(sorted(findings.outcomes.items())),
+            "violations": [asdict(violation) for violation in findings.violations],
+            "tap_to_light_ms": spread(evidence.tap_to_light_ms),
+            "light_to_ledger_ms": spread(evidence.light_to_ledger_ms),
+            "seconds": round(seconds, 1),
+            "seed": self._hour.seed,
+            "timing": self._hour.timing,
+            "killed": self.chaos.kills if self.chaos else {},
+            "torn_operations": self.chaos.torn if self.chaos else 0,
+            "checked": {
+                "greens": sum(len(watch.greens) for watch in watches),
+                "replayed_decisions": replayed,
+                "brick_macs": macs,
+                "checkpoints": len(stall.feed.checkpoints),
+                "token_numbers": len(evidence.secrets),
+            },
+        }
+
+    def _places(self, entries: Sequence[bytes]) -> dict[str, bytes]:
+        places = {"the ledger": b"".join(entries)}
+        for log in ("controller.log", "host.log"):
+            places[f"the {log}"] = (self.folder.run / log).read_bytes()
+        database = self.folder.controller / "stallmark.db"
+        places["the controller's database"] = database.read_bytes()
+        places["the host's store"] = stores.host_plaintext(self.folder.host)
+        return places
+
+
+async def present(brick: VirtualBrick, card: Card, rng: random.Random) -> Shown:
+    """A card at its brick's reader."""
+    if card.kind == "phone":
+        return await brick.tap(dumps.from_uid(card.uid, rng))
+    if card.image:
+        return await brick.tap(dumps.parse(card.image))
+    return await brick.scan(card.text.encode())
+
+
+def to_json(result: dict[str, Any]) -> str:
+    """As `--json` prints it."""
+    return json.dumps(result, indent=1, ensure_ascii=False)
+
+
+def in_words(result: dict[str, Any]) -> str:
+    """As it is told to a person."""
+    light = result["tap_to_light_ms"]
+    lines = [
+        f"{result['taps']} taps, {result['decisions']} decisions, {result['receipts']} receipts in {result['seconds']} s",
+        "outcomes: " + ", ".join(f"{count} {name}" for name, count in result["outcomes"].items()),
+        f"tap → light {light['p50']} ms in the middle, {light['p95']} ms at the 95th percentile",
+        "killed: " + (", ".join(f"{name} {count} times" for name, count in result["killed"].items()) or "nothing"),
+    ]
+    lines += [f"BREACH of invariant {breach['invariant']}: {breach['text']}" for breach in result["violations"]]
+    if not result["violations"]:
+        checked = result["checked"]
+        lines.append(
+            f"no violations: {checked['replayed_decisions']} decisions replayed, {checked['brick_macs']} brick MACs, "
+            f"{checked['greens']} green lights and {checked['checkpoints']} checkpoints checked"
+        )
+    return "\n".join(lines)
+
+
+def folder_of(path: Path) -> KitFolder:
+    """For tests that look at what a run left behind."""
+    return KitFolder(path)
