@@ -120,8 +120,7 @@ class Pn532:
     async def abort(self):
         """Stop whatever the chip is doing: it never answers the aborted command."""
         self._bus.write(frame.ACK_FRAME)
-        await aio.sleep_ms(_ABORTED_MS)
-        self._bus.clear()
+        await self._bus.drain(_ABORTED_MS)
 
     async def start(self):
         """Wake the chip and put it into the mode that this driver polls in, whatever it did before."""

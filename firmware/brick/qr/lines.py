@@ -62,9 +62,9 @@ class Lines:
                 out.append((CODE, bytes(self._buf[: min(self._length, self._keep)])))
             self._length = 0
             return
-        self._store(byte)
-        if self._length == self._limit + 1:
+        if self._length == self._limit:
             out.append((OVERFLOW, b""))
+        self._store(byte)
 
     def _store(self, byte):
         if self._length < self._keep:
@@ -88,8 +88,10 @@ class Lines:
         # A code that only looks like an answer fails one of these on the way.
         if self._buf[1] or self._buf[2] or not 1 <= self._buf[3] <= _ANSWER_MAX:
             return False
-        self._store(byte)
         end = 4 + self._buf[3] + 2
+        if at >= end:  # it had an answer's length and another CRC
+            return False
+        self._store(byte)
         if self._length < end:
             return True
         body = bytes(self._buf[2 : end - 2])

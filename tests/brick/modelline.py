@@ -1,0 +1,98 @@
+"""A UART in memory with a part's model at its other end, for drivers that run on CPython; and what stands in for the brick."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from brick.counters import Counters
+
+
+def ticks() -> int:
+    """Real milliseconds, as a port gives them."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class ModelLine:
+    """The line that a driver takes: what it writes goes to `model.feed`, what the model says comes out of `readinto`."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.written = bytearray()
+        self._waiting = bytearray()
+        self._came = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        model.changed = self._kick
+
+    def write(self, data: bytes) -> None:
+        """From the driver."""
+        self.written += data
+        self.put(self.model.feed(bytes(data)))
+        self._later()
+
+    def put(self, data: bytes) -> None:
+        """Bytes for the driver, from the model or from a test."""
+        if data:
+            self._waiting += data
+            self._came.set()
+
+    async def readinto(self, buffer: bytearray) -> int:
+        """To the driver."""
+        while not self._waiting:
+            self._came.clear()
+            await self._came.wait()
+        n = min(len(buffer), len(self._waiting))
+        buffer[:n] = self._waiting[:n]
+        del self._waiting[:n]
+        return n
+
+    def _kick(self) -> None:
+        self.put(self.model.poll())
+        self._later()
+
+    def _later(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        due = self.model.due()
+        if due is not None:
+            delay = max(0, due - time.monotonic_ns()) / 1e9
+            self._timer = asyncio.get_running_loop().call_later(delay, self._kick)
+
+
+class Desk:
+    """Takes what the readers hand in, and keeps it."""
+
+    def __init__(self) -> None:
+        self.taps: list[tuple[bytes, bytes | None]] = []
+        self.codes: list[bytes] = []
+        self.troubles: list[int] = []
+        self.counters = Counters()
+
+    def tap(self, uid: bytes, ndef: bytes | None) -> None:
+        self.taps.append((uid, ndef))
+
+    def scan(self, data: bytes) -> None:
+        self.codes.append(data)
+
+    def trouble(self, number: int) -> None:
+        self.troubles.append(number)
+        self.counters.add(number)
+
+
+class Pulse:
+    """Counts a task's signs of life."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    def beat(self) -> None:
+        self.beats += 1
+
+
+async def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
+    """Lets the loop run until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        await asyncio.sleep(0.001)
