@@ -63,6 +63,8 @@ class Chip:
         self.initiator = Initiator(self.field)
         self.changed: Callable[[], None] = lambda: None
         self.commands = 0
+        self.searches = 0
+        """Searches for cards since power-on."""
         self._sent = 0
         self.reset()
 
@@ -70,6 +72,7 @@ class Chip:
         """Power-on or a pulse on RSTPD_N: everything forgotten, asleep until the first byte."""
         self.baud = 115200
         self.hung = False
+        self.searches = 0
         self._next_baud: int | None = None
         self._awake = False
         self._normal = False
@@ -262,6 +265,7 @@ class Chip:
         """Starts looking for cards; what is there already is found at once."""
         up = 0 if self.field.on or not self._real else FIELD_UP
         self.field.switch(True)
+        self.searches += 1
         self._search = _Search(code, at_most, uid, attempts, self._clock() + up)
         self._look(self._search)
         return None, 0

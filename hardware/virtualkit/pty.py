@@ -126,8 +126,12 @@ class Pty:
 class Model(Protocol):
     """A part behind a UART: sans-IO, driven by PartPort."""
 
-    baud: int
     changed: Callable[[], None]
+
+    @property
+    def baud(self) -> int:
+        """The rate that the part talks at."""
+        ...
 
     def feed(self, data: bytes) -> bytes:
         """Takes bytes from the firmware."""
@@ -145,6 +149,10 @@ class Model(Protocol):
         """The firmware's side has another rate now."""
         ...
 
+    def reset(self) -> None:
+        """Power-on state."""
+        ...
+
 
 class PartPort:
     """A model on a pseudo-terminal, with its timers, and with garbage at any baud rate but the right one."""
@@ -156,6 +164,7 @@ class PartPort:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._host_baud = 0
+        self._powered = True
         model.changed = self.kick
         self.pty.plug()
 
@@ -166,12 +175,24 @@ class PartPort:
             self._timer.cancel()
         self.pty.close()
 
+    def power(self, on: bool) -> None:
+        """Power for the part comes or goes; either way it forgets what it was doing."""
+        self._powered = on
+        self.model.reset()
+        self.pty.flush()
+        if on:
+            self.kick()
+
     def kick(self) -> None:
         """Something changed at the part: a card came, a code is in view."""
+        if not self._powered:
+            return
         self._check_baud()
         self._send(self.model.poll())
 
     def _received(self, data: bytes) -> None:
+        if not self._powered:
+            return
         self._check_baud()
         self._send(self.model.feed(garble(data) if self._mismatch() else data))
 

@@ -38,6 +38,7 @@ _MAX_CODE = 7089  # digits in the largest QR code
 _MAX_INPUT = 600
 _DECODE = 30 * MS
 _UNIT = 100 * MS
+_QUIET = 330 * MS
 
 DEFAULTS = {
     MODE: 0xD6,
@@ -87,6 +88,7 @@ class QrModule:
         self.zones = dict(self._saved)
         self._next_baud = 0
         self._baud = self._rate()
+        self._commanded_at = 0
         self._input = bytearray()
         self._out.clear()
         self._last: bytes | None = None
@@ -99,12 +101,12 @@ class QrModule:
         """The rate that the module talks at."""
         return self.faults.stuck_baud or self._baud
 
-    @baud.setter
-    def baud(self, value: int) -> None:
-        self._baud = value
-
     def host_baud_changed(self, baud: int) -> None:
         """The firmware's UART changed its rate: nothing to the module."""
+
+    def commands_quiet(self) -> bool:
+        """True once the firmware has given commands and, for a third of a second, no more: it is set up."""
+        return bool(self._commanded_at) and self._clock() - self._commanded_at > _QUIET
 
     def show(self, code: bytes) -> None:
         """A code comes into view and stays until `hide`; b"" is a picture without a readable code."""
@@ -174,6 +176,7 @@ class QrModule:
         return True
 
     def _obey(self, kind: int, address: int, values: bytes) -> None:
+        self._commanded_at = self._clock()
         if kind == READ:
             self._answer(bytes(self.zones.get(address + i, 0) for i in range(values[0] or 256)))
             return

@@ -155,6 +155,8 @@ class Port:
         self.firmware_digest32 = bytes.fromhex(config["firmware"])
         self.reset_reason = config.get("reset_reason", 1)
         self.parts = tuple(config["parts"])
+        if "people_capacity" in config:
+            self.people_capacity = config["people_capacity"]
         gpio.line("B %d" % self.reset_reason)
 
     def flash(self, name):
