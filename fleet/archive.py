@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from fleet import campaigns, publickeys, rights
 from fleet.campaigns import Campaigns
@@ -196,8 +196,10 @@ class Archive:
         rows = connection.execute(
             _with_entry()
             .where(
-                receipts.c.brick == row.brick,
-                receipts.c.reference == row.seq,
+                or_(
+                    and_(receipts.c.brick == row.brick, receipts.c.reference == row.seq),
+                    receipts.c.takes_back == receipt.short(row.entry[1:]),
+                ),
                 receipts.c.position < size,
             )
             .order_by(receipts.c.position)

@@ -53,7 +53,7 @@ def receipt_rows(host: bytes, first: int, checked: Checked, now_ms: int) -> list
     for at, t in enumerate(checked.receipts):
         fields = t.record
         duplicate = t.duplicate_of if t.duplicate_at is None else first + t.duplicate_at
-        reference = None
+        reference = takes_back = None
         if fields is None:
             record = (ZERO8, 0, 0, UNREADABLE_KIND, 0)
             prev = ZERO16
@@ -61,11 +61,10 @@ def receipt_rows(host: bytes, first: int, checked: Checked, now_ms: int) -> list
             record = (fields[1], fields[2], fields[3], fields[10], fields[0])
             prev = fields[18]
             if fields[10] in (reg.KIND_VOID, reg.KIND_REFUND) and not t.findings and duplicate is None:
-                reference = fields.get(20)
+                reference, takes_back = fields.get(20), t.fields.get(18)
         times = (t.market_ms, now_ms, t.fields.get(11))
-        made.append(
-            (first + at, host, t.host_seq, *record, *times, t.link, prev, t.findings, duplicate, reference)
-        )
+        chain = (t.link, prev, t.findings, duplicate)
+        made.append((first + at, host, t.host_seq, *record, *times, *chain, reference, takes_back))
     return made
 
 

@@ -92,6 +92,7 @@ receipts = Table(
     Column("findings", Integer, nullable=False),  # bit n: finding code n, bit 0: unproven; any: not money
     Column("duplicate_of", Big, nullable=True),  # the earlier receipt of the very same record
     Column("reference", Big, nullable=True),  # seq that a void or refund takes back
+    Column("takes_back", LargeBinary, nullable=True),  # the same by receipt16, of whichever brick
 )
 Index("receipts_record", receipts.c.brick, receipts.c.seq)
 Index("receipts_holder", receipts.c.holder)
@@ -101,6 +102,12 @@ Index(
     receipts.c.reference,
     sqlite_where=receipts.c.reference.is_not(None),
     postgresql_where=receipts.c.reference.is_not(None),
+)
+Index(
+    "receipts_takes_back",
+    receipts.c.takes_back,
+    sqlite_where=receipts.c.takes_back.is_not(None),
+    postgresql_where=receipts.c.takes_back.is_not(None),
 )
 
 evidence = Table(

@@ -38,9 +38,8 @@ class Folder:
     def add(self, files: Mapping[str, bytes]) -> None:
         """Writes immutable files: all of them are durable under their names when this returns.
 
-        A file that is there already with the same bytes stays. Raises LedgerConflict where it holds others:
-        the database is older than the ledger, or the disk lies; either way nothing may be signed. OSError
-        as the disk says.
+        A file that is there already with the same bytes stays. Raises LedgerConflict where it holds others,
+        OSError as the disk says.
         """
         fresh: dict[str, bytes] = {}
         for path, data in files.items():
@@ -49,9 +48,9 @@ class Folder:
                 fresh[path] = data
             elif there != data:
                 raise LedgerConflict(
-                    f"{self.root / path} holds other bytes than the database says: either the database was "
-                    "restored from an older copy or the file is damaged. Nothing is signed; see "
-                    "`stallmark ledger fsck`."
+                    f"{self.root / path} holds other bytes than were to be written there, and what is "
+                    "published never changes: either the database was restored from an older copy or the file "
+                    "is damaged. Nothing is signed; see `stallmark ledger fsck`."
                 )
         self._write(fresh)
         # Ancestors are synced even where the file was there: a writer killed after the rename may not have.
