@@ -1,4 +1,4 @@
-"""A market in a few lines for tests of deciding: rulesets from plain values, people, and a brick that keeps records."""
+"""A market in a few lines: rulesets from plain values, people, and a brick that keeps its records."""
 
 from stallmark import cbor, event, record, rights, rules, state
 from stallmark.registry import KIND_LATCH, KIND_RIGHTS, QUALITY_HOST
@@ -13,18 +13,15 @@ ZERO16 = bytes(16)
 
 
 def rule(name="surprise-15", **other):
-    """The map of a rule; defaults: 15 % off, at most 5.00, once, when more than 20 people came in the first hour."""
+    """The map of a rule; 15 % off, at most 5.00, once, when more than 20 people came in the first hour."""
     fields = {
-        "events": [1, 2], "trust": 3, "slots": [0], "when": OVER_20, "latch": True, "grants": [[1, 1500, 500]],
-        "need": [[1, 500]], "limit": 1, "policy": 2, "messages": {}, "intent": 3, "people_trust": 3,
+        "events": [1, 2], "trust": 3, "slots": [0], "when": OVER_20, "latch": True,
+        "grants": [[1, 1500, 500]], "need": [[1, 500]], "limit": 1, "policy": 2, "messages": {}, "intent": 3,
+        "people_trust": 3,
     }  # fmt: skip
-    for key in other:
-        assert key in fields, key
-        fields[key] = other[key]
-    names = (
-        "events", "trust", "slots", "when", "latch", "grants", "need", "limit", "policy", "messages", "intent",
-        "people_trust",
-    )  # fmt: skip
+    assert all([key in fields for key in other])
+    fields.update(other)
+    names = "events trust slots when latch grants need limit policy messages intent people_trust".split()
     out = {0: name}
     for number, key in enumerate(names):
         out[number + 1] = fields[key]
@@ -41,8 +38,8 @@ def sample(**other):
 def fields(found, slots=(SLOT,), people=100):
     """The map of a ruleset."""
     return {
-        0: 1, 1: "market-hour", 2: 1, 3: "EUR", 4: [list(slot) for slot in slots], 5: list(found), 6: None, 7: people,
-        8: "Market hour",
+        0: 1, 1: "market-hour", 2: 1, 3: "EUR", 4: [list(slot) for slot in slots], 5: list(found), 6: None,
+        7: people, 8: "Market hour",
     }  # fmt: skip
 
 

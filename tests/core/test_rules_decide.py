@@ -21,7 +21,7 @@ def test_the_21st_different_person_opens_the_15_percent_and_is_granted_too():
         assert decision.kind == DENY
         assert decision.why[0] == reg.REASON_NEAR
         assert decision.why[4:] == [person + 1, 21, None, 20 - person]
-        assert brick.tap(person, at=person * MINUTE + 1000).why[4] == person + 1, "the same person is not counted again"
+        assert brick.tap(person, at=person * MINUTE + 1000).why[4] == person + 1, "the same person again"
     decision = brick.tap(20, at=21 * MINUTE)
     assert (decision.kind, decision.rule) == (GRANT, 0)
     assert decision.grants == [[1, 1500, 500]] and decision.rights == [[1, 500]] and decision.opens == [1]
@@ -112,9 +112,9 @@ def test_first_tap_gives_a_sample_later_ones_can_win_the_15_percent():
         decision = brick.tap(person)
         assert (decision.kind, decision.rule, decision.grants) == (GRANT, 0, [[5, 1, 0]])
         assert decision.currency is None and decision.rights == [[1, 1]]
-    assert brick.tap(3).why == [reg.REASON_NEAR, 1, 0, 0, 20, 21, None, 1], "near explains better than already had"
+    assert brick.tap(3).why == [reg.REASON_NEAR, 1, 0, 0, 20, 21, None, 1], "near goes before already had"
     decision = brick.tap(20)
-    assert decision.rule == 0 and decision.latches == [1], "the sample goes first; the latch is written all the same"
+    assert decision.rule == 0 and decision.latches == [1], "the sample goes first, the latch is written too"
     decision = brick.tap(20)
     assert (decision.kind, decision.rule, decision.latches) == (GRANT, 1, [])
 
@@ -183,7 +183,8 @@ def test_a_basket_says_how_much_is_missing():
     brick = Brick(data(rule(when=[11, [22], 1000], latch=False)))
     brick.slice(1, "surprise-15", 1, 1000)
     decision = brick.tap(0, basket_minor=680)
-    assert decision.why == [reg.REASON_BASKET_SMALL, 0, 0, 0, 680, 1000, None, 320] and decision.currency == "EUR"
+    assert decision.why == [reg.REASON_BASKET_SMALL, 0, 0, 0, 680, 1000, None, 320]
+    assert decision.currency == "EUR"
     assert brick.tap(0, basket_minor=1000).kind == GRANT
 
 
@@ -218,7 +219,8 @@ def test_visits_count_every_decision_of_one_person_in_the_slot():
 
 
 def test_time_since_the_slot_began():
-    brick = Brick(data(rule(when=[1, [11, [24], 10 * MINUTE], [12, [24], 20 * MINUTE]], latch=False, limit=0)))
+    within = [1, [11, [24], 10 * MINUTE], [12, [24], 20 * MINUTE]]
+    brick = Brick(data(rule(when=within, latch=False, limit=0)))
     brick.slice(1, "surprise-15", 1, 1000)
     for at, kind, path in ((10 * MINUTE - 1, DENY, 2), (10 * MINUTE, GRANT, 3), (20 * MINUTE, DENY, 1)):
         decision = brick.tap(0, at=at)
@@ -247,7 +249,8 @@ def test_messages_are_the_authors_words_for_the_outcome():
 
 def test_a_rule_of_several_slots_says_when_the_next_begins():
     brick = Brick(data(sample(slots=[0, 1]), slots=(SLOT, [START + 5 * HOUR, START + 6 * HOUR])))
-    assert brick.tap(0, at=2 * HOUR).why == [reg.REASON_OUTSIDE_SLOT, 0, None, None, None, None, None, 3 * 3600]
+    between = brick.tap(0, at=2 * HOUR)
+    assert between.why == [reg.REASON_OUTSIDE_SLOT, 0, None, None, None, None, None, 3 * 3600]
     assert brick.tap(0, at=6 * HOUR).why == [reg.REASON_OUTSIDE_SLOT, 0]
 
 
