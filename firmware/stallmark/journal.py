@@ -3,11 +3,11 @@
 docs/formats/record.md"""
 
 from collections import namedtuple
-from struct import pack_into, unpack_from
 
 from stallmark import record
 from stallmark.errors import FormatError, FullError
 from stallmark.marks import Marks
+from stallmark.ring import PAGE, PAGES, Ring
 
 try:
     from micropython import const
@@ -17,15 +17,10 @@ except ImportError:
         return value
 
 
-PAGE = const(256)
-SECTOR = const(4096)
-PAGES = const(16)  # in a sector
-FIRST = const(2)  # sectors 0 and 1 hold the marks
 CARRY = const(2)  # pages kept for carry-over while the next sector is not erased
 URGENT = const(4)  # pages left in a sector at which the next one is erased without waiting for an idle moment
 EARLY = const(8)  # pages left at which records may be freed by the host's mark alone
 TRIES = const(4)  # pages tried for one record before flash counts as failed
-BLANK = b"\xff" * PAGE
 
 Summary = namedtuple("Summary", "records torn conflicts head_seq")
 
@@ -37,21 +32,15 @@ class Journal:
     for essential records. `carry(first_seq, last_seq)`, where given, is called before records are erased and
     may append what must be said again (kind 10 rights): append takes essential records from within it.
 
-    Order at start-up: open, rebuild what is kept of the records, set carry, erase_ahead until False, append.
-    Memory: 8 bytes for each sector and two buffers of 512; nothing grows with the number of records."""
+    Order at start-up: open, rebuild what is kept of the records, set carry, erase_ahead until False,
+    append."""
 
     def __init__(self, flash, reserved=64, carry=None):
-        self._flash = flash
-        self._ring = flash.size // SECTOR - FIRST
-        if self._ring < 3:
-            raise ValueError("journal of {} bytes: expected at least 5 sectors".format(flash.size))
+        self._ring = Ring(flash)
+        self._marks = Marks(flash)
         self._reserved = reserved
         self.carry = carry
         self._carrying = False
-        self._marks = Marks(flash)
-        self._page = bytearray(record.MAX_PAGE)  # image being written
-        self._back = bytearray(record.MAX_PAGE)  # what is read
-        self._seqs = bytearray(8 * self._ring)  # u32 lowest, u32 highest seq of each sector; 0 is none
         self.head = None
         self.next_seq = 1
         self.oldest_seq = 0
@@ -73,70 +62,28 @@ class Journal:
 
         records counts distinct sequence numbers; head_seq is 0 for an empty ring."""
         self._marks.open()
-        count = 0
-        head_seq = head_at = 0
-        before = first = None  # (seq, CRC) of the good page before, and of the first one of the ring
-        for sector in range(self._ring):
-            low = high = 0
-            at = 0
-            while at < PAGES:
-                size = self._look(sector, at)
-                if size <= 0:
-                    self.torn += -size
-                    at += 1
-                    continue
-                seq = unpack_from(">I", self._back, 6)[0]
-                this = (seq, bytes(self._back[size - 4 : size]))
-                if before is not None and before[0] == seq:
-                    self.conflicts += before[1] != this[1]
-                else:
-                    count += 1
-                before = this
-                if first is None:
-                    first = this
-                # on a repeat the later one is the head; one that began in the first sector came after the
-                # last
-                if seq > head_seq or (seq == head_seq and not (sector == self._ring - 1 and head_at < PAGES)):
-                    head_seq, head_at = seq, sector * PAGES + at
-                low = seq if not low else min(low, seq)
-                high = max(high, seq)
-                at += size // PAGE
-            pack_into(">II", self._seqs, 8 * sector, low, high)
-        if first is not None and before is not first and before[0] == first[0]:
-            count -= 1
-            self.conflicts += before[1] != first[1]
-        if head_seq:
-            self._resume(head_at)
+        found = self._ring.scan()
+        self.torn += found.torn
+        self.conflicts += found.conflicts
+        if found.head_seq:
+            self._resume(found.head_at // PAGES, found.head_at % PAGES)
         self._find_oldest()
         # marks name records that existed: their numbers are not given twice, even if their pages were lost
-        self.next_seq = max(head_seq, self.host_seq, self.ledger_seq) + 1
+        self.next_seq = max(found.head_seq, self.host_seq, self.ledger_seq) + 1
         self._free = 0
         self._extend()
-        self._repeat_head()
-        return Summary(count, self.torn, self.conflicts, head_seq)
+        try:
+            self._repeat_head()
+        except (FullError, OSError):
+            self.erase_errors += 1  # the first append tries again
+        return Summary(found.records, found.torn, found.conflicts, found.head_seq)
 
-    def _look(self, sector, at):
-        """Reads page `at` of a sector: size of the good record there (256, 512; its bytes are in the buffer),
-        0 where blank, -1 where torn."""
-        offset = (FIRST + sector) * SECTOR + at * PAGE
-        back = self._back
-        view = memoryview(back)
-        self._flash.read_into(offset, view[:PAGE])
-        size = record.stated_size(back)
-        if size == PAGE:
-            return PAGE if record.whole(back, PAGE) else -1
-        if size and at + 1 < PAGES:
-            self._flash.read_into(offset + PAGE, view[PAGE:])
-            return size if record.whole(back, size) else -1
-        return 0 if back[0] == 0xFF and view[:PAGE] == BLANK else -1
-
-    def _resume(self, head_at):
+    def _resume(self, sector, at):
         """Goes on after the head's page, on the first blank page of its sector."""
-        sector, at = head_at // PAGES, head_at % PAGES
-        size = self._look(sector, at)
-        self.head = record.split(self._back)
+        size = self._ring.look(sector, at)
+        self.head = self._ring.found()
         at += size // PAGE
-        while at < PAGES and self._look(sector, at) != 0:
+        while at < PAGES and self._ring.look(sector, at) != 0:
             at += 1
         self._sector = sector
         self._used = at
@@ -169,19 +116,16 @@ class Journal:
         return PAGES - self._used + PAGES * self._free
 
     def _after(self, steps):
-        return (self._sector + steps) % self._ring if self._open else steps - 1
-
-    def _span(self, sector):
-        return unpack_from(">II", self._seqs, 8 * sector)
+        return (self._sector + steps) % self._ring.sectors if self._open else steps - 1
 
     def _extend(self):
         """Counts the sectors ahead that hold nothing above the host's mark, from where it stopped counting.
         The head's own sector never counts."""
-        most = self._ring - 1 if self._open else self._ring
+        most = self._ring.sectors - 1 if self._open else self._ring.sectors
         mark = self.host_seq
         if self.head is not None and mark >= self.head.seq:
             mark = self.head.seq - 1
-        while self._free < most and self._span(self._after(1 + self._free))[1] <= mark:
+        while self._free < most and self._ring.span(self._after(1 + self._free))[1] <= mark:
             self._free += 1
 
     def _room(self, need):
@@ -198,14 +142,14 @@ class Journal:
     def _crowded(self, need):
         """True where the record would take the pages that carry-over needs before the next sector is
         erased."""
-        if self._ready or not self._free or not self._span(self._after(1))[0]:
+        if self._ready or not self._free or not self._ring.span(self._after(1))[0]:
             return False
         return need > PAGES - self._used - CARRY
 
     def _find_oldest(self):
         self.oldest_seq = 0
-        for steps in range(1, self._ring + 1):
-            low = self._span(self._after(steps))[0]
+        for steps in range(1, self._ring.sectors + 1):
+            low = self._ring.span(self._after(steps))[0]
             if low:
                 self.oldest_seq = low
                 return
@@ -225,7 +169,7 @@ class Journal:
         holds none, or None where there is nothing to do."""
         if self._ready or not self._free:
             return None
-        low, high = self._span(self._after(1))
+        low, high = self._ring.span(self._after(1))
         if high > self.ledger_seq and self._open and PAGES - self._used >= EARLY:
             return None
         return low, high
@@ -241,17 +185,16 @@ class Journal:
 
     def _make_ready(self):
         sector = self._after(1)
-        low, high = self._span(sector)
+        low, high = self._ring.span(sector)
         if low and self.carry is not None:
             self._carrying = True
             try:
                 self.carry(low, high)
             finally:
                 self._carrying = False
-        self._flash.erase((FIRST + sector) * SECTOR)
+        self._ring.erase(sector)
         if high > self.ledger_seq:
             self.freed_early += high - max(low - 1, self.ledger_seq)
-        pack_into(">II", self._seqs, 8 * sector, 0, 0)
         self._ready = True
         self._find_oldest()
 
@@ -292,29 +235,19 @@ class Journal:
         self._settle()
 
     def _write(self, seq, public, mac, private):
-        size = record.page_into(self._page, seq, public, mac, private)
         failed = None
         for _ in range(TRIES):
-            self._step(size // PAGE)
+            pages = self._ring.fill(seq, public, mac, private)
+            self._step(pages)
             at = self._used
-            self._used += size // PAGE
+            self._used += pages
             try:
-                if self._program((FIRST + self._sector) * SECTOR + at * PAGE, size):
-                    low, high = self._span(self._sector)
-                    pack_into(">II", self._seqs, 8 * self._sector, low or seq, max(high, seq))
+                if self._ring.program(self._sector, at, pages):
                     return
             except OSError as error:
                 failed = error
             self.torn += 1
         raise failed or OSError(5, "journal: {} pages in a row read back other bytes".format(TRIES))
-
-    def _program(self, offset, size):
-        image = memoryview(self._page)
-        back = memoryview(self._back)
-        for at in range(0, size, PAGE):
-            self._flash.program(offset + at, image[at : at + PAGE])
-        self._flash.read_into(offset, back[:size])
-        return back[:size] == image[:size]
 
     def _step(self, need):
         """Moves on to the next sector where the record does not fit the rest of this one."""
@@ -323,7 +256,7 @@ class Journal:
         if not self._free:
             raise FullError("journal full: records wait for the host's acknowledgement")
         if not self._ready:
-            if self.carry is not None and self._span(self._after(1))[0]:
+            if self.carry is not None and self._ring.span(self._after(1))[0]:
                 raise FullError("journal: the next sector waits to be erased")
             self._make_ready()
         self._sector = self._after(1)
@@ -341,25 +274,25 @@ class Journal:
         May go on while records are appended or erased: it ends at the head as it is when it gets there."""
         waiting = None
         sector = self._after(1)
-        for _ in range(self._ring):
+        for _ in range(self._ring.sectors):
             at = 0
-            while at < PAGES and self._span(sector)[1] >= from_seq:
-                size = self._look(sector, at)
+            while at < PAGES and self._ring.span(sector)[1] >= from_seq:
+                size = self._ring.look(sector, at)
                 if size > 0:
-                    seq = unpack_from(">I", self._back, 6)[0]
+                    seq = self._ring.seq()
                     if seq >= from_seq:
                         if waiting is not None and seq > waiting.seq:
                             done = waiting
-                            waiting = record.split(self._back)
+                            waiting = self._ring.found()
                             from_seq = seq
                             yield done
                         else:
-                            waiting = record.split(self._back)
+                            waiting = self._ring.found()
                             from_seq = seq
                     at += size // PAGE
                 else:
                     at += 1
-            sector = (sector + 1) % self._ring
+            sector = (sector + 1) % self._ring.sectors
         if waiting is not None:
             yield waiting
 

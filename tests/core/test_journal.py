@@ -16,6 +16,23 @@ from stallmark.journal import Journal
 SMALL = sys.implementation.name == "micropython"
 
 
+class Moody(RamFlash):
+    """Flash whose programs or erases fail while they are told to."""
+
+    programs_fail = False
+    erases_fail = False
+
+    def program(self, offset, data):
+        if self.programs_fail:
+            raise OSError(5)
+        RamFlash.program(self, offset, data)
+
+    def erase(self, offset):
+        if self.erases_fail:
+            raise OSError(5)
+        RamFlash.erase(self, offset)
+
+
 def parts(seq, size=100):
     return struct.pack(">I", seq) + bytes([seq & 0xFF]) * size, bytes([seq & 0xFF]) * 16, b""
 
@@ -223,45 +240,79 @@ def test_a_page_that_reads_back_other_bytes_is_skipped_and_written_again():
 
 
 def test_flash_that_fails_is_said_and_loses_nothing():
-    class Failing(RamFlash):
-        failing = False
-
-        def program(self, offset, data):
-            if self.failing:
-                raise OSError(5)
-            RamFlash.program(self, offset, data)
-
-    flash = Failing(6 * SECTOR)
+    flash = Moody(6 * SECTOR)
     journal, _ = opened(flash)
     write(journal, 14)
-    flash.failing = True
+    flash.programs_fail = True
     for _ in range(3):
         vectors.raises(OSError, write, journal)
-    flash.failing = False
+    flash.programs_fail = False
     assert write(journal) == 15
     journal, _ = opened(flash)
     assert seqs(journal) == list(range(1, 16))
 
 
 def test_an_erase_that_fails_does_not_fail_the_record_before_it():
-    class Failing(RamFlash):
-        failing = False
-
-        def erase(self, offset):
-            if self.failing:
-                raise OSError(5)
-            RamFlash.erase(self, offset)
-
-    flash = Failing(5 * SECTOR)
+    flash = Moody(5 * SECTOR)
     journal, _ = opened(flash)
     write(journal, 40)
     journal.mark(39, 39)
-    flash.failing = True
+    flash.erases_fail = True
     write(journal, 6)
     assert journal.erase_errors > 0
-    flash.failing = False
+    flash.erases_fail = False
     write(journal, 10)
     assert seqs(journal)[-1] == 56
+
+
+def test_while_erases_fail_the_room_for_carry_over_stays_free():
+    flash = Moody(5 * SECTOR)
+    journal, _ = opened(flash)
+    carried = []
+
+    def carry(first, last):
+        if not carried:
+            carried.append(write(journal, 1, True, 300))
+
+    journal.carry = carry
+    write(journal, 44)  # twelve pages of the last sector
+    journal.mark(43, 43)
+    flash.erases_fail = True
+    write(journal)
+    assert carried == [46] and journal.erase_errors == 1 and journal.oldest_seq == 1
+    vectors.raises(FullError, write, journal)
+    vectors.raises(OSError, journal.erase_ahead)
+    flash.erases_fail = False
+    assert journal.erase_ahead() and carried == [46]
+    assert write(journal) == 47 and journal.oldest_seq == 17
+
+
+def test_pages_that_fail_never_cost_the_head_its_place():
+    flash = Moody(5 * SECTOR)
+    journal, _ = opened(flash)
+    write(journal, 44)
+    journal.mark(44, 44)
+    flash.programs_fail = True
+    for _ in range(40):
+        vectors.raises((OSError, FullError), write, journal)
+    flash.programs_fail = False
+    assert opened(flash)[1].head_seq == 44
+
+
+def test_a_sector_that_looks_blank_after_a_start_is_erased_again_before_use():
+    """An erase that was cut may read blank and fade; only one seen to its end in this session counts."""
+    flash = RamFlash(5 * SECTOR)
+    journal, _ = opened(flash)
+    write(journal, 13)
+    assert journal.erase_due() is None, "the next sector has just been erased"
+    for idle in (False, True):
+        again = flash.copy()
+        journal, _ = opened(again)
+        assert journal.erase_due() == (0, 0)
+        if idle:
+            assert journal.erase_ahead() and again.erases == 1
+        write(journal, 3)
+        assert again.erases == 1 and seqs(journal) == list(range(1, 17))
 
 
 def test_every_flipped_bit_in_a_stored_page_is_found():
@@ -341,7 +392,7 @@ def test_a_ring_of_one_mebibyte_opens_soon():
     took = (ticks() if ticks else int(time.monotonic() * 1000)) - start
     print("journal: 1 MiB with {} records opened in {} ms".format(summary.records, took))
     assert summary.head_seq == journal.next_seq - 1
-    assert len(journal._seqs) == 8 * 254, "memory goes with the sectors, not the records"
+    assert len(journal._ring._seqs) == 8 * 254, "memory goes with the sectors, not the records"
 
 
 def test_rings_that_are_too_small_are_refused():
