@@ -89,7 +89,7 @@ def _granted_because(fields, rule):
     if leaf is None or have is None:
         return ""
     if leaf[1][0] == expr.PEOPLE and leaf[0] in (expr.GT, expr.GE):
-        return ", because {} came in {}, and {} were needed".format(_people(have), window(leaf[1][2]), need)
+        return ", because {} came in {}{}".format(_people(have), window(leaf[1][2]), _enough(leaf, need))
     if leaf[1][0] == expr.BASKET:
         return ", because the basket is " + money.text(have, fields.get(23))
     if leaf[1][0] == expr.VISITS:
@@ -155,7 +155,7 @@ def _near(near, fields, ruleset, rule, leaf):
             left = min(start + leaf[1][2], end) - wall
             if start <= wall < end and left > 0:
                 return words + " within " + duration(left)
-    return words + ", and it begins"
+    return words + (" is needed" if near == 1 else " are needed")
 
 
 def _token(have, need):
@@ -168,7 +168,7 @@ def _token(have, need):
 
 def _condition(have, need, leaf):
     if leaf is not None and leaf[1][0] == expr.PEOPLE and have is not None and leaf[0] in (expr.GT, expr.GE):
-        return "{} came in {}, and {} were needed".format(_people(have), window(leaf[1][2]), need)
+        return "{} came in {}{}".format(_people(have), window(leaf[1][2]), _enough(leaf, need))
     return "a condition of the offer is not met"
 
 
@@ -260,6 +260,15 @@ def window(first_ms):
 
 def _count(number, word):
     return "{} {}{}".format(number, word, "" if number == 1 else "s")
+
+
+def _enough(leaf, need):
+    """What a comparison with a fixed number asks for."""
+    if need is None:
+        return ""
+    if leaf[0] == expr.GT:
+        return " (more than {} were needed)".format(need - 1)
+    return " ({} were needed)".format(need)
 
 
 def _people(count):
