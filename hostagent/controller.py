@@ -143,6 +143,8 @@ class Controller:
         )
         if status == 304:
             return None
+        if status == 404:
+            raise ControllerError("refused", "the controller has no bundle for this kit")
         if status != 200:
             raise _refusal(status, body)
         return answer.get("etag", ""), body

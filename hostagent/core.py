@@ -16,6 +16,9 @@ from stallmark import (
     cbor as _cbor,
 )
 from stallmark import (
+    explain as _explain,
+)
+from stallmark import (
     frame as _frame,
 )
 from stallmark import (
@@ -33,16 +36,21 @@ from stallmark import (
 from stallmark import (
     rights as _rights,
 )
+from stallmark import (
+    rules as _rules,
+)
 from stallmark.errors import FormatError, FullError
 
 base32: Any = _base32
 batch: Any = _batch
 bundle: Any = _bundle
 cbor: Any = _cbor
+explain: Any = _explain
 frame: Any = _frame
 receipt: Any = _receipt
 record: Any = _record
 rights: Any = _rights
+rules: Any = _rules
 
 Fields = dict[int, Any]
 Frame = tuple[int, bytes]
@@ -122,6 +130,7 @@ __all__ = [
     "batch",
     "bundle",
     "cbor",
+    "explain",
     "frame",
     "new_host_link",
     "new_reader",
@@ -129,4 +138,5 @@ __all__ = [
     "record",
     "reg",
     "rights",
+    "rules",
 ]

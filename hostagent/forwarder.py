@@ -235,7 +235,8 @@ class Forwarder:
             raise ControllerError(
                 "fork",
                 f"the controller has batch {standing.number - 1} of this host, "
-                f"the store only {self.number - 1}: the store is an older copy; the hub has to give this host a new identity",
+                f"the store only {self.number - 1}: the store is an older copy; "
+                "the hub has to give this host a new identity",
             )
         before = None
         if standing.number > 1:

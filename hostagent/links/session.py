@@ -98,6 +98,10 @@ class Session:
         self._oversize = 0
         self.flush()
 
+    def port_closed(self, reason: str) -> None:
+        """The port is gone; the link finds out by itself whether the brick was."""
+        self.last_down = reason
+
     def received(self, data: bytes) -> None:
         """Bytes from the brick."""
         self.heard_ms = monotonic_ms()

@@ -89,12 +89,12 @@ class Store:
                 total += self.path.with_name(self.path.name + suffix).stat().st_size
         return total
 
-    def set_meta(self, name: str, value: Any) -> "Future[None]":
-        """Keeps a small value."""
-        self.meta[name] = value
+    def set_meta(self, values: dict[str, Any]) -> "Future[None]":
+        """Keeps small values, all or none."""
+        self.meta.update(values)
 
         def work(sql: Sql) -> None:
-            sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+            sql.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
 
         return self.write(work)
 

@@ -1,0 +1,307 @@
+"""The host agent's composition root: builds the parts, hands them to each other, runs them, ends them in
+order."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from hostagent import config as configuration
+from hostagent.aes import make_ecb
+from hostagent.backoff import Backoff
+from hostagent.batches import Losses
+from hostagent.bricks import Brick
+from hostagent.budgets import Budgets
+from hostagent.chain import Chain, short
+from hostagent.clock import open_clock
+from hostagent.config import Config
+from hostagent.controller import Controller, Standing
+from hostagent.core import new_host_link
+from hostagent.errors import ConfigError, ControllerError, HostError
+from hostagent.forwarder import Forwarder
+from hostagent.intake import Durable, Intake
+from hostagent.links.line import Line
+from hostagent.links.session import Session
+from hostagent.puller import Puller
+from hostagent.signer import Signer
+from hostagent.store import open_store
+from hostagent.store.outbox import Outbox
+from hostagent.store.receipts import Head, Receipts
+from hostagent.store.slices import Slices
+from hostagent.updater import Updater
+
+DRAIN_S = 5.0
+log = logging.getLogger("hostagent")
+
+
+class Agent:
+    """One host. Building it opens the store and raises HostError where it cannot start; `run` serves until
+    stopped."""
+
+    def __init__(self, config: Config, backoff: Callable[[], Backoff] = Backoff) -> None:
+        self.config = config
+        self.started = time.monotonic()
+        self.signer = Signer(config.keys.signing_seed)
+        if self.signer.kid != config.host:
+            raise ConfigError(
+                f"config.json says host {config.host.hex()}, the signing key is of {self.signer.kid.hex()}"
+            )
+        self.clock = open_clock(config.clock_file)
+        self._socket = _listen(config.listen, config.port)
+        try:
+            opened = open_store(config.store, config.keys.store_key)
+        except BaseException:
+            self._socket.close()
+            raise
+        self.opened = opened
+        self.store = store = opened.store
+        self._import_links()
+        self.receipts = Receipts(store)
+        self.receipts.add_bricks([brick.brick for brick in config.bricks]).result()
+        self.bricks = self._load_bricks(self.receipts.heads().result())
+        self.chain = Chain(
+            config.host,
+            self.signer.kid,
+            config.hub,
+            config.terms,
+            config.keys.handle_key,
+            store.rulesets,
+            self.signer.sign,
+        )
+        self.counts = self.receipts.counts().result()
+        self.intake = Intake(
+            self.receipts, self.chain, self.clock, self.counts["quarantined"], self.counts["quarantine_last"]
+        )
+        self.controller = Controller(config.controller, config.keys.api_token, config.host, config.kit)
+        self.outbox = Outbox(store)
+        self.forwarder = Forwarder(
+            self.outbox,
+            self.receipts,
+            self.controller,
+            self.signer,
+            self.clock,
+            self.bricks,
+            config.host,
+            config.event,
+            self.losses,
+            backoff(),
+        )
+        self._find_position()
+        self.budgets = Budgets(
+            Slices(store),
+            self.controller,
+            self.clock,
+            self.bricks,
+            config.kit,
+            config.rental,
+            config.director,
+            successor="recovered" in store.meta and "slices_settled" not in store.meta,
+        )
+        self.updater = Updater(store, self.controller, config.authors, self._ruleset)
+        self.puller = Puller(
+            self.updater, self.budgets, config.poll_s, lambda: self._every(Session.look_for_offer), backoff()
+        )
+        self.lines = [self._line(expected) for expected in config.bricks]
+        self.budgets.connected = lambda brick: self.session_of(brick) is not None
+        self.budgets.give = self._give
+        self.intake.on_ruleset = lambda digest: self._ruleset(digest, None)
+        self.intake.listen(self._durable)
+        self.forwarder.on_marks = self._acknowledge
+        # Rulesets parsed for sentences, by digest; at most one is kept.
+        self.parsed_rulesets: dict[bytes, Any] = {}
+        self._stop: asyncio.Event | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the status API listens."""
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
+    def session_of(self, brick: bytes) -> Session | None:
+        """The session in which a brick's link is up."""
+        for line in self.lines:
+            if line.brick == brick:
+                return line.session
+        return None
+
+    def stop(self) -> None:
+        """Ends `run` in order."""
+        if self._stop is not None:
+            self._stop.set()
+
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Serves until `stop`, SIGTERM or SIGINT. Raises the first error that nobody could handle."""
+        self._stop = asyncio.Event()
+        self.intake.start()
+        await self.forwarder.load()
+        await self.budgets.load()
+        await self.updater.load()
+        server = self._server()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Not in a thread other than the main one: there the owner calls stop().
+            with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+                loop.add_signal_handler(number, self.stop)
+        try:
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(server.serve(sockets=[self._socket]), name="status API")
+                lines = [
+                    group.create_task(line.run(), name=f"line {line.expected.name}") for line in self.lines
+                ]
+                others = [
+                    group.create_task(self._watch_intake(), name="intake"),
+                    group.create_task(self.forwarder.run(), name="forwarder"),
+                    group.create_task(self.puller.run(), name="puller"),
+                ]
+                log.info("%s is up, status on http://%s:%d/", self.config.name, *self.address)
+                if ready is not None:
+                    ready()
+                await self._stop.wait()
+                log.info("stopping")
+                for task in lines:
+                    task.cancel()
+                with contextlib.suppress(TimeoutError, HostError):
+                    async with asyncio.timeout(DRAIN_S):
+                        await self.intake.drain()
+                for task in others:
+                    task.cancel()
+                server.should_exit = True
+                await asyncio.wait([serving])
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Closes network and store; what was taken and not yet durable is sent again by the bricks."""
+        await self.controller.close()
+        self._socket.close()
+        await asyncio.to_thread(self.store.close)
+
+    # --- building
+
+    def _import_links(self) -> None:
+        links = self.config.keys.links
+        if links:
+            self.store.import_link_keys([(link.brick, link.epoch, link.key) for link in links]).result()
+            configuration.forget_links(self.config.keys_file)
+
+    def _load_bricks(self, heads: list[Head]) -> dict[bytes, Brick]:
+        names = {brick.brick: brick.name for brick in self.config.bricks}
+        return {head.brick: Brick.of(head, names.get(head.brick, head.brick.hex())) for head in heads}
+
+    def _find_position(self) -> None:
+        """Where the chains of receipts and batches go on: after the newest receipt, at an adopted place,
+        or at 1."""
+        meta = self.store.meta
+        if "base_host_seq" in meta:
+            self.chain.host_seq, self.chain.prev16 = meta["base_host_seq"], meta["base_prev16"]
+            self.forwarder.start_at(meta["base_number"], meta["base_prev32"], meta["base_host_seq"])
+        elif "recovered" in meta:
+            self.intake.ready = False
+            self.forwarder.adopt = self._adopt
+        last = self.receipts.last().result()
+        if last is not None:
+            self.chain.host_seq, self.chain.prev16 = last[0] + 1, short(last[1])
+
+    async def _adopt(self, standing: Standing) -> None:
+        """A store that replaces a damaged one goes on where the controller stands; bricks send again what
+        is missing."""
+        if standing.host_seq is None or standing.prev_receipt is None:
+            raise ControllerError("fork", "the controller does not say where this host's receipts go on")
+        base = {
+            "base_host_seq": standing.host_seq,
+            "base_prev16": standing.prev_receipt,
+            "base_number": standing.number,
+            "base_prev32": standing.prev,
+        }
+        await asyncio.wrap_future(self.store.set_meta(base))
+        self.chain.host_seq, self.chain.prev16 = standing.host_seq, standing.prev_receipt
+        self.forwarder.start_at(standing.number, standing.prev, standing.host_seq)
+        self.intake.ready = True
+
+    def _line(self, expected: configuration.BrickConfig) -> Line:
+        line = Line(expected)
+        link = new_host_link(
+            self.config.host,
+            self.store.find_link_keys,
+            self.store.commit_link_key,
+            self.store.drop_link_keys,
+            make_ecb,
+            os.urandom,
+        )
+        line.session = Session(
+            link, self.bricks, self.intake, self.clock, self.budgets, self.updater, line.port.write
+        )
+        return line
+
+    def _server(self) -> uvicorn.Server:
+        from hostagent.status import create_app
+
+        settings = uvicorn.Config(
+            create_app(self),
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            limit_concurrency=64,
+        )
+        return _Server(settings)
+
+    # --- what parts tell each other
+
+    def _ruleset(self, digest: bytes, terms: bytes | None) -> None:
+        if self.store.put_ruleset(digest, terms) is not None:
+            self.chain.forget_rulesets()
+
+    def _durable(self, durable: Durable) -> None:
+        self.counts["receipts"] += len(durable.receipts)
+        self.forwarder.durable(durable)
+        self._acknowledge(list(durable.bricks))
+
+    def _acknowledge(self, bricks: list[Brick]) -> None:
+        for brick in bricks:
+            session = self.session_of(brick.brick)
+            if session is not None:
+                session.acknowledge()
+
+    def _give(self, brick: bytes, slices: list[tuple[bytes, bytes]]) -> None:
+        session = self.session_of(brick)
+        if session is not None:
+            session.give(slices)
+
+    def _every(self, call: Callable[[Session], None]) -> None:
+        for line in self.lines:
+            if line.session is not None:
+                call(line.session)
+
+    def losses(self) -> Losses:
+        """How many records were ever missed and kept aside here."""
+        return Losses(
+            self.counts["lost"] + sum(brick.counters["lost"] for brick in self.bricks.values()),
+            self.counts["quarantined"] + sum(brick.counters["quarantined"] for brick in self.bricks.values()),
+        )
+
+    async def _watch_intake(self) -> None:
+        assert self.intake.failed is not None
+        await self.intake.failed
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the agent, which ends the server last."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=64)
+    except OSError as failed:
+        raise ConfigError(f"the status page cannot listen on {host}:{port}: {failed.strerror}") from failed

@@ -1,0 +1,123 @@
+"""`stallmark host`: run the agent, ask a running one how it is, take receipts out of the store."""
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from hostagent import config as configuration
+from hostagent.errors import HostError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The host agent: links, receipts, outbox.")
+receipts = typer.Typer(no_args_is_help=True, help="Receipts in the host's store.")
+app.add_typer(receipts, name="receipts")
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="The host's config.json.")]
+
+
+@app.command()
+def run(config: ConfigOption) -> None:
+    """Runs the agent until Ctrl-C or SIGTERM."""
+    from hostagent.agent import Agent
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        agent = Agent(configuration.load(config))
+        asyncio.run(agent.run())
+    except HostError as failed:
+        raise _stop(str(failed)) from None
+    except BaseExceptionGroup as group:
+        known = group.subgroup(HostError)
+        if known is None:
+            raise
+        raise _stop("; ".join(str(failed) for failed in _leaves(known))) from None
+
+
+@app.command()
+def status(
+    config: ConfigOption,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
+) -> None:
+    """Says how a running agent is."""
+    try:
+        told = configuration.load(config)
+        found = _ask(f"http://{told.listen}:{told.port}/v1/status")
+    except HostError as failed:
+        raise _stop(str(failed)) from None
+    if as_json:
+        json.dump(found, sys.stdout, indent=1)
+        print()
+        return
+    console = Console()
+    name, store, outbox = found["host"]["name"], found["store"], found["outbox"]
+    console.print(f"{name}: {store['receipts']} receipts, {outbox['receipts']} not yet at the controller")
+    for sentence in found["words"] or ["All is well."]:
+        console.print(f"  {sentence}", markup=False)
+    table = Table("brick", "link", "reader", "scanner", "durable", "ledger")
+    for line in found["bricks"]:
+        said: dict[str, Any] = line["status"] or {}
+        table.add_row(
+            line["name"],
+            "up" if line["link"]["up"] else f"down ({line['port']['state']})",
+            said.get("reader", "?"),
+            said.get("scanner", "?"),
+            str(line["records"]["durable_seq"]),
+            str(line["records"]["ledger_seq"] or "–"),
+        )
+    console.print(table)
+
+
+@receipts.command()
+def export(config: ConfigOption, folder: Annotated[Path, typer.Argument(help="Where the files go.")]) -> None:
+    """Writes every receipt of the store as <host seq>.cose; works beside a running agent."""
+    from hostagent.store import database
+
+    try:
+        told = configuration.load(config)
+        sql = database.connect(told.store, told.keys.store_key, readonly=True)
+    except HostError as failed:
+        raise _stop(str(failed)) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    (count,) = sql.execute("SELECT count(*) FROM receipts").fetchone() or (0,)
+    rows = sql.execute("SELECT host_seq, cose FROM receipts ORDER BY host_seq")
+    for host_seq, cose in track(rows, "writing receipts", total=count, console=Console(stderr=True)):
+        (folder / f"{host_seq:08d}.cose").write_bytes(cose)
+    sql.close()
+    print(f"{count} receipts in {folder}")
+
+
+def _ask(address: str) -> dict[str, Any]:
+    try:
+        answer = httpx.get(address, timeout=5, trust_env=False)
+        answer.raise_for_status()
+        return answer.json()
+    except (httpx.HTTPError, ValueError) as failed:
+        raise HostError(
+            f"no host agent answers at {address} ({failed}); `stallmark host run` starts it"
+        ) from failed
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += (
+            _leaves(cast("BaseExceptionGroup[Any]", error))
+            if isinstance(error, BaseExceptionGroup)
+            else [error]
+        )
+    return found
+
+
+def _stop(message: str) -> typer.Exit:
+    """One line of what is wrong; the exit code says so too."""
+    print(message, file=sys.stderr)
+    return typer.Exit(1)

@@ -1,0 +1,62 @@
+"""Asks the controller for what comes down: the bundle and the slices, every few seconds, later when it is
+away."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from hostagent.backoff import Backoff
+from hostagent.budgets import Budgets
+from hostagent.errors import BundleRefused, ControllerError, StoreUnavailable
+from hostagent.updater import Updater
+
+log = logging.getLogger("hostagent.puller")
+
+
+class Puller:
+    """The one task that asks. `on_bundle()` is called when another bundle is on offer."""
+
+    def __init__(
+        self,
+        updater: Updater,
+        budgets: Budgets,
+        every_s: float,
+        on_bundle: Callable[[], None],
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._updater = updater
+        self._budgets = budgets
+        self._every_s = every_s
+        self._on_bundle = on_bundle
+        self._backoff = backoff or Backoff()
+        self.reached_at: float | None = None
+        self.trouble: str | None = None
+
+    async def run(self) -> None:
+        """Asks until cancelled."""
+        while True:
+            try:
+                await self._once()
+                self._backoff.reset()
+                self.reached_at = time.monotonic()
+                self.trouble = None
+                pause = self._every_s
+            except (ControllerError, StoreUnavailable) as failed:
+                if self.trouble != str(failed):
+                    log.warning("%s", failed)
+                self.trouble = str(failed)
+                pause = self._backoff.next()
+            await asyncio.sleep(pause)
+
+    async def _once(self) -> None:
+        try:
+            if await self._updater.pull():
+                self._on_bundle()
+        except BundleRefused as refused:
+            log.error("bundle not passed on: %s", refused)
+        except ControllerError as failed:
+            if failed.kind != "refused":
+                raise
+            self._updater.trouble = str(failed)
+        await self._budgets.pull()

@@ -1,0 +1,252 @@
+"""What the host says of itself: one JSON object with plain words first, and recent receipts with their
+links."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from hostagent.bricks import BRICK_STATES, CLOCK_WORDS, READER_STATES, Brick, word
+from hostagent.clock import monotonic_ms
+from hostagent.core import Fields, FormatError, base32, bundle, cbor, explain, receipt, rules
+from hostagent.links.line import Line
+from hostagent.store.database import free_bytes
+from hostagent.store.receipts import Row
+from hostagent.updater import RESULT_WORDS
+
+if TYPE_CHECKING:
+    from hostagent.agent import Agent
+
+# Without an answer for this long the controller counts as away.
+AWAY_S = 30.0
+
+
+async def status(agent: "Agent") -> dict[str, Any]:
+    """GET /v1/status. `words` says in sentences what needs somebody; empty: all is well."""
+    backlog = await asyncio.wrap_future(agent.outbox.backlog())
+    trouble = agent.store.trouble
+    said = agent.forwarder.trouble
+    reached = max(filter(None, (agent.forwarder.reached_at, agent.puller.reached_at)), default=None)
+    offered = agent.updater.current
+    now = time.monotonic()
+    market_ms = agent.clock.now_ms()
+    result: dict[str, Any] = {
+        "host": {
+            "name": agent.config.name,
+            "host": agent.config.host.hex(),
+            "kit": agent.config.kit.hex(),
+            "rental": agent.config.rental,
+            "development": agent.config.development,
+            "up_s": round(now - agent.started, 1),
+        },
+        "words": [],
+        "clock": {"market_ms": market_ms, "known": agent.clock.known()},
+        "store": {
+            "receipts": agent.counts["receipts"],
+            "pending": agent.intake.pending,
+            "quarantined": agent.losses().quarantined,
+            "lost": agent.losses().lost,
+            "bytes": agent.store.size(),
+            "free_bytes": free_bytes(agent.store.path),
+            "commits": agent.store.writer.commits,
+            "failures": agent.store.writer.failures,
+            "trouble": None
+            if trouble is None
+            else {"reason": trouble.reason, "age_s": round(now - trouble.since, 1)},
+            "set_aside": agent.store.meta.get("recovered"),
+            "ready": agent.intake.ready,
+        },
+        "outbox": {
+            "receipts": backlog.receipts,
+            "batches": backlog.batches,
+            "oldest_age_s": None
+            if backlog.oldest_ms is None
+            else max(0, market_ms - backlog.oldest_ms) / 1000,
+            "next_batch": agent.forwarder.number,
+            "accepted": agent.forwarder.accepted,
+            "error": None
+            if said is None
+            else {"kind": said.kind, "text": said.text, "age_s": round(now - said.at, 1)},
+        },
+        "controller": {
+            "address": agent.config.controller,
+            "reached_s_ago": None if reached is None else round(now - reached, 1),
+            "error": agent.puller.trouble,
+        },
+        "bundle": {
+            "name": None if offered is None else offered.name,
+            "rev": None if offered is None else offered.rev,
+            "digest": None if offered is None else offered.digest.hex(),
+            "ruleset": None if offered is None else offered.artefact.hex(),
+            "trouble": agent.updater.trouble,
+        },
+        "rights": agent.budgets.summary(),
+        "rights_refused": agent.budgets.refused,
+        "bricks": [_line(line, agent) for line in agent.lines],
+    }
+    result["words"] = _words(agent, result)
+    return result
+
+
+async def links(agent: "Agent", limit: int) -> list[dict[str, Any]]:
+    """GET /v1/links: the newest receipts, newest first, each with its sentence and look-up link."""
+    rows = await asyncio.wrap_future(agent.receipts.recent(limit))
+    names = {brick.number: brick.name for brick in agent.bricks.values()}
+    ruleset = _ruleset(agent)
+    return [_link(row, names.get(row.brick, "?"), agent, ruleset) for row in rows]
+
+
+def _link(row: Row, name: str, agent: "Agent", ruleset: Any) -> dict[str, Any]:
+    fields: Fields = receipt.parse(row.cose).fields
+    public: Fields = cbor.decode(fields[1])
+    handle = agent.chain.handle(public[1], row.seq, fields[2])
+    base = agent.config.public_url
+    return {
+        "host_seq": row.host_seq,
+        "brick": name,
+        "seq": row.seq,
+        "kind": public[10],
+        "outcome": explain.outcome(public[10]),
+        "sentence": explain.sentence(public, ruleset),
+        "received_ms": row.ms,
+        "market_ms": public[5],
+        "handle": base32.encode(handle),
+        "link": receipt.link_text(base, handle),
+        "in_ledger": (brick := agent.bricks.get(public[1])) is not None
+        and brick.ledger_seq is not None
+        and brick.ledger_seq >= row.seq,
+    }
+
+
+def _ruleset(agent: "Agent") -> Any:
+    """The ruleset on offer, for names in sentences; a sentence of another ruleset does without."""
+    offered = agent.updater.current
+    if offered is None:
+        return None
+    known = agent.parsed_rulesets
+    if offered.artefact not in known:
+        known.clear()
+        try:
+            known[offered.artefact] = rules.Ruleset(bundle.split(offered.data)[1])
+        except FormatError:
+            known[offered.artefact] = None
+    return known[offered.artefact]
+
+
+def _line(line: Line, agent: "Agent") -> dict[str, Any]:
+    brick = agent.bricks[line.expected.brick]
+    session = line.session
+    assert session is not None
+    link = session.link
+    now = monotonic_ms()
+    up = line.brick is not None
+    other = line.brick if line.brick != line.expected.brick else None
+    return {
+        "name": line.expected.name,
+        "brick": line.expected.brick.hex(),
+        "port": {
+            "path": str(line.port.path),
+            "state": line.port.state,
+            "age_s": round((now - line.port.since_ms) / 1000, 1),
+            "overruns": line.port.overruns,
+        },
+        "link": {
+            "up": up,
+            "other_brick": None if other is None else other.hex(),
+            "heard_s_ago": None if session.heard_ms is None else round((now - session.heard_ms) / 1000, 1),
+            "last_down": session.last_down,
+            "refusal": link.refusal,
+            "notice": session.last_notice,
+            "handshakes": link.handshakes,
+            "bad_handshakes": link.bad_handshakes,
+            "bad_tags": link.bad_tags,
+            "resends": link.resends,
+            "repeats": link.repeats,
+            "dropped": link.dropped,
+            "noise": session.reader.noise,
+            "oversize": session.reader.oversize,
+            "frames": session.reader.frames,
+        },
+        "records": {
+            "durable_seq": brick.durable_seq,
+            "ledger_seq": brick.ledger_seq,
+            "waiting_on_brick": None
+            if brick.status is None
+            else max(0, brick.status.next_seq - brick.next_seq),
+        },
+        "counters": dict(sorted(brick.counters.items())),
+        "status": _brick_status(brick, now),
+        "diagnostics": None
+        if brick.diagnostics is None
+        else {**brick.diagnostics, "age_s": round((now - brick.diagnostics_at_ms) / 1000, 1)},
+        "bundle_result": None
+        if brick.bundle_result is None
+        else {
+            "bundle": brick.bundle_result[0].hex(),
+            "words": RESULT_WORDS.get(brick.bundle_result[1], "newer than this program"),
+            "text": brick.bundle_result[2],
+        },
+        "warning": brick.warning,
+        "log": [
+            {"age_s": round((now - at) / 1000, 1), "level": level, "text": text}
+            for at, level, text in session.lines
+        ],
+    }
+
+
+def _brick_status(brick: Brick, now: int) -> dict[str, Any] | None:
+    said = brick.status
+    if said is None:
+        return None
+    return {
+        "age_s": round((now - said.at_ms) / 1000, 1),
+        "state": word(BRICK_STATES, said.state),
+        "clock": CLOCK_WORDS.get(said.clock_quality, "newer than this program"),
+        "reader": word(READER_STATES, said.reader),
+        "scanner": word(READER_STATES, said.scanner),
+        "boot": said.boot,
+        "next_seq": said.next_seq,
+        "oldest_seq": said.oldest_seq,
+        "free_pages": said.free_pages,
+        "ruleset": None if said.ruleset is None else said.ruleset.hex(),
+        "firmware": None if said.firmware is None else said.firmware.hex(),
+        "slices": {str(number): left for number, left in sorted(said.slices.items())},
+    }
+
+
+def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
+    words: list[str] = []
+    store = found["store"]
+    if store["trouble"] is not None:
+        words.append(
+            f"{store['trouble']['reason']} for {store['trouble']['age_s']:.0f} s: bricks decide on and keep "
+            "their records; nothing is acknowledged until the disk takes writes again."
+        )
+    if store["set_aside"] is not None:
+        words.append(
+            f"The store was damaged and set aside as {store['set_aside']}; this is a new one. "
+            "Keep the file and tell the hub."
+        )
+    if not store["ready"]:
+        words.append("Waiting for the controller to say where this host's receipts go on.")
+    if not agent.clock.known():
+        words.append("This host does not know the time: bricks are not given one.")
+    error = found["outbox"]["error"]
+    if error is not None:
+        words.append(f"Receipts wait here: {error['text']}.")
+    if found["bundle"]["trouble"] is not None:
+        words.append(f"No new rules are passed on: {found['bundle']['trouble']}.")
+    for line in found["bricks"]:
+        if not line["link"]["up"]:
+            why = line["link"]["refusal"] or line["link"]["last_down"] or "nothing heard yet"
+            port = line["port"]["state"]
+            words.append(f"{line['name']}: no link ({why if port == 'open' else port}).")
+        if line["link"]["other_brick"] is not None:
+            words.append(f"{line['name']}: another brick of the kit is on this port.")
+        if line["warning"] is not None:
+            words.append(f"{line['name']} {line['warning']}.")
+        if line["counters"].get("equivocations"):
+            words.append(f"{line['name']} sent two different records under one number: tell the hub.")
+        said = line["status"]
+        if said is not None and said["state"] != "good":
+            words.append(f"{line['name']} says of itself: {said['state']}.")
+    return words

@@ -1,0 +1,98 @@
+"""The status API on the host itself: GET /v1/status and /v1/links, POST /v1/close and /v1/identify, a page
+at /."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from hostagent import report
+
+if TYPE_CHECKING:
+    from hostagent.agent import Agent
+
+PAGE = Path(__file__).parent / "pages" / "status.html"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Close(BaseModel):
+    """Who closes the day, as it will stand in the record: at most 24 bytes of UTF-8."""
+
+    who: str = Field(min_length=1, max_length=24)
+
+
+class Identify(BaseModel):
+    """The brick that should blink, by name or identity."""
+
+    brick: str
+
+
+def create_app(agent: "Agent") -> FastAPI:
+    """The API over a running agent."""
+    app = FastAPI(title="Stallmark host", docs_url="/docs", redoc_url=None)
+    page = PAGE.read_text()
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def show() -> HTMLResponse:
+        return HTMLResponse(page, headers=HEADERS)
+
+    @app.get("/v1/status")
+    async def status() -> JSONResponse:
+        """Everything the host knows of itself; `words` in sentences, numbers with their age."""
+        return JSONResponse(await report.status(agent), headers={"Cache-Control": "no-store"})
+
+    @app.get("/v1/links")
+    async def links(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> JSONResponse:
+        """The newest receipts with their sentences and look-up links."""
+        return JSONResponse(
+            {"links": await report.links(agent, limit)}, headers={"Cache-Control": "no-store"}
+        )
+
+    @app.post("/v1/close")
+    async def close(asked: Close, request: Request) -> dict[str, list[str]]:
+        """Asks every connected brick to write its close record."""
+        _own(request)
+        if len(asked.who.encode()) > 24:
+            raise HTTPException(422, "who: at most 24 bytes of UTF-8")
+        answer: dict[str, list[str]] = {"asked": [], "not_connected": []}
+        for line in agent.lines:
+            if line.brick is not None and line.session is not None:
+                line.session.close_day(asked.who)
+                answer["asked"].append(line.expected.name)
+            else:
+                answer["not_connected"].append(line.expected.name)
+        return answer
+
+    @app.post("/v1/identify")
+    async def identify(asked: Identify, request: Request) -> dict[str, Any]:
+        """Lets one brick blink."""
+        _own(request)
+        for line in agent.lines:
+            if asked.brick in (line.expected.name, line.expected.brick.hex()):
+                if line.brick is None or line.session is None:
+                    raise HTTPException(409, f"{line.expected.name} has no link")
+                line.session.identify()
+                return {"asked": line.expected.name}
+        raise HTTPException(404, "no such brick")
+
+    # FastAPI keeps them; the names are for the reader.
+    del show, status, links, close, identify
+    return app
+
+
+def _own(request: Request) -> None:
+    """Only this host's own page or a program may act: another site's page in the same browser may not."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    origin = request.headers.get("origin")
+    if kind != "application/json" or (
+        origin is not None and origin.split("://")[-1] != request.headers.get("host")
+    ):
+        raise HTTPException(403, "only from this host's own page, as JSON")
