@@ -21,6 +21,7 @@ from virtualkit.wire import Wire
 DEFAULT_HEAP = 1024 * 1024
 SETTLE_SECONDS = 3.0
 ANSWER_SECONDS = 3.0
+ARRIVAL_SECONDS = 0.1
 _BAUD = 115200
 _W25Q = {"program_us": 700, "erase_ms": 45}  # typical times of such a flash chip
 
@@ -89,6 +90,7 @@ class VirtualBrick:
         self.nfc: Chip | None = None
         self.scanner: QrModule | None = None
         self.taps = 0
+        self._rng = random.Random(spec.seed)
         self._one_at_a_time = asyncio.Lock()
         self._ports: dict[str, PartPort] = {}
         run.mkdir(parents=True, exist_ok=True)
@@ -196,6 +198,8 @@ class VirtualBrick:
             if not self.powered:
                 raise BrickOff(f"{self.name} is switched off")
             await self.light.settled(SETTLE_SECONDS)
+            if self.spec.timing == "real":  # nobody comes in step with the reader's polls
+                await asyncio.sleep(self._rng.random() * ARRIVAL_SECONDS)
             self.taps += 1
             began = time.monotonic_ns()
             come()

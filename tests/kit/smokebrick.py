@@ -21,6 +21,7 @@ journal = port.flash("journal")
 link = port.uart("link", 115200)
 nfc = port.uart("nfc", 115200) if "nfc" in port.parts else None
 qr = port.uart("qr", 9600) if "qr" in port.parts else None
+events = port.uart("events", 115200) if "events" in port.parts else None
 state = {"page": 0, "flashing": False}
 heard = b""
 answer = b""
@@ -65,6 +66,8 @@ while True:
     while b"\n" in heard:
         line, heard = heard.split(b"\n", 1)
         obey(line)
+    if events:
+        events.write(events.read(100) or b"")
     if state["flashing"]:
         store()
     if nfc:

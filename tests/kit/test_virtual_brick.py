@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -228,6 +231,53 @@ def test_the_configuration_names_firmware_and_board(tmp_path: Path) -> None:
     assert len(config["firmware"]) == 64
     assert config["flash_bytes"] == FLASH
     assert config["reset_reason"] == 1
+
+
+def test_a_bench_reaches_the_event_port(tmp_path: Path) -> None:
+    async def scene(brick: VirtualBrick) -> None:
+        def exchange() -> bytes:
+            with serial.Serial(str(brick.events), 115200, timeout=10) as port:
+                port.write(b"event")
+                return port.read(5)
+
+        assert await asyncio.to_thread(exchange) == b"event"
+
+    on_a_brick(tmp_path, scene, parts=("events",))
+
+
+ORPHAN = """
+import asyncio, sys
+from pathlib import Path
+from virtualkit.brick import BrickSpec, VirtualBrick
+async def main():
+    spec = BrickSpec("b", ("nfc",), Path(sys.argv[1]), entry=Path(sys.argv[2]))
+    brick = VirtualBrick(spec, Path(sys.argv[3]))
+    await brick.start()
+    print(brick.process.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def test_no_brick_outlives_its_kit(tmp_path: Path) -> None:
+    new_flash(tmp_path / "flash.bin", FLASH)
+    command = [sys.executable, "-c", ORPHAN, tmp_path / "flash.bin", ENTRY, tmp_path / "run"]
+    kit = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert kit.stdout
+    brick = int(kit.stdout.readline())
+    kit.kill()
+    kit.communicate()
+
+    def gone() -> bool:
+        try:
+            os.kill(brick, 0)
+        except ProcessLookupError:
+            return True
+        # Where nobody collects orphans, what has ended stays as a name only.
+        state = Path(f"/proc/{brick}/stat")
+        return state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    asyncio.run(until(gone))
 
 
 def test_a_flash_image_is_never_overwritten(tmp_path: Path) -> None:

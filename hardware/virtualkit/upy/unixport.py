@@ -187,5 +187,5 @@ class Port:
 
     @staticmethod
     def ticks_ms():
-        """Real milliseconds for time-outs and patterns, wrapping; compare with time.ticks_diff."""
+        """Real milliseconds for time-outs and patterns; on this port they do not wrap in a lifetime."""
         return time.ticks_ms()
