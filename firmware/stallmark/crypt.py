@@ -3,15 +3,19 @@
 from hashlib import sha256 as _sha256
 
 try:
-    # CPython: OpenSSL's own, in one call. MicroPython has no hmac module.
+    # CPython's own, in C. MicroPython has no hmac module.
     from hmac import compare_digest as _compare
-    from hmac import digest as _digest
 except ImportError:
     _compare = None
-    _digest = None
 
-_IPAD = int.from_bytes(b"\x36" * 64, "big")
-_OPAD = int.from_bytes(b"\x5c" * 64, "big")
+# What CPython has beyond MicroPython: hash states that can be copied, bytes that can be mapped.
+_COPIES = hasattr(_sha256(), "copy")
+_TRANSLATES = hasattr(bytes, "translate")
+if _TRANSLATES:
+    _BY_IPAD = bytes([byte ^ 0x36 for byte in range(256)])
+    _BY_OPAD = bytes([byte ^ 0x5C for byte in range(256)])
+_IPAD = b"\x36" * 64
+_OPAD = b"\x5c" * 64
 
 # Counter blocks 0 to 31, each after its prefix: a sealed frame needs at most 30.
 _COUNTS = (b"",) + tuple(n.to_bytes(4, "big") for n in range(32))
@@ -27,16 +31,50 @@ def sha256(*parts):
 
 def hmac(key, message):
     """HMAC-SHA256 (RFC 2104), 32 bytes."""
-    if _digest:
-        return _digest(key, message, "sha256")
+    if _TRANSLATES and len(key) <= 64:
+        key = key + bytes(64 - len(key))
+        inner = _sha256(key.translate(_BY_IPAD) + message)
+        return _sha256(key.translate(_BY_OPAD) + inner.digest()).digest()
+    return keyed_hmac(key)(message)
+
+
+def keyed_hmac(key):
+    """A function message -> HMAC-SHA256 under this key: what depends on the key alone is done once."""
+    inner, outer = _pads(key)
+    return _copying(inner, outer) if _COPIES else _restarting(inner, outer)
+
+
+def _pads(key):
+    """The first block of the inner and of the outer hash."""
     if len(key) > 64:
         key = _sha256(key).digest()
-    padded = int.from_bytes(key + bytes(64 - len(key)), "big")
-    inner = _sha256((padded ^ _IPAD).to_bytes(64, "big"))
-    inner.update(message)
-    outer = _sha256((padded ^ _OPAD).to_bytes(64, "big"))
-    outer.update(inner.digest())
-    return outer.digest()
+    key = key + bytes(64 - len(key))
+    return _xor(key, _IPAD), _xor(key, _OPAD)
+
+
+def _copying(inner, outer):
+    inner = _sha256(inner)
+    outer = _sha256(outer)
+
+    def mac(message):
+        state = inner.copy()
+        state.update(message)
+        last = outer.copy()
+        last.update(state.digest())
+        return last.digest()
+
+    return mac
+
+
+def _restarting(inner, outer):
+    """The same where a hash state cannot be copied: MicroPython."""
+
+    def mac(message):
+        state = _sha256(inner)
+        state.update(message)
+        return _sha256(outer + state.digest()).digest()
+
+    return mac
 
 
 def hkdf_extract(salt, ikm):
@@ -84,8 +122,7 @@ def ctr(ecb, prefix12, data):
         counters = prefix12.join(_COUNTS[: blocks + 1])
     else:
         counters = b"".join([prefix12 + n.to_bytes(4, "big") for n in range(blocks)])
-    stream = int.from_bytes(ecb(counters)[:size], "big")
-    return (stream ^ int.from_bytes(data, "big")).to_bytes(size, "big")
+    return _xor(ecb(counters)[:size], data)
 
 
 def cmac(ecb, message):
@@ -98,12 +135,13 @@ def cmac(ecb, message):
         last = last + b"\x80" + bytes(15 - len(last))
     block = bytes(16)
     for i in range(whole):
-        block = ecb(_xor16(block, message[i * 16 : i * 16 + 16]))
-    return ecb(_xor16(block, _xor16(last, key)))
+        block = ecb(_xor(block, message[i * 16 : i * 16 + 16]))
+    return ecb(_xor(block, _xor(last, key)))
 
 
-def _xor16(a, b):
-    return (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).to_bytes(16, "big")
+def _xor(a, b):
+    """XOR of two byte strings of one length, through integers: one call each instead of a loop."""
+    return (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).to_bytes(len(a), "big")
 
 
 def _double(block):

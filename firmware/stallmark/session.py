@@ -1,7 +1,7 @@
 """One session of the link: sealed frames, acknowledgements, window (docs/formats/link.md). Sans-IO."""
 
 from stallmark import frame, message
-from stallmark.crypt import ctr, equal, hmac
+from stallmark.crypt import ctr, equal, keyed_hmac
 from stallmark.errors import FormatError, FullError
 from stallmark.registry import FRAME_ACK, FRAME_SEALED
 
@@ -48,8 +48,8 @@ class Session:
     def __init__(self, keys, direction, make_ecb, counters):
         self.session = keys.session
         self.counters = counters
-        b2h = (make_ecb(keys.b2h_enc), keys.b2h_mac, keys.session + b"\x00\x00\x00\x00")
-        h2b = (make_ecb(keys.h2b_enc), keys.h2b_mac, keys.session + b"\x01\x00\x00\x00")
+        b2h = (make_ecb(keys.b2h_enc), keyed_hmac(keys.b2h_mac), keys.session + b"\x00\x00\x00\x00")
+        h2b = (make_ecb(keys.h2b_enc), keyed_hmac(keys.h2b_mac), keys.session + b"\x01\x00\x00\x00")
         if direction == BRICK_TO_HOST:
             self._out, self._in = b2h, h2b
         else:
@@ -126,11 +126,11 @@ class Session:
         counter = self._next_out.to_bytes(4, "big")
         self._next_out += 1
         body = self.session + counter + ctr(ecb, prefix + counter, plaintext)
-        return frame.build(FRAME_SEALED, body + hmac(mac, _SEALED + body)[:16])
+        return frame.build(FRAME_SEALED, body + mac(_SEALED + body)[:16])
 
     def _ack_frame(self):
         body = self.session + self._next_in.to_bytes(4, "big")
-        return frame.build(FRAME_ACK, body + hmac(self._out[1], _ACK + body)[:16])
+        return frame.build(FRAME_ACK, body + self._out[1](_ACK + body)[:16])
 
     # --- receiving
 
@@ -143,7 +143,7 @@ class Session:
         Takes a sealed frame of this session: (tag is good, (kind, id, value) or None if nothing new came).
         """
         ecb, mac, prefix = self._in
-        if len(body) < _SHORTEST or not equal(hmac(mac, _SEALED + body[:-16])[:16], body[-16:]):
+        if len(body) < _SHORTEST or not equal(mac(_SEALED + body[:-16])[:16], body[-16:]):
             self.counters.bad_tags += 1
             return False, None
         self._ack_due = True
@@ -164,7 +164,7 @@ class Session:
 
     def acknowledged(self, body, now_ms):
         """Takes a link acknowledgement of this session; whether its tag is good."""
-        if len(body) != 24 or not equal(hmac(self._in[1], _ACK + body[:8])[:16], body[8:]):
+        if len(body) != 24 or not equal(self._in[1](_ACK + body[:8])[:16], body[8:]):
             self.counters.bad_tags += 1
             return False
         written = len(self._window) - self._fresh
