@@ -113,7 +113,8 @@ def encode_payload(fields):
                     (
                         _KEYS[0xA0 + len(f)], b"\0\1\1", bstr_head(len(public)), public, b"\2\x50", mac,
                         b"\3\x48", host, b"\4", _uint(f[4]), b"\5\x50", prev, b"\6", _uint(f[6]),
-                        b"\7", _uint(f[7]), b"\x08", _uint(f[8]), b"\x09\x58\x20" + ruleset if ruleset else b"",
+                        b"\7", _uint(f[7]), b"\x08", _uint(f[8]),
+                        b"\x09\x58\x20" + ruleset if ruleset else b"",
                         b"\x0a\x50" + terms if terms else b"", b"\x0b\x50", held, b"\x0f", _uint(f[15]),
                         b"\x10\x48", hub,
                     )

@@ -14,6 +14,7 @@ from stallmark.registry import (
 
 _U32 = form.U32
 _I64 = form.I64
+_SIZES = {8: 8, 15: 8, 17: 16, 18: 16, 21: 16}  # byte strings of one length
 _ALWAYS = (0, 1, 2, 3, 4, 5, 6, 7, 10, 16, 18)
 WHY_ENTRIES = 8
 
@@ -48,8 +49,13 @@ def check_public(f):
         ):
             raise ValueError
         for key in f:
-            if key > 18 or (7 < key != 10 and key != 16 and key != 18):
-                _optional(key, f[key], f[10])
+            if key > 7:
+                size = _SIZES.get(key)
+                if size is None:
+                    if key != 10 and key != 16:
+                        _optional(key, f[key], f[10])
+                elif type(f[key]) is not bytes or len(f[key]) != size:
+                    form.octets(f[key], "record field {}".format(key), size)
             elif key < 0:
                 raise ValueError
     except (KeyError, TypeError, ValueError):
@@ -78,10 +84,6 @@ def _optional(key, value, kind):
     if key == 11:
         if type(value) is not int or not 0 <= value <= 0xFFFF:
             form.fail("record event and trust (11)", "an integer up to 65535")
-    elif key == 17 or key == 21:
-        form.octets(value, "record field {}".format(key), 16)
-    elif key == 15 or key == 8:
-        form.octets(value, "record field {}".format(key), 8)
     elif key == 14:
         if type(value) is not list or not 0 < len(value) <= WHY_ENTRIES or value[-1] is None:
             form.fail("record why (14)", "one to eight entries, the last not null")
