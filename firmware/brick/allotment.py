@@ -9,7 +9,7 @@ from brick import counters as count
 class Allotment:
     """Accepts slices for this kit and rental. Signatures wait for `step`: one takes a second on a small chip.
 
-    `add(slice) -> slice result` is the state's.
+    `add(slice) -> slice result` is the state's; `stir()` is called when there is work.
     """
 
     def __init__(self, identity, verify, add, post, counters, ticks):
@@ -22,6 +22,7 @@ class Allotment:
         self._pending = []
         self._held = []  # (payload, Slice) of every good one: offered again to the state of the next ruleset
         self.waiting_since = None
+        self.stir = None
 
     def received(self, value):
         """Message 37. Raises FormatError."""
@@ -44,6 +45,7 @@ class Allotment:
             self._pending.append((payload, signature))
             if self.waiting_since is None:
                 self.waiting_since = self._ticks()
+            self.stir()
 
     def step(self):
         """Check one signature."""

@@ -146,22 +146,11 @@ class _Brick:
             identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks
         )
         self._uplink = diag.uplink = uplink = Uplink(line, link, outbox, counters, ticks, diag.status)
-        uplink.before_session = installer.restart
+        uplink.session_begins = self._session_begins
         self._allotment = allotment = Allotment(
             identity, self._verify, self._add_slice, self._post, counters, ticks
         )
         orders = Orders(clock, recorder, decider, lamp, counters, uplink.status_changed)
-        for kind, handler in (
-            (reg.MSG_ACK, outbox.acknowledged),
-            (reg.MSG_RESEND, outbox.resend),
-            (reg.MSG_CLOCK, orders.clock),
-            (reg.MSG_CLOSE, orders.close),
-            (reg.MSG_IDENTIFY, orders.identify),
-            (reg.MSG_OFFER, installer.offered),
-            (reg.MSG_CHUNK, installer.chunk),
-            (reg.MSG_SLICE, allotment.received),
-        ):
-            uplink.on(kind, handler)
         chores = Chores(
             decider,
             recorder,
@@ -174,6 +163,18 @@ class _Brick:
             ticks,
             uplink.status_changed,
         )
+        installer.stir = allotment.stir = chores.wake.raise_
+        for kind, handler in (
+            (reg.MSG_ACK, outbox.acknowledged),
+            (reg.MSG_RESEND, outbox.resend),
+            (reg.MSG_CLOCK, orders.clock),
+            (reg.MSG_CLOSE, orders.close),
+            (reg.MSG_IDENTIFY, orders.identify),
+            (reg.MSG_OFFER, installer.offered),
+            (reg.MSG_CHUNK, installer.chunk),
+            (reg.MSG_SLICE, allotment.received),
+        ):
+            uplink.on(kind, handler)
         self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log)
         supervisor.add("light", lamp.run, _TASK_MS)
         supervisor.add("link in", uplink.listen, None)
@@ -256,6 +257,10 @@ class _Brick:
         """A record is durable: everything that rests on records takes it over."""
         self._decider.state.apply(entry)
         self._uplink.wake.raise_()
+
+    def _session_begins(self):
+        self._installer.restart()
+        self._post(reg.MSG_DIAGNOSTICS, self._diag.diagnostics())
 
     def _quiet(self, ms):
         reader = self._diag.reader

@@ -38,6 +38,7 @@ class Chores:
         self._heavy_ms = None  # how long a signature takes here, once one was checked
         self._install_since = None
         self._collected = ticks()
+        self.wake = aio.Flag()
 
     async def run(self, pulse):
         """Look after everything, for ever."""
@@ -54,7 +55,7 @@ class Chores:
             if not busy and self._quiet(config.LULL_MS) and self._ticks() - self._collected > _COLLECT_MS:
                 gc.collect()
                 self._collected = self._ticks()
-            await aio.sleep_ms(1 if busy else _TURN_MS)
+            await self.wake.wait(1 if busy else _TURN_MS)
 
     def _books(self):
         self._decider.close_repeats()

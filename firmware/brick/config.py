@@ -27,7 +27,8 @@ QR_REPEAT_MS = const(2000)
 # Link
 LINK_BAUD = const(115200)
 DIAGNOSTICS_MS = const(30000)
-STATUS_MIN_MS = const(1000)  # status on change, at most once in this time
+STATUS_MIN_MS = const(250)  # status on change, at most once in this time
+LOOK_MS = const(1000)  # how often the parts' states are looked at
 MARK_LAZY_MS = const(1000)  # acknowledgement marks are written when this long unwritten, or
 MARK_RECORDS = const(64)  # when this many records newer than the written one, or
 SHORT_PAGES = const(128)  # when fewer journal pages are free

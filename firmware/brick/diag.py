@@ -103,7 +103,7 @@ class Diagnosis:
             begun = self._ticks()
             while self._ticks() - begun < config.DIAGNOSTICS_MS:
                 pulse.beat()
-                await aio.sleep_ms(config.STATUS_MIN_MS)
+                await aio.sleep_ms(config.LOOK_MS)
                 self._lamp.background(indicator.FAULTY if self.faulty else indicator.READY)
                 self.uplink.status_changed()
             if self.uplink.up:

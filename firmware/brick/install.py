@@ -28,7 +28,7 @@ class Installer:
     """One download at a time. Messages only note what came; flash and signatures wait for `step`.
 
     `verify(public32, message, signature64)`; `post(kind, value)` answers the host; `activate(ruleset)` is a
-    coroutine that switches over. `installed` is the bundle.Bundle in use, or None.
+    coroutine that switches over. `installed` is the bundle.Bundle in use, or None. `stir()`: there is work.
     """
 
     def __init__(self, slots, identity, hardware, verify, post, activate, counters):
@@ -40,6 +40,7 @@ class Installer:
         self._activate = activate
         self._counters = counters
         self.installed = None
+        self.stir = None
         self._state = _IDLE
         self._digest8 = None
         self._length = 0
@@ -107,6 +108,7 @@ class Installer:
             self._length = length
             self._chunk = None
             self._state = _OFFERED
+            self.stir()
 
     def chunk(self, value):
         """Message 36. Raises FormatError."""
@@ -119,6 +121,7 @@ class Installer:
         right = self._state in (_ENVELOPE, _ARTEFACT) and digest8 == self._digest8
         if right and offset == self._slots.written and offset + len(data) <= self._length:
             self._chunk = data
+            self.stir()
         else:
             self._counters.add(count.CHUNKS_WRONG)
 

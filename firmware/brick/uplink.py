@@ -22,7 +22,8 @@ _KEEP_ROOM = const(1)  # places in the link's queue that records leave to answer
 
 
 class Uplink:
-    """`link` is a core BrickLink; `report()` builds the status message.
+    """`link` is a core BrickLink; `report()` builds the status message; `session_begins()` is called after a
+    handshake.
 
     `on(kind, handler)` gives the messages of a kind to `handler(value)`, which raises FormatError for what it
     cannot read; `post(kind, value)` sends one.
@@ -41,8 +42,9 @@ class Uplink:
         self._posts = []
         self._last_status = None
         self._status_at = 0
+        self._status_due = False
         self.wake = aio.Flag()
-        self.before_session = None
+        self.session_begins = None
 
     def on(self, kind, handler):
         """Route messages of `kind`."""
@@ -61,6 +63,7 @@ class Uplink:
 
     def status_changed(self):
         """Something that the status message says may have changed: it goes out if it did."""
+        self._status_due = True
         self.wake.raise_()
 
     async def listen(self, pulse):
@@ -92,9 +95,9 @@ class Uplink:
             elif event[0] == "up":
                 self._posts.clear()
                 self._last_status = None
+                self._status_due = True
                 self._outbox.restart()
-                if self.before_session is not None:
-                    self.before_session()
+                self.session_begins()
             elif event[0] == "down":
                 self._posts.clear()
 
@@ -119,7 +122,8 @@ class Uplink:
             for data in link.poll(now):
                 self._line.write(data)
             self._heard(link.events())
-            await self.wake.wait(max(1, min(link.next_due(self._ticks()), _IDLE_MS)))
+            most = config.STATUS_MIN_MS if self._status_due else _IDLE_MS
+            await self.wake.wait(max(1, min(link.next_due(self._ticks()), most)))
 
     def _fill(self, now):
         link = self._link
@@ -136,8 +140,9 @@ class Uplink:
     def _send_status(self, now):
         """After each handshake, and when something but the growing journal has changed."""
         recent = self._last_status is not None and now - self._status_at < config.STATUS_MIN_MS
-        if recent or not self._link.room:
+        if not self._status_due or recent or not self._link.room:
             return
+        self._status_due = False
         status, changing = self._report()
         if changing != self._last_status:
             self._last_status = changing

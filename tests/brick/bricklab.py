@@ -1,9 +1,10 @@
-"""A real brick in a box: the firmware under MicroPython, its parts as models, and the host's end of its link in this process."""
+"""A real brick and a host in this process: firmware under MicroPython, models, the link's other end."""
 
 import asyncio
-import json
+import contextlib
 import os
 import time
+import tty
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,17 @@ import nacl.signing
 from stallmark import bundle, cbor, control, event, frame, keys, link, provision, record, rights
 from stallmark import registry as reg
 from stallmark.crypt import sha256
-from virtualkit import interpreter
-from virtualkit.pn532 import Chip
-from virtualkit.pty import PartPort, Pty
-from virtualkit.qrmodule import QrModule
+from virtualkit.brick import BrickSpec, VirtualBrick
+from virtualkit.kit import new_flash
 
 from hostagent.aes import make_ecb
 
-ROOT = Path(__file__).parents[2]
 FLASH_BYTES = 8 * 1024 * 1024
 KIT, HUB, EVENT = b"kit-0001", b"hub-0001", b"event-01"
 HOST8 = b"host-001"
+EVENT_KEY = sha256(b"brick lab event key")
 START_MS = 1_790_000_100_000
-HEAP = "1m"
+HEAP = 1024 * 1024
 FRAME_EVENT, FRAME_OUTCOME = 64, 65
 
 
@@ -43,34 +42,40 @@ class Authors:
     @property
     def known(self) -> list[tuple[bytes, bytes]]:
         """(kid8, public32) of each author."""
-        return [(sha256(s.verify_key.encode())[:8], s.verify_key.encode()) for s in self.signers]
+        publics = [signer.verify_key.encode() for signer in self.signers]
+        return [(sha256(public)[:8], public) for public in publics]
 
     def bundle(self, ruleset: bytes, rev: int, signers: int = 2, **more: Any) -> bytes:
-        """Bundle bytes of a ruleset, signed by the first `signers` authors."""
+        """Bundle bytes of a ruleset with so many signatures."""
         payload = bundle.manifest(ruleset, rev, **more)
         message = bundle.pae(bundle.TYPE, payload)
         pairs = [(self.known[n][0], self.signers[n].sign(message).signature) for n in range(signers)]
         return bytes(bundle.join(bundle.envelope(bundle.TYPE, payload, pairs), ruleset))
 
-    def slice(self, number: int, rule: str, unit: int, amount: int, rental: int = 1, kit: bytes = KIT) -> list[bytes]:
-        """[payload, signature] of a slice message."""
+    def slice(
+        self, number: int, rule: str, unit: int, amount: int, rental: int = 1, kit: bytes = KIT
+    ) -> dict[int, bytes]:
+        """The message of a slice."""
         payload = rights.encode_slice(number, rights.rule8(rule), unit, amount, kit, rental, START_MS + 10**9)
-        return [payload, self.director.sign(rights.slice_message(payload)).signature]
+        return {0: payload, 1: self.director.sign(rights.slice_message(payload)).signature}
 
 
-def rule(name: str, when: list[Any], grants: list[Any], need: list[Any], trust: int = 2, limit: int = 1, **more: Any) -> dict:
-    """A compiled rule for taps and scans, in slot 0."""
+def rule(
+    name: str, when: list[Any], grants: list[Any], need: list[Any], trust: int = 2, limit: int = 1, **f: Any
+) -> dict[int, Any]:
+    """A compiled rule for taps and scans, in slot 0; `f`: other fields as fN."""
     fields = {
-        0: name, 1: [reg.EVENT_NFC_TAP, reg.EVENT_QR_SCAN], 2: trust, 3: [0], 4: when, 5: False, 6: grants, 7: need,
-        8: limit, 9: reg.KIND_UNCERTAIN, 10: {}, 11: 3, 12: 3,
+        0: name, 1: [reg.EVENT_NFC_TAP, reg.EVENT_QR_SCAN], 2: trust, 3: [0], 4: when, 5: False,
+        6: grants, 7: need, 8: limit, 9: reg.KIND_UNCERTAIN, 10: {}, 11: 3, 12: 3,
     }  # fmt: skip
-    return {**fields, **more}
+    return fields | {int(name[1:]): value for name, value in f.items()}
 
 
-def ruleset(*rules: dict, rev: int = 1, people: int = 500) -> bytes:
+def ruleset(*rules: dict[int, Any], rev: int = 1, people: int = 500) -> bytes:
     """A compiled ruleset with one slot of ten days around the lab's time."""
     slots = [[START_MS - 5 * 86_400_000, START_MS + 5 * 86_400_000]]
-    return bytes(cbor.encode({0: 1, 1: "lab", 2: rev, 3: "EUR", 4: slots, 5: list(rules), 6: None, 7: people, 8: "Lab market"}))
+    fields = {0: 1, 1: "lab", 2: rev, 3: "EUR", 4: slots, 5: list(rules), 6: None, 7: people, 8: "Lab market"}
+    return bytes(cbor.encode(fields))
 
 
 SAMPLES = rule("sample", [0], [[reg.GRANT_SAMPLE, 1, 0]], [[reg.UNIT_PIECES, 1]])
@@ -79,10 +84,11 @@ SAMPLES = rule("sample", [0], [[reg.GRANT_SAMPLE, 1, 0]], [[reg.UNIT_PIECES, 1]]
 class Host:
     """The host's end: keeps what is committed, answers as a host must, over bytes in and bytes out."""
 
-    def __init__(self, brick8: bytes, link_key: bytes, control_key: bytes, write: Callable[[bytes], None]) -> None:
+    def __init__(self, brick8: bytes, root: bytes, write: Callable[[bytes], None]) -> None:
         self.brick8 = brick8
-        self.keys = {0: link_key}
-        self.control_key = control_key
+        self.root = root
+        self.keys = {0: keys.link_key0(root)}
+        self.control_key = keys.control_key(root)
         self.write = write
         self.records: list[Any] = []
         self.repeats = 0
@@ -212,181 +218,123 @@ class Host:
             self._queue.append((reg.MSG_RESEND, {0: self.expected}))
             return
         else:
-            before = record.ZERO16 if not self.records else record.link(self.records[-1].public, self.records[-1].mac)
+            last = self.records[-1] if self.records else None
+            before = record.ZERO16 if last is None else record.link(last.public, last.mac)
             assert entry.fields[18] == before, f"record {entry.seq} breaks the chain"
             self.records.append(entry)
         if self.acknowledge:
             self._queue.append((reg.MSG_ACK, self._ack()))
+
+    def copy(self, write: Callable[[bytes], None]) -> "Host":
+        """The same host on another wire: what it has committed, and no session."""
+        other = Host(self.brick8, self.root, write)
+        other.keys = dict(self.keys)
+        other.records = list(self.records)
+        other.wall_ms = self.wall_ms
+        return other
+
+    def macs_hold(self) -> None:
+        """What the controller checks: each MAC under the key of its epoch, epochs never going back."""
+        chain, epoch = keys.record_chain0(self.root), 0
+        for entry in self.records:
+            while epoch < entry.fields[3]:
+                chain, epoch = keys.next_chain(chain), epoch + 1
+            assert entry.fields[3] == epoch, f"record {entry.seq} went back to epoch {entry.fields[3]}"
+            assert record.mac(keys.record_mac_key(chain), entry.public) == entry.mac, f"MAC of {entry.seq}"
 
     def of_kind(self, *kinds: int) -> list[Any]:
         """Records of these kinds, in order."""
         return [entry for entry in self.records if entry.fields[10] in kinds]
 
 
-class Lab:
-    """One brick: `async with Lab(folder, parts) as lab`. `power_cut` and `start` again as often as a test likes."""
+class Serial:
+    """The far end of a UART: a terminal opened without blocking, its bytes handed to `received`."""
 
-    def __init__(self, folder: Path, parts: tuple[str, ...] = ("nfc",), heap: str = HEAP, **config: Any) -> None:
+    def __init__(self, path: Path, received: Callable[[bytes], None]) -> None:
+        self._handle = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        tty.setraw(self._handle)
+        self._received = received
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._handle, self._readable)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._handle)
+        os.close(self._handle)
+
+    def write(self, data: bytes) -> None:
+        """Everything, or as much as the terminal takes now."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._handle, data)
+
+    def _readable(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._received(os.read(self._handle, 65536))
+
+
+class Lab:
+    """One brick: `async with Lab(folder, parts) as lab`, powered. `flash` survives the lab."""
+
+    def __init__(
+        self, folder: Path, parts: tuple[str, ...] = ("nfc",), heap: int = HEAP, **extra: Any
+    ) -> None:
         self.folder = folder
-        self.parts = parts
-        self.heap = heap
-        self.config = config
         self.flash = folder / "flash.bin"
         self.authors = Authors()
-        self.entropy = seeded("bench")
-        self.lights: list[tuple[float, str]] = []
-        self.tones: list[int] = []
-        self.feeds = 0
-        self.torn: list[str] = []
-        self.resets: list[str] = []
-        self.booted = 0
         self.host: Host | None = None
-        self.chip = Chip(seed=1)
-        self.qr = QrModule(seed=1)
-        self.outcomes: list[list] = []
-        self._events = frame.Reader()
-        self._process: asyncio.subprocess.Process | None = None
-        self._answers: list[bytes] = []
-        self._bench = frame.Reader()
-        self._order = 0
+        self.outcomes: list[list[Any]] = []
         self.changed = asyncio.Event()
+        self._spec = BrickSpec("brick", parts, self.flash, timing="fast", heap=heap, extra=extra)
+        self._reader = frame.Reader()
+        self._bench = frame.Reader()
+        self._answers: list[bytes] = []
 
     async def __aenter__(self) -> "Lab":
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.flash.exists():
-            self.flash.write_bytes(b"\xff" * FLASH_BYTES)
-        self.control = self.folder / "control"
-        self.control.write_bytes(bytes(16))
-        self.link = Pty(self.folder / "link", self._from_brick)
-        self.link.plug()
-        self._ports: list[Any] = []
-        self.uarts = {"link": str(self.link.path)}
-        for name, model in (("nfc", self.chip), ("qr", self.qr)):
-            if name in self.parts:
-                port = PartPort(model, self.folder / name, time.monotonic_ns)
-                self._ports.append(port)
-                self.uarts[name] = str(port.pty.path)
-        if "events" in self.parts:
-            self.events = Pty(self.folder / "events", self._from_events)
-            self.events.plug()
-            self._ports.append(self.events)
-            self.uarts["events"] = str(self.events.path)
-        os.mkfifo(self.folder / "gpio")
-        self._gpio = os.open(self.folder / "gpio", os.O_RDWR | os.O_NONBLOCK)
-        self._gpio_rest = b""
-        asyncio.get_running_loop().add_reader(self._gpio, self._edges)
-        await self.start()
+            new_flash(self.flash, FLASH_BYTES)
+        self.brick = VirtualBrick(self._spec, self.folder / "run")
+        self.brick.light.listeners.append(lambda _edge: self.changed.set())
+        self.link = Serial(self.brick.link, self._from_brick)
+        self.events = None
+        if "events" in self._spec.parts:
+            self.events = Serial(self.brick.events, self._from_events)
+        await self.brick.start()
         self._ticker = asyncio.create_task(self._tick())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._ticker.cancel()
-        await self.kill()
-        asyncio.get_running_loop().remove_reader(self._gpio)
-        os.close(self._gpio)
-        for port in [self.link, *self._ports]:
-            port.close()
-        (self.folder / "gpio").unlink()
+        self.link.close()
+        if self.events is not None:
+            self.events.close()
+        await self.brick.close()
 
-    async def start(self) -> None:
-        """Power on."""
-        path = self.folder / "config.json"
-        path.write_text(
-            json.dumps(
-                {
-                    "gpio": str(self.folder / "gpio"),
-                    "uarts": self.uarts,
-                    "flash": str(self.flash),
-                    "flash_bytes": FLASH_BYTES,
-                    "control": str(self.control),
-                    "clock": None,
-                    "hardware": "virtual-s3-8m",
-                    "firmware": seeded("firmware").hex(),
-                    "parts": list(self.parts),
-                    **self.config,
-                }
-            )
-        )
-        firmware = os.environ.get("STALLMARK_FIRMWARE", str(ROOT / "firmware"))
-        self.output = open(self.folder / "output.txt", "ab")
-        self._process = await asyncio.create_subprocess_exec(
-            str(interpreter.find()), "-X", f"heapsize={self.heap}",
-            str(ROOT / "hardware" / "virtualkit" / "upy" / "brick_main.py"), str(path),
-            stdin=asyncio.subprocess.PIPE, stdout=self.output, stderr=self.output,
-            env={**os.environ, "MICROPYPATH": f".frozen:{firmware}:{ROOT / 'hardware' / 'virtualkit' / 'upy'}"},
-        )  # fmt: skip
-
-    async def kill(self) -> None:
-        """Power off, now."""
-        if self._process is not None:
-            if self._process.returncode is None:
-                self._process.kill()
-            await self._process.wait()
-            self._process = None
-            self.output.close()
-            self.link.flush()
-            self.chip.reset()
-            self.qr.reset()
-
-    async def power_cut(self, pick: int) -> None:
-        """Power goes inside the next flash operation; waits until it has torn, then ends the process."""
-        self._order += 1
-        seen = len(self.torn)
-        self.control.write_bytes(self._order.to_bytes(8, "big") + pick.to_bytes(8, "big"))
-        await self.until(lambda: len(self.torn) > seen, "a torn flash operation")
-        await self.kill()
+    async def restart(self, cut: tuple[int, int] | None = None) -> None:
+        """Power off and on; `cut`: (n, random number), power fails inside the n-th flash operation then."""
+        await self.brick.stop()
+        await self.brick.start(cut=cut)
 
     @property
-    def alive(self) -> bool:
-        """True while the process runs."""
-        return self._process is not None and self._process.returncode is None
-
-    def words(self) -> str:
-        """What the process printed: tracebacks, nothing else."""
-        return (self.folder / "output.txt").read_text(errors="replace")
+    def colours(self) -> list[tuple[int, int, int]]:
+        """What was lit, in order, without the dark between."""
+        return [edge.colour for edge in self.brick.light.edges if edge.colour != (0, 0, 0)]
 
     async def until(self, condition: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
         """Waits for a condition that arriving bytes and edges may make true."""
         end = time.monotonic() + seconds
         while not condition():
-            said = self.host.logs if self.host else []
-            assert self.alive or self._process is None, f"the brick ended while waiting for {what}: {self.words()}"
-            assert "Traceback" not in self.words(), self.words()
-            assert time.monotonic() < end, f"waited {seconds} s for {what}; logs {said}; output {self.words()!r}"
+            self.brick.process.check()
+            said = (self.host.logs, self.host.answers[-4:]) if self.host else ()
+            assert time.monotonic() < end, f"waited {seconds} s for {what}; the brick said {said}"
             self.changed.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.changed.wait(), 0.05)
-            except TimeoutError:
-                continue
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(0.02)
             if self.host is not None:
                 self.host.pump()
-
-    # --- lines
-
-    def _edges(self) -> None:
-        now = time.monotonic()
-        data = self._gpio_rest + os.read(self._gpio, 65536)
-        *lines, self._gpio_rest = data.split(b"\n")
-        for raw in lines:
-            line = raw.decode()
-            if line[0] == "L":
-                self.lights.append((now, line[1:]))
-            elif line[0] == "T":
-                self.tones.append(int(line[1:]))
-            elif line[0] == "W":
-                self.feeds += 1
-            elif line[0] == "X":
-                self.torn.append(line)
-            elif line[0] == "R":
-                self.resets.append(line)
-                self.chip.reset()
-            elif line[0] == "B":
-                self.booted += 1
-        self.changed.set()
 
     def _from_brick(self, data: bytes) -> None:
         if self.host is not None:
@@ -398,7 +346,7 @@ class Lab:
         self.changed.set()
 
     def _from_events(self, data: bytes) -> None:
-        for kind, body in self._events.feed(data):
+        for kind, body in self._reader.feed(data):
             if kind == FRAME_OUTCOME:
                 self.outcomes.append(cbor.decode(body))
         self.changed.set()
@@ -409,35 +357,58 @@ class Lab:
         seen = len(self._answers)
         for _ in range(40):
             self.link.write(b"\x00" + frame.build(reg.FRAME_PROVISION_REQUEST, body))
-            try:
+            with contextlib.suppress(AssertionError):
                 await self.until(lambda: len(self._answers) > seen, "the bench's answer", 0.5)
-            except AssertionError:
-                continue
-            return self._answers[-1]
-        raise AssertionError(f"the brick does not answer the bench: {self.words()}")
+                return self._answers[-1]
+        raise AssertionError("the brick does not answer the bench")
 
     async def provision(self, threshold: int = 2) -> Host:
         """Gives the blank brick its keys and returns the host that now may talk to it."""
         identity = provision.parse_identity(await self._ask(provision.identify_request()))
         request = provision.provision_request(
-            self.entropy, 1, seeded("event key"), EVENT, self.authors.known, threshold, KIT, HUB,
+            seeded("bench"), 1, EVENT_KEY, EVENT, self.authors.known, threshold, KIT, HUB,
             self.authors.director.verify_key.encode(), HOST8, START_MS, "EUR",
         )  # fmt: skip
         brick8, _, root = provision.finish(request, identity, await self._ask(request))
-        self.root = root
-        self.host = Host(brick8, keys.link_key0(root), keys.control_key(root), self.link.write)
+        self.host = Host(brick8, root, self.link.write)
         return self.host
 
     # --- the market
 
-    def inject(self, subject: bytes | None, trust: int = reg.TRUST_ISSUED, nonce: bytes | None = None) -> None:
+    async def outcome(self, subject: bytes | None, trust: int = 3) -> list[Any]:
+        """Puts an event on the event port and waits for `[nonce8, kind, seq]`."""
+        nonce = os.urandom(8)
+        self.inject(subject, trust, nonce)
+        await self.until(lambda: self.outcomes and self.outcomes[-1][0] == nonce, "the outcome")
+        return self.outcomes[-1]
+
+    def inject(self, subject: bytes | None, trust: int = 3, nonce: bytes | None = None) -> None:
         """Puts an event on the event port."""
-        e = event.make(type=reg.EVENT_NFC_TAP, trust=trust, subject=subject, nonce=nonce or os.urandom(8))
+        nonce = nonce or os.urandom(8)
+        e = event.make(type=reg.EVENT_NFC_TAP, trust=trust, subject=subject, nonce=nonce)
+        assert self.events is not None, "this brick has no event port"
         self.events.write(frame.build(FRAME_EVENT, event.encode(e)))
 
     async def ready(self) -> Host:
-        """Waits for a session and everything recorded so far."""
+        """Waits for a session, its first status, and every record so far."""
         host = self.host
         assert host is not None
+        host.statuses.clear()
         await self.until(lambda: host.up and host.statuses, "the link")
+        await self.drained()
+        return host
+
+    async def drained(self) -> None:
+        """Waits until the host holds what the brick's last status speaks of, and nothing more comes."""
+        host = self.host
+        assert host is not None
+        await self.until(lambda: host.expected >= host.statuses[-1][1], "the records")
+
+    async def stocked(self, rules: bytes, *slices: dict[int, bytes], rev: int = 1) -> Host:
+        """Provisions, connects, installs a ruleset and hands out slices."""
+        host = await self.provision()
+        host.bundle = self.authors.bundle(rules, rev)
+        host.greeting = [(reg.MSG_SLICE, piece) for piece in slices]
+        await self.until(lambda: host.statuses and host.statuses[-1][5], "the ruleset")
+        await self.until(lambda: len(host.statuses[-1][9]) == len(slices), "the slices")
         return host

@@ -1,4 +1,4 @@
-"""A UART in memory with a part's model at its other end, for drivers that run on CPython; and what stands in for the brick."""
+"""A UART in memory with a part's model at its other end, for drivers on CPython; a desk; a pulse."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ def ticks() -> int:
 
 
 class ModelLine:
-    """The line that a driver takes: what it writes goes to `model.feed`, what the model says comes out of `readinto`."""
+    """The line that a driver takes: writes go to `model.feed`, what the model says comes from `readinto`."""
 
     def __init__(self, model: Any) -> None:
         self.model = model

@@ -1,4 +1,4 @@
-"""The QR module's commands, its lines, and the scanner task on the model: set-up, hostile codes, a module that restarts."""
+"""The QR module's commands and lines, and the scanner task: set-up, hostile codes, a module that restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -174,7 +174,8 @@ def test_a_module_that_is_set_up_already_is_left_alone():
         await until(lambda: again.count(count.QR_CONFIGURED), "the set-up")
         task.cancel()
         assert again.cable.bauds == [115200]
-        assert b"\x7e\x00\x08" not in again.cable.line.written and b"\x7e\x00\x09" not in again.cable.line.written
+        for write_or_save in (b"\x7e\x00\x08", b"\x7e\x00\x09"):
+            assert write_or_save not in again.cable.line.written
 
     run(test)
 
