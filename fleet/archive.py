@@ -149,6 +149,7 @@ class Archive:
                 {"brick": b.brick.hex(), "kit": kits.get(b.brick), "seq": b.head_seq, "last_ms": b.last_ms}
                 for b in bricks
             ],
+            "currency": self._campaigns.currency(),
             "left": rights.left(self._database),
         }
 

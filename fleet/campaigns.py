@@ -57,6 +57,12 @@ class Campaigns:
         ruleset = self._by_path.get(self._folder / ACTIVE)
         return None if ruleset is None else ruleset.market or None
 
+    def currency(self) -> str | None:
+        """The currency of the active ruleset."""
+        self.refresh()
+        ruleset = self._by_path.get(self._folder / ACTIVE)
+        return None if ruleset is None else ruleset.currency
+
     def sentence(self, record: Fields) -> str:
         """A record in plain English, told by the ruleset that decided it where that is known here."""
         words: str = _explain.sentence(record, self._rulesets.get(record.get(8, b"")))

@@ -97,11 +97,16 @@ class PublicStore(Protocol):
         """The same publication with its proof, so that a stranger need not take our word for the key."""
         ...
 
+    def sentence(self, cose: bytes) -> str:
+        """What a receipt says, in plain English, told by the rules that decided it where they are known; ""
+        where its record cannot be read."""
+        ...
+
     def stall(self) -> Mapping[str, Any]:
         """Summary for the live page: `{"name", "development", "origin", "ledger_size", "checkpoint_ms",
         "now_ms", "receipts", "kinds": {word: n}, "findings": n, "hosts": [{"host", "name", "last_ms"}],
         "bricks": [{"brick", "kit", "seq", "last_ms"}]}`; every number is of published leaves unless it says
-        else. Shown where present: `"people": n` different people so far, and `"left": [{"what", "unit",
-        "left", "of"}]`, what remains of each minted budget or stock (units as in the registry's rights
-        units)."""
+        else. Shown where present: `"currency"` of the rules, `"people": n` different people so far, and
+        `"left": [{"what", "unit", "left", "of"}]`, what remains of each minted budget or stock (units as in
+        the registry's rights units)."""
         ...

@@ -1,14 +1,16 @@
-"""The checks of one receipt: pure, no files and no clock. The page in the browser gives the same verdicts and codes."""
+"""The checks of one receipt. Pure: no files, no clock. The page in the browser gives the same codes."""
 
 from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
 
+from fleet.core import Fields, FormatError, cbor, leaf, receipt, record, recordform, tree, word
+from fleet.core import reg as registry
 from fleet.errors import NoteError
 from fleet.ledger.checkpoint import Checkpoint
 from fleet.ledger.checkpoint import parse as parse_checkpoint
@@ -16,15 +18,13 @@ from fleet.ledger.note import DASH, Verifier, open_note, split
 from fleet.ledger.proof import read_proof
 from fleet.verify.history import SET_ASIDE, History, RecordKey
 from fleet.verify.keys import PublicKeys
-from stallmark import cbor, leaf, receipt, record, recordform, registry, tree
-from stallmark.errors import FormatError
 
 Verdict = Literal["ok", "failed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One answer: `check` names the question, `code` the reason for programs, `say` is a sentence for people."""
+    """One answer: `check` names the question, `code` the reason for programs; `say` is for people."""
 
     check: str  # "signed", "handle", "mac", "ledger", "reversed"
     verdict: Verdict
@@ -42,11 +42,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything found out about one receipt. `fields` and `record` are None where the bytes are no receipt."""
+    """All that was found out about one receipt. `fields` and `record` are None where the bytes are none."""
 
     short: bytes  # receipt16
-    fields: dict[int, Any] | None
-    record: dict[int, Any] | None
+    fields: Fields | None
+    record: Fields | None
     place: Place | None
     checks: tuple[Check, ...]
 
@@ -64,8 +64,8 @@ class Parsed:
     payload: bytes
     signature: bytes
     kid: bytes
-    fields: dict[int, Any]
-    record: dict[int, Any]
+    fields: Fields
+    record: Fields
 
 
 def verify(
@@ -79,9 +79,9 @@ def verify(
 ) -> Report:
     """Checks a receipt.
 
-    `handle` is the 16 bytes of its link; `proof` its .tlog-proof; `record_key` the .tlog-proof of the published
-    record key, with the entry as extra data; `history` a whole ledger (fleet.verify.history). Each may be missing.
-    Does not raise on bad input: what cannot be read is a failed check.
+    `handle` is the 16 bytes of its link; `proof` its .tlog-proof; `record_key` the .tlog-proof of the
+    published record key, with the entry as extra data; `history` a whole ledger (fleet.verify.history). Each
+    may be missing. Does not raise on bad input: what cannot be read is a failed check.
     """
     parsed, trouble = _parse(cose)
     ledger, place = _ledger(cose, proof, history, keys)
@@ -96,7 +96,7 @@ def verify(
 def parse(cose: bytes) -> Parsed:
     """A receipt taken apart. Raises FormatError."""
     found = receipt.parse(cose)
-    public: dict[int, Any] = recordform.check_public(cbor.decode(found.fields[1]))
+    public: Fields = recordform.check_public(cbor.decode(found.fields[1]))
     return Parsed(found.protected, found.payload, found.signature, found.kid, found.fields, public)
 
 
@@ -113,9 +113,11 @@ def _signed(parsed: Parsed | None, trouble: str, history: History | None, keys: 
     kid = parsed.kid.hex()
     host = keys.host(parsed.kid)
     if host is None:
-        return Check("signed", "failed", "unknown-key", f"The key {kid} that it names is not in the keys file.")
+        say = f"The key {kid} that it names is not in the keys file."
+        return Check("signed", "failed", "unknown-key", say)
+    message = receipt.to_be_signed(parsed.protected, parsed.payload)
     try:
-        VerifyKey(host.public).verify(receipt.to_be_signed(parsed.protected, parsed.payload), parsed.signature)
+        VerifyKey(host.public).verify(message, parsed.signature)
     except CryptoError:
         say = f"The signature does not fit: these bytes are not what {host.name} signed."
         return Check("signed", "failed", "signature-wrong", say)
@@ -126,7 +128,7 @@ def _signed(parsed: Parsed | None, trouble: str, history: History | None, keys: 
         index, until = history.revoked
         if until is None or parsed.fields[4] > until:
             last = "none of its receipts" if until is None else f"its receipts up to number {until}"
-            say = f"{host.name}'s key was revoked (entry {index}): {last} may be trusted; this is number {parsed.fields[4]}."
+            say = f"{host.name}'s key was revoked (entry {index}): {last} may be trusted."
             return Check("signed", "failed", "key-revoked", say)
     return Check("signed", "ok", "signed", f"{host.name} signed exactly these bytes with its key {kid}.")
 
@@ -157,15 +159,18 @@ def _ledger(
         return check, place
     if history.trouble:
         return Check("ledger", "failed", *history.trouble), None
-    if checkpoint and checkpoint.size <= history.size and history.roots.get(checkpoint.size) != checkpoint.root:
-        say = f"Proof and ledger tell two histories: their first {checkpoint.size} entries differ, both signed by the log."
+    newer = checkpoint is not None and checkpoint.size > history.size
+    if checkpoint and not newer and history.roots.get(checkpoint.size) != checkpoint.root:
+        say = (
+            f"Proof and ledger are two histories, both signed: their first {checkpoint.size} entries differ."
+        )
         return Check("ledger", "failed", "other-history", say), None
     if history.index is None:
-        if checkpoint and checkpoint.size > history.size and check:
+        if newer and check:
             return check, place  # the folder is older than the proof: nothing against it
         say = f"It is not among the {history.size} entries of the ledger."
         return Check("ledger", "failed", "not-in-ledger", say), None
-    say = f"Entry {history.index} of the ledger's {history.size}, all of them read; their root is the one the log signed."
+    say = f"Entry {history.index} of the ledger's {history.size}; read in full: their root is the one signed."
     return Check("ledger", "ok", "included", say), Place(history.index, history.size)
 
 
@@ -225,16 +230,15 @@ def _mac(
             return found
         key = found
     if key is None:
-        as_of = f" in a ledger of {history.size} entries" if history and not history.trouble else ""
-        say = f"The brick's key of epoch {fields[3]} is not published{as_of}; that happens after the epoch has ended."
-        if not as_of:
-            say = f"Whether the brick's key of epoch {fields[3]} is published yet, only the ledger can tell."
+        say = f"Whether the brick's key of epoch {fields[3]} is published yet, only the ledger can tell."
+        if history and not history.trouble:
+            say = f"Among {history.size} entries the brick's key of epoch {fields[3]} is not published yet."
         return Check("mac", "unknown", "not-published", say)
     if record.mac(key.key, parsed.fields[1]) != parsed.fields[2]:
         say = "The published record key does not give this MAC: the brick did not make this record."
         return Check("mac", "failed", "mac-wrong", say)
     if place is None:
-        say = "The MAC fits the published key, but it counts only for entries proven older than the publication."
+        say = "The MAC fits the published key, but counts only for entries proven older than the publication."
         return Check("mac", "unknown", "place-unknown", say)
     if place.index >= key.below:
         say = "The entry is not older than the publication of the key: anybody could have made this MAC."
@@ -270,21 +274,22 @@ def _reversed(parsed: Parsed | None, history: History | None) -> Check:
         say = "Only the whole ledger can show whether a later entry takes this receipt back."
         return Check("reversed", "unknown", "no-ledger", say)
     if history.index is None:
-        return Check("reversed", "unknown", "not-in-ledger", "It is not in this ledger, so nothing in it can speak of it.")
+        say = "It is not in this ledger, so nothing in it can speak of it."
+        return Check("reversed", "unknown", "not-in-ledger", say)
     as_of = f"as of {history.size} entries"
     if history.reversed_by:
         index, kind = history.reversed_by[0]
-        word = registry.name(registry.KIND_NAMES, kind)
-        return Check("reversed", "failed", "reversed", f"Taken back by a {word} (entry {index}), {as_of}.")
+        named = word(registry.KIND_NAMES, kind)
+        return Check("reversed", "failed", "reversed", f"Taken back by a {named} (entry {index}), {as_of}.")
     for index, code in history.findings:
         if code in SET_ASIDE:
-            word = registry.name(registry.FINDING_NAMES, code)
-            say = f"The controller set it aside: {word} (entry {index}). It counts in no sum, {as_of}."
+            named = word(registry.FINDING_NAMES, code)
+            say = f"The controller set it aside: {named} (entry {index}). It counts in no sum, {as_of}."
             return Check("reversed", "failed", "set-aside", say)
     if history.other_record:
-        say = f"Entry {history.other_record[0]} holds another record of the same brick and number; one of them is false."
+        say = f"Entry {history.other_record[0]} is another record of the same brick and number: one is false."
         return Check("reversed", "failed", "equivocation", say)
     if history.same_record and history.same_record[0] < history.index:
-        say = f"Entry {history.same_record[0]} is an earlier receipt of the same record, and the one that counts."
+        say = f"Entry {history.same_record[0]} is an earlier receipt of the same record: that one counts."
         return Check("reversed", "failed", "duplicate", say)
     return Check("reversed", "ok", "not-reversed", f"No later entry takes it back, {as_of}.")

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stallmark import explain, receipt, registry
+from stallmark import explain as _explain
+from stallmark import money as _money
 
-# ISO 4217 currencies whose minor unit is not a hundredth.
-_DECIMALS = {"BHD": 3, "CLP": 0, "ISK": 0, "JPY": 0, "JOD": 3, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0}
+from fleet.core import Fields, receipt, word
+from fleet.core import reg as registry
+
+explain: Any = _explain
+money: Any = _money
 
 _BASIS = {
     registry.BASIS_BRICK: "by the brick's own clock",
-    registry.BASIS_UPTIME: "by the host's clock and the brick's running time",
-    registry.BASIS_RECEIVED: "when the host received it: the brick had no clock",
+    registry.BASIS_UPTIME: "when the host received it; the moment itself lies in the window below",
+    registry.BASIS_RECEIVED: "when the host received it; the brick had no clock",
 }
 _QUALITY = {
     registry.QUALITY_UNSET: "not set",
@@ -22,22 +26,21 @@ _QUALITY = {
     registry.QUALITY_CONTROLLER: "signed by the controller",
 }
 _TRUST = {
-    registry.TRUST_ANONYMOUS: "anonymous: it cannot be told from others",
-    registry.TRUST_TEXT: "a text that anybody can print",
-    registry.TRUST_BARE: "a bare tag number",
-    registry.TRUST_ISSUED: "issued by the hub",
-    registry.TRUST_VOUCHER: "a signed voucher",
-    registry.TRUST_SDM: "a tag that proves itself at every tap",
-    registry.TRUST_LIVE: "a tag that answered a challenge",
-    registry.TRUST_STAFF: "named by staff",
+    registry.TRUST_ANONYMOUS: "by a phone or card that cannot be told from others",
+    registry.TRUST_TEXT: "with a code that anybody can print",
+    registry.TRUST_BARE: "with a bare tag number",
+    registry.TRUST_ISSUED: "with a tag or pass issued by the hub",
+    registry.TRUST_VOUCHER: "with a signed voucher",
+    registry.TRUST_SDM: "with a tag that proves itself at every tap",
+    registry.TRUST_LIVE: "with a tag that answered a challenge",
+    registry.TRUST_STAFF: "by a person whom staff named",
 }
 _FLAGS = (
-    (registry.FLAG_TRAINING, "training", "Training: made for practice, worth nothing."),
-    (registry.FLAG_GATEWAY, "host", "Decided by the host itself, not by a brick."),
-    (registry.FLAG_STALE, "stale", "Decided on data older than the rule would like."),
-    (registry.FLAG_SHADOW, "shadow", "A trial of a rule in the background: nothing was given."),
+    (registry.FLAG_TRAINING, "Training: made for practice, worth nothing."),
+    (registry.FLAG_GATEWAY, "Decided by the host itself, not by a brick."),
+    (registry.FLAG_STALE, "Decided on data older than the rule would like."),
+    (registry.FLAG_SHADOW, "A trial of a rule in the background: nothing was given."),
 )
-DECISIONS = (registry.KIND_GRANT, registry.KIND_DENY, registry.KIND_GHOST, registry.KIND_UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class Description:
     outcome: str  # "granted", "nothing this time", "ask at the stall", or "" for what is not a decision
     headline: str
     sentence: str
-    grants: tuple[str, ...]
-    money: str | None  # the sum of amounts known at the time of the tap
-    near: tuple[int, int] | None  # (have, need)
+    why: str  # the sentence without what the headline says already; may be empty
+    money: str | None  # the most that it can be worth, where an amount is stated
+    near: tuple[int, int] | None  # (have, needed) where something is missing
     notes: tuple[str, ...]  # what to know about it: training, stale data …
     event: str
     trust: str
@@ -71,77 +74,53 @@ class Description:
     reference: int | None
 
 
-def money(minor: int, currency: str | None) -> str:
-    """`minor` units with their currency: "1.50 EUR"."""
-    places = _DECIMALS.get(currency or "", 2)
-    sign, digits = "-" if minor < 0 else "", str(abs(minor)).rjust(places + 1, "0")
-    amount = f"{digits[:-places]}.{digits[-places:]}" if places else digits
-    return f"{sign}{amount} {currency}" if currency else f"{sign}{amount}"
+def _headline(kind: int, outcome: str, granted: str) -> str:
+    return _capital(granted or outcome or word(registry.KIND_NAMES, kind))
 
 
-def percent(bps: int) -> str:
-    """Basis points as people write them: "15 %", "2.5 %"."""
-    whole, rest = divmod(bps, 100)
-    return f"{whole}.{rest:02d}".rstrip("0") + " %" if rest else f"{whole} %"
+def beside(headline: str, sentence: str) -> str:
+    """What a sentence says beyond the headline above it: "Granted: a sample, on visit 3." under "A sample" is
+    "On visit 3."; under "Granted" it is "A sample, on visit 3."."""
+    _, colon, rest = sentence.partition(": ")
+    if not colon:
+        return "" if sentence.removesuffix(".") == headline else sentence
+    if not sentence.startswith(headline + ": ") and not _capital(rest).startswith(headline):
+        return sentence
+    said = _capital(rest).removeprefix(headline).lstrip(", ")
+    return _capital(said) if said != "." else ""
 
 
-def grant(entry: list[Any], currency: str | None) -> str:
-    """One grant `[type, bps or quantity, minor]` in words."""
-    kind, amount, minor = entry
-    count = amount or 0
-    cash = money(minor, currency) if minor else ""
-    worth = f" ({cash})" if cash else ""
-    words = {
-        registry.GRANT_PERCENT_NOW: f"{percent(count)} off, now{worth}",
-        registry.GRANT_FIXED_NOW: f"{cash} off, now",
-        registry.GRANT_PERCENT_NEXT: f"{percent(count)} off the next visit{worth}",
-        registry.GRANT_FIXED_NEXT: f"{cash} off the next visit",
-        registry.GRANT_SAMPLE: "a free sample" if count <= 1 else f"{count} free samples",
-        registry.GRANT_UPGRADE: "an upgrade",
-        registry.GRANT_TIP_MATCH: f"the tip is matched{worth}",
-        registry.GRANT_TOKENS: "1 loyalty token" if count == 1 else f"{count} loyalty tokens",
-        registry.GRANT_VOUCHER: "a voucher" if count <= 1 else f"{count} vouchers",
-        registry.GRANT_UNLOCK: "something unlocked",
-        registry.GRANT_DONATION: f"a donation{worth}",
-        registry.GRANT_SPLIT: f"a share for others{worth}",
-    }
-    return words.get(kind, registry.name(registry.GRANT_NAMES, kind))
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def _headline(kind: int, outcome: str, grants: tuple[str, ...]) -> str:
-    if kind == registry.KIND_GRANT and grants:
-        text = " and ".join(grants)
-        return text[0].upper() + text[1:]
-    if outcome:
-        return outcome[0].upper() + outcome[1:]
-    return registry.name(registry.KIND_NAMES, kind).capitalize()
-
-
-def describe(fields: dict[int, Any], record: dict[int, Any], ruleset: Any = None) -> Description:
-    """The words for a receipt's payload fields and its record's public map, both checked already."""
+def describe(fields: Fields, record: Fields, sentence: str | None = None) -> Description:
+    """The words for a receipt's payload fields and its record's public map, both checked already. `sentence`
+    is that of somebody who knows the rules."""
     kind: int = record[10]
-    decision = kind in DECISIONS
-    currency: str | None = record.get(23)
-    granted: list[list[Any]] = record.get(12) or []
-    grants = tuple(grant(entry, currency) for entry in granted)
-    total = sum(entry[2] or 0 for entry in granted)
+    entries: list[list[Any]] = record.get(12) or []
+    granted = explain.grants(record) if kind == registry.KIND_GRANT and entries else ""
+    total = sum(entry[2] or 0 for entry in entries)
     why: list[int | None] = [*(record.get(14) or []), *[None] * 8]
-    near = (why[4], why[5]) if why[7] and why[4] is not None and why[5] is not None else None
-    outcome = explain.outcome(kind) if decision else ""
+    have, short = why[4], why[7]
+    near = (have, have + short) if why[0] == registry.REASON_NEAR and short and have is not None else None
+    outcome: str = explain.outcome(kind)
+    headline = _headline(kind, outcome, granted)
+    said: str = sentence or explain.sentence(record)
     event = record.get(11)
     basis = fields[8]
     at_ms = _instant(fields, record)
     return Description(
-        kind=registry.name(registry.KIND_NAMES, kind),
+        kind=word(registry.KIND_NAMES, kind),
         outcome=outcome,
-        headline=_headline(kind, outcome, grants),
-        sentence=explain.sentence(record, ruleset),
-        grants=grants,
-        money=money(total, currency) if total else None,
+        headline=headline,
+        sentence=said,
+        why=beside(headline, said),
+        money=money.text(total, record.get(23)) if total else None,
         near=near,
-        notes=tuple(text for flag, _, text in _FLAGS if record[0] & flag),
-        event=registry.name(registry.EVENT_NAMES, event // 16) if event else "",
-        trust=_TRUST.get(event % 16, "of a kind newer than this program") if event else "",
+        notes=tuple(text for flag, text in _FLAGS if record[0] & flag),
+        event=word(registry.EVENT_NAMES, event // 16) if event else "",
+        trust=_TRUST.get(event % 16, "with something newer than this program") if event else "",
         at_ms=at_ms,
         basis=_BASIS.get(basis, "by a clock newer than this program"),
         clock=_QUALITY.get(record[7][0], "of a kind newer than this program"),
@@ -160,7 +139,7 @@ def describe(fields: dict[int, Any], record: dict[int, Any], ruleset: Any = None
     )
 
 
-def _instant(fields: dict[int, Any], record: dict[int, Any]) -> int:
+def _instant(fields: Fields, record: Fields) -> int:
     """The best time that the receipt states: the brick's own clock where it counts, else the host's."""
     if fields[8] == registry.BASIS_BRICK and record[5] is not None:
         return record[5]

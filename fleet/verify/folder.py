@@ -1,10 +1,11 @@
-"""A ledger folder as a stranger has it: its checkpoint, and every entry in order. Reads files, writes none."""
+"""A ledger folder as a stranger has it: its checkpoint, and every entry in order. Writes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fleet.core import FormatError
 from fleet.errors import NoteError
 from fleet.ledger.checkpoint import Checkpoint, open_checkpoint
 from fleet.ledger.checkpoint import parse as parse_checkpoint
@@ -12,7 +13,6 @@ from fleet.ledger.note import split
 from fleet.ledger.tiles import ENTRIES, WIDTH, decode_bundle, tile_at
 from fleet.verify.history import History, Target, scan
 from fleet.verify.keys import PublicKeys
-from stallmark.errors import FormatError
 
 
 class FolderError(ValueError):
@@ -24,7 +24,8 @@ def read_checkpoint(folder: Path) -> bytes:
     try:
         return (folder / "checkpoint").read_bytes()
     except OSError as error:
-        raise FolderError(f"{folder} is no ledger folder: its checkpoint cannot be read ({error.strerror})") from None
+        why = f"its checkpoint cannot be read ({error.strerror})"
+        raise FolderError(f"{folder} is no ledger folder: {why}") from None
 
 
 def entries(folder: Path, size: int) -> Iterator[bytes]:
@@ -67,8 +68,8 @@ def read_history(
 ) -> History:
     """What the whole ledger in `folder` says about `target`.
 
-    Every entry is read and hashed, and their root compared with the signed checkpoint: where that fails, `trouble`
-    says so and nothing else of the answer counts. Raises FolderError where there is no ledger at all.
+    Every entry is read and hashed, and their root compared with the signed checkpoint: where that fails,
+    `trouble` says so and nothing else of the answer counts. Raises FolderError where there is no ledger.
     """
     note = read_checkpoint(folder)
     checkpoint: Checkpoint
@@ -83,6 +84,6 @@ def read_history(
     except FolderError as error:
         return History(trouble=("ledger-damaged", f"The ledger folder is not whole: {error}."))
     if history.root != checkpoint.root:
-        say = "The entries of the ledger folder do not give the root that the log signed: some entry was changed."
+        say = "The entries of the ledger folder do not give the root that the log signed: one was changed."
         return History(trouble=("ledger-damaged", say))
     return history

@@ -1,4 +1,4 @@
-"""What a whole ledger says about one receipt, found in one pass with bounded memory. Pure: entries in, facts out."""
+"""What a whole ledger says about one receipt: one pass, bounded memory. Pure: entries in, facts out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from stallmark import cbor, leaf, receipt, recordform, registry, tree
-from stallmark.errors import FormatError
+from fleet.core import Fields, FormatError, cbor, leaf, receipt, recordform, tree
+from fleet.core import reg as registry
 
 # Findings that take a record out of every sum; a gap is about records that are missing, not about this one.
 SET_ASIDE = (
@@ -44,19 +44,20 @@ class Target:
 
 @dataclass(slots=True)
 class History:
-    """The facts. `trouble` is (code, sentence) where the ledger itself cannot be believed, and then nothing else counts."""
+    """The facts. `trouble` is (code, sentence) where the ledger itself cannot be believed: then nothing else
+    counts."""
 
     size: int = 0
     root: bytes = tree.EMPTY_ROOT
     trouble: tuple[str, str] | None = None
     index: int | None = None
     same_record: list[int] = field(default_factory=list[int])  # other receipts of the very same record
-    other_record: list[int] = field(default_factory=list[int])  # other bytes under the same brick and sequence
+    other_record: list[int] = field(default_factory=list[int])  # other bytes, same brick and number
     reversed_by: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (index, record kind)
     findings: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (index, finding code)
     record_key: RecordKey | None = None
     revoked: tuple[int, int | None] | None = None  # (index, last trusted host seq)
-    roots: dict[int, bytes] = field(default_factory=dict[int, bytes])  # the root at each size that was asked for
+    roots: dict[int, bytes] = field(default_factory=dict[int, bytes])  # at each size asked for
 
 
 def target_of(cose: bytes) -> Target:
@@ -76,8 +77,8 @@ def scan(
     sizes: Iterable[int] = (),
     progress: Callable[[int], None] = lambda count: None,
 ) -> History:
-    """Reads every entry in order. `sizes` are tree sizes whose roots the caller wants; `progress` hears how many
-    entries are done, once in a while. Entries that cannot be read are leaves like any other."""
+    """Reads every entry in order. `sizes` are tree sizes whose roots the caller wants; `progress` hears how
+    many entries are done, once in a while. Entries that cannot be read are leaves like any other."""
     wanted = set(sizes)
     facts = History()
     edge = tree.CompactRange()
@@ -105,7 +106,8 @@ def _note(facts: History, index: int, entry: bytes, target: Target) -> None:
             _receipt(facts, index, payload, target)
         elif kind == registry.LEAF_DISCLOSURE:
             found = leaf.decode_disclosure(payload)
-            if (found[1], found[2]) == (target.brick, target.epoch) and found[5] <= index and not facts.record_key:
+            ours = (found[1], found[2]) == (target.brick, target.epoch)
+            if ours and found[5] <= index and not facts.record_key:
                 facts.record_key = RecordKey(index, found[3], found[5])
         elif kind == registry.LEAF_FINDING:
             found = leaf.decode_finding(payload)
@@ -113,7 +115,8 @@ def _note(facts: History, index: int, entry: bytes, target: Target) -> None:
                 facts.findings.append((index, found[1]))
         elif kind == registry.LEAF_KEY_EVENT:
             found = leaf.decode_key_event(payload)
-            if found[1] == registry.ACTION_REVOKE and found[2] == registry.ROLE_HOST and found[3] == target.kid:
+            revoked = (found[1], found[2]) == (registry.ACTION_REVOKE, registry.ROLE_HOST)
+            if revoked and found[3] == target.kid:
                 facts.revoked = (index, found[7])
     except (FormatError, KeyError):
         return
@@ -131,8 +134,8 @@ def _receipt(facts: History, index: int, cose: bytes, target: Target) -> None:
         facts.reversed_by.append((index, public[10]))
 
 
-def _map(data: bytes) -> dict[int, Any]:
+def _map(data: bytes) -> Fields:
     found: Any = cbor.decode(data)
     if not isinstance(found, dict):
         raise FormatError("the public part is not a map")
-    return cast("dict[int, Any]", found)
+    return cast(Fields, found)

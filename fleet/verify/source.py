@@ -1,4 +1,4 @@
-"""What people hand in as a receipt: a .cose file, text in hex or base64, or a link. Bytes and a handle come out."""
+"""What people hand in as a receipt: a .cose file, text in hex or base64, or a link; bytes come out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from stallmark import base32
-from stallmark.errors import FormatError
+from fleet.core import FormatError, base32
 
 MAX_BYTES = 65_536
 _LINK = re.compile(r"(?i)https?://\S+")
@@ -39,7 +38,8 @@ def read_source(given: str) -> Source:
     except (OSError, ValueError) as error:
         if isinstance(error, SourceError):
             raise
-        raise SourceError(f"{given} cannot be read: give a .cose file, a text file with it, or a link") from None
+        remedy = "give a .cose file, a text file with it, or a link"
+        raise SourceError(f"{given} cannot be read: {remedy}") from None
     return from_bytes(data)
 
 

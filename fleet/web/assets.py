@@ -13,7 +13,7 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 class Assets:
-    """Every file of one flat folder, in memory. `version` names their contents: another byte, another address."""
+    """Every file of a flat folder, in memory. `version` names their contents: a new byte, a new address."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._files = {

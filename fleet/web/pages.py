@@ -1,20 +1,20 @@
-"""The public pages as a FastAPI router: start, receipt, terms, verify, live, and the static files under them."""
+"""The public pages as a FastAPI router: start, receipt, terms, verify, live, and their static files."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from stallmark import base32
-from stallmark.errors import FormatError
 from starlette.exceptions import HTTPException
 
+from fleet.core import FormatError, base32
 from fleet.public import LiveEvent, PublicStore
+from fleet.verify.describe import beside
 from fleet.web import view
 from fleet.web.assets import Assets
 
@@ -35,11 +35,14 @@ HEADERS = {
     "Content-Security-Policy": CSP,
     "Referrer-Policy": "no-referrer",  # the address of a receipt is its secret
     "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
 }
 RECENT = 40
-OUTCOMES = (("good", "grant", "granted"), ("calm", "deny", "nothing this time"), ("warn", "uncertain", "ask at the stall"))
-LOST = "There is no receipt under this link. It may be a few seconds too young, or the link lost a letter on its way."
+OUTCOMES = (  # tone, kind of record, words
+    ("good", "grant", "granted"),
+    ("calm", "deny", "nothing this time"),
+    ("warn", "uncertain", "ask at the stall"),
+)
+LOST = "There is no receipt under this link. It may be a few seconds too young, or the link lost a letter."
 
 
 def router(store: PublicStore) -> APIRouter:
@@ -80,6 +83,15 @@ def router(store: PublicStore) -> APIRouter:
             return PlainTextResponse("Not published yet.\n", status_code=404)
         return PlainTextResponse(carrying(published.entry, published.proof), headers=_private("record-key"))
 
+    @pages.get("/r/{handle}.reversal")
+    def reversal(handle: str) -> Response:
+        h16 = _handle(handle)
+        found = store.receipt_by_handle(h16) if h16 else None
+        if found is None or not found.reversed_by:
+            return PlainTextResponse("Nothing known takes it back.\n", status_code=404)
+        first = found.reversed_by[0].cose
+        return Response(first, headers=_private("reversal.cose"), media_type="application/cose")
+
     @pages.get("/r/{handle}")
     def receipt(handle: str) -> Response:
         h16 = _handle(handle)
@@ -89,7 +101,7 @@ def router(store: PublicStore) -> APIRouter:
         found = store.receipt_by_handle(h16)
         if found is None:
             return site.error(404, "No such receipt", LOST, lost_receipt=True)
-        words = view.receipt_page(found, store.keys())
+        words = view.receipt_page(found, store.sentence(found.cose), store.keys())
         published = store.disclosure(*view.epoch_of(found.cose))
         return site.page(
             "receipt.html",
@@ -103,6 +115,10 @@ def router(store: PublicStore) -> APIRouter:
     def static(version: str, name: str, request: Request) -> Response:
         return site.assets.serve(version, name, request)
 
+    @pages.get("/favicon.ico")
+    def icon(request: Request) -> Response:
+        return site.assets.serve("latest", "mark.svg", request)
+
     return pages
 
 
@@ -113,14 +129,18 @@ class Site:
         self.store = store
         self.assets = Assets()
         folder = Path(__file__).parent / "templates"
-        self.templates = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-        self.templates.filters.update(utc=view.utc, iso=view.iso)
-        self.templates.globals.update(static=self.assets.base)
+        self.templates = Environment(
+            loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
+        )
+        filters = cast("dict[str, Any]", self.templates.filters)  # pyright: ignore[reportUnknownMemberType]
+        filters |= {"utc": view.utc, "iso": view.iso}
 
     def page(self, template: str, status: int = 200, **words: Any) -> Response:
         """A page made of a template."""
         development = self.store.keys().get("development") is True
-        body = self.templates.get_template(template).render(development=development, **words)
+        body = self.templates.get_template(template).render(
+            development=development, static=self.assets.base, **words
+        )
         return HTMLResponse(body, status, headers={**HEADERS, "Cache-Control": "no-store"})
 
     def error(self, status: int, title: str, text: str, lost_receipt: bool = False) -> Response:
@@ -139,14 +159,17 @@ class Site:
 def install(app: FastAPI, store: PublicStore) -> None:
     """Adds the pages to an application, and plain pages for what browsers find missing or malformed.
 
-    Programs (paths under /v1 and /ledger, or an Accept without HTML) keep FastAPI's JSON answers.
+    Programs (paths under /v1 and /ledger, or an Accept without HTML) keep FastAPI's JSON answers. The routes
+    of `/r/<handle>.cose` and its like come first: a handle has no point in it.
     """
     app.include_router(router(store))
     site = Site(store)
 
     async def missing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if request.url.path.startswith(("/v1/", "/ledger/")) or "text/html" not in request.headers.get("accept", ""):
+        if request.url.path.startswith(("/v1/", "/ledger/")) or "text/html" not in request.headers.get(
+            "accept", ""
+        ):
             return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
         if error.status_code == 404:
             return site.error(404, "Nothing here", "There is no page at this address.")
@@ -156,7 +179,7 @@ def install(app: FastAPI, store: PublicStore) -> None:
 
 
 def carrying(entry: bytes, proof: str) -> str:
-    """A tlog-proof file with its own entry as extra data: a published record key that needs no second file."""
+    """A tlog-proof file with its own entry as extra data: a published record key in one file."""
     head, rest = proof.split("\n", 1)
     return f"{head}\nextra {base64.b64encode(entry).decode()}\n{rest}"
 
@@ -179,10 +202,11 @@ def _private(name: str) -> dict[str, str]:
 
 def _row(event: LiveEvent) -> dict[str, Any]:
     outcome, kind = event["outcome"], event["kind"]
-    what = outcome or kind
+    what = (outcome or kind).capitalize()
     return {
         **event,
         "tone": view.tone(outcome, kind),
-        "what": what[0].upper() + what[1:],
+        "what": what,
+        "sentence": beside(what, event["sentence"]),
         "who": f"brick {event['brick'][:4]}…, record {event['seq']}",
     }

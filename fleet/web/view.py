@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from stallmark import receipt
-
+from fleet.core import Fields, receipt
 from fleet.public import PublicReceipt
 from fleet.verify import check, describe
 
@@ -14,16 +13,52 @@ TONES = {"granted": "good", "nothing this time": "calm", "ask at the stall": "wa
 KIND_TONES = {"void": "bad", "refund": "bad"}
 
 FIELD_NAMES = {
-    2: "record MAC", 3: "host", 4: "host sequence", 5: "previous receipt", 6: "host time, ms", 7: "event window",
-    8: "time basis", 9: "ruleset", 10: "terms", 11: "holder", 12: "tax lines", 13: "funder", 14: "till reference",
-    15: "rental", 16: "hub", 17: "attachments", 18: "refers to receipt", 19: "announced, odds",
-}  # fmt: skip
+    2: "record MAC",
+    3: "host",
+    4: "host sequence",
+    5: "previous receipt",
+    6: "host time, ms",
+    7: "event window",
+    8: "time basis",
+    9: "ruleset",
+    10: "terms",
+    11: "holder",
+    12: "tax lines",
+    13: "funder",
+    14: "till reference",
+    15: "rental",
+    16: "hub",
+    17: "attachments",
+    18: "refers to receipt",
+    19: "announced, odds",
+}
 RECORD_NAMES = {
-    0: "flags", 1: "brick", 2: "sequence", 3: "key epoch", 4: "start-up", 5: "clock, ms", 6: "running time, ms",
-    7: "clock quality, ± ms", 8: "ruleset", 9: "rule", 10: "kind", 11: "event and trust", 12: "grants", 13: "rights",
-    14: "why", 15: "nonce", 16: "rental", 17: "commitment to the private part", 18: "previous record",
-    19: "experiment, arm", 20: "refers to record", 21: "evidence", 22: "risk", 23: "currency", 24: "detail",
-}  # fmt: skip
+    0: "flags",
+    1: "brick",
+    2: "sequence",
+    3: "key epoch",
+    4: "start-up",
+    5: "clock, ms",
+    6: "running time, ms",
+    7: "clock quality, ± ms",
+    8: "ruleset",
+    9: "rule",
+    10: "kind",
+    11: "event and trust",
+    12: "grants",
+    13: "rights",
+    14: "why",
+    15: "nonce",
+    16: "rental",
+    17: "commitment to the private part",
+    18: "previous record",
+    19: "experiment, arm",
+    20: "refers to record",
+    21: "evidence",
+    22: "risk",
+    23: "currency",
+    24: "detail",
+}
 
 
 def utc(ms: int) -> str:
@@ -51,20 +86,16 @@ def plain(value: Any) -> str:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, list):
-        items: list[Any] = value
-        return "[" + ", ".join(plain(item) for item in items) + "]"
+        return "[" + ", ".join(map(plain, cast("list[Any]", value))) + "]"
     return "none" if value is None else str(value)
 
 
-def receipt_page(found: PublicReceipt, keys: dict[str, Any]) -> dict[str, Any]:
-    """Everything that the template of the receipt page needs. Raises FormatError where the bytes are no receipt,
-    which a controller that checks what it takes in never has."""
+def receipt_page(found: PublicReceipt, sentence: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """Everything that the template of the receipt page needs. Raises FormatError where the record cannot be
+    read by this program."""
     parsed = check.parse(found.cose)
-    said = describe.describe(parsed.fields, parsed.record)
-    raw = [(FIELD_NAMES.get(key, f"field {key}"), plain(value)) for key, value in parsed.fields.items() if key > 1]
-    raw += [
-        ("record: " + RECORD_NAMES.get(key, f"field {key}"), plain(value)) for key, value in parsed.record.items()
-    ]
+    said = describe.describe(parsed.fields, parsed.record, sentence)
+    raw = [*_named(parsed.fields, FIELD_NAMES, ""), *_named(parsed.record, RECORD_NAMES, "record: ")]
     names = {host["host"]: host.get("name") or host["host"] for host in keys.get("hosts", [])}
     return {
         "said": said,
@@ -76,19 +107,33 @@ def receipt_page(found: PublicReceipt, keys: dict[str, Any]) -> dict[str, Any]:
         "ledger_size": found.ledger_size,
         "received_ms": found.received_ms,
         "proof": found.proof is not None,
+        "reversed": len(found.reversed_by) > 0,
         "raw": raw,
     }
+
+
+def _named(fields: Fields, names: dict[int, str], before: str) -> list[tuple[str, str]]:
+    """Fields by name, in order, without a payload's version and the record in it."""
+    hidden = (0, 1) if not before else ()
+    return [
+        (before + names.get(key, f"field {key}"), plain(value))
+        for key, value in fields.items()
+        if key not in hidden
+    ]
 
 
 def _warnings(found: PublicReceipt) -> list[str]:
     """What the controller knows against this receipt, as of its newest published entry."""
     lines = [
-        f"Taken back: a {later.kind} of {utc(later.market_ms)} (entry {later.index} of the ledger) reverses this receipt."
+        f"Taken back: a {later.kind} of {utc(later.market_ms)} (entry {later.index}) reverses this receipt."
         for later in found.reversed_by
     ]
     if found.duplicate_of is not None:
-        lines.append(f"Entry {found.duplicate_of} is an earlier receipt of the same record, and the one that counts.")
-    lines += [f"The controller set this record aside: {word}. It counts in no sum." for word in found.findings]
+        index = found.duplicate_of
+        lines.append(f"Entry {index} is an earlier receipt of the same record, and the one that counts.")
+    lines += [
+        f"The controller set this record aside: {word}. It counts in no sum." for word in found.findings
+    ]
     return lines
 
 
@@ -96,5 +141,3 @@ def epoch_of(cose: bytes) -> tuple[bytes, int]:
     """(brick8, record key epoch) of a receipt. Raises FormatError."""
     record = check.parse(cose).record
     return record[1], record[3]
-
-

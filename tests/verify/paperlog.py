@@ -1,4 +1,4 @@
-"""A ledger in memory, made with nothing but the tree and the notes: entries, checkpoints, proofs, and as a folder."""
+"""A ledger in memory, made with nothing but tree and notes: entries, checkpoints, proofs, and as a folder."""
 
 import json
 from base64 import b64encode
@@ -95,5 +95,3 @@ class PaperLog:
             "director": None,
             "witnesses": [],
         }
-
-

@@ -1,4 +1,4 @@
-"""One table of tampering, for the command and for the page in the browser: what is changed, and what each must say.
+"""One table of tampering, for the command and for the page in the browser: what is changed, what each says.
 
     stage = Stage()
     for case in cases(stage): …  case.cose, case.proof, case.record_key, case.keys, case.handle, case.expect
@@ -31,7 +31,7 @@ class Case:
 
 
 class Stage:
-    """A small honest ledger: 12 receipts of one brick, its record key published, a gateway receipt, a checkpoint."""
+    """A small honest ledger: 12 receipts of one brick, its record key published, and a gateway receipt."""
 
     def __init__(self, seed=11):
         self.world = World(seed)
@@ -72,7 +72,10 @@ class Stage:
 
     def resigned(self, **more):
         """Receipt 4 with payload fields changed by a host that signs it anew: a lying host."""
-        fields = {**receipt.parse(self.coses[4]).fields, **{int(name[1:]): value for name, value in more.items()}}
+        fields = {
+            **receipt.parse(self.coses[4]).fields,
+            **{int(name[1:]): value for name, value in more.items()},
+        }
         return self.world.signed(cbor.encode(fields))
 
 
@@ -148,17 +151,30 @@ def cases(stage):
     # a lying host: everything signed, but not what the brick said
     forged = flip(public, public.index(record.Record(5, public, b"", b"").fields[15]))
     case("host signs a changed record", {"cose": stage.resigned(f1=forged)}, **not_made)
-    case("host signs another host's name", {"cose": stage.resigned(f3=b"otherhos")}, signed=("failed", "host-mismatch"), **lost)
+    case(
+        "host signs another host's name",
+        {"cose": stage.resigned(f3=b"otherhos")},
+        signed=("failed", "host-mismatch"),
+        **lost,
+    )
 
     # the link
-    case("another receipt's link", {"handle": stage.world.handle(stage.records[5])}, handle=("failed", "handle-wrong"))
+    case(
+        "another receipt's link",
+        {"handle": stage.world.handle(stage.records[5])},
+        handle=("failed", "handle-wrong"),
+    )
     case("no link", {"handle": None})
 
     # the proof
     broken = {"ledger": ("failed", "not-included"), "mac": ("unknown", "place-unknown")}
     case("no proof", {"proof": None}, ledger=("unknown", "no-proof"), mac=("unknown", "place-unknown"))
     case("proof hash", {"proof": _line(good.proof, 2, _swap)}, **broken)
-    case("proof hash missing", {"proof": _line(good.proof, 2, lambda line: "DROP").replace("DROP\n", "")}, **broken)
+    case(
+        "proof hash missing",
+        {"proof": _line(good.proof, 2, lambda line: "DROP").replace("DROP\n", "")},
+        **broken,
+    )
     case("proof index", {"proof": good.proof.replace("index 4\n", "index 5\n")}, **broken)
     case("proof of another receipt", {"proof": stage.log.proof(stage.indexes[5])}, **broken)
     garbled = {"ledger": ("failed", "proof-unreadable"), "mac": ("unknown", "place-unknown")}
@@ -183,31 +199,50 @@ def cases(stage):
     case("checkpoint signature", {"proof": forged_note}, **signature)
 
     # the keys
-    stranger = World(12).host
+    stranger = World(stage.world.seed + 1000).host
     keys = stage.log.keys(stranger)
     case("keys of another host", {"keys": keys}, signed=("failed", "unknown-key"))
     mixed = copy.deepcopy(stage.keys)
-    mixed["hosts"][0]["public"] = b64encode(stranger.public).decode()  # another key under the right name and kid
+    mixed["hosts"][0]["public"] = b64encode(
+        stranger.public
+    ).decode()  # another key under the right name and kid
     case("another key under the right kid", {"keys": mixed}, signed=("failed", "unknown-key"))
     unsigned = copy.deepcopy(stage.keys)
     unsigned["log"]["vkey"] = twin.signer.verifier.vkey
-    case("keys name another log key", {"keys": unsigned}, ledger=foreign["ledger"], mac=("failed", "record-key-unproved"))
+    case(
+        "keys name another log key",
+        {"keys": unsigned},
+        ledger=foreign["ledger"],
+        mac=("failed", "record-key-unproved"),
+    )
 
     # the published record key
     case("record key not given", {"record_key": None}, mac=("unknown", "not-published"))
     case("record key is something else", {"record_key": "hello\n"}, mac=("failed", "record-key-unreadable"))
-    case("record key without its entry", {"record_key": stage.log.proof(stage.disclosed_at)}, mac=("failed", "record-key-unreadable"))
+    case(
+        "record key without its entry",
+        {"record_key": stage.log.proof(stage.disclosed_at)},
+        mac=("failed", "record-key-unreadable"),
+    )
     entry = stage.log.entries[stage.disclosed_at]
     bent = stage.log.proof(stage.disclosed_at, extra=flip(entry, 20))
     case("record key changed", {"record_key": bent}, mac=("failed", "record-key-unproved"))
     elsewhere = PaperLog(stage.world.checkpoint_seed)
     elsewhere.entries = list(stage.log.entries)
     other_at = elsewhere.disclose(stage.world.bricks[1])
-    case("record key of another brick", {"record_key": elsewhere.record_key(other_at)}, mac=("failed", "record-key-other"))
+    case(
+        "record key of another brick",
+        {"record_key": elsewhere.record_key(other_at)},
+        mac=("failed", "record-key-other"),
+    )
     boast = PaperLog(stage.world.checkpoint_seed)
     boast.entries = list(stage.log.entries[: stage.disclosed_at])
     boast_at = boast.disclose(stage.brick, mac_key=stage.brick.mac_key, below=stage.disclosed_at + 5)
-    case("record key that claims the future", {"record_key": boast.record_key(boast_at)}, mac=("failed", "record-key-unproved"))
+    case(
+        "record key that claims the future",
+        {"record_key": boast.record_key(boast_at)},
+        mac=("failed", "record-key-unproved"),
+    )
     after = {"cose": stage.late, "handle": stage.late_handle, "proof": stage.log.proof(stage.late_at)}
     case("entry younger than the record key", after, mac=("failed", "after-publication"))
 
@@ -215,5 +250,3 @@ def cases(stage):
     lane = {"cose": stage.gateway, "handle": stage.gateway_handle, "proof": stage.log.proof(stage.gateway_at)}
     case("gateway lane", lane, mac=("unknown", "host-lane"))
     return made
-
-

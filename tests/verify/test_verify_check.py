@@ -1,4 +1,4 @@
-"""Receipts, honest and not, against `fleet.verify.check`: each kind of tampering gets its own verdict and code."""
+"""Receipts, honest and not, against `fleet.verify.check`: each tampering gets its own verdict and code."""
 
 import json
 

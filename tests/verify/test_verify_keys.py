@@ -40,4 +40,6 @@ def test_what_is_no_keys_file_is_refused_with_a_reason(change, words):
     file = json.loads(json.dumps(GOOD))
     changed = change(file)
     with pytest.raises(KeysError, match=words):
-        parse_keys(changed if isinstance(changed, str) and not changed.startswith("local") else json.dumps(file))
+        parse_keys(
+            changed if isinstance(changed, str) and not changed.startswith("local") else json.dumps(file)
+        )

@@ -1,4 +1,4 @@
-"""With a whole ledger at hand: reversals, findings, revoked keys, published record keys, and folders that lie."""
+"""With a whole ledger at hand: reversals, findings, revoked keys, published keys, and folders that lie."""
 
 import json
 
@@ -92,7 +92,9 @@ def test_a_refund_that_names_the_receipt_takes_it_back_from_another_brick(market
 def test_a_void_of_another_record_leaves_it_alone(market, tmp_path):
     market.log.receipts([market.world.receipt(market.world.record(KIND_VOID, market.brick, f20=1))])
     other = market.world.brick()
-    market.log.receipts([market.world.receipt(market.world.record(KIND_VOID, other, f20=market.records[2].seq))])
+    market.log.receipts(
+        [market.world.receipt(market.world.record(KIND_VOID, other, f20=market.records[2].seq))]
+    )
     market.log.receipts([market.world.receipt(market.world.record(KIND_DENY, market.brick, f20=3))])
     assert market.checks(tmp_path)["reversed"] == ("ok", "not-reversed")
 

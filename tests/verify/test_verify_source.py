@@ -1,4 +1,4 @@
-"""Whatever form people hand a receipt in: file, hex, base64, link. And what is none of these is said to be none."""
+"""Whatever form people hand a receipt in: file, hex, base64, link. What is none of these is told."""
 
 from base64 import b64encode, urlsafe_b64encode
 

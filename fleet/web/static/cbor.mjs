@@ -74,6 +74,7 @@ class Reader {
       case 5:
         return this.map(argument, depth);
       case 6:
+        if (argument === 2 || argument === 3) this.refuse("bignum");
         return new Tag(argument, this.item(depth - 1));
       default:
         if (argument === 20 || argument === 21) return argument === 21;

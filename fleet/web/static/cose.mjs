@@ -2,10 +2,12 @@
 
 import { FormatError, concat, text } from "./bytes.mjs";
 import { Tag, decode, encode } from "./cbor.mjs";
+import { receiptFields, recordFields } from "./form.mjs";
 
 export const ALG_ED25519 = -19; // RFC 9864
 export const ALG_EDDSA = -8; // RFC 9053, accepted from others
 
+const MAX_BYTES = 16384;
 const RECORD_DOMAIN = text("stallmark/record/1\0");
 const RECEIPT_DOMAIN = text("stallmark/receipt/1\0");
 
@@ -14,17 +16,16 @@ function need(condition, why) {
 }
 
 function bytes(value, length, what) {
-  need(value instanceof Uint8Array && (length === null || value.length === length), `${what} is not ${length ?? "some"} bytes`);
+  need(value instanceof Uint8Array && value.length === (length ?? value.length), `${what} is not bytes of its length`);
   return value;
 }
-
-const whole = (value) => typeof value === "number" && value >= 0;
 
 /**
  * A receipt's bytes taken apart; `fields` is the payload, `record` the brick's public part, both Maps with integer
  * keys. Throws FormatError where the form is not the one specified. Says nothing about the signature.
  */
 export function parseReceipt(cose) {
+  need(cose.length <= MAX_BYTES, "too large to be one");
   const tagged = decode(cose);
   need(tagged instanceof Tag && tagged.number === 18, "not a COSE_Sign1 (tag 18)");
   const parts = tagged.value;
@@ -39,18 +40,10 @@ export function parseReceipt(cose) {
   const alg = header.get(1);
   need(alg === ALG_ED25519 || alg === ALG_EDDSA, "algorithm is not Ed25519");
   const kid = bytes(header.get(4), 8, "key id");
-  const fields = decode(payload);
-  need(fields instanceof Map && fields.get(0) === 1, "payload is not version 1");
-  const publicPart = bytes(fields.get(1), null, "public part");
-  const mac = bytes(fields.get(2), 16, "record MAC");
-  bytes(fields.get(3), 8, "host");
-  need(whole(fields.get(4)), "host sequence is not a number");
-  if (fields.has(11)) bytes(fields.get(11), 16, "holder");
-  const record = decode(publicPart);
-  need(record instanceof Map, "public part is not a map");
-  bytes(record.get(1), 8, "brick");
-  for (const key of [0, 2, 3, 10]) need(whole(record.get(key)), `record field ${key} is not a number`);
-  return { protectedBytes, payload, signature, alg, kid, fields, publicPart, mac, record };
+  const fields = receiptFields(decode(payload));
+  const publicPart = fields.get(1);
+  const record = recordFields(decode(publicPart));
+  return { protectedBytes, payload, signature, alg, kid, fields, publicPart, mac: fields.get(2), record };
 }
 
 /** The bytes under the signature: Sig_structure of RFC 9052 §4.4 with empty external data. */

@@ -1,34 +1,30 @@
 // The stall as it happens: server-sent events for the feed, a summary every few seconds, ages that count on.
 
 import { age, fill, localise, utc } from "./when.mjs";
-import { money } from "./words.mjs";
+import { beside, capital, money, tone } from "./words.mjs";
 
 const FEED = 40; // entries kept on the page
 const SUMMARY_MS = 4000;
 const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
 
 const by = (id) => document.getElementById(id);
-const LOOK = { granted: "good", "nothing this time": "calm", "ask at the stall": "warn" };
-const KIND_LOOK = { void: "bad", refund: "bad" };
 
 let ahead = 0; // market clock minus this device's clock, ms
 let failures = 0;
 let stream = null;
 
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
-
-function icon(svg, tone) {
-  svg.querySelector("use").setAttribute("href", `#i-${tone}`);
+function icon(svg, name) {
+  svg.querySelector("use").setAttribute("href", `#i-${name}`);
 }
 
 /** The state line: live, reconnecting or not connected, each with its own shape. */
-function state(tone, shape, words) {
+function state(colour, shape, words) {
   const line = by("state");
-  line.className = `state is-${tone}`;
+  line.className = `state is-${colour}`;
   icon(line.querySelector("svg"), shape);
   const word = line.querySelector(".word");
   if (word.textContent !== words) word.textContent = words;
-  line.dataset.state = tone;
+  line.dataset.state = colour;
 }
 
 /** One receipt into the feed, newest first, each index once. */
@@ -36,12 +32,13 @@ function add(one) {
   const feed = by("feed");
   if (feed.querySelector(`[data-index="${one.index}"]`)) return;
   const item = by("row").content.cloneNode(true).firstElementChild;
-  const tone = LOOK[one.outcome] ?? KIND_LOOK[one.kind] ?? "calm";
+  const look = tone(one.outcome, one.kind);
   item.dataset.index = one.index;
-  item.querySelector(".shape").classList.add(`is-${tone}`);
-  icon(item.querySelector("svg"), tone);
-  item.querySelector(".what").textContent = capital(one.outcome || one.kind);
-  item.querySelector(".sentence").textContent = one.sentence;
+  item.querySelector(".shape").classList.add(`is-${look}`);
+  icon(item.querySelector("svg"), look);
+  const what = capital(one.outcome || one.kind);
+  item.querySelector(".what").textContent = what;
+  item.querySelector(".sentence").textContent = beside(what, one.sentence);
   item.querySelector(".who").textContent = `brick ${one.brick.slice(0, 4)}…, record ${one.seq}`;
   fill(item.querySelector("time"), one.market_ms);
   const older = [...feed.children].find((other) => Number(other.dataset.index) < one.index);

@@ -10,10 +10,12 @@ import "./when.mjs";
 const place = document.getElementById("verification");
 const handle = place.dataset.handle;
 
-/** The bytes at `path`, or null where there is nothing yet (404). Anything else is an error. */
-async function fetchBytes(path) {
+const YOUNG_MS = 3000; // a receipt without its proof: how often to ask for it
+
+/** The bytes at `path`, or null where the page was told that there are none yet. */
+async function fetchBytes(path, there = true) {
+  if (!there) return null;
   const answer = await fetch(path, { cache: "no-store" });
-  if (answer.status === 404) return null;
   if (!answer.ok) throw new Error(`the server answered ${answer.status} for ${path}`);
   return new Uint8Array(await answer.arrayBuffer());
 }
@@ -23,9 +25,13 @@ const utf8 = (bytes) => bytes && new TextDecoder("utf-8", { ignoreBOM: true }).d
 async function check() {
   const query = new URLSearchParams(location.search);
   const crypto = await chooseCrypto(query.get("crypto"));
-  const [served, proof, recordKey, keysFile] = await Promise.all(
-    [`/r/${handle}.cose`, `/r/${handle}.tlog-proof`, `/r/${handle}.record-key`, "/keys.json"].map(fetchBytes),
-  );
+  const [served, proof, recordKey, reversal, keysFile] = await Promise.all([
+    fetchBytes(`/r/${handle}.cose`),
+    fetchBytes(`/r/${handle}.tlog-proof`, "proof" in place.dataset),
+    fetchBytes(`/r/${handle}.record-key`, "recordKey" in place.dataset),
+    fetchBytes(`/r/${handle}.reversal`, "reversed" in place.dataset),
+    fetchBytes("/keys.json"),
+  ]);
   const cose = location.hash.startsWith("#r=") ? fromBase64url(location.hash.slice(3)) : served;
   const keys = await parseKeys(utf8(keysFile), crypto.sha256);
   const { checks } = await verifyReceipt({
@@ -34,6 +40,7 @@ async function check() {
     handle: fromBase32(handle),
     proof: utf8(proof),
     recordKey: utf8(recordKey),
+    reversal,
     crypto,
   });
   show(checks, crypto);
@@ -60,4 +67,15 @@ function offerLink(cose) {
   });
 }
 
+/** A receipt younger than the last checkpoint has no proof yet: look for it, then show the page anew. */
+function awaitProof() {
+  const timer = setInterval(async () => {
+    const answer = await fetch(`/r/${handle}.tlog-proof`, { cache: "no-store" }).catch(() => null);
+    if (!answer?.ok) return;
+    clearInterval(timer);
+    location.reload();
+  }, YOUNG_MS);
+}
+
+if (!("proof" in place.dataset)) awaitProof();
 check().catch((error) => total("unknown", `It could not be checked: ${error.message}. Reload to try again.`));

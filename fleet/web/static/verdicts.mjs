@@ -9,11 +9,29 @@ const WORDS = {
 };
 
 const MEANS = {
-  signed: "Nobody has changed a byte since the host at the stall signed it.",
-  handle: "The secret in the link and the receipt belong together.",
-  mac: "The brick at the stall made the decision itself; the host cannot invent one.",
-  ledger: "It stands in a public list that only grows; taking it out or changing it would show.",
-  reversed: "No void or refund takes it back later. Read the whole ledger to know: stallmark verify --ledger.",
+  signed: {
+    ok: "Nobody has changed a byte since the host at the stall signed it.",
+    failed: "Somebody changed it, or it never came from the stall: believe nothing that it says.",
+  },
+  handle: {
+    ok: "The secret in the link and the receipt belong together.",
+    failed: "Somebody put another receipt under this link.",
+    unknown: "",
+  },
+  mac: {
+    ok: "The brick at the stall decided this itself; a host cannot invent it.",
+    failed: "The host may have invented it: take it to the hub.",
+    unknown: "Until that can be shown, the host's word stands for the brick's.",
+  },
+  ledger: {
+    ok: "It stands in a public list that only grows: taking it out or changing it would show.",
+    failed: "The proof is for something else, or somebody rewrote history: take it to the hub.",
+    unknown: "Until it is there, it could still be left out.",
+  },
+  reversed: {
+    failed: "It was good when it was made, and it is worth nothing any more.",
+    unknown: "To know, take the whole ledger and run: stallmark verify --ledger.",
+  },
 };
 
 const LOOK = {
@@ -42,7 +60,7 @@ export function show(checks, crypto) {
       item.querySelector(".word").textContent = WORDS[check];
       item.querySelector(".verdict").textContent = look.word;
       item.querySelector(".say").textContent = say;
-      item.querySelector(".means").textContent = MEANS[check];
+      item.querySelector(".means").textContent = MEANS[check][verdict] ?? "";
       return item;
     }),
   );
@@ -51,7 +69,7 @@ export function show(checks, crypto) {
   const tail = open ? `; ${open} not known yet` : "";
   total(
     failed ? "failed" : "ok",
-    failed ? `Do not trust this receipt: ${failed} of ${checks.length} checks failed${tail}.` : `Nothing failed${tail}.`,
+    failed ? `Do not rely on this receipt: ${failed} of ${checks.length} checks failed${tail}.` : `Nothing failed${tail}.`,
   );
   document.getElementById("crypto").textContent =
     crypto.name === "webcrypto"
@@ -64,7 +82,7 @@ export function show(checks, crypto) {
 export function total(verdict, sentence) {
   const line = document.getElementById("total");
   const look = LOOK[verdict];
-  line.className = `total ${look.tone} notice`;
+  line.className = `total ${look.tone}`;
   line.textContent = sentence;
   document.getElementById("verification").dataset.verdict = verdict;
 }

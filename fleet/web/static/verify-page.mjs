@@ -101,7 +101,8 @@ function tell(receipt) {
     data.append(value);
     facts.append(term, data);
   }
-  return by("said").replaceChildren(chip, headline, facts);
+  const sentence = Object.assign(document.createElement("p"), { className: "why", textContent: words.why });
+  return by("said").replaceChildren(chip, headline, sentence, facts);
 }
 
 by("go").addEventListener("click", check);

@@ -17,6 +17,7 @@ import {
 } from "./tlog.mjs";
 
 const FLAG_GATEWAY = 2;
+const REVERSING = new Map([[5, "void"], [6, "refund"]]);
 
 const ok = (check, code, say) => ({ check, verdict: "ok", code, say });
 const failed = (check, code, say) => ({ check, verdict: "failed", code, say });
@@ -26,13 +27,14 @@ const unknown = (check, code, say) => ({ check, verdict: "unknown", code, say })
  * Check one receipt.
  *
  * cose: its bytes · keys: of parseKeys · handle: the 16 bytes of its link, or null · proof: text of its .tlog-proof, or
- * null · recordKey: text of the published record key's .tlog-proof, with the entry as its extra data, or null · crypto:
- * of chooseCrypto.
+ * null · recordKey: text of the published record key's .tlog-proof, with the entry as its extra data, or null · reversal: bytes
+ * of a later receipt that is said to take this one back, or null · crypto: of chooseCrypto.
  *
  * Answers {receipt (of parseReceipt, or null), short (receipt16 in hex), place ({index, size} or null), checks}.
  * Does not throw on bad input: what cannot be read is a failed check.
  */
-export async function verifyReceipt({ cose, keys, handle = null, proof = null, recordKey = null, crypto }) {
+export async function verifyReceipt(given) {
+  const { cose, keys, handle = null, proof = null, recordKey = null, reversal = null, crypto } = given;
   const short = hex((await crypto.sha256(underShortName(cose))).subarray(0, 16));
   let receipt = null;
   let trouble = "";
@@ -46,7 +48,7 @@ export async function verifyReceipt({ cose, keys, handle = null, proof = null, r
   if (handle) checks.push(await checkHandle(receipt, handle, crypto));
   checks.push(await checkMac(receipt, ledger, recordKey, keys, crypto));
   checks.push(ledger.result);
-  checks.push(unknown("reversed", "no-ledger", "Only the whole ledger can show whether a later entry takes this receipt back."));
+  checks.push(await checkReversed(receipt, short, reversal, keys, crypto));
   return { receipt, short, place: ledger.place, checks };
 }
 
@@ -127,12 +129,31 @@ async function checkMac(receipt, ledger, recordKey, keys, crypto) {
     return failed("mac", "mac-wrong", "The published record key does not give this MAC: the brick did not make this record.");
   }
   if (!ledger.place) {
-    return unknown("mac", "place-unknown", "The MAC fits the published key, but it counts only for entries proven older than the publication.");
+    return unknown("mac", "place-unknown", "The MAC fits the published key, but counts only for entries proven older than the publication.");
   }
   if (ledger.place.index >= published.size) {
     return failed("mac", "after-publication", "The entry is not older than the publication of the key: anybody could have made this MAC.");
   }
   return ok("mac", "brick-made", `The brick ${hex(published.brick)} made this record: its MAC fits the key of epoch ${epoch}, published later.`);
+}
+
+/** A later receipt, signed by a known host, that takes this one back proves it; that there is none, only the ledger. */
+async function checkReversed(receipt, short, reversal, keys, crypto) {
+  const open = unknown("reversed", "no-ledger", "Only the whole ledger can show whether a later entry takes this receipt back.");
+  if (!receipt || !reversal) return open;
+  let later;
+  try {
+    later = parseReceipt(reversal);
+  } catch {
+    return open;
+  }
+  const kind = REVERSING.get(later.record.get(10));
+  const named = later.fields.has(18) && hex(later.fields.get(18)) === short;
+  const sameBrick = equal(later.record.get(1), receipt.record.get(1));
+  const meant = named || (sameBrick && later.record.get(20) === receipt.record.get(2));
+  if (!kind || !meant || (await checkSigned(later, "", keys, crypto)).verdict !== "ok") return open;
+  const host = keys.hosts.find((one) => one.kid === hex(later.kid));
+  return failed("reversed", "reversed", `Taken back by a ${kind} that ${host.name} signed later.`);
 }
 
 /** `{brick, epoch, key, size, payload}` of a record-key disclosure (leaf 6) that rides in its own proof, or null. */

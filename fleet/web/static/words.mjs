@@ -1,6 +1,8 @@
-// What a receipt says, in words, for receipts that no server has described: the same headline as on its own page.
+// What a receipt says, in words, where no server has said it: as stallmark.explain puts it without the rules at hand.
 
 import { hex } from "./bytes.mjs";
+
+const NEWER = "newer than this program";
 
 const KINDS = new Map([
   [0, "start"], [1, "grant"], [2, "deny"], [3, "ghost"], [4, "redeem"], [5, "void"], [6, "refund"], [8, "heartbeat"],
@@ -9,58 +11,163 @@ const KINDS = new Map([
 ]);
 
 // The customer's words. A control arm (ghost) is never shown as a refusal.
-const OUTCOMES = new Map([[1, "granted"], [2, "nothing this time"], [3, "nothing this time"], [14, "ask at the stall"]]);
-export const TONES = new Map([[1, "good"], [2, "calm"], [3, "calm"], [14, "warn"], [5, "bad"], [6, "bad"]]);
+const OUTCOMES = new Map([
+  [1, "granted"], [4, "granted"], [2, "nothing this time"], [3, "nothing this time"], [12, "nothing this time"],
+  [14, "ask at the stall"],
+]);
 
-// ISO 4217 currencies whose minor unit is not a hundredth.
-const DECIMALS = { BHD: 3, CLP: 0, ISK: 0, JPY: 0, JOD: 3, KRW: 0, KWD: 3, OMR: 3, TND: 3, VND: 0 };
+const TONES = { granted: "good", "nothing this time": "calm", "ask at the stall": "warn", void: "bad", refund: "bad" };
 
-const newer = (number) => `newer than this program (${number})`;
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
+const GRANTS = new Map([
+  [6, "upgrade"], [7, "tip match"], [8, "tokens"], [9, "voucher"], [10, "unlock"], [11, "donation"], [12, "split"],
+]);
+
+const REASONS = new Map([
+  [1, "granted"],
+  [2, "not enough yet"],
+  [4, "this stall's share of the budget is used up"],
+  [5, "this stall's share of the stock is used up"],
+  [8, "there is no bonus for this kind of event"],
+  [9, "the time of day is not known yet"],
+  [10, "the data are too old"],
+  [11, "the journal is full until the host has fetched its records"],
+  [12, "this visit is in the comparison group"],
+  [13, "no rules are installed yet"],
+  [14, "the campaign is halted"],
+  [15, "this brick has not received its share of the budget or stock yet"],
+  [16, "more different people came than this brick can tell apart"],
+  [17, "the limit for deciding alone is reached"],
+  [18, "the stall has to answer this"],
+  [19, "the basket is too small"],
+  [20, "a condition of the offer is not met"],
+  [21, "the condition was reached before"],
+  [22, "the rules have expired"],
+]);
+
+// ISO 4217 minor units where they are not 2
+const NO_PLACES = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" ");
+const THREE_PLACES = "BHD IQD JOD KWD LYD OMR TND".split(" ");
+
+/** How shape and colour show an outcome (or, where it has none, a kind): "good", "calm", "warn" or "bad". */
+export function tone(outcome, kind) {
+  return TONES[outcome] ?? TONES[kind] ?? "calm";
+}
+
+export function capital(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) : text;
+}
+
+/** What a sentence says beyond the headline above it, as fleet.verify.describe.beside has it. */
+export function beside(headline, said) {
+  const colon = said.indexOf(": ");
+  if (colon < 0) return said === `${headline}.` || said === headline ? "" : said;
+  const rest = capital(said.slice(colon + 2));
+  if (!said.startsWith(`${headline}: `) && !rest.startsWith(headline)) return said;
+  const more = (rest.startsWith(headline) ? rest.slice(headline.length) : rest).replace(/^[, ]+/, "");
+  return more === "." ? "" : capital(more);
+}
+
+function decimal(number, places) {
+  const sign = number < 0 ? "-" : "";
+  const digits = String(number).replace("-", "").padStart(places + 1, "0");
+  return sign + (places ? `${digits.slice(0, -places)}.${digits.slice(-places)}` : digits);
+}
 
 /** Minor units with their currency: "1.50 EUR". */
 export function money(minor, currency) {
-  const places = DECIMALS[currency] ?? 2;
-  const amount = BigInt(minor);
-  const digits = String(amount < 0n ? -amount : amount).padStart(places + 1, "0");
-  const text = places ? `${digits.slice(0, -places)}.${digits.slice(-places)}` : digits;
-  return `${amount < 0n ? "-" : ""}${text}${currency ? ` ${currency}` : ""}`;
+  if (currency === undefined || currency === null) return `${minor} minor units`;
+  const places = NO_PLACES.includes(currency) ? 0 : THREE_PLACES.includes(currency) ? 3 : 2;
+  return `${decimal(minor, places)} ${currency}`;
 }
 
 function percent(bps) {
-  const rest = bps % 100;
-  const whole = (bps - rest) / 100;
-  return rest ? `${whole}.${String(rest).padStart(2, "0").replace(/0+$/, "")} %` : `${whole} %`;
+  return `${decimal(bps, 2).replace(/0+$/, "").replace(/\.$/, "")} %`;
 }
 
-function grant([type, amount, minor], currency) {
-  const count = amount ?? 0;
-  const cash = minor ? money(minor, currency) : "";
-  const worth = cash ? ` (${cash})` : "";
-  switch (type) {
-    case 1: return `${percent(count)} off, now${worth}`;
-    case 2: return `${cash} off, now`;
-    case 3: return `${percent(count)} off the next visit${worth}`;
-    case 4: return `${cash} off the next visit`;
-    case 5: return count <= 1 ? "a free sample" : `${count} free samples`;
-    case 6: return "an upgrade";
-    case 7: return `the tip is matched${worth}`;
-    case 8: return count === 1 ? "1 loyalty token" : `${count} loyalty tokens`;
-    case 9: return count <= 1 ? "a voucher" : `${count} vouchers`;
-    case 10: return "something unlocked";
-    case 11: return `a donation${worth}`;
-    case 12: return `a share for others${worth}`;
-    default: return newer(type);
+function grant([kind, size, minor], currency) {
+  const cost = minor ? money(minor, currency) : "";
+  const share = size === null ? "" : percent(size);
+  const most = cost ? `, at most ${cost}` : "";
+  if (kind === 1) return `${share} off now${most}`;
+  if (kind === 2) return `${cost || "a credit"} off now`;
+  if (kind === 3) return `${share} off the next visit${most}`;
+  if (kind === 4) return `${cost || "a credit"} off the next visit`;
+  if (kind === 5) return size === null || size === 1 ? "a sample" : `${size} samples`;
+  if (GRANTS.has(kind)) return GRANTS.get(kind) + (cost ? `, worth ${cost}` : "");
+  return `a bonus of kind ${kind} (${NEWER})`;
+}
+
+function grants(record) {
+  const list = record.get(12) ?? [];
+  return list.length ? list.map((one) => grant(one, record.get(23))).join(" and ") : "no value stated";
+}
+
+const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+
+/** A span as people say it, rounded up: "40 seconds", "14 minutes", "2 hours". */
+export function duration(ms) {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 60) return count(seconds, "second");
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 120) return count(minutes, "minute");
+  const hours = Math.ceil(minutes / 60);
+  return hours < 48 ? count(hours, "hour") : count(Math.ceil(hours / 24), "day");
+}
+
+function reason(record) {
+  const [code, , , , have, need, , near] = record.get(14) ?? [];
+  const known = (value) => value !== undefined && value !== null;
+  if (code === 2 && known(near)) return near === 1 ? "1 more person is needed" : `${near} more people are needed`;
+  if (code === 3) {
+    return known(need) && need > 1
+      ? `this person already had it ${have} times, and ${need} are allowed`
+      : "this person already had it";
   }
+  if (code === 7) {
+    if (!known(have) || have === 0) return "this phone or card does not let itself be told apart from others";
+    if (known(need) && need <= 3) return `this ${have === 1 ? "code" : "tag"} was not issued by the market`;
+    return "this kind of tag or code does not qualify";
+  }
+  if (code === 19 && known(near)) return `${money(near, record.get(23))} more in the basket would do`;
+  if (code === 6) return `it is not on now${known(near) ? `; it begins in ${duration(near * 1000)}` : ""}`;
+  if (!known(code)) return "no reason was recorded";
+  return REASONS.get(code) ?? `reason ${code} is ${NEWER}`;
 }
 
-/** `{outcome, tone, headline, at, facts: [[name, value]]}` of a receipt as parseReceipt gives it. */
+function collective(times) {
+  const often = times === 1 ? "once more" : `${times ?? "several"} times`;
+  return `Nothing this time: the same again ${often} within a minute.`;
+}
+
+const OTHERS = new Map([
+  [0, "The brick's first record."],
+  [4, "Granted: a voucher was redeemed."],
+  [5, "An earlier grant was made void."],
+  [6, "An earlier grant was refunded."],
+]);
+
+/** One or two plain sentences for a customer's record; records of other kinds are named by their kind. */
+export function sentence(record) {
+  const kind = record.get(10);
+  let words = OTHERS.get(kind);
+  if (kind === 1) words = `Granted: ${grants(record)}.`;
+  else if (kind === 2) words = `Nothing this time: ${reason(record)}.`;
+  else if (kind === 14) words = `Ask at the stall: ${reason(record)}.`;
+  else if (kind === 3) words = "Nothing this time: this visit is in the comparison group.";
+  else if (kind === 12) words = collective(record.get(24)?.[0]);
+  words ??= KINDS.has(kind) ? `A record of the kind ${KINDS.get(kind)}.` : `A record of kind ${kind}, ${NEWER}.`;
+  const flags = record.get(0);
+  if (flags & 1) words = `Training: ${words}`;
+  return flags & 8 ? `Trial run, nothing given: ${words}` : words;
+}
+
+/** `{outcome, tone, headline, sentence, at (ms), facts: [[name, value]]}` of a receipt as parseReceipt gives it. */
 export function describe({ fields, record }) {
   const kind = record.get(10);
   const outcome = OUTCOMES.get(kind) ?? "";
-  const grants = (record.get(12) ?? []).map((one) => grant(one, record.get(23)));
-  const word = KINDS.get(kind) ?? newer(kind);
-  const headline = capital(kind === 1 && grants.length ? grants.join(" and ") : outcome || word);
+  const word = KINDS.get(kind) ?? `${NEWER} (${kind})`;
+  const granted = kind === 1 && record.get(12)?.length ? grants(record) : "";
+  const headline = capital(granted || outcome || word);
   const byBrick = fields.get(8) === 1 && record.get(5) !== null;
   const facts = [
     ["Brick", `${hex(record.get(1))}, record ${record.get(2)}`],
@@ -69,8 +176,10 @@ export function describe({ fields, record }) {
   if (fields.has(10)) facts.push(["Terms", hex(fields.get(10))]);
   return {
     outcome: outcome || word,
-    tone: TONES.get(kind) ?? "calm",
+    tone: tone(outcome, word),
     headline,
+    sentence: sentence(record),
+    why: beside(headline, sentence(record)),
     at: Number(byBrick ? record.get(5) : fields.get(6)),
     facts,
   };

@@ -1,0 +1,86 @@
+"""The table of tampering again, in Chromium: verdicts as the command gives them, with either cryptography."""
+
+import json
+
+import pytest
+
+from fleet.verify.check import verify
+from fleet.verify.keys import parse_keys
+from tests.verify.tampering import Stage, cases
+
+pytestmark = pytest.mark.browser
+
+STAGE = Stage(seed=12)
+CASES = cases(STAGE)
+
+
+@pytest.fixture(scope="module")
+def answers(browser, port):
+    """{crypto: [{check: [verdict, code, say]} per case]}, by the page's own modules."""
+    page = browser.page()
+    page.open(f"http://localhost:{port}/static/latest/mark.svg")
+    page.wait("document.readyState === 'complete'")
+    data = [
+        {
+            "cose": case.cose.hex(),
+            "keys": case.keys,
+            "handle": None if case.handle is None else case.handle.hex(),
+            "proof": case.proof,
+            "recordKey": case.record_key,
+        }
+        for case in CASES
+    ]
+    found = page.do(
+        f"""(async () => {{
+        const data = {json.dumps(data)}; const out = {{}};
+        const [{{ fromHex }}, {{ own, web }}, {{ parseKeys }}, {{ verifyReceipt }}] = await Promise.all(
+          ['bytes', 'crypto', 'keys', 'verify'].map((name) => import(`/static/latest/${{name}}.mjs`)));
+        for (const crypto of [own, web]) {{
+          out[crypto.name] = [];
+          for (const one of data) {{
+            const keys = await parseKeys(one.keys, crypto.sha256);
+            const handle = one.handle && fromHex(one.handle);
+            const cose = fromHex(one.cose);
+            const {{ checks }} = await verifyReceipt({{ ...one, cose, handle, keys, crypto }});
+            const pairs = checks.map((c) => [c.check, [c.verdict, c.code, c.say]]);
+            out[crypto.name].push(Object.fromEntries(pairs));
+          }}
+        }}
+        return out; }})()"""
+    )
+    page.close()
+    return found
+
+
+def test_the_table_is_not_empty():
+    assert len(CASES) > 35
+
+
+@pytest.mark.parametrize("crypto", ["own", "webcrypto"])
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.name for case in CASES])
+def test_page_and_command_agree_on_each_tampering(answers, crypto, number):
+    case = CASES[number]
+    found = {check: (verdict, code) for check, (verdict, code, _) in answers[crypto][number].items()}
+    assert found == case.expect
+    report = verify(
+        case.cose,
+        parse_keys(json.dumps(case.keys)),
+        handle=case.handle,
+        proof=None if case.proof is None else case.proof.encode(),
+        record_key=None if case.record_key is None else case.record_key.encode(),
+    )
+    assert found == {one.check: (one.verdict, one.code) for one in report.checks}
+
+
+def test_both_say_the_same_sentence_where_nothing_is_damaged(answers):
+    case = CASES[0]
+    report = verify(
+        case.cose,
+        parse_keys(json.dumps(case.keys)),
+        handle=case.handle,
+        proof=case.proof.encode(),
+        record_key=case.record_key.encode(),
+    )
+    assert {check: say for check, (_, _, say) in answers["own"][0].items()} == {
+        one.check: one.say for one in report.checks
+    }
