@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import signal
 import struct
 import time
 from collections.abc import Callable
@@ -172,8 +173,7 @@ class BrickProcess:
         """The pin line X came: operation, offset, bytes done."""
         self.last_cut = Cut(words[0], int(words[1]), int(words[2]))
         self._wanted = False
-        if self._process and self.running:
-            self._process.kill()
+        self._kill()
         if self._torn and not self._torn.done():
             self._torn.set_result(self.last_cut)
 
@@ -184,13 +184,17 @@ class BrickProcess:
         finally:
             os.close(handle)
 
+    def _kill(self) -> None:
+        """SIGKILL without Popen.send_signal, whose poll would take the exit code from asyncio's watcher."""
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+
     async def _finish(self) -> None:
         process = self._process
         if process is None:
             return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        self._kill()
         await process.wait()
         if self._watchdog:
             self._watchdog.cancel()
@@ -213,8 +217,7 @@ class BrickProcess:
                     break
         if crashed:
             self.crash = recent[recent.find(b"Traceback") :].decode("utf-8", "replace").strip()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            self._kill()
         code = await process.wait()
         if self._wanted and self.crash is None:
             self.crash = f"ended by itself with code {code}: {self._last_words()}"
@@ -234,8 +237,7 @@ class BrickProcess:
             await asyncio.sleep(1)
             if self._fed_at is not None and time.monotonic() - self._fed_at > WATCHDOG_SECONDS:
                 self.crash = f"did not feed its watchdog for {WATCHDOG_SECONDS:.0f} s"
-                if self._process and self._process.returncode is None:
-                    self._process.kill()
+                self._kill()
                 return
 
     def _last_words(self) -> str:

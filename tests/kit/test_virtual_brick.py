@@ -198,7 +198,7 @@ def test_a_traceback_fails_fast(tmp_path: Path) -> None:
         await until(lambda: brick.process.crash is not None)
         with pytest.raises(BrickCrashed, match="ValueError: as ordered"):
             await brick.tap(tags.ntag215(UID))
-        assert not brick.powered
+        await until(lambda: not brick.powered)
 
     on_a_brick(tmp_path, scene)
 
