@@ -28,6 +28,7 @@ SEEDS = {
     "bundle.split": ("bundle.json",),
     "cobs.decode": ("cobs.json", "frame.json"),
     "event.decode": ("event.json",),
+    "expr.condition": ("ruleset.json",),
     "frame.Reader": ("frame.json", "link.json"),
     "keystore.load": ("provision.json",),
     "leaf.parse": ("leaf.json",),
@@ -39,7 +40,7 @@ SEEDS = {
     "record.parse": ("record.json", "journal.json"),
     "record.parse with its CRC put right": ("record.json", "journal.json"),
     "rights.decode_slice": ("rights.json",),
-    "rules.Ruleset": ("rules.json", "bundle.json"),
+    "rules.Ruleset": ("ruleset.json", "bundle.json"),
     "token.find_issued": ("token.json",),
     "token.from_text": ("token.json",),
 }
