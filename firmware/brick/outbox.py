@@ -25,10 +25,11 @@ class Outbox:
         self._go_to(self._host + 1)
 
     def resend(self, value):
-        """Message 34: the host missed a record. Raises FormatError."""
+        """Message 34: the host missed a record. Only ever goes back. Raises FormatError."""
         form.fields(value, "resend", (0,))
         seq = form.uint(value[0], "resend seq (0)", form.U32)
-        self._go_to(min(max(seq, self._journal.oldest_seq), self._journal.next_seq))
+        if seq < self._cursor:
+            self._go_to(max(seq, self._journal.oldest_seq))
 
     def _go_to(self, seq):
         self._cursor = seq

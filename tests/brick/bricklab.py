@@ -101,7 +101,11 @@ class Host:
         self.acknowledge = True
         self.bundle: bytes | None = None
         self.greeting: list[tuple[int, Any]] = []
-        self.changed = asyncio.Event()
+        self.silent = False  # neither hears nor speaks
+        self.withhold_after: int | None = None  # chunks from this offset on are not handed out
+        self.wanted: list[int] = []
+        self.keep_frames = False
+        self.kept: list[bytes] = []
         self._since = time.monotonic()
         self._queue: list[tuple[int, Any]] = []
         self._reader = frame.Reader()
@@ -141,11 +145,12 @@ class Host:
 
     def feed(self, data: bytes) -> None:
         """Bytes from the brick."""
+        if self.silent:
+            return
         for kind, body in self._reader.feed(data):
             for happened in self._link.receive(kind, body, self.now()):
                 self._take(happened)
         self.pump()
-        self.changed.set()
 
     def _take(self, happened: tuple) -> None:
         match happened:
@@ -172,11 +177,11 @@ class Host:
         wall = self.wall_ms + int((time.monotonic() - self._since) * 1000) + offset_ms
         self.send(reg.MSG_CLOCK, {0: wall, 1: 2, 2: 20})
 
-    def offer(self, data: bytes) -> None:
-        """Offers a bundle and hands out its chunks."""
+    def offer(self, data: bytes, length: int | None = None, digest: bytes | None = None) -> None:
+        """Offers a bundle and hands out its chunks; `length`, `digest`: a lie in the offer."""
         self.bundle = data
-        envelope, _ = bundle.split(data)
-        self.send(reg.MSG_OFFER, {0: sha256(envelope)[:8], 1: len(data), 2: reg.ARTEFACT_RULESET})
+        digest8 = digest or sha256(bundle.split(data)[0])[:8]
+        self.send(reg.MSG_OFFER, {0: digest8, 1: length or len(data), 2: reg.ARTEFACT_RULESET})
 
     def ledger_mark(self, seq: int, tag: bytes | None = None) -> None:
         """The controller's mark for everything up to `seq`."""
@@ -190,11 +195,24 @@ class Host:
 
     def pump(self) -> None:
         """Writes whatever is due."""
+        if self.silent:
+            return
         while self._queue and self._link.room:
             kind, value = self._queue.pop(0)
             self._link.send(kind, value, now_ms=self.now())
         for data in self._link.poll(self.now()):
+            if self.keep_frames:
+                self.kept.append(data)
             self.write(data)
+
+    def raw(self, data: bytes) -> None:
+        """Writes bytes past the link."""
+        self.write(data)
+
+    @property
+    def refused(self) -> bool:
+        """True where a brick's handshake did not fit."""
+        return bool(self._link.bad_handshakes)
 
     def _message(self, kind: int, value: Any) -> None:
         if kind == reg.MSG_RECORD:
@@ -206,6 +224,9 @@ class Host:
         elif kind == reg.MSG_CHUNK_WANTED:
             data = self.bundle or b""
             offset = value[1]
+            self.wanted.append(offset)
+            if self.withhold_after is not None and offset >= self.withhold_after:
+                return
             self._queue.append((reg.MSG_CHUNK, {0: value[0], 1: offset, 2: data[offset : offset + 256]}))
         else:
             self.answers.append((kind, value))
