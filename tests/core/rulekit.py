@@ -57,7 +57,7 @@ def tap(person, at=0, trust=3, type=1, quality=QUALITY_HOST, **other):
     wall = None if quality == 0 else START + at
     who = None if person is None else subject(person)
     return event.make(
-        type=type, trust=trust, subject=who, wall_ms=wall, uptime_ms=at, quality=quality, spread_ms=40,
+        type=type, trust=trust, subject=who, wall_ms=wall, uptime_ms=HOUR + at, quality=quality, spread_ms=40,
         nonce=bytes(8), **other
     )  # fmt: skip
 

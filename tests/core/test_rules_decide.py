@@ -62,6 +62,7 @@ def test_people_after_the_first_hour_do_not_count():
     decision = brick.tap(20, at=HOUR)
     assert decision.kind == DENY
     assert decision.why == [reg.REASON_CONDITION, 0, 0, 0, 20, 21], "no longer near: the hour is over"
+    assert brick.tap(21, at=HOUR).why[4] == 20 and brick.tap(22, at=HOUR + 1).why[4] == 20
 
 
 def test_the_last_millisecond_of_the_hour_counts():
@@ -147,6 +148,8 @@ def test_two_slices_together_cover_one_need_by_expiry_then_id():
     assert second.rights == [[3, 50], [1, 450]] and second.opens == [1]
     assert brick.tap(2).why[:1] == [reg.REASON_BUDGET_USED_UP]
     assert brick.state.slices_left() == [[1, 150], [3, 0], [4, 150], [9, 0]]
+    brick.slice(2, "surprise-15", 1, 350, expires=START + 5 * HOUR)
+    assert brick.tap(3).rights == [[4, 150], [2, 350]], "together exactly enough"
 
 
 def test_a_clock_that_is_not_set_follows_the_offline_policy():

@@ -72,6 +72,8 @@ def test_a_sum_carried_forward_stands_for_what_is_erased_before_it():
     brick.restart()
     brick.slice(1, "welcome-sample", 2, 15)
     assert brick.state.slices_left() == [[1, 10]], "the whole journal gives the same"
+    brick.write({10: reg.KIND_RIGHTS, 13: [[1, 2]]})
+    assert brick.state.slices_left() == [[1, 10]], "what was spent never becomes less"
 
 
 def test_carrying_is_cut_to_what_fits_a_record():
@@ -167,6 +169,16 @@ def test_people_of_ended_slots_make_room_and_their_slot_stays_closed():
     assert back.kind == DENY and back.why[0] == reg.REASON_TOO_MANY_PEOPLE, "the clock went back"
 
 
+def test_a_slot_has_ended_at_its_very_end():
+    brick = Brick(data(sample(slots=[0, 1]), slots=(SLOT, [SLOT[1], SLOT[1] + HOUR]), people=5))
+    brick.slice(1, "welcome-sample", 2, 100)
+    for person in range(5):
+        assert brick.tap(person).kind == GRANT
+    for person in range(5, 10):
+        assert brick.tap(person, at=SLOT[1] - START).kind == GRANT
+    assert brick.tap(5, at=SLOT[1] - START).why[0] == reg.REASON_ALREADY_HAD
+
+
 def test_counts_of_ended_slots_stay_true_as_the_least():
     later = [START + 5 * HOUR, START + 6 * HOUR]
     brick = Brick(data(rule(slots=[0, 1], limit=0), slots=(SLOT, later), people=20))
@@ -175,7 +187,8 @@ def test_counts_of_ended_slots_stay_true_as_the_least():
         brick.tap(person)
     for person in range(100, 119):
         assert brick.tap(person, at=5 * HOUR).why[0] == reg.REASON_NEAR
-    assert brick.tap(200, at=MINUTE).why == [reg.REASON_TOO_MANY_PEOPLE, 0, 0, 0, 20, 21]
+    for person in (0, 1, 200):
+        assert brick.tap(person, at=MINUTE).why == [reg.REASON_TOO_MANY_PEOPLE, 0, 0, 0, 20, 21], "nobody twice"
 
 
 def test_a_board_may_remember_fewer_people_than_the_ruleset_asks():
