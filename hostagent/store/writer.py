@@ -125,16 +125,18 @@ class Writer:
             while (left := end - time.monotonic()) > 0 and not self._abandon.is_set():
                 self._abandon.wait(min(left, 0.1))
         else:
-            job = self._queue.get()
-            if job is not None:
-                waiting.append(job)
+            self._accept(self._queue.get(), waiting)
         while True:
             try:
-                job = self._queue.get_nowait()
+                self._accept(self._queue.get_nowait(), waiting)
             except queue.Empty:
                 return self._stop.is_set()
-            if job is not None:
-                waiting.append(job)
+
+    @staticmethod
+    def _accept(job: _Job | None, waiting: list[_Job]) -> None:
+        # From here on its owner cannot take it back: what is committed is reported.
+        if job is not None and job.done.set_running_or_notify_cancel():
+            waiting.append(job)
 
     def _attempt(self, jobs: list[_Job]) -> Exception | None:
         """One transaction for all jobs. Returns the storage failure, if any; a job's own error is its own."""

@@ -1,10 +1,10 @@
 """Receipts of the host are, byte for byte, what the format page says, signed and chained."""
 
-from hostagent import form, signer
-from hostagent.chain import Chain, short, uint
 from stallmark import cbor, receipt
 from stallmark import registry as reg
 
+from hostagent import form, signer
+from hostagent.chain import Chain, short, uint
 from tests.world import World
 
 
@@ -21,12 +21,14 @@ def test_receipts_are_the_core_s_own_encoding_and_name_each_other():
     prev = bytes(16)
     for number in range(1, 300):
         made = world.record(reg.KIND_GRANT if number % 3 else reg.KIND_BOOT)
-        cose = chain.add(made.seq, made.public, made.mac, form.from_fields(made.fields), world.now_ms, 5_966_667, 1)
+        found = form.from_fields(made.fields)
+        cose = chain.add(made.seq, made.public, made.mac, found, world.now_ms, 5_966_667, 1)
         parsed = receipt.parse(cose)
         f = parsed.fields
         assert receipt.encode_payload(f) == parsed.payload
         assert receipt.assemble(parsed.protected, parsed.payload, parsed.signature) == cose
-        assert signer.verify(signing.public, receipt.to_be_signed(parsed.protected, parsed.payload), parsed.signature)
+        assert signer.verify(signing.public, receipt.to_be_signed(parsed.protected, parsed.payload),
+        parsed.signature)
         assert (f[1], f[2], f[3], f[4], f[5]) == (made.public, made.mac, world.host.host8, number, prev)
         assert (f[6], f[7], f[8], f[15], f[16]) == (world.now_ms, 5_966_667, 1, world.rental, world.hub)
         assert f[11] == receipt.holder(world.handle(made))

@@ -1,14 +1,15 @@
-"""The one-pass form check accepts nothing that the core refuses, reads the same fields, and knows the usual records."""
+"""The one-pass form check accepts nothing that the core refuses, reads the same fields, and knows the
+usual records."""
 
 import os
 
-from hostagent import form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stallmark import cbor, record
 from stallmark import registry as reg
 from stallmark.errors import FormatError
 
+from hostagent import form
 from tests.world import World
 
 SETTINGS = settings(max_examples=200, deadline=None)
@@ -28,7 +29,8 @@ OPTIONAL = {
     9: st.integers(0, 70_000),
     11: st.integers(0, 70_000),
     12: st.lists(
-        st.tuples(st.integers(0, 300), st.one_of(st.none(), UNSIGNED), st.one_of(st.none(), UNSIGNED)).map(list),
+        st.tuples(st.integers(0, 300), st.one_of(st.none(), UNSIGNED), st.one_of(st.none(),
+        UNSIGNED)).map(list),
         max_size=5,
     ),
     13: st.lists(st.tuples(U32, UNSIGNED).map(list), max_size=5),
@@ -44,7 +46,8 @@ OPTIONAL = {
 }
 PRIVATE = st.one_of(
     st.just(b""),
-    st.fixed_dictionaries({0: octets(16)}, optional={1: octets(8), 2: st.just([100, 2]), 5: UNSIGNED}).map(cbor.encode),
+    st.fixed_dictionaries({0: octets(16)}, optional={1: octets(8), 2: st.just([100, 2]), 5:
+    UNSIGNED}).map(cbor.encode),
 )
 
 
