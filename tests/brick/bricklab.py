@@ -296,8 +296,14 @@ class Lab:
     """One brick: `async with Lab(folder, parts) as lab`, powered. `flash` survives the lab."""
 
     def __init__(
-        self, folder: Path, parts: tuple[str, ...] = ("nfc",), heap: int = HEAP, **extra: Any
+        self,
+        folder: Path,
+        parts: tuple[str, ...] = ("nfc",),
+        heap: int = HEAP,
+        flash_bytes: int = FLASH_BYTES,
+        **extra: Any,
     ) -> None:
+        self._flash_bytes = flash_bytes
         self.folder = folder
         self.flash = folder / "flash.bin"
         self.authors = Authors()
@@ -312,7 +318,7 @@ class Lab:
     async def __aenter__(self) -> "Lab":
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.flash.exists():
-            new_flash(self.flash, FLASH_BYTES)
+            new_flash(self.flash, self._flash_bytes)
         self.brick = VirtualBrick(self._spec, self.folder / "run")
         self.brick.light.listeners.append(lambda _edge: self.changed.set())
         self.link = Serial(self.brick.link, self._from_brick)
