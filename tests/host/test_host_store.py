@@ -48,21 +48,19 @@ class Writer:
 
 
 def read_all(path):
-    """(receipts as (host seq, COSE), next seq of the brick) of a store's file; checks chain and integrity
-    on the way."""
-    store = open_store(path, KEY)
-    assert store.aside is None, store.damage
-    found = store.store.read(
-        lambda sql: sql.execute("SELECT host_seq, cose, seq FROM receipts ORDER BY host_seq").fetchall()
-    ).result()
-    heads = Receipts(store.store).heads().result()
-    store.store.close()
+    """Receipts of a store's file as (host seq, COSE, seq), after its integrity, chain and heads were checked."""
+    sql = database.connect(path, KEY)
+    database.prepare(sql)
+    database.check(sql)
+    found = sql.execute("SELECT host_seq, cose, seq FROM receipts ORDER BY host_seq").fetchall()
+    heads = sql.execute("SELECT next_seq FROM bricks").fetchall()
+    sql.close()
     prev = bytes(16)
     for number, (host_seq, cose, seq) in enumerate(found, 1):
         assert host_seq == seq == number
         assert receipt.parse(cose).fields[5] == prev
         prev = short(cose)
-    if heads:
+    if heads or found:
         assert heads == [(len(found) + 1,)], "heads and receipts are of different moments"
     return found
 
