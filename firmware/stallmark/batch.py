@@ -95,11 +95,12 @@ def parse(data):
 def _check_parts(header, receipts, evidence, private):
     if type(header) is not bytes:
         form.fail("batch header", "bytes")
+    for part in (receipts, evidence, private):
+        if type(part) is not list and type(part) is not tuple:
+            form.fail("batch", "lists")
     if not 0 < len(receipts) <= MAX_RECEIPTS or len(evidence) > MAX_EVIDENCE or len(private) > MAX_PRIVATE:
         form.fail("batch", "1 to 256 receipts, at most 256 evidence lists and 1,024 private entries")
     for part in (receipts, evidence):
-        if type(part) is not list and type(part) is not tuple:
-            form.fail("batch", "lists")
         for item in part:
             if type(item) is not bytes:
                 form.fail("batch receipts and evidence", "byte strings")
