@@ -44,7 +44,8 @@ def test_a_day_of_power_cuts_loses_and_doubles_nothing(lent: Lent, seed: int):
         rng = random.Random(seed)
         async with lent("events") as (lab, host):
             for number in range(10, 13):
-    """Every answered grant stands at the host once; the chain holds; rights are never overspent."""
+                piece = lab.authors.slice(number, "sample", reg.UNIT_PIECES, 10)
+                host.greeting.append((reg.MSG_SLICE, piece))
             torn = 0
             for _ in range(14):
                 if not lab.brick.powered or rng.random() < 0.5:
