@@ -11,7 +11,6 @@ from fleet.ledger import checkpoint as checkpoints
 from fleet.ledger import note
 from fleet.ledger.checkpoint import Checkpoint
 from fleet.ledger.files import Folder
-from fleet.ledger.log import CHECKPOINT
 from fleet.ledger.tiles import (
     ENTRIES,
     HASH,
@@ -22,6 +21,7 @@ from fleet.ledger.tiles import (
     encode_bundle,
 )
 
+CHECKPOINT = "checkpoint"  # as fleet.ledger.log has it, which needs a database to import
 AT_ONCE = 64  # files written between two flushes
 
 

@@ -174,6 +174,14 @@ def _ledger(
     return Check("ledger", "ok", "included", say), Place(history.index, history.size)
 
 
+def proof_size(proof: bytes) -> int | None:
+    """The tree size of a proof's checkpoint, unverified: a whole ledger must have its root at that size."""
+    try:
+        return parse_checkpoint(split(read_proof(proof).checkpoint)[0]).size
+    except NoteError:
+        return None
+
+
 def prove(entry: bytes, proof: bytes, keys: PublicKeys) -> tuple[Check, Place | None, Checkpoint | None]:
     """Is `entry` in the log that the keys name, by a tlog-proof file?"""
 

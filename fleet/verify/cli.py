@@ -91,10 +91,7 @@ def _read(path: Path, what: str) -> bytes:
 
 
 def _history(folder: Path, keys: PublicKeys, cose: bytes, proof: bytes | None, console: Console) -> History:
-    size = None
-    if proof is not None:
-        _, _, checkpoint = check.prove(b"", proof, keys)
-        size = checkpoint.size if checkpoint else None
+    size = None if proof is None else check.proof_size(proof)
     with reading(stated_size(folder), console) as progress:
         return read_history(folder, keys, target_of(cose), size, progress)
 
