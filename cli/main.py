@@ -4,7 +4,6 @@ import importlib
 import sys
 from typing import Any
 
-import click
 import typer
 
 # name → (module, attribute, one line for --help). Modules load when the group is called, so that
@@ -25,10 +24,10 @@ EXTRAS = {"demo": "host,fleet,kit", "kit": "host,fleet,kit", "host": "host", "fl
 class LazyGroup(typer.core.TyperGroup):
     """Lists every group without importing one."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(GROUPS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
         if cmd_name not in GROUPS:
             return None
         module, attribute, line = GROUPS[cmd_name]
@@ -38,20 +37,20 @@ class LazyGroup(typer.core.TyperGroup):
             extra = EXTRAS.get(cmd_name)
             if extra is None or (missing.name or "").split(".")[0] in {"cli", "fleet", "hostagent", "virtualkit", "stallmark"}:
                 raise
-            raise click.ClickException(
-                f"`stallmark {cmd_name}` needs the package {missing.name!r}: pip install 'stallmark[{extra}]'"
-            ) from missing
+            remedy = f"`stallmark {cmd_name}` needs the package {missing.name!r}: pip install 'stallmark[{extra}]'"
+            typer.echo(remedy, err=True)
+            raise typer.Exit(2) from missing
         command = typer.main.get_command(app)
         command.name = cmd_name
         command.help = command.help or line
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in GROUPS.items()])
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.callback()
