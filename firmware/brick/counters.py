@@ -1,4 +1,9 @@
-"""Counters of what went wrong or was refused, by the numbers of docs/formats/registry.md."""
+"""Counters of what went wrong or was refused, by the numbers of docs/formats/registry.md.
+
+Their names for screens are in counter_names.py, which a brick never loads.
+"""
+
+from array import array
 
 try:
     from micropython import const
@@ -62,65 +67,14 @@ CHUNKS_WRONG = const(68)
 INSTALLS_REFUSED = const(69)
 BOOTS = const(70)
 
-NAMES = (
-    (LINK_NOISE, "link noise"),
-    (LINK_OVERSIZE, "link frames too long"),
-    (LINK_UNKNOWN, "link frames of unknown version or type"),
-    (LINK_BAD_TAGS, "link frames with a wrong tag"),
-    (LINK_RESENDS, "link frames resent"),
-    (LINK_HANDSHAKES, "link handshakes"),
-    (LINK_DROPPED, "link frames out of order"),
-    (LINK_REPEATS, "link frames repeated"),
-    (LINK_BAD_MESSAGES, "messages not understood"),
-    (ACK_TAG_WRONG, "ledger marks with a wrong tag"),
-    (ACK_BEYOND_HEAD, "acknowledgements of records not written"),
-    (NFC_NO_ACK, "NFC commands not acknowledged"),
-    (NFC_NO_ANSWER, "NFC commands not answered"),
-    (NFC_DAMAGED, "NFC answers not understood"),
-    (NFC_CHIP_STATUS, "NFC exchanges failed"),
-    (NFC_SOFT_STARTS, "NFC chip set up anew"),
-    (NFC_HARD_RESETS, "NFC chip reset by its line"),
-    (NFC_TWO_CARDS, "two cards at once"),
-    (NFC_UNREADABLE, "unreadable tags"),
-    (NFC_COOLDOWN, "taps within the cooldown"),
-    (NFC_ISSUED_WRONG, "issued tags with a wrong MAC"),
-    (NFC_FRAMES_DAMAGED, "NFC frames damaged"),
-    (QR_EMPTY, "codes without content"),
-    (QR_TOO_LONG, "codes too long"),
-    (QR_NOT_TEXT, "codes with control or foreign characters"),
-    (QR_SETUP_CODE, "scanner set-up codes shown"),
-    (QR_REPEAT, "codes repeated"),
-    (QR_LINE_OVERFLOW, "scanner lines without an end"),
-    (QR_PASS_WRONG, "passes with a wrong MAC"),
-    (QR_CONFIGURED, "scanner set up"),
-    (QR_FAULTS, "scanner not answering"),
-    (DECISIONS, "decisions"),
-    (JOURNAL_FULL, "decisions refused by a full journal"),
-    (DECIDED_WITHOUT_RECORD, "outcomes without a record"),
-    (COLLECTED, "denials merged"),
-    (JOURNAL_TORN, "journal pages torn"),
-    (JOURNAL_CONFLICTS, "journal pages in conflict"),
-    (JOURNAL_FREED_EARLY, "journal pages freed early"),
-    (FLASH_ERRORS, "flash operations failed"),
-    (EVENTS_REFUSED, "injected events refused"),
-    (RECORDS_NEWER, "records newer than this program"),
-    (CLOCK_STEPS, "clock steps"),
-    (TASK_RESTARTS, "tasks restarted"),
-    (TASK_LATE, "tasks late"),
-    (SLICES_DROPPED, "slices dropped"),
-    (CHUNKS_WRONG, "chunks out of place"),
-    (INSTALLS_REFUSED, "bundles refused"),
-    (BOOTS, "start-ups"),
-)
+_SIZE = const(71)
 
 
 class Counters:
     """Counts by number; only the numbers above exist, so a fault cannot make memory grow."""
 
     def __init__(self):
-        self._values = {}
-        for number, _ in NAMES:
-            self._values[number] = 0
+        self._values = array("Q", bytes(8 * _SIZE))
 
     def add(self, number, by=1):
         """Count an occurrence."""
@@ -136,4 +90,4 @@ class Counters:
 
     def snapshot(self):
         """`[[number, value] …]` of everything that is not zero, in order of number."""
-        return [[number, self._values[number]] for number, _ in NAMES if self._values[number]]
+        return [[number, self._values[number]] for number in range(_SIZE) if self._values[number]]

@@ -94,8 +94,9 @@ class Diagnosis:
         self._counters.set(count.JOURNAL_TORN, journal.torn)
         self._counters.set(count.JOURNAL_CONFLICTS, journal.conflicts)
         self._counters.set(count.JOURNAL_FREED_EARLY, journal.freed_early)
-        if self.uplink is not None:
-            self.uplink.collect()
+        self.uplink.collect()
+        if self.reader is not None:
+            self._counters.set(count.NFC_FRAMES_DAMAGED, self.reader.frames_damaged)
 
     async def run(self, pulse):
         """The task that sends diagnostics while the link is up."""

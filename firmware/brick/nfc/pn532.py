@@ -78,6 +78,11 @@ class Pn532:
         self.version = None
         self.nacks = 0
 
+    @property
+    def frames_damaged(self):
+        """Frames whose length or checksum was wrong."""
+        return self._bus.reader.damaged
+
     async def command(self, code, parameters=b"", ms=_ANSWER_MS):
         """Send one command and return the parameters of its answer (bytes)."""
         self._bus.clear()

@@ -47,6 +47,11 @@ class Reader:
         self._checked = ticks()
 
     @property
+    def frames_damaged(self):
+        """Frames from the chip whose length or checksum was wrong."""
+        return self._chip.frames_damaged
+
+    @property
     def busy(self):
         """True while a card is in the field."""
         return self._present is not None or self._several or self._attempts > 0
