@@ -49,8 +49,8 @@ class Folder:
             elif there != data:
                 raise LedgerConflict(
                     f"{self.root / path} holds other bytes than were to be written there, and what is "
-                    "published never changes: either the database was restored from an older copy or the file "
-                    "is damaged. Nothing is signed; see `stallmark ledger fsck`."
+                    "published never changes: either the database was restored from an older copy, or the "
+                    "file is damaged. Nothing is signed; see `stallmark ledger fsck`."
                 )
         self._write(fresh)
         # Ancestors are synced even where the file was there: a writer killed after the rename may not have.
