@@ -65,7 +65,7 @@ class Forwarder:
         self._event = event
         self._losses = losses
         self._backoff = backoff or Backoff()
-        self._close_s = close_s
+        self.close_s = close_s
         self._wake = asyncio.Event()
         self._aligned = False
         # The chain of batches: number and prev32 of the next one, first receipt not in a batch.
@@ -144,7 +144,7 @@ class Forwarder:
         full = self._open_count >= batches.MAX_RECEIPTS or self._open_bytes >= batches.MAX_BYTES
         if full or self._clock.now_ms() // batches.WINDOW_MS != self._open_window:
             return 0.0
-        return max(0.0, self._open_since + self._close_s - time.monotonic())
+        return max(0.0, self._open_since + self.close_s - time.monotonic())
 
     async def _until_due(self) -> None:
         while (due := self._due_in()) != 0.0:
@@ -195,6 +195,9 @@ class Forwarder:
             if conflict.expected is None or conflict.prev is None:
                 raise
             await self._align(Standing(conflict.expected, conflict.prev, None, None))
+            if conflict.expected > closed.number:
+                # It has this batch after all, and will not repeat its answer: the next one brings the marks.
+                await self._accepted(closed.number, [])
             return
         await self._accepted(closed.number, marks)
 
@@ -250,12 +253,9 @@ class Forwarder:
                 "fork",
                 f"the controller holds another batch {standing.number - 1} of this host than its store",
             )
+        # A batch that it has and whose answer was lost is posted once more: the same answer, with its marks.
         waiting = await asyncio.wrap_future(self._outbox.waiting())
-        if waiting is not None and waiting.number < standing.number:
-            # The controller has it and the answer was lost: the next answer brings the marks.
-            for number in range(waiting.number, standing.number):
-                await self._accepted(number, [])
-        elif standing.number < (self.number if waiting is None else waiting.number):
+        if standing.number < (self.number if waiting is None else waiting.number):
             log.warning("the controller went back to batch %d: sending again from there", standing.number)
             await asyncio.wrap_future(self._outbox.reopen(standing.number))
 

@@ -92,9 +92,10 @@ def quick_backoff() -> Backoff:
 
 
 @contextlib.asynccontextmanager
-async def running(path: Path) -> AsyncIterator[Agent]:
-    """An agent that serves; what it dies of is raised here."""
+async def running(path: Path, close_s: float = 0.1) -> AsyncIterator[Agent]:
+    """An agent that serves, closing batches after `close_s`; what it dies of is raised here."""
     agent = Agent(configuration.load(path), quick_backoff)
+    agent.forwarder.close_s = close_s
     ready = asyncio.Event()
     task = asyncio.create_task(agent.run(ready.set), name="agent")
     try:

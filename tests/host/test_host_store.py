@@ -4,6 +4,7 @@ the file."""
 import itertools
 import shutil
 import stat
+from concurrent.futures import wait
 
 import apsw
 import pytest
@@ -48,7 +49,7 @@ class Writer:
 
 
 def read_all(path):
-    """Receipts of a store's file as (host seq, COSE, seq), after its integrity, chain and heads were checked."""
+    """Receipts of a store's file as (host seq, COSE, seq), with integrity, chain and heads checked."""
     sql = database.connect(path, KEY)
     database.prepare(sql)
     database.check(sql)
@@ -143,12 +144,9 @@ def test_a_disk_that_fails_at_any_write_or_sync_is_outlasted(tmp_path, error, la
 
 def vfs_failed(vfs, before, done):
     """Waits until the disk has failed or the commit went through."""
-    while vfs.failures == before and not done.done():
-        pass
-    if done.done():
-        return False
-    while vfs.failures < before + 2 and not done.done():
-        pass
+    for enough in (before + 1, before + 2):
+        while vfs.failures < enough and not done.done():
+            wait([done], timeout=0.01)
     return not done.done()
 
 
