@@ -279,7 +279,10 @@ class _Brick:
     async def _activate(self, ruleset):
         """Decide by another ruleset: its state is made from the journal while the old one still decides."""
         decider = self._decider
-        decider.close_repeats(everything=True)
+        try:
+            decider.close_repeats(everything=True)
+        except FullError:
+            self._counters.add(count.JOURNAL_FULL)
         try:
             state = State(ruleset, self._people)
         except MemoryError:  # no room for two: until the new one is there, it is "ask at the stall"

@@ -45,10 +45,6 @@ PENDING_SLICES = const(24)  # slices that wait for their signature check; more a
 # Clock
 CLOCK_STEP_MS = const(2000)  # a correction larger than this is a record of its own
 
-# Decisions
-COLLECTIVE_MS = const(60000)  # repeated denials of one subject within this time merge into one record
-COLLECTIVE_SUBJECTS = const(16)
-
 # Epochs
 EPOCH_RECORDS = const(1024)
 

@@ -1,7 +1,8 @@
 """Event in, light out: rules, then records in the journal, then state, and only then the light (A8)."""
 
 from stallmark import registry as reg
-from stallmark import rules
+from stallmark.collective import Collective
+from stallmark.decide import Decision, decide, record_fields
 from stallmark.errors import FullError
 
 from brick import config, indicator
@@ -15,23 +16,6 @@ _LIGHTS = (
 )
 
 
-class _Repeat:
-    """Denials of one subject for one reason that merge into one record."""
-
-    def __init__(self, event, decision, uptime_ms):
-        self.event = event
-        self.decision = decision
-        self.since = uptime_ms
-        self.count = 0
-        self.first_wall_ms = None
-
-    def same(self, event, decision):
-        """True for the same subject, rule and reason."""
-        mine = self.decision
-        told = (self.event.subject, mine.rule, mine.why[0])
-        return told == (event.subject, decision.rule, decision.why[0])
-
-
 class Decider:
     """Decides one event at a time, whole: nothing else runs between the decision and its light."""
 
@@ -41,7 +25,8 @@ class Decider:
         self._lamp = lamp
         self._counters = counters
         self._ticks = ticks
-        self._repeats = []
+        self._collective = Collective()
+        self._merged = []  # counts that are due and not yet written
         self.ruleset = None
         self.state = None
         self.last_at = ticks() - config.IDLE_MS
@@ -57,8 +42,9 @@ class Decider:
         """Decide, record, show. Returns the Record, or None where none could be written or it was merged."""
         self.last_at = self._ticks()
         self._counters.add(count.DECISIONS)
-        decision = rules.decide(self.ruleset, self.state, event)
-        if decision.kind == reg.KIND_DENY and self._merge(event, decision):
+        decision = decide(self.ruleset, self.state, event)
+        if self._collective.offer(event.subject, decision, event.uptime_ms, event.wall_ms) == "merged":
+            self._counters.add(count.COLLECTED)
             self._lamp.show(indicator.NOTHING)
             return None
         try:
@@ -75,30 +61,16 @@ class Decider:
         for kind, pattern in _LIGHTS:
             if kind == decision.kind:
                 self._lamp.show(pattern)
-        if decision.kind == reg.KIND_DENY and event.subject is not None:
-            self._remember(event, decision)
         return record
 
     def _write(self, event, decision):
-        digest8 = None if self.ruleset is None else self.ruleset.digest8
+        fields = record_fields(self.ruleset, event, decision)
         for rule, until in zip(decision.latches, decision.until):
-            self._recorder.write(reg.KIND_LATCH, {8: digest8, 9: rule, 24: [until]})
+            latch = {5: fields[5], 6: fields[6], 7: fields[7], 8: fields[8], 9: rule, 24: [until]}
+            self._recorder.write(reg.KIND_LATCH, latch)
         if decision.opens:
             self._recorder.write(reg.KIND_RIGHTS, {13: [[slice_id, 0] for slice_id in decision.opens]})
-        return self._recorder.write(
-            decision.kind,
-            {
-                8: digest8,
-                9: decision.rule,
-                11: event.type << 4 | event.trust,
-                12: decision.grants or None,
-                13: decision.rights or None,
-                14: decision.why,
-                15: event.nonce,
-                23: decision.currency,
-            },
-            _private(event),
-        )
+        return self._recorder.write(decision.kind, fields, _private(event))
 
     def _without_room(self, event, decision):
         """The journal takes no such record any more: nothing is granted, the customer asks at the stall."""
@@ -107,7 +79,7 @@ class Decider:
         self._lamp.show(indicator.ASK)
         if decision.kind == reg.KIND_GRANT:
             why = [reg.REASON_JOURNAL_FULL, decision.rule]
-            refusal = rules.Decision(reg.KIND_UNCERTAIN, decision.rule, [], [], why, [], None, None, [], [])
+            refusal = Decision(reg.KIND_UNCERTAIN, decision.rule, [], [], why, [], None, None, [], [])
             try:
                 return self._write(event, refusal)
             except (FullError, OSError):
@@ -115,57 +87,15 @@ class Decider:
         self._counters.add(count.DECIDED_WITHOUT_RECORD)
         return None
 
-    # --- repeated denials (FORMATS.md: a card held against a reader cannot fill the flash)
-
-    def _merge(self, event, decision):
-        if event.subject is None:
-            return False
-        now = self._clock.uptime_ms()
-        for repeat in self._repeats:
-            if repeat.same(event, decision) and now - repeat.since < config.COLLECTIVE_MS:
-                if not repeat.count:
-                    repeat.first_wall_ms = self._clock.wall_ms()
-                repeat.count += 1
-                self._counters.add(count.COLLECTED)
-                return True
-        return False
-
-    def _remember(self, event, decision):
-        if len(self._repeats) >= config.COLLECTIVE_SUBJECTS:
-            self._close(self._repeats.pop(0))
-        self._repeats.append(_Repeat(event, decision, self._clock.uptime_ms()))
-
-    def _close(self, repeat):
-        """Write what was merged; False where there is no room now."""
-        if not repeat.count:
-            return True
-        event, decision = repeat.event, repeat.decision
-        try:
-            self._recorder.write(
-                reg.KIND_COLLECTIVE,
-                {
-                    8: None if self.ruleset is None else self.ruleset.digest8,
-                    9: decision.rule,
-                    11: event.type << 4 | event.trust,
-                    14: decision.why,
-                    24: [repeat.count, repeat.first_wall_ms],
-                },
-                {1: event.subject},
-            )
-        except (FullError, OSError):
-            self._counters.add(count.JOURNAL_FULL)
-            return False
-        return True
-
     def close_repeats(self, everything=False):
-        """Write the merged denials whose minute is over, or all of them."""
-        now = self._clock.uptime_ms()
-        keep = []
-        for repeat in self._repeats:
-            over = everything or now - repeat.since >= config.COLLECTIVE_MS
-            if not over or not self._close(repeat):
-                keep.append(repeat)
-        self._repeats = keep
+        """Write the merged denials whose minute is over, or all of them; what finds no room waits."""
+        self._merged += self._collective.due(None if everything else self._clock.uptime_ms())
+        while self._merged:
+            subject, repeats, first_wall_ms = self._merged[0]
+            digest8 = None if self.ruleset is None else self.ruleset.digest8
+            private = None if subject is None else {1: subject}
+            self._recorder.write(reg.KIND_COLLECTIVE, {8: digest8, 24: [repeats, first_wall_ms]}, private)
+            self._merged.pop(0)
 
     # --- what the journal is about to forget
 

@@ -1,9 +1,8 @@
 """Takes a bundle from the host by the piece; installs it only if authors, bytes and vectors are right."""
 
-from stallmark import bundle, event, form, registry, rules
+from stallmark import bundle, form, golden, registry, rules
 from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
-from stallmark.state import State
 
 from brick import counters as count
 
@@ -221,24 +220,15 @@ class Installer:
             return
         ruleset = rules.Ruleset(artefact)
         del artefact
-        wrong = first_wrong_vector(ruleset, found.fields[9])
+        wrong = golden.first_wrong(ruleset, found.fields[9])
         if wrong is not None:
-            self._end(registry.INSTALL_VECTOR, "golden vector {}".format(wrong))
+            self._end(registry.INSTALL_VECTOR, "golden vector {}: {}".format(wrong[0], wrong[1]))
             return
         self._slots.finish(written.digest)
         self.installed = _slim(found)
         self._state = _IDLE
         await self._activate(ruleset)
         self._say(self._digest8, registry.INSTALL_OK, "")
-
-
-def first_wrong_vector(ruleset, vectors):
-    """Index of the first golden vector that this engine decides otherwise, or None."""
-    for index, (fields, kind, rule, reason) in enumerate(vectors):
-        decision = rules.decide(ruleset, State(ruleset), event.from_fields(fields))
-        if decision.kind != kind or decision.rule != rule or decision.why[0] != reason:
-            return index
-    return None
 
 
 def _slim(found):

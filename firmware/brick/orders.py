@@ -39,7 +39,10 @@ class Orders:
         """The stall closes: what is merged is written, the close record ends the key epoch."""
         form.fields(value, "close", (0,))
         who = form.text(value[0], "close who (0)", 24)
-        self._decider.close_repeats(everything=True)
+        try:
+            self._decider.close_repeats(everything=True)
+        except (FullError, OSError):
+            self._counters.add(count.JOURNAL_FULL)
         self._record(reg.KIND_CLOSE, [who])
 
     def identify(self, value):

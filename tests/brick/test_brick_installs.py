@@ -28,7 +28,7 @@ async def answer(lab: Lab, host: Host, bundle: bytes, **lies: Any) -> Any:
     return results[0]
 
 
-def golden(reason: int, kind: int = reg.KIND_DENY) -> list[Any]:
+def golden(reason: int, kind: int = reg.KIND_GRANT) -> list[Any]:
     """One golden vector: a person at a time at which every rule is known."""
     e = event.make(
         type=reg.EVENT_NFC_TAP,
@@ -45,7 +45,7 @@ def golden(reason: int, kind: int = reg.KIND_DENY) -> list[Any]:
 def test_a_higher_revision_takes_over_and_is_reported(lent: Lent):
     async def market() -> None:
         async with lent("events") as (lab, host):
-            bundle = lab.authors.bundle(NEXT, 2, golden=[golden(reg.REASON_NO_RIGHTS_YET)])
+            bundle = lab.authors.bundle(NEXT, 2, golden=[golden(reg.REASON_GRANTED)] * 3)
             assert (await answer(lab, host, bundle))[1] == reg.INSTALL_OK
             await lab.until(lambda: host.statuses[-1][12] == sha256(NEXT), "the new ruleset in the status")
             await lab.drained()
@@ -76,7 +76,7 @@ def test_everything_else_is_refused_by_its_own_name_and_the_old_rules_go_on(lent
                 (authors.bundle(NEXT, 1), {}, reg.INSTALL_OLDER),
                 (authors.bundle(NEXT, 2, hardware=["another board"]), {}, reg.INSTALL_HARDWARE),
                 (authors.bundle(NEXT, 2, engine=(2, 3)), {}, reg.INSTALL_HARDWARE),
-                (authors.bundle(NEXT, 2, golden=[golden(reg.REASON_GRANTED, 1)]), {}, reg.INSTALL_VECTOR),
+                (authors.bundle(NEXT, 2, golden=[golden(reg.REASON_NEAR, 2)]), {}, reg.INSTALL_VECTOR),
                 (authors.bundle(b"no ruleset", 2), {}, reg.INSTALL_UNREADABLE),
                 (torn, {}, reg.INSTALL_DIGEST),
                 (good, {"digest": b"elsewise"}, reg.INSTALL_DIGEST),

@@ -170,7 +170,7 @@ def test_repeated_denials_merge_and_the_close_writes_them(lent: Lent):
             host.send(reg.MSG_CLOSE, {0: "Ada"})
             await lab.until(lambda: host.of_kind(reg.KIND_CLOSE), "the close")
             [merged] = host.of_kind(reg.KIND_COLLECTIVE)
-            assert merged.fields[24][0] == 6 and merged.fields[14][0] == reg.REASON_TOKEN_KIND
+            assert merged.fields[24][0] == 6 and merged.private_fields[1] == b"1-person"
             assert len(host.of_kind(reg.KIND_DENY)) == 1
             assert lab.colours.count(BLUE) == 7, "each customer saw an answer"
 

@@ -30,7 +30,7 @@ SETTINGS = (
     (command.ZONE_TAIL, 0xFF, command.TAIL_CR),
     (command.ZONE_OUTPUT, 0x03, 0x00),
     (command.ZONE_SAME_CODE, 0x80, 0x00),
-    (command.ZONE_INTERVAL, 0xFF, 0x03),
+    (command.ZONE_INTERVAL, 0xFF, 0x01),
     (command.ZONE_READ_TIME, 0xFF, 0x00),
     (command.ZONE_AIM, 0x80, 0x00),
     (command.ZONE_MODE, 0xC3, command.MODE_CONTINUOUS),
