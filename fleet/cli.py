@@ -6,6 +6,7 @@ import json
 import logging
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -72,26 +73,17 @@ def status(
 
 
 def _serve(config: Config, make: bool) -> None:
-    import uvicorn
-
     from fleet.app import create
     from fleet.clock import open_clock
     from fleet.controller import initialise
+    from fleet.server import Server
 
     clock = open_clock(config.clock_file)
     if make and not _begun(config):
         initialise(config, clock)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create(config, clock),
-            host=config.address,
-            port=config.port,
-            log_config=None,
-            access_log=False,  # addresses of receipts are secrets
-            timeout_graceful_shutdown=2,  # live streams have no end of their own
-        )
-    )
-    server.run()
+    server = Server(create(config, clock), config.address, config.port)
+    with suppress(KeyboardInterrupt):  # raised again once everything is closed: Ctrl-C is how it ends
+        server.run()
 
 
 def _begun(config: Config) -> bool:

@@ -5,11 +5,11 @@ import time
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from fleet.app import create
+from fleet.server import Server
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def wait_for(what, condition):
@@ -62,9 +62,7 @@ def served(stall):
     """Runs the web server over a stall's folder; the stall's own controller is closed for it."""
     stall.controller.close()
     app = create(stall.config, stall.clock)
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=1)
-    )
+    server = Server(app)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_for("the server", lambda: server.started)
