@@ -51,20 +51,24 @@ class PaperLog:
             registry.LEAF_DISCLOSURE, leaf.encode_disclosure(brick.brick8, epoch, key, brick.rental, below)
         )
 
-    def folder(self, path, keys=None, size=None):
-        """Writes it as a portable folder."""
+    def files(self, size=None):
+        """{path: bytes} of the ledger's folder."""
         size = len(self.entries) if size is None else size
+        files = {"checkpoint": self.checkpoint(size)}
         for tile in tiles.all_tiles(size):
             if tile.level == tiles.ENTRIES:
                 at = tile.index * tiles.WIDTH
-                data = tiles.encode_bundle(self.entries[at : at + tile.width])
+                files[tile.path] = tiles.encode_bundle(self.entries[at : at + tile.width])
             else:
-                data = b"".join(self._row(tile, size))
-            file = path / tile.path
+                files[tile.path] = b"".join(self._row(tile, size))
+        return files
+
+    def folder(self, path, keys=None, size=None):
+        """Writes it as a portable folder."""
+        for name, data in self.files(size).items():
+            file = path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "checkpoint").write_bytes(self.checkpoint(size))
         if keys:
             (path / "keys.json").write_text(json.dumps(keys))
         return path

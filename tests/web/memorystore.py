@@ -81,6 +81,10 @@ class MemoryStore:
         self.reversals[item.fields[1], item.seq] = later
         return handle
 
+    def file(self, path):
+        """A file of the published ledger's folder, or None."""
+        return self.log.files(self.published).get(path)
+
     # --- the protocol
 
     def receipt_by_handle(self, h16):

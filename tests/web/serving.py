@@ -42,6 +42,10 @@ def application(store, extra=None):
     def checkpoint():
         return PlainTextResponse(store.checkpoint().decode())
 
+    @app.get("/ledger/{path:path}")
+    def tile(path: str):
+        return Response(store.file(path) or b"", 200 if store.file(path) else 404)
+
     @app.get("/v1/live")
     async def live():
         async def stream():

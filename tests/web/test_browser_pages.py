@@ -141,6 +141,40 @@ def test_a_refunded_receipt_is_shown_as_taken_back_and_proves_it(browser, market
     page.close()
 
 
+@pytest.mark.parametrize("more", ["", "?crypto=own"])
+def test_the_whole_ledger_answers_the_last_question(browser, market, port, more):
+    for name, answer in (("granted", "ok"), ("refunded", "failed"), ("sample", "ok")):
+        page = browser.page()
+        page.open(at(name, market, port, more=more))
+        verdicts(page)
+        page.do("document.querySelector('#whole').click()")
+        page.wait("document.querySelector('#whole').hidden")
+        assert verdicts(page)["reversed"] == answer
+        if name == "granted":
+            assert page.text("#total") == "Nothing failed."
+            assert "as of 8 entries" in page.text("#checks [data-check=reversed]")
+        assert page.trouble == []
+        page.close()
+
+
+def test_a_ledger_that_was_changed_on_the_server_is_found_out(browser, market):
+    store, _ = market
+
+    class Changed(Tampered):
+        def file(self, path):
+            data = self._store.file(path)
+            return data[:-1] + b"?" if data and "entries" in path else data
+
+    with serving(application(Changed(store, lambda kind, value: value))) as port:
+        page = browser.page()
+        page.open(at("granted", market, port))
+        verdicts(page)
+        page.do("document.querySelector('#whole').click()")
+        page.wait("document.querySelector('#checks [data-check=ledger][data-code=ledger-damaged]')")
+        assert "Do not rely on this receipt" in page.text("#total")
+        page.close()
+
+
 def test_a_brick_whose_key_is_secret_and_the_hosts_own_lane_are_not_known(browser, market, port):
     for name, words in (("sample", "is not published yet"), ("gateway", "Decided by the host itself")):
         page = browser.page()

@@ -6,6 +6,7 @@ import pytest
 
 from fleet.verify.check import verify
 from fleet.verify.keys import parse_keys
+from tests.verify.histories import scenes
 from tests.verify.tampering import Stage, cases
 
 pytestmark = pytest.mark.browser
@@ -84,3 +85,49 @@ def test_both_say_the_same_sentence_where_nothing_is_damaged(answers):
     assert {check: say for check, (_, _, say) in answers["own"][0].items()} == {
         one.check: one.say for one in report.checks
     }
+
+
+SCENES = list(scenes())
+
+
+@pytest.fixture(scope="module")
+def histories(browser, port):
+    """[{check: [verdict, code, say]}] of each ledger scene, with our own cryptography."""
+    page = browser.page()
+    page.open(f"http://localhost:{port}/static/latest/mark.svg")
+    page.wait("document.readyState === 'complete'")
+    data = [
+        {
+            "cose": scene.cose.hex(),
+            "keys": scene.keys,
+            "proof": scene.proof,
+            "files": {name: data.hex() for name, data in scene.files.items()},
+        }
+        for scene in SCENES
+    ]
+    found = page.do(
+        f"""(async () => {{
+        const data = {json.dumps(data)}; const out = [];
+        const modules = await Promise.all(['bytes', 'crypto', 'keys', 'verify', 'history'].map(
+          (name) => import(`/static/latest/${{name}}.mjs`)));
+        const {{ fromHex, own: crypto, parseKeys, readReceipt, verifyReceipt, readHistory }} =
+          Object.assign({{}}, ...modules);
+        for (const {{ cose: text, keys: file, proof, files }} of data) {{
+          const cose = fromHex(text);
+          const keys = await parseKeys(file, crypto.sha256);
+          const {{ receipt, short }} = await readReceipt(cose, crypto);
+          const fetchFile = async (path) => (files[path] ? fromHex(files[path]) : null);
+          const history = await readHistory({{ cose, short, receipt, proof, keys, crypto, fetchFile }});
+          const {{ checks }} = await verifyReceipt({{ cose, proof, keys, crypto, history }});
+          out.push(Object.fromEntries(checks.map((c) => [c.check, [c.verdict, c.code, c.say]])));
+        }}
+        return out; }})()"""
+    )
+    page.close()
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(SCENES)), ids=[scene.name for scene in SCENES])
+def test_a_whole_ledger_says_the_same_in_the_browser(histories, number):
+    found = {check: (verdict, code) for check, (verdict, code, _) in histories[number].items()}
+    assert found == SCENES[number].expect

@@ -6,6 +6,7 @@ import { parseKeys } from "./keys.mjs";
 import { show, total } from "./verdicts.mjs";
 import { verifyReceipt } from "./verify.mjs";
 import "./when.mjs";
+import { offerWholeLedger } from "./whole-ledger.mjs";
 
 const place = document.getElementById("verification");
 const handle = place.dataset.handle;
@@ -34,7 +35,7 @@ async function check() {
   ]);
   const cose = location.hash.startsWith("#r=") ? fromBase64url(location.hash.slice(3)) : served;
   const keys = await parseKeys(utf8(keysFile), crypto.sha256);
-  const { checks } = await verifyReceipt({
+  const given = {
     cose,
     keys,
     handle: fromBase32(handle),
@@ -42,8 +43,10 @@ async function check() {
     recordKey: utf8(recordKey),
     reversal,
     crypto,
-  });
+  };
+  const { checks, place: entry } = await verifyReceipt(given);
   show(checks, crypto);
+  if (entry) offerWholeLedger(given, entry.size);
   if (!equal(cose, served)) {
     total("failed", "Your link holds another receipt than this server shows. The answers below are about the one in your link.");
   }

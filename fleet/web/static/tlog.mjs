@@ -64,6 +64,22 @@ export function parseCheckpoint(body) {
   return { origin: lines[0], size: decimal(lines[1], "tree size"), root: hash32(lines[2], "root hash", true) };
 }
 
+/**
+ * A signed checkpoint of the log that `keys` (of parseKeys) names: `{origin, size, root}`. Throws FormatError where it
+ * cannot be read; `trouble` instead of the rest says "other-log" or "checkpoint-signature".
+ */
+export async function openCheckpoint(note, keys, verify) {
+  const { body, signatures } = parseNote(note);
+  const checkpoint = parseCheckpoint(body);
+  const { log } = keys;
+  const ours = signatures.filter((one) => one.name === log.name && equal(one.keyId, log.keyId));
+  if (checkpoint.origin !== log.origin || ours.length === 0) return { trouble: "other-log" };
+  for (const { signature } of ours) {
+    if (!(await verify(log.publicKey, text(body), signature))) return { trouble: "checkpoint-signature" };
+  }
+  return checkpoint;
+}
+
 /** A proof file (C2SP tlog-proof): `{index, siblings, checkpoint (text), extra}`; extra is unauthenticated. */
 export function parseProof(file) {
   const split = file.indexOf("\n\n");
@@ -81,6 +97,51 @@ export function parseProof(file) {
 /** The hash of one ledger entry, `type ‖ bytes` (RFC 6962 §2.1). */
 export function leafHash(type, bytes, sha256) {
   return sha256(concat(Uint8Array.of(0, type), bytes));
+}
+
+/** Where the entry bundle `index` of a tree of `size` leaves lies (C2SP tlog-tiles), and how many entries it holds. */
+export function bundleAt(index, size) {
+  const width = Math.min(256, size - 256 * index);
+  const digits = String(index);
+  const groups = digits.padStart(3 * Math.ceil(digits.length / 3), "0").match(/.../g);
+  const number = groups.map((group, i) => (i < groups.length - 1 ? `x${group}` : group)).join("/");
+  const full = `tile/entries/${number}`;
+  return { path: width === 256 ? full : `${full}.p/${width}`, full, width };
+}
+
+/** The entries of a bundle: u16 lengths and bytes. Throws FormatError where one is cut. */
+export function parseBundle(bytes) {
+  const entries = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 2 + (bytes[at] << 8) + bytes[at + 1];
+    need(end <= bytes.length, "the entry bundle ends in the middle of an entry");
+    entries.push(bytes.subarray(at + 2, end));
+    at = end;
+  }
+  return entries;
+}
+
+/** The right edge of a growing tree: at most one hash for each bit of its size. */
+export class CompactRange {
+  #edge = [];
+  size = 0;
+
+  constructor(sha256) {
+    this.node = (left, right) => sha256(concat(Uint8Array.of(1), left, right));
+  }
+
+  async append(hash) {
+    for (let bit = this.size; bit % 2 === 1; bit = Math.floor(bit / 2)) hash = await this.node(this.#edge.pop(), hash);
+    this.#edge.push(hash);
+    this.size += 1;
+  }
+
+  /** The root so far, or null of the empty tree. */
+  async root() {
+    let value = this.#edge.at(-1) ?? null;
+    for (let i = this.#edge.length - 2; i >= 0; i--) value = await this.node(this.#edge[i], value);
+    return value;
+  }
 }
 
 /** The root that a leaf, its place and its siblings lead to, or null where they cannot (RFC 9162 §2.1.3.2). */

@@ -30,7 +30,8 @@ const MEANS = {
   },
   reversed: {
     failed: "It was good when it was made, and it is worth nothing any more.",
-    unknown: "To know, take the whole ledger and run: stallmark verify --ledger.",
+    ok: "It still counts, as far as this ledger goes.",
+    unknown: "The whole ledger can tell: read it here, or take it away and run stallmark verify --ledger.",
   },
 };
 

@@ -7,6 +7,7 @@ import { parseKeys } from "./keys.mjs";
 import { show, total } from "./verdicts.mjs";
 import { verifyReceipt } from "./verify.mjs";
 import { timeElement } from "./when.mjs";
+import { offerWholeLedger } from "./whole-ledger.mjs";
 import { describe } from "./words.mjs";
 
 const LIMIT = 262144; // bytes of any one file: keys files of large fleets are the largest
@@ -74,9 +75,10 @@ async function check() {
     if (!given.cose) throw new FormatError("there is no receipt yet");
     const crypto = await chooseCrypto(new URLSearchParams(location.search).get("crypto"));
     const keys = await parseKeys(given.keys ?? (await serverKeys()), crypto.sha256);
-    const { receipt, checks } = await verifyReceipt({ ...given, keys, crypto });
+    const { receipt, checks, place } = await verifyReceipt({ ...given, keys, crypto });
     tell(receipt);
     show(checks, crypto);
+    if (receipt && !given.keys) offerWholeLedger({ ...given, keys, crypto }, place?.size ?? 0);
   } catch (error) {
     by("said").replaceChildren();
     by("checks").replaceChildren();
