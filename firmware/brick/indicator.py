@@ -42,6 +42,7 @@ class Indicator:
         self._sound = sound
         self._steps = ()
         self._at = 0
+        self._shown = 0  # patterns begun so far: tells `run` that its step is no longer the one that is shown
         self._colour = _OFF
         self._tone = 0
         self._background = READY
@@ -56,6 +57,7 @@ class Indicator:
         self._output(pattern[0][1], pattern[0][2])
         self._steps = pattern
         self._at = 0
+        self._shown += 1
         self._changed.raise_()
 
     def background(self, pattern):
@@ -79,8 +81,9 @@ class Indicator:
         while True:
             pulse.beat()
             if self._steps:
-                steps = self._steps
-                if await self._changed.wait(steps[self._at][0]):
+                steps, shown = self._steps, self._shown
+                # A new pattern may begin after this step's time was up and before this task runs again.
+                if await self._changed.wait(steps[self._at][0]) or shown != self._shown:
                     continue
                 self._at += 1
                 if self._at < len(steps):
