@@ -45,7 +45,9 @@ class Agent:
     """One host. Building it opens the store and raises HostError where it cannot start; `run` serves until
     stopped."""
 
-    def __init__(self, config: Config, backoff: Callable[[], Backoff] = Backoff) -> None:
+    def __init__(
+        self, config: Config, backoff: Callable[[], Backoff] = Backoff, vfs: str | None = None
+    ) -> None:
         self.config = config
         self.started = time.monotonic()
         self.signer = Signer(config.keys.signing_seed)
@@ -56,7 +58,7 @@ class Agent:
         self.clock = open_clock(config.clock_file)
         self._socket = _listen(config.listen, config.port)
         try:
-            opened = open_store(config.store, config.keys.store_key)
+            opened = open_store(config.store, config.keys.store_key, vfs)
         except BaseException:
             self._socket.close()
             raise

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from hostagent.clock import monotonic_ms
-from hostagent.core import Fields, reg
+from hostagent.core import Fields, counter_names, reg
 from hostagent.store.receipts import Head
 
 READER_STATES = ("none", "good", "fault")
@@ -121,7 +121,7 @@ def parse_diagnostics(value: Any) -> dict[str, Any] | None:
     for entry in _list(f.get(3))[:64]:
         pair = _list(entry)
         if len(pair) == 2 and type(pair[1]) is int:
-            counters[str(pair[0])] = pair[1]
+            counters[counter_names.name(pair[0])] = pair[1]
     return {
         "uptime_ms": f[0],
         "heap_free": _int(f.get(1)),

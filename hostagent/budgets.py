@@ -82,6 +82,7 @@ class Budgets:
         # slice.
         self._order = 0
         self._status_order: dict[bytes, int] = {}
+        self._ruleset: dict[bytes, bytes | None] = {}
         self.connected: Callable[[bytes], bool] = lambda brick: True
         self.give: Callable[[bytes, list[tuple[bytes, bytes]]], None] = lambda brick, slices: None
         self.refused: dict[str, int] = {}
@@ -128,6 +129,7 @@ class Budgets:
         """A brick said what it has left."""
         self._order += 1
         self._status_order[brick.brick] = self._order
+        self._offer_again(brick)
         if self._next_for(brick) is not None:
             task = asyncio.get_running_loop().create_task(self._assign_quietly(), name="assign slices")
             self._assignments.add(task)
@@ -223,6 +225,23 @@ class Budgets:
         )
         return Held(parts, None, None, withheld)
 
+    def _offer_again(self, brick: Brick) -> None:
+        """A brick that runs other rules now may want what it refused before."""
+        ruleset = None if brick.status is None else brick.status.ruleset8
+        before = self._ruleset.get(brick.brick, ruleset)
+        self._ruleset[brick.brick] = ruleset
+        if ruleset == before:
+            return
+        refused = [
+            held
+            for held in self._slices.values()
+            if held.brick == brick.brick and held.answered is not None and held.result != reg.SLICE_OK
+        ]
+        for held in refused:
+            held.answered = None
+        if refused and self.connected(brick.brick):
+            self.give(brick.brick, [(held.slice.payload, held.slice.signature) for held in refused])
+
     def _refuse(self, reason: str) -> None:
         if reason not in self.refused:
             log.warning("%s", reason)
@@ -271,10 +290,11 @@ class Budgets:
         for held in self._slices.values():
             if held.brick != brick.brick or held.slice.rule != rule or held.slice.expires <= now:
                 continue
-            if held.answered is None or said < held.answered:
-                # A brick that has just started knows of none of its slices until they are sent anew.
-                count += 1
-            elif held.result == reg.SLICE_OK and left.get(held.slice.id, 0) > 0:
+            # A brick that has just started knows of none of its slices until they are sent anew; one that
+            # refuses
+            # a slice (it has not got the rule yet) is not given the whole stock to refuse.
+            pending = held.answered is None or said < held.answered or held.result != reg.SLICE_OK
+            if pending or left.get(held.slice.id, 0) > 0:
                 count += 1
         return count
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+from brick import counter_names as _counter_names
 from stallmark import (
     base32 as _base32,
 )
@@ -45,6 +46,7 @@ base32: Any = _base32
 batch: Any = _batch
 bundle: Any = _bundle
 cbor: Any = _cbor
+counter_names: Any = _counter_names
 explain: Any = _explain
 frame: Any = _frame
 receipt: Any = _receipt
@@ -130,6 +132,7 @@ __all__ = [
     "batch",
     "bundle",
     "cbor",
+    "counter_names",
     "explain",
     "frame",
     "new_host_link",

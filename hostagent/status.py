@@ -1,10 +1,12 @@
 """The status API on the host itself: GET /v1/status and /v1/links, POST /v1/close and /v1/identify, a page
 at /."""
 
+import ipaddress
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
@@ -37,7 +39,7 @@ class Identify(BaseModel):
 
 def create_app(agent: "Agent") -> FastAPI:
     """The API over a running agent."""
-    app = FastAPI(title="Stallmark host", docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Stallmark host", redoc_url=None, dependencies=[Depends(_at_home)])
     page = PAGE.read_text()
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -86,6 +88,18 @@ def create_app(agent: "Agent") -> FastAPI:
     # FastAPI keeps them; the names are for the reader.
     del show, status, links, close, identify
     return app
+
+
+def _at_home(request: Request) -> None:
+    """Answers under addresses and this machine's own names: a name elsewhere that leads here is a trick."""
+    name = (request.url.hostname or "").lower()
+    own = socket.gethostname().lower()
+    if name in ("localhost", own, f"{own}.local"):
+        return
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        raise HTTPException(421, "ask by address, or by this machine's own name") from None
 
 
 def _own(request: Request) -> None:
