@@ -107,7 +107,7 @@ def receipt_page(found: PublicReceipt, sentence: str, keys: dict[str, Any]) -> d
         "ledger_size": found.ledger_size,
         "received_ms": found.received_ms,
         "proof": found.proof is not None,
-        "reversed": len(found.reversed_by) > 0,
+        "reversed": found.reversed_by,
         "raw": raw,
     }
 
@@ -124,10 +124,7 @@ def _named(fields: Fields, names: dict[int, str], before: str) -> list[tuple[str
 
 def _warnings(found: PublicReceipt) -> list[str]:
     """What the controller knows against this receipt, as of its newest published entry."""
-    lines = [
-        f"Taken back: a {later.kind} of {utc(later.market_ms)} (entry {later.index}) reverses this receipt."
-        for later in found.reversed_by
-    ]
+    lines: list[str] = []
     if found.duplicate_of is not None:
         index = found.duplicate_of
         lines.append(f"Entry {index} is an earlier receipt of the same record, and the one that counts.")
