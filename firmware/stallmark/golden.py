@@ -51,20 +51,22 @@ class Trial:
 
 
 def first_wrong(ruleset, vectors):
-    """None where every vector comes out as expected, in order; else (index, what came out instead).
+    """None where every vector comes out as expected, in order; else (index, (kind, rule, reason) that came out), with
+    None for a vector that cannot be read, or is one too many.
 
     A vector is [event map, kind, rule index or None, reason code]; every rule has rights enough."""
     if len(vectors) > MAX_VECTORS:
-        return (MAX_VECTORS, "more than {} vectors".format(MAX_VECTORS))
+        return (MAX_VECTORS, None)
     trial = Trial(ruleset)
     for index, vector in enumerate(vectors):
         try:
             event, kind, rule, reason = vector
             decision = trial.decide(events.from_fields(event))
-        except (FormatError, TypeError, ValueError) as error:
-            return (index, "unreadable: {}".format(error))
-        if (decision.kind, decision.rule, decision.why[0]) != (kind, rule, reason):
-            return (index, "kind {} rule {} reason {}".format(decision.kind, decision.rule, decision.why[0]))
+        except (FormatError, TypeError, ValueError):
+            return (index, None)
+        got = (decision.kind, decision.rule, decision.why[0])
+        if got != (kind, rule, reason):
+            return (index, got)
     return None
 
 

@@ -53,18 +53,8 @@ class State:
         self._entries = [0] * len(self._slots)
         self._unsure = bytearray(len(self._slots))  # somebody was not remembered, or was dropped
         self._dropped = bytearray(len(self._slots))
-        self._people = counters.Table(self._capacity(people_capacity), _KEY, _COUNTS + len(self._limited))
-
-    def _capacity(self, most):
-        if not any(self._watched):
-            return 0
-        capacity = self.ruleset.people_capacity
-        if most is not None and most < capacity:
-            capacity = most
-        entry = _KEY + _COUNTS + len(self._limited)
-        while counters.slots(capacity) * entry > TABLE_BYTES:
-            capacity -= 1 + capacity // 64
-        return capacity
+        capacity = 0 if ruleset is None else capacity_of(ruleset, people_capacity)
+        self._people = counters.Table(capacity, _KEY, _COUNTS + len(self._limited))
 
     # --- records in
 
@@ -227,6 +217,19 @@ class State:
             if until > wall and self._latch_seq[rule] < before_seq:
                 due.append([rule, until])
         return due
+
+
+def capacity_of(ruleset, most=None):
+    """How many people a State remembers: what the ruleset asks for, within the table's bytes and `most`."""
+    if not any(ruleset.watched):
+        return 0
+    capacity = ruleset.people_capacity
+    if most is not None and most < capacity:
+        capacity = most
+    entry = _KEY + _COUNTS + len(ruleset.limited)
+    while counters.slots(capacity) * entry > TABLE_BYTES:
+        capacity -= 1 + capacity // 64
+    return capacity
 
 
 def _key(slot, subject):

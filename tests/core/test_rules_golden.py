@@ -29,7 +29,7 @@ def test_a_good_ruleset_passes_and_keeps_nothing():
 def test_a_changed_ruleset_fails_at_the_event_that_tells():
     ruleset = rules.Ruleset(data(sample(), rule(when=[10, [20, HOUR], 21])))
     assert not golden.check(ruleset, opening())
-    assert golden.first_wrong(ruleset, opening()) == (22, "kind 2 rule 1 reason 2")
+    assert golden.first_wrong(ruleset, opening()) == (22, (reg.KIND_DENY, 1, reg.REASON_NEAR))
 
 
 def test_unreadable_vectors_fail():

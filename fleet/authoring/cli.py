@@ -1,0 +1,203 @@
+"""`stallmark rules`: check, explain and compile campaigns."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from fleet.authoring import words
+from fleet.authoring.compile import check_campaign
+from fleet.authoring.engine import FormatError, money
+from fleet.authoring.reader import Problem
+from fleet.authoring.report import Report
+from fleet.authoring.signing import make_bundle
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+GOOD, WRONG, USAGE = 0, 1, 2
+MAX_FILE = 1_048_576
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A campaign in JSON (docs/campaign.md).")]
+StartOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help='When the market begins: "2026-10-03T09:00:00+02:00"; by default now.'),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object for programs.")]
+
+
+@app.callback()
+def rules() -> None:
+    """Campaigns: what they say, what they can cost, and what bricks decide by."""
+
+
+@app.command()
+def check(file: FileArgument, start: StartOption = None, as_json: JsonOption = False) -> None:
+    """Say what is wrong with a campaign, and of each rule its class offline and the most that it can cost.
+
+    The exit code is 0 where nothing is wrong, 1 where something is, 2 where the file cannot be read."""
+    report = _report(file, start)
+    if as_json:
+        _print_json(_as_json(report))
+    else:
+        _show(report)
+    raise typer.Exit(WRONG if report.errors else GOOD)
+
+
+@app.command()
+def explain(file: FileArgument, start: StartOption = None, as_json: JsonOption = False) -> None:
+    """Say in plain words what a campaign does, read back from the compiled rules.
+
+    The exit code is 0, or 1 where something is wrong with the campaign, or 2 where the file cannot be
+    read."""
+    report = _report(file, start)
+    _stop_if_wrong(report, as_json)
+    paragraphs = words.ruleset(report.ruleset, report)
+    if as_json:
+        _print_json({**_as_json(report), "words": paragraphs})
+        return
+    console = Console()
+    for paragraph in paragraphs:
+        console.print(Text(paragraph))
+
+
+@app.command("compile")
+def compile_file(
+    file: FileArgument,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    start: StartOption = None,
+    rev: Annotated[
+        int | None, typer.Option(min=0, max=0xFFFF_FFFF, help="The revision, in place of the campaign's own.")
+    ] = None,
+    sign: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="KEYFILE", help="An author's key file: a signed bundle is written."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the compiled ruleset, or with --sign the bundle that bricks install.
+
+    The exit code is 0, or 1 where something is wrong with the campaign or a key, or 2 where a file cannot be
+    read or written."""
+    report = _report(file, start, rev)
+    _stop_if_wrong(report, as_json)
+    data = report.ruleset
+    if sign:
+        seeds = [_seed(path) for path in sign]
+        try:
+            data = make_bundle(
+                report.ruleset, report.rev, seeds, report.id, golden=report.golden, terms16=report.terms16
+            )
+        except FormatError as error:
+            _fail(str(error), WRONG)
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        _fail(f"{out} cannot be written: {error.strerror}", USAGE)
+    if as_json:
+        _print_json({**_as_json(report), "out": str(out), "bytes": len(data), "signatures": len(sign or ())})
+        return
+    what = f"a bundle with {len(sign)} signatures" if sign else "the unsigned ruleset"
+    Console().print(Text(f"{out}: {what}, {len(data)} bytes, {report.id} revision {report.rev}"))
+
+
+def _report(file: Path, start: str | None, rev: int | None = None) -> Report:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        _fail(f"{file} cannot be read: {error.strerror}", USAGE)
+    if len(data) > MAX_FILE:
+        _fail(f"{file} has {len(data)} bytes: expected a campaign of at most {MAX_FILE}", USAGE)
+    try:
+        campaign = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        _fail(f"{file} is not JSON: {error}", USAGE)
+    return check_campaign(campaign, _start_ms(start), rev)
+
+
+def _start_ms(start: str | None) -> int:
+    if start is None:
+        return time.time_ns() // 60_000_000_000 * 60_000  # this minute
+    try:
+        found = datetime.fromisoformat(start)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        _fail(f'{start!r} is not a time with its offset from UTC, such as "2026-10-03T09:00:00+02:00"', USAGE)
+    return int(found.timestamp()) * 1000
+
+
+def _seed(path: Path) -> bytes:
+    try:
+        found: Any = json.loads(path.read_text())
+        seed = bytes.fromhex(found["seed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        _fail(f"{path} is no author's key file: expected JSON with a seed of 64 hex digits", USAGE)
+    if len(seed) != 32:
+        _fail(f"{path}: a seed of {len(seed)} bytes, expected 32", USAGE)
+    return seed
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    Console(stderr=True).print(Text(text))
+    raise typer.Exit(code)
+
+
+def _stop_if_wrong(report: Report, as_json: bool) -> None:
+    if not report.errors:
+        return
+    if as_json:
+        _print_json(_as_json(report))
+    else:
+        _show(report)
+    raise typer.Exit(WRONG)
+
+
+def _show(report: Report) -> None:
+    console = Console()
+    for problem in report.errors:
+        console.print(Text(f"✘ {problem}", "red"))
+    for problem in report.notes:
+        console.print(Text(f"• {problem}", "yellow"))
+    if report.errors:
+        count = len(report.errors)
+        console.print(Text(f"{count} thing{'s' if count != 1 else ''} to mend; nothing was compiled."))
+        return
+    for rule in report.rules:
+        offline = words.offline(rule, report.currency)
+        console.print(Text(f"✔ {rule.id}: {offline}; a record takes {rule.record_bytes} of 256 bytes"))
+    total = money.text(report.minor, report.currency)
+    golden = f"{len(report.golden)} golden events come out as expected"
+    console.print(
+        Text(f"{report.id} revision {report.rev}: at most {total} and {report.pieces} pieces; {golden}")
+    )
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    def problems(found: list[Problem]) -> list[dict[str, str]]:
+        return [{"pointer": one.pointer, "text": one.text} for one in found]
+
+    return {
+        "good": not report.errors,
+        "errors": problems(report.errors),
+        "notes": problems(report.notes),
+        "id": report.id,
+        "rev": report.rev,
+        "currency": report.currency,
+        "rules": [asdict(rule) for rule in report.rules],
+        "rights": [right.as_config() for right in report.rights],
+        "liability": {"minor": report.minor, "pieces": report.pieces},
+        "golden": len(report.golden),
+        "bytes": len(report.ruleset),
+    }
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    typer.echo(json.dumps(found, ensure_ascii=False))

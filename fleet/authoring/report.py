@@ -1,0 +1,61 @@
+"""What the compiler says of a campaign: errors, notes, each rule's class offline and worst case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from stallmark.errors import StallmarkError
+
+from fleet.authoring.reader import Problem
+from fleet.authoring.rights import Right
+
+SAFE, NEEDS_RIGHTS = "safe", "needs rights"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReport:
+    """What the compiler says of one rule: class offline, cost at most, size of its records."""
+
+    id: str
+    offline: str  # "safe" or "needs rights"
+    minor: int  # the most that it can cost, minor units of the campaign's currency
+    pieces: int  # the most pieces that it can hand out
+    record_bytes: int
+
+
+@dataclass
+class Report:
+    """What became of a campaign. Without `errors` the `ruleset` is good; `notes` stop nothing."""
+
+    errors: list[Problem] = field(default_factory=list[Problem])
+    notes: list[Problem] = field(default_factory=list[Problem])
+    id: str = ""
+    rev: int = 0
+    currency: str = ""
+    rules: list[RuleReport] = field(default_factory=list[RuleReport])
+    rights: list[Right] = field(default_factory=list[Right])
+    golden: list[list[Any]] = field(default_factory=list[list[Any]])  # as the bundle's manifest has them
+    terms: str | None = None
+    terms16: bytes | None = None
+    ruleset: bytes = b""
+
+    @property
+    def minor(self) -> int:
+        """Worst-case liability in money, minor units."""
+        return sum(rule.minor for rule in self.rules)
+
+    @property
+    def pieces(self) -> int:
+        """Worst-case liability in pieces."""
+        return sum(rule.pieces for rule in self.rules)
+
+
+class CampaignError(StallmarkError):
+    """A campaign that cannot be compiled; `report.errors` says everything that is wrong with it."""
+
+    def __init__(self, report: Report) -> None:
+        first = report.errors[0] if report.errors else "no errors"
+        more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
+        super().__init__(f"{first}{more}")
+        self.report = report
