@@ -223,6 +223,20 @@ def test_a_phone_with_a_new_number_at_every_poll_is_one_tap():
     run(test)
 
 
+def test_the_next_phone_does_not_wait_for_the_last_ones_cooldown():
+    async def test() -> None:
+        first, second = Phone(random.Random(5)), Phone(random.Random(6))
+        async with running() as bench:
+            bench.model.place(first)
+            await until(lambda: bench.desk.taps, "the first phone")
+            bench.model.remove(first)
+            await bench.rounds(config.REMOVED_AFTER + 2)
+            bench.model.place(second)
+            await until(lambda: len(bench.desk.taps) == 2, "the second phone")
+
+    run(test)
+
+
 def test_a_mifare_classic_card_is_its_number():
     async def test() -> None:
         async with running() as bench:

@@ -133,7 +133,8 @@ class Reader:
         if key == self._present:
             self._remember(key)
             return
-        if not self._attempts and self._in_cooldown(key):
+        # A phone that comes back may be anybody's: it has no number to wait for.
+        if key is not _PHONE and not self._attempts and self._in_cooldown(key):
             self._counters.add(count.NFC_COOLDOWN)
             self._present = key
             return
