@@ -18,7 +18,13 @@ GROUPS: dict[str, tuple[str, str, str]] = {
     "ledger": ("fleet.ledger.cli", "app", "Export and check a ledger folder."),
 }
 
-EXTRAS = {"demo": "host,fleet,kit", "kit": "host,fleet,kit", "host": "host", "fleet": "fleet", "rules": "fleet"}
+EXTRAS = {
+    "demo": "host,fleet,kit",
+    "kit": "host,fleet,kit",
+    "host": "host",
+    "fleet": "fleet",
+    "rules": "fleet",
+}
 
 
 class LazyGroup(typer.core.TyperGroup):
@@ -35,9 +41,17 @@ class LazyGroup(typer.core.TyperGroup):
             app: Any = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as missing:
             extra = EXTRAS.get(cmd_name)
-            if extra is None or (missing.name or "").split(".")[0] in {"cli", "fleet", "hostagent", "virtualkit", "stallmark"}:
+            if extra is None or (missing.name or "").split(".")[0] in {
+                "cli",
+                "fleet",
+                "hostagent",
+                "virtualkit",
+                "stallmark",
+            }:
                 raise
-            remedy = f"`stallmark {cmd_name}` needs the package {missing.name!r}: pip install 'stallmark[{extra}]'"
+            remedy = (
+                f"`stallmark {cmd_name}` needs the package {missing.name!r}: pip install 'stallmark[{extra}]'"
+            )
             typer.echo(remedy, err=True)
             raise typer.Exit(2) from missing
         command = typer.main.get_command(app)
@@ -50,7 +64,13 @@ class LazyGroup(typer.core.TyperGroup):
             formatter.write_dl([(name, line) for name, (_, _, line) in GROUPS.items()])
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()

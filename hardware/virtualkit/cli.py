@@ -16,12 +16,16 @@ from virtualkit.brick_process import BrickCrashed
 from virtualkit.interpreter import InterpreterMissing
 from virtualkit.kit import VirtualKit
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make and run a virtual kit; tap and scan on it.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Make and run a virtual kit; tap and scan on it."
+)
 console = Console(stderr=True)
 Folder = Annotated[Path, typer.Option("--state", help="The kit's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
 Brick = Annotated[str | None, typer.Option("--brick", help="Which brick; else the first that can.")]
-Hold = Annotated[int | None, typer.Option("--hold", help="Milliseconds to hold it there; else until the light answers.")]
+Hold = Annotated[
+    int | None, typer.Option("--hold", help="Milliseconds to hold it there; else until the light answers.")
+]
 DEFAULT = Path("state")
 
 
@@ -33,19 +37,25 @@ def new(
     host_port: Annotated[int, typer.Option(help="The host's port.")] = 8781,
 ) -> None:
     """A new kit: development keys, three bricks provisioned over their links, a signed campaign, cards to try."""
-    plan = newkit.KitPlan(name=name, fleet_port=fleet_port, host_port=host_port, start_ms=time.time_ns() // 1_000_000)
+    plan = newkit.KitPlan(
+        name=name, fleet_port=fleet_port, host_port=host_port, start_ms=time.time_ns() // 1_000_000
+    )
     try:
         with console.status("making the kit …") as status:
             made = newkit.new_kit(folder, plan, lambda text: status.update(f"{text} …"))
     except (StallmarkError, BrickCrashed, InterpreterMissing) as failed:
         _fail(str(failed))
     kit = made.folder.load()
-    typer.echo(f"kit {kit['name']} in {folder}: {', '.join(brick['name'] for brick in kit['bricks'])}. DEVELOPMENT KEYS.")
+    typer.echo(
+        f"kit {kit['name']} in {folder}: {', '.join(brick['name'] for brick in kit['bricks'])}. DEVELOPMENT KEYS."
+    )
     typer.echo(f"Start it with: stallmark demo --state {folder}")
 
 
 @app.command()
-def run(folder: Folder = DEFAULT, timing: Annotated[str, typer.Option(help="real or fast parts.")] = "real") -> None:
+def run(
+    folder: Folder = DEFAULT, timing: Annotated[str, typer.Option(help="real or fast parts.")] = "real"
+) -> None:
     """Only the bricks of a kit, with their parts and cables; host and controller are started apart. Ctrl-C ends it."""
     try:
         asyncio.run(_run(folder, timing))
@@ -79,7 +89,9 @@ async def _run(folder: Path, timing: str) -> None:
 
 @app.command()
 def tap(
-    uid: Annotated[str | None, typer.Option(help="A tag's number in hex: 7 bytes, or 4 bytes (08… is a phone).")] = None,
+    uid: Annotated[
+        str | None, typer.Option(help="A tag's number in hex: 7 bytes, or 4 bytes (08… is a phone).")
+    ] = None,
     dump: Annotated[Path | None, typer.Option(help="A tag's memory as .bin or .mfd.")] = None,
     brick: Brick = None,
     hold: Hold = None,
@@ -116,7 +128,9 @@ def status(folder: Folder = DEFAULT, as_json: AsJson = False) -> None:
         return
     for brick in answer["bricks"]:
         power = "on" if brick["power"] else "off"
-        typer.echo(f"{brick['name']}: {', '.join(brick['parts'])}; power {power}; {brick['taps']} taps; link {brick['link']}")
+        typer.echo(
+            f"{brick['name']}: {', '.join(brick['parts'])}; power {power}; {brick['taps']} taps; link {brick['link']}"
+        )
 
 
 @app.command()
@@ -133,7 +147,9 @@ def power(
 
 def _request(message: dict[str, Any], folder: Path) -> dict[str, Any]:
     try:
-        answer = control.request(folder / "run" / "kit.sock", {k: v for k, v in message.items() if v is not None})
+        answer = control.request(
+            folder / "run" / "kit.sock", {k: v for k, v in message.items() if v is not None}
+        )
     except (control.KitNotRunning, TimeoutError) as failed:
         _fail(str(failed))
     if not answer["ok"]:
@@ -146,7 +162,9 @@ def _ask(message: dict[str, Any], folder: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(answer))
     elif answer["outcome"] is None:
-        typer.echo(f"{answer['brick']}: no light. The brick saw nothing that it can read, or has seen the same just now.")
+        typer.echo(
+            f"{answer['brick']}: no light. The brick saw nothing that it can read, or has seen the same just now."
+        )
     else:
         typer.echo(f"{answer['brick']}: {answer['outcome']}, {answer['ms']:.0f} ms from card to light")
 

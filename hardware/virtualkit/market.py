@@ -27,6 +27,7 @@ class Crowd:
     """
 
     RETURNING = 0.45
+    AWAY = 24
     BLANK = 0.08
     PHONE = 0.06
     FOREIGN = 0.10
@@ -37,11 +38,14 @@ class Crowd:
         self._known: dict[str, list[Card]] = {"nfc": [], "qr": []}
 
     def card_for(self, part: str) -> Card:
-        """The card of whoever steps up to a reader of this kind next."""
+        """The card of whoever steps up to a reader of this kind next. Nobody comes back at once: a reader ignores a card that it
+        has just read."""
         rng = self._rng
         known = self._known[part]
-        if known and rng.random() < self.RETURNING:
-            return rng.choice(known)
+        if len(known) > self.AWAY and rng.random() < self.RETURNING:
+            at = rng.randrange(len(known) - self.AWAY)
+            known.append(known.pop(at))
+            return known[-1]
         if part == "qr":
             if rng.random() < self.FOREIGN:
                 return cards.foreign_code(rng)
@@ -50,7 +54,11 @@ class Crowd:
             draw = rng.random()
             if draw < self.PHONE:
                 return cards.phone(rng)
-            card = cards.blank_tag(rng) if draw < self.PHONE + self.BLANK else cards.issued_tag(rng, self._event_key)
+            card = (
+                cards.blank_tag(rng)
+                if draw < self.PHONE + self.BLANK
+                else cards.issued_tag(rng, self._event_key)
+            )
         known.append(card)
         return card
 

@@ -11,32 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fleet.authoring.compile import compile_campaign
-from fleet.authoring.signing import make_bundle
-from fleet.ledger.note import Signer
 from nacl.secret import SecretBox
 from nacl.signing import SigningKey
-from stallmark import registry as reg
+from stallmark import bundle, rules
 from stallmark.errors import StallmarkError
 from workbench.provision import Provisioned, Rental, provision_brick
 
-from virtualkit import cards, interpreter
+from fleet.clock import open_clock
+from fleet.config import load as load_config
+from fleet.controller import initialise
+from fleet.ledger.note import Signer
+from virtualkit import campaign, cards, interpreter
 from virtualkit.brick import BrickSpec, VirtualBrick
+from virtualkit.clockfile import MarketClock
 from virtualkit.folder import KitFolder, write_json
 from virtualkit.kit import new_flash
 
 FLASH_BYTES = 8 * 1024 * 1024
 THRESHOLD = 2
 ORIGIN = "localhost/dev/2026"
-# What the controller mints for the demo campaign: a budget of credit in slices of one capped credit, and a stock of samples.
-RIGHTS = (
-    {"rule": "surprise-15", "unit": reg.UNIT_MINOR, "slice": 2500, "count": 24},
-    {"rule": "welcome-sample", "unit": reg.UNIT_PIECES, "slice": 20, "count": 12},
-)
 NOTICE = """These are DEVELOPMENT keys, made by `stallmark kit new` on one machine, all in one folder.
 Nobody may trust what they sign: a real kit's author keys never share a machine with its controller.
 """
-CAMPAIGN = Path(__file__).parents[2] / "fleet" / "authoring" / "campaigns" / "market_hour.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,11 @@ class BrickPlan:
     parts: tuple[str, ...]
 
 
-DEFAULT_BRICKS = (BrickPlan("brick-1", ("nfc",)), BrickPlan("brick-2", ("nfc",)), BrickPlan("brick-3", ("qr",)))
+DEFAULT_BRICKS = (
+    BrickPlan("brick-1", ("nfc",)),
+    BrickPlan("brick-2", ("nfc",)),
+    BrickPlan("brick-3", ("qr",)),
+)
 
 
 class KitExists(StallmarkError):
@@ -89,7 +89,9 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
     if folder.exists():
         raise KitExists(f"{path} already holds a kit; nothing was changed")
     if folder.path.exists() and any(folder.path.iterdir()):
-        raise KitExists(f"{path} is not empty and holds no finished kit: choose another folder, or remove it yourself")
+        raise KitExists(
+            f"{path} is not empty and holds no finished kit: choose another folder, or remove it yourself"
+        )
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.run.mkdir()
     interpreter.find()
@@ -97,14 +99,19 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
     progress("author, director, checkpoint and host keys")
     provisioned = asyncio.run(_provision_all(folder, plan, secrets, progress))
     progress("the campaign, compiled and signed by two of three authors")
-    terms = write_bundle(folder, plan.start_ms, 1, secrets.authors)
+    published = write_bundle(folder, plan.start_ms, 1, secrets.authors)
     progress("configuration of controller and host")
     _write_authors(folder, secrets)
-    _write_controller(folder, plan, secrets, provisioned)
-    _write_host(folder, plan, secrets, provisioned, terms)
+    _write_controller(folder, plan, secrets, provisioned, published.rights)
+    _write_host(folder, plan, secrets, provisioned, published.terms16)
     _write_public(folder, secrets)
     cards.write_samples(folder.cards, secrets.event_key, plan.card_seed)
     (folder.path / "DEVELOPMENT-KEYS.txt").write_text(NOTICE)
+    progress("an empty ledger, signed")
+    if plan.market_clock:
+        MarketClock(folder.clock, plan.start_ms).close()
+    config = load_config(folder.controller / "config.json")
+    initialise(config, open_clock(config.clock_file))
     write_json(
         folder.kit_json,
         {
@@ -213,10 +220,37 @@ async def _provision_one(folder: KitFolder, brick: BrickPlan, rental: Rental, wa
 # --- the campaign
 
 
-def write_bundle(folder: KitFolder, start_ms: int, rev: int, authors: Sequence[bytes]) -> bytes:
+def write_bundle(folder: KitFolder, start_ms: int, rev: int, authors: Sequence[bytes]) -> campaign.Published:
     """Compiles the demo campaign for a market day beginning at `start_ms`, signs it with two of the authors' seeds, and puts
-    bundle and terms where the controller offers them. Returns the digest16 of the terms."""
-    raise NotImplementedError
+    bundle and terms where the controller offers them; earlier bundles stay for the sentences of their records."""
+    made = campaign.demo_bundle(start_ms, rev, list(authors[:THRESHOLD]))
+    rules = folder.controller / "rules"
+    rules.mkdir(parents=True, exist_ok=True)
+    active = rules / "active.smbundle"
+    if active.exists():
+        active.rename(rules / f"rev-{rev - 1}.smbundle")
+    fresh = active.with_suffix(".new")
+    fresh.write_bytes(made.bundle)
+    fresh.replace(active)
+    terms = folder.controller / "terms"
+    terms.mkdir(exist_ok=True)
+    (terms / f"{made.terms16.hex()}.txt").write_text(made.terms)
+    return made
+
+
+def load_ruleset(folder: KitFolder) -> bytes:
+    """The compiled ruleset on offer."""
+    return bytes(bundle.split((folder.controller / "rules" / "active.smbundle").read_bytes())[1])
+
+
+def renew_campaign(folder: KitFolder, now_ms: int) -> bool:
+    """A kit that was made on another day gets today's campaign, a revision up, when yesterday's slot is over. True if it did."""
+    ruleset = rules.Ruleset(load_ruleset(folder))
+    if now_ms < max(end for _, end in ruleset.slots):
+        return False
+    seeds = [json.loads(path.read_text())["seed"] for path in sorted(folder.authors.glob("author-*.json"))]
+    write_bundle(folder, now_ms, ruleset.rev + 1, [bytes.fromhex(seed) for seed in seeds])
+    return True
 
 
 # --- files
@@ -234,7 +268,10 @@ def _write_authors(folder: KitFolder, secrets: _Secrets) -> None:
 def _authors_json(secrets: _Secrets) -> dict[str, Any]:
     return {
         "threshold": THRESHOLD,
-        "keys": [{"kid": kid.hex(), "public": base64.b64encode(public).decode()} for kid, public in secrets.author_publics()],
+        "keys": [
+            {"kid": kid.hex(), "public": base64.b64encode(public).decode()}
+            for kid, public in secrets.author_publics()
+        ],
     }
 
 
@@ -242,7 +279,13 @@ def _clock(plan: KitPlan) -> str | None:
     return "../run/clock" if plan.market_clock else None
 
 
-def _write_controller(folder: KitFolder, plan: KitPlan, secrets: _Secrets, made: Sequence[Provisioned]) -> None:
+def _write_controller(
+    folder: KitFolder,
+    plan: KitPlan,
+    secrets: _Secrets,
+    made: Sequence[Provisioned],
+    rights: Sequence[dict[str, Any]],
+) -> None:
     kit = secrets.kit.hex()
     write_json(
         folder.controller / "config.json",
@@ -257,7 +300,7 @@ def _write_controller(folder: KitFolder, plan: KitPlan, secrets: _Secrets, made:
             "public_url": f"http://127.0.0.1:{plan.fleet_port}",
             "clock_file": _clock(plan),
             "kits": [{"kit": kit, "name": plan.name, "rental": plan.rental}],
-            "rights": list(RIGHTS),
+            "rights": list(rights),
             "authors": _authors_json(secrets),
         },
     )
@@ -278,7 +321,13 @@ def _write_controller(folder: KitFolder, plan: KitPlan, secrets: _Secrets, made:
                 }
             ],
             "bricks": [
-                {"brick": one.brick.hex(), "root": secrets.sealed(one.root), "rental": plan.rental, "kit": kit} for one in made
+                {
+                    "brick": one.brick.hex(),
+                    "root": secrets.sealed(one.root),
+                    "rental": plan.rental,
+                    "kit": kit,
+                }
+                for one in made
             ],
             "event_keys": [{"event": secrets.event.hex(), "key": secrets.sealed(secrets.event_key)}],
         },

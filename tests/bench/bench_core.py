@@ -17,7 +17,11 @@ SCRIPT = Path(__file__).with_name("upy_core.py")
 
 def _run(command: list[str], env: dict[str, str], microseconds: int) -> dict[str, int]:
     done = subprocess.run(
-        [*command, str(SCRIPT), str(microseconds)], env={**os.environ, **env}, check=True, capture_output=True, text=True
+        [*command, str(SCRIPT), str(microseconds)],
+        env={**os.environ, **env},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return json.loads(done.stdout)
 
@@ -40,7 +44,13 @@ def run(quick: bool = False) -> list[Figure]:
     small = _run([str(interpreter.find()), "-X", "heapsize=512k"], {"MICROPYPATH": upy_path()}, microseconds)
     large = _run([sys.executable], {"PYTHONPATH": upy_path()}, microseconds)
     figures = [
-        Figure(f"{name} on MicroPython", small[name], "B/s", "the same file on CPython", small[name] / large[name])
+        Figure(
+            f"{name} on MicroPython",
+            small[name],
+            "B/s",
+            "the same file on CPython",
+            small[name] / large[name],
+        )
         for name in ("cbor encode", "cbor decode", "cobs encode", "cobs decode")
     ]
     both = 1 / (1 / large["cbor encode"] + 1 / large["cbor decode"])

@@ -1,6 +1,7 @@
 """A new outcome that comes in the very instant at which a step of the old pattern ends."""
 
 import asyncio
+import contextlib
 
 from brick import indicator
 
@@ -46,9 +47,7 @@ def test_a_denial_that_meets_the_end_of_a_green_step_never_turns_green():
     lamp = indicator.Indicator(light, _Silence())
     lamp._changed = _Late(lamp)
     lamp.show(indicator.GRANTED)
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(lamp.run(_Pulse()))
-    except asyncio.CancelledError:
-        pass
     assert light.edges.count((0, 1, 0)) == 1  # the grant's own
     assert light.edges[-1] == (0, 0, 1)

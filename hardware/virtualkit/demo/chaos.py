@@ -11,7 +11,7 @@ from virtualkit.reference.stores import check_marks
 
 TARGETS = ("host", "brick", "fleet")
 # Between two kills there is time to get somewhere, or nothing but start-up would be tested.
-PAUSE_SECONDS = (0.4, 1.6)
+PAUSE_SECONDS = (0.1, 0.8)
 OFF_SECONDS = (0.0, 0.4)
 
 

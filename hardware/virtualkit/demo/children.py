@@ -57,14 +57,18 @@ class Child:
         async with httpx.AsyncClient(timeout=2.0) as http:
             while asyncio.get_running_loop().time() < deadline:
                 if not self.running:
-                    raise ChildFailed(f"the {self.name} ended while starting; its last words: {self.last_words()}")
+                    raise ChildFailed(
+                        f"the {self.name} ended while starting; its last words: {self.last_words()}"
+                    )
                 try:
                     if (await http.get(self.ready)).status_code == 200:
                         return
                 except httpx.HTTPError:
                     pass
                 await asyncio.sleep(0.05)
-        raise ChildFailed(f"the {self.name} did not answer at {self.ready} within {READY_SECONDS:.0f} s; see {self._log}")
+        raise ChildFailed(
+            f"the {self.name} did not answer at {self.ready} within {READY_SECONDS:.0f} s; see {self._log}"
+        )
 
     def last_words(self) -> str:
         """The last line of its log."""

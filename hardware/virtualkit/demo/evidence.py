@@ -73,7 +73,9 @@ class Evidence:
                 # A brick that lost power between flash and light leaves grants that were never shown: the newest is this one.
                 watch.greens.append(watch.unclaimed.pop())
             else:
-                self.violations.append(Violation(1, f"{watch.brick.name} was green and no new grant lay on its flash"))
+                self.violations.append(
+                    Violation(1, f"{watch.brick.name} was green and no new grant lay on its flash")
+                )
 
     def reached_ledger(self, brick: str, seq: int, seen_ns: int) -> None:
         """A leaf in a published checkpoint."""

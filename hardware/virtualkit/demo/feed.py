@@ -1,6 +1,7 @@
 """What the controller publishes, as it happens: /v1/live, and every checkpoint for the audit afterwards."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ class Leaf:
     index: int
     brick: str
     seq: int
-    kind: int
+    kind: str
     sentence: str
     outcome: str
     market_ms: int | None
@@ -37,14 +38,15 @@ class Feed:
         """Runs for ever."""
         async with httpx.AsyncClient(base_url=self._base, timeout=httpx.Timeout(5.0, read=None)) as http:
             while True:
-                try:
+                # A controller that was killed comes back: listen again.
+                with contextlib.suppress(httpx.HTTPError, OSError):
                     await self._listen(http)
-                except (httpx.HTTPError, OSError):
-                    pass
                 await asyncio.sleep(0.05)
 
     async def _listen(self, http: httpx.AsyncClient) -> None:
-        async with http.stream("GET", "/v1/live", headers={"Last-Event-ID": str(self._next - 1)}) as stream:
+        async with http.stream(
+            "GET", "/v1/live", headers={"Last-Event-ID": str(max(0, self._next - 1))}
+        ) as stream:
             async for line in stream.aiter_lines():
                 if line.startswith("data:"):
                     self._take(json.loads(line[5:]))
@@ -59,7 +61,7 @@ class Feed:
                 index,
                 str(event["brick"]),
                 int(event["seq"]),
-                int(event["kind"]),
+                str(event["kind"]),
                 str(event["sentence"]),
                 str(event.get("outcome") or ""),
                 event.get("market_ms"),

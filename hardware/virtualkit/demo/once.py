@@ -25,6 +25,7 @@ MARKET_OPENS_MS = 1_790_924_400_000
 OPENING_MS = 60_000
 DRAIN_SECONDS = 120.0
 ATTEMPTS = 20
+COOLDOWN_SECONDS = 2.2
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,17 @@ class MarketHour:
         parts = [(brick.name, brick.spec.parts[0]) for brick in stall.kit.bricks]
         visits = Crowd(self._hour.seed, event_key).hour(self._hour.taps, parts)
         over = asyncio.Event()
-        chaos = Chaos(stall, self._hour.kill, self._hour.seed + 1, self._findings) if self._hour.kill else None
+        chaos = (
+            Chaos(stall, self._hour.kill, self._hour.seed + 1, self._findings) if self._hour.kill else None
+        )
         self.chaos = chaos
         async with asyncio.TaskGroup() as group:
             raging = group.create_task(chaos.rage(over), name="chaos") if chaos else None
             queues = [
-                group.create_task(self._customers(stall, brick, [v for v in visits if v.brick == brick.name]), name=brick.name)
+                group.create_task(
+                    self._customers(stall, brick, [v for v in visits if v.brick == brick.name]),
+                    name=brick.name,
+                )
                 for brick in stall.kit.bricks
             ]
             await asyncio.wait(queues)
@@ -121,8 +127,8 @@ class MarketHour:
             stall.evidence.shown(shown)
             if shown.outcome is not None:
                 return
-            if not self._hour.kill:
-                break
+            # Off again, or taken for the card before (any phone looks like any other): after the cooldown they try again.
+            await asyncio.sleep(COOLDOWN_SECONDS)
         self._findings.breach(3, f"{brick.name}: a customer with a {card.kind} never saw a light")
 
     async def _drain(self, stall: Stall) -> None:
@@ -130,14 +136,20 @@ class MarketHour:
         self._progress("the day is closed; the last receipts reach the ledger")
         await self._until(stall, stall.drained, "every record in the ledger")
         await stall.close_day("demo")
-        closed = {watch.identity.hex(): max(watch.image.records()) for watch in stall.evidence.watches.values()}
+        closed = {
+            watch.identity.hex(): max(watch.image.records()) for watch in stall.evidence.watches.values()
+        }
         await self._until(
             stall,
-            lambda: stall.drained()
-            and all(max(w.image.records()) > closed[w.identity.hex()] for w in stall.evidence.watches.values()),
+            lambda: (
+                stall.drained()
+                and all(
+                    max(w.image.records()) > closed[w.identity.hex()] for w in stall.evidence.watches.values()
+                )
+            ),
             "every brick's close record in the ledger",
         )
-        await self._until(stall, lambda: self._disclosed(), "every ended record key disclosed")
+        await self._until(stall, self._disclosed, "every ended record key disclosed")
         await stall.feed.look_once()
 
     def _disclosed(self) -> bool:
@@ -184,12 +196,15 @@ class MarketHour:
             "receipts": len(findings.receipts),
             "ledger_size": checkpoint.size if checkpoint else 0,
             "leaves": dict(sorted(findings.leaves.items())),
-            "checkpoint": (self.folder.controller / "ledger" / "checkpoint").read_text() if checkpoint else None,
+            "checkpoint": (self.folder.controller / "ledger" / "checkpoint").read_text()
+            if checkpoint
+            else None,
             "outcomes": dict(sorted(findings.outcomes.items())),
             "violations": [asdict(violation) for violation in findings.violations],
             "tap_to_light_ms": spread(evidence.tap_to_light_ms),
             "light_to_ledger_ms": spread(evidence.light_to_ledger_ms),
             "seconds": round(seconds, 1),
+            "unanswered": evidence.unanswered,
             "seed": self._hour.seed,
             "timing": self._hour.timing,
             "killed": self.chaos.kills if self.chaos else {},
@@ -234,9 +249,12 @@ def in_words(result: dict[str, Any]) -> str:
         f"{result['taps']} taps, {result['decisions']} decisions, {result['receipts']} receipts in {result['seconds']} s",
         "outcomes: " + ", ".join(f"{count} {name}" for name, count in result["outcomes"].items()),
         f"tap → light {light['p50']} ms in the middle, {light['p95']} ms at the 95th percentile",
-        "killed: " + (", ".join(f"{name} {count} times" for name, count in result["killed"].items()) or "nothing"),
+        "killed: "
+        + (", ".join(f"{name} {count} times" for name, count in result["killed"].items()) or "nothing"),
     ]
-    lines += [f"BREACH of invariant {breach['invariant']}: {breach['text']}" for breach in result["violations"]]
+    lines += [
+        f"BREACH of invariant {breach['invariant']}: {breach['text']}" for breach in result["violations"]
+    ]
     if not result["violations"]:
         checked = result["checked"]
         lines.append(

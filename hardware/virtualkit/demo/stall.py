@@ -15,6 +15,7 @@ from virtualkit.demo.evidence import Evidence
 from virtualkit.demo.feed import Feed, Leaf
 from virtualkit.folder import KitFolder
 from virtualkit.kit import VirtualKit
+from virtualkit.pins import GRANTED
 
 READY_SECONDS = 60.0
 
@@ -26,7 +27,9 @@ class StallNotReady(StallmarkError):
 class Stall:
     """Everything that runs, in the order in which it starts. `on_leaf` hears of every receipt in the ledger."""
 
-    def __init__(self, folder: KitFolder, timing: str, seed: int, on_leaf: Callable[[Leaf], None] | None = None) -> None:
+    def __init__(
+        self, folder: KitFolder, timing: str, seed: int, on_leaf: Callable[[Leaf], None] | None = None
+    ) -> None:
         self.folder = folder
         kit = folder.load()
         self.kit_json = kit
@@ -94,14 +97,18 @@ class Stall:
         while asyncio.get_running_loop().time() < deadline:
             self.check()
             status = await self.host_status()
-            waiting = [] if status is None else [text for brick in status["bricks"] if (text := unready(brick))]
+            waiting = (
+                [] if status is None else [text for brick in status["bricks"] if (text := unready(brick))]
+            )
             if status is not None and not waiting:
                 return
             if waiting and waiting[0] != missing:
                 missing = waiting[0]
                 progress(f"waiting: {missing}")
             await asyncio.sleep(0.1)
-        raise StallNotReady(f"after {READY_SECONDS:.0f} s still waiting: {missing}; see {self.folder.run}/*.log")
+        raise StallNotReady(
+            f"after {READY_SECONDS:.0f} s still waiting: {missing}; see {self.folder.run}/*.log"
+        )
 
     def check(self) -> None:
         """Raises ChildFailed or BrickCrashed when something ended by itself."""
@@ -109,6 +116,9 @@ class Stall:
         self.host.check()
         for brick in self.kit.bricks:
             brick.process.check()
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (failed := task.exception()):
+                raise failed
 
     def drained(self) -> bool:
         """True when every record on every brick's flash has been heard of from the ledger."""
@@ -119,10 +129,19 @@ class Stall:
 
     async def close_day(self, who: str) -> None:
         """End of day: every brick writes its close record and moves on to its next record key."""
-        token = json.loads((self.folder.host / "keys.json").read_text())["api_token"]
-        await self.http.post(
-            f"{self.host_url}/v1/close", json={"who": who}, headers={"Authorization": f"Bearer {token}"}
-        )
+        answer = await self.http.post(f"{self.host_url}/v1/close", json={"who": who})
+        answer.raise_for_status()
+
+    async def newest_link(self) -> str | None:
+        """The look-up link of the newest grant that the ledger holds, else of the newest receipt there."""
+        try:
+            answer = await self.http.get(f"{self.host_url}/v1/links", params={"limit": 50})
+            answer.raise_for_status()
+        except httpx.HTTPError:
+            return None
+        there = [link for link in answer.json()["links"] if link["in_ledger"] and link["outcome"]]
+        granted = [link for link in there if link["outcome"] == GRANTED]
+        return (granted or there or [{"link": None}])[0]["link"]
 
     def _leaf(self, leaf: Leaf) -> None:
         self.ledger_heads[leaf.brick] = max(self.ledger_heads.get(leaf.brick, 0), leaf.seq)
@@ -132,7 +151,14 @@ class Stall:
 
 def unready(brick: dict[str, Any]) -> str | None:
     """What one brick of the host's status still lacks, in words; None when it can decide."""
-    raise NotImplementedError(brick)
+    name, status = brick["name"], brick["status"]
+    if not brick["link"]["up"] or status is None:
+        return f"{name} has no link yet"
+    if status["ruleset"] is None:
+        return f"{name} has no ruleset yet"
+    if not status["slices"]:
+        return f"{name} holds no slices of rights yet"
+    return None
 
 
 def public_keys(folder: KitFolder) -> dict[str, Any]:

@@ -32,13 +32,22 @@ def _head(scene: Scene) -> RenderableType:
     lines = Text()
     lines.append("The stall, live   ", style="bold").append(f"{scene.fleet_url}/live\n", style="underline")
     lines.append("The host          ", style="bold").append(f"{scene.host_url}/\n", style="underline")
-    lines.append("Newest receipt    ", style="bold").append(scene.last_link or "none yet", style="underline" if scene.last_link else "dim")
+    lines.append("Newest receipt    ", style="bold").append(
+        scene.last_link or "none yet", style="underline" if scene.last_link else "dim"
+    )
     return Panel(lines, title=f"Stallmark · {scene.title} · development keys", title_align="left")
 
 
 def _bricks(scene: Scene) -> RenderableType:
     table = Table(expand=True)
-    for heading, justify in (("brick", "left"), ("reader", "left"), ("taps", "right"), ("last", "left"), ("tap → light", "right"), ("link", "left")):
+    for heading, justify in (
+        ("brick", "left"),
+        ("reader", "left"),
+        ("taps", "right"),
+        ("last", "left"),
+        ("tap → light", "right"),
+        ("link", "left"),
+    ):
         table.add_column(heading, justify=justify)  # pyright: ignore[reportArgumentType]
     for brick in scene.bricks.values():
         table.add_row(

@@ -67,7 +67,9 @@ def chain_link(public: bytes, mac: bytes) -> bytes:
     return hashlib.sha256(b"stallmark/link/1\0" + public + mac).digest()[:16]
 
 
-def read_ledger(folder: Path, keys: Mapping[str, Any], checkpoints: Sequence[bytes], findings: Findings) -> list[bytes]:
+def read_ledger(
+    folder: Path, keys: Mapping[str, Any], checkpoints: Sequence[bytes], findings: Findings
+) -> list[bytes]:
     """Invariant 9 for the ledger: every checkpoint ever seen is signed and a prefix of the last one; returns the entries."""
     vkey = keys["log"]["vkey"]
     try:
@@ -81,9 +83,14 @@ def read_ledger(folder: Path, keys: Mapping[str, Any], checkpoints: Sequence[byt
     computed = roots([leaf_hash(entry) for entry in entries], {checkpoint.size for checkpoint in seen})
     for checkpoint in seen:
         if checkpoint.size > last.size:
-            findings.breach(9, f"a checkpoint of size {checkpoint.size} was published, the last one has {last.size}")
+            findings.breach(
+                9, f"a checkpoint of size {checkpoint.size} was published, the last one has {last.size}"
+            )
         elif computed[checkpoint.size] != checkpoint.root:
-            findings.breach(9, f"the checkpoint of size {checkpoint.size} is not a prefix of the ledger: history was rewritten")
+            findings.breach(
+                9,
+                f"the checkpoint of size {checkpoint.size} is not a prefix of the ledger: history was rewritten",
+            )
     for entry in entries:
         name = LEAF_NAMES.get(entry[0], f"type {entry[0]}")
         findings.leaves[name] = findings.leaves.get(name, 0) + 1
@@ -121,7 +128,10 @@ def check_records(flash: Mapping[bytes, Mapping[int, FlashRecord]], findings: Fi
     for receipt in findings.receipts:
         key = (receipt.brick, receipt.seq)
         if key in ledger:
-            findings.breach(3, f"brick {key[0].hex()} seq {key[1]} stands twice: leaves {ledger[key].index} and {receipt.index}")
+            findings.breach(
+                3,
+                f"brick {key[0].hex()} seq {key[1]} stands twice: leaves {ledger[key].index} and {receipt.index}",
+            )
         ledger[key] = receipt
     for brick, records in flash.items():
         for seq, record in records.items():
@@ -132,7 +142,9 @@ def check_records(flash: Mapping[bytes, Mapping[int, FlashRecord]], findings: Fi
                 findings.breach(3, f"brick {brick.hex()} seq {seq}: flash and ledger differ")
     for brick in sorted({brick for brick, _ in ledger}):
         link = bytes(16)
-        for expected, (_, receipt) in enumerate(sorted((k[1], v) for k, v in ledger.items() if k[0] == brick), 1):
+        for expected, (_, receipt) in enumerate(
+            sorted((k[1], v) for k, v in ledger.items() if k[0] == brick), 1
+        ):
             if receipt.seq != expected:
                 findings.breach(3, f"brick {brick.hex()}: seq {expected} is missing")
                 break
@@ -168,7 +180,9 @@ def check_greens(greens: Mapping[bytes, Sequence[int]], findings: Findings) -> N
     for brick, seqs in greens.items():
         for seq in seqs:
             if (brick, seq) not in grants:
-                findings.breach(1, f"brick {brick.hex()} was green for seq {seq}, and no such grant is in the ledger")
+                findings.breach(
+                    1, f"brick {brick.hex()} was green for seq {seq}, and no such grant is in the ledger"
+                )
 
 
 def check_rights(findings: Findings) -> None:

@@ -75,13 +75,18 @@ def tidy(value: Any) -> Any:
 
 
 def check_replay(
-    records: Sequence[FlashRecord], ruleset_bytes: bytes, minted: Sequence[Mapping[int, Any]], findings: Findings
+    records: Sequence[FlashRecord],
+    ruleset_bytes: bytes,
+    minted: Sequence[Mapping[int, Any]],
+    findings: Findings,
 ) -> int:
     """Replays one brick's records in order of seq; returns how many decisions were compared."""
     ruleset = rules.Ruleset(ruleset_bytes)
     by_id = {leaf[1]: leaf for leaf in minted}
     order = [number for number in first_uses(records) if number in by_id]
-    worlds = Worlds(ruleset, [rights.decode_slice(cbor2.dumps(by_id[number], canonical=True)) for number in order])
+    worlds = Worlds(
+        ruleset, [rights.decode_slice(cbor2.dumps(by_id[number], canonical=True)) for number in order]
+    )
     compared = 0
     link = bytes(16)
     for one in records:
@@ -96,7 +101,8 @@ def check_replay(
             outcomes = [rules.decide(ruleset, world, happened) for world in worlds]
             said = [tidy(part) for part in decided(fields)]
             if not any(
-                [tidy(part) for part in (o.kind, o.rule, o.grants, o.rights, o.why, o.currency)] == said for o in outcomes
+                [tidy(part) for part in (o.kind, o.rule, o.grants, o.rights, o.why, o.currency)] == said
+                for o in outcomes
             ):
                 findings.breach(
                     7,

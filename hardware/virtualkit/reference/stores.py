@@ -35,7 +35,7 @@ def host_records(folder: Path) -> dict[bytes, set[int]]:
     with copied(folder / config["store"]) as path:
         store = apsw.Connection(str(path))
         store.pragma("cipher", "chacha20")
-        store.pragma("hexkey", key)
+        store.pragma("key", f"raw:{key}")
         rows = store.execute("SELECT b.brick, r.seq FROM receipts r JOIN bricks b ON b.number = r.brick")
         for brick, seq in rows:
             found.setdefault(bytes(brick), set()).add(int(seq))
@@ -73,7 +73,8 @@ def check_marks(
                 missing = set(range(1, mark + 1)) - records.get(brick, set())
                 if missing:
                     findings.breach(
-                        2, f"the {place} acknowledged brick {brick.hex()} up to {mark} and does not hold {sorted(missing)[:5]}"
+                        2,
+                        f"the {place} acknowledged brick {brick.hex()} up to {mark} and does not hold {sorted(missing)[:5]}",
                     )
 
 
@@ -85,7 +86,7 @@ def host_plaintext(folder: Path) -> bytes:
     with copied(folder / config["store"]) as path:
         store = apsw.Connection(str(path))
         store.pragma("cipher", "chacha20")
-        store.pragma("hexkey", key)
+        store.pragma("key", f"raw:{key}")
         tables = [str(row[0]) for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             for row in store.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - names from the database itself

@@ -1,0 +1,196 @@
+"""`stallmark demo`: the stall in real time in a terminal, until Ctrl-C; the next start resumes."""
+
+import asyncio
+import datetime as dt
+import random
+import signal
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from virtualkit.brick import BrickOff
+from virtualkit.brick_process import BrickCrashed
+from virtualkit.cards import Card
+from virtualkit.demo.children import ChildFailed
+from virtualkit.demo.feed import Leaf
+from virtualkit.demo.once import present
+from virtualkit.demo.scene import BrickScene, EventScene, Scene
+from virtualkit.demo.stall import Stall, unready
+from virtualkit.demo.view import render
+from virtualkit.folder import KitFolder
+from virtualkit.market import Crowd
+from virtualkit.newkit import KitPlan, event_key, new_kit, renew_campaign
+from virtualkit.pins import Edge
+
+REFRESH_PER_SECOND = 4
+WORDS = {
+    "pass": "a pass",
+    "issued": "an issued tag",
+    "blank": "a blank tag",
+    "phone": "a phone",
+    "text": "another code",
+}
+
+
+class LiveStall:
+    """One terminal's market. `mean_ms` between two customers."""
+
+    def __init__(self, path: Path, console: Console, timing: str, mean_ms: int, seed: int | None) -> None:
+        self._path = path
+        self._console = console
+        self._timing = timing
+        self._mean_ms = mean_ms
+        self._seed = random.randrange(2**31) if seed is None else seed
+        self._over = asyncio.Event()
+
+    async def run(self) -> None:
+        """Makes the kit if there is none, starts everything, and lets customers come until Ctrl-C."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._over.set)
+        folder = await self._kit()
+        kit = folder.load()
+        scene = Scene(
+            kit["name"],
+            f"http://127.0.0.1:{kit['fleet_port']}",
+            f"http://127.0.0.1:{kit['host_port']}",
+            str(self._path / "cards"),
+        )
+        for brick in kit["bricks"]:
+            scene.bricks[brick["name"]] = BrickScene(brick["name"], " and ".join(brick["parts"]).upper())
+        self._identities = {brick["brick"]: brick["name"] for brick in kit["bricks"]}
+        self._scene = scene
+        self._stall = stall = Stall(folder, self._timing, self._seed, self._leaf)
+        try:
+            with self._console.status("controller, host and three bricks start …"):
+                await stall.start()
+            scene.fleet_state = scene.host_state = "up"
+            for brick in stall.kit.bricks:
+                brick.light.listeners.append(lambda edge, name=brick.name: self._edge(name, edge))
+            await self._show(Crowd(self._seed, event_key(folder)))
+        finally:
+            with self._console.status("closing in order: bricks, host, controller …"):
+                await stall.stop()
+        self._console.print(
+            f"Closed. {scene.ledger_size} leaves in the ledger; everything lies in {self._path}. The next start resumes."
+        )
+
+    async def _kit(self) -> KitFolder:
+        folder = KitFolder(self._path.resolve())
+        now = time.time_ns() // 1_000_000
+        if folder.exists():
+            if renew_campaign(folder, now):
+                self._console.print(
+                    "A new market day: today's campaign is compiled and signed by two of three authors."
+                )
+            return folder
+        with self._console.status("making a kit …") as status:
+            made = await asyncio.to_thread(
+                new_kit,
+                self._path,
+                KitPlan(start_ms=now),
+                lambda text: status.update(f"making a kit: {text} …"),
+            )
+        self._console.print(
+            f"A new kit in {self._path}, with DEVELOPMENT keys: three bricks, provisioned over their links."
+        )
+        return made.folder
+
+    async def _show(self, crowd: Crowd) -> None:
+        screen = self._console.is_terminal
+        tasks = [
+            asyncio.create_task(self._customers(crowd), name="customers"),
+            asyncio.create_task(self._watch_host(), name="host status"),
+            asyncio.create_task(self._over.wait(), name="Ctrl-C"),
+        ]
+        try:
+            with Live(console=self._console, refresh_per_second=REFRESH_PER_SECOND, screen=screen) as live:
+                while not any(task.done() for task in tasks):
+                    if screen:
+                        live.update(render(self._scene))
+                    await asyncio.wait(
+                        tasks, timeout=1 / REFRESH_PER_SECOND, return_when=asyncio.FIRST_COMPLETED
+                    )
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    # --- what happens
+
+    async def _customers(self, crowd: Crowd) -> None:
+        rng = random.Random(self._seed + 1)
+        while True:
+            await asyncio.sleep(crowd.pause_ms(self._mean_ms) / 1000)
+            brick = rng.choice(self._stall.kit.bricks)
+            await self._customer(crowd.card_for(brick.spec.parts[0]), brick.name, rng)
+
+    async def _customer(self, card: Card, name: str, rng: random.Random) -> None:
+        brick = self._stall.kit.brick(name)
+        try:
+            shown = await present(brick, card, rng)
+        except BrickOff:
+            self._note(f"{name} is switched off: a customer with {WORDS[card.kind]} walks on")
+            return
+        self._stall.evidence.shown(shown)
+        scene = self._scene.bricks[name]
+        if shown.outcome is None:
+            scene.outcome = "no light"
+            self._note(f"{name} showed no light to {WORDS[card.kind]}")
+        elif shown.ms is not None:
+            scene.milliseconds = shown.ms
+            self._scene.latencies.append(shown.ms)
+
+    def _edge(self, name: str, edge: Edge) -> None:
+        """Also for taps from other terminals."""
+        if edge.outcome is None:
+            return
+        brick = self._scene.bricks[name]
+        brick.outcome = edge.outcome
+        seq = self._stall.evidence.watches[name].last_decision
+        events = self._scene.events
+        if any(event.brick == name and event.seq == seq for event in events):
+            return
+        brick.taps += 1
+        clock = dt.datetime.now().astimezone().strftime("%H:%M:%S")
+        events.append(
+            EventScene(clock, name, seq or None, edge.outcome, "decided; its receipt is on the way")
+        )
+        if not self._console.is_terminal:
+            self._console.print(f"{clock} {name}: {edge.outcome}")
+
+    def _leaf(self, leaf: Leaf) -> None:
+        self._scene.ledger_size = max(self._scene.ledger_size, leaf.index + 1)
+        name = self._identities.get(leaf.brick)
+        for event in self._scene.events:
+            if event.brick == name and event.seq == leaf.seq:
+                event.leaf, event.sentence = leaf.index, leaf.sentence
+
+    def _note(self, text: str) -> None:
+        self._scene.notes.append(text)
+        if not self._console.is_terminal:
+            self._console.print(text)
+
+    async def _watch_host(self) -> None:
+        """Once a second: links, what waits, the newest look-up link; and whether anything ended by itself."""
+        while True:
+            try:
+                self._stall.check()
+            except (ChildFailed, BrickCrashed) as ended:
+                self._note(str(ended))
+                raise
+            status = await self._stall.host_status()
+            self._scene.host_state = "up" if status else "does not answer"
+            if status:
+                self._scene.outbox = status["outbox"]["receipts"]
+                for brick in status["bricks"]:
+                    shown = self._scene.bricks.get(brick["name"])
+                    if shown:
+                        shown.link = unready(brick) or "up"
+                self._scene.last_link = await self._stall.newest_link() or self._scene.last_link
+            await asyncio.sleep(1)
