@@ -60,6 +60,11 @@ class Indicator:
         self._shown += 1
         self._changed.raise_()
 
+    @property
+    def showing(self):
+        """True while a pattern runs."""
+        return bool(self._steps)
+
     def background(self, pattern):
         """What to repeat between patterns: a lasting state such as a fault, or READY for darkness."""
         if pattern is not self._background:

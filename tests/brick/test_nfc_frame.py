@@ -20,10 +20,8 @@ def kinds(data: bytes, step: int = 64) -> tuple[list[tuple[int, bytes]], int]:
 def answer(payload: bytes) -> bytes:
     """A frame from the chip, built by hand."""
     n = len(payload)
-    if n > 255:
-        head = bytes((0, 0, 0xFF, 0xFF, 0xFF, n >> 8, n & 0xFF, -((n >> 8) + n) & 0xFF))
-    else:
-        head = bytes((0, 0, 0xFF, n, -n & 0xFF))
+    long = bytes((0, 0, 0xFF, 0xFF, 0xFF, n >> 8, n & 0xFF, -((n >> 8) + n) & 0xFF))
+    head = long if n > 255 else bytes((0, 0, 0xFF, n, -n & 0xFF))
     return head + payload + bytes((-sum(payload) & 0xFF, 0))
 
 
