@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
-
+from fleet import signatures
 from fleet.config import Host
 from fleet.core import Fields, FormatError, batch, cbor, receipt, recordform, reg
 from fleet.errors import Refused
@@ -79,7 +77,7 @@ def check(body: bytes, host: Host, state: HostState) -> Checked:
     head: Fields = parsed.head.fields
     if head[1] != host.host or parsed.head.kid != host.kid:
         raise Refused(422, f"the batch is by host {head[1].hex()}, the token belongs to {host.host.hex()}")
-    if not signed(parsed.head, host.public):
+    if not signatures.good(_signed(parsed.head), host.public):
         raise Refused(422, "the signature of the batch header is wrong")
     if head[2] != state.number + 1 or head[3] != state.prev:
         raise Refused(
@@ -91,28 +89,31 @@ def check(body: bytes, host: Host, state: HostState) -> Checked:
     if head[6] != state.host_seq + 1:
         raise Refused(422, f"the batch begins at host seq {head[6]}, expected {state.host_seq + 1}")
     receipts: list[Taken] = []
+    messages: list[bytes] = []
     prev = state.prev_receipt
     for number, cose in enumerate(parsed.receipts):
-        taken = _receipt(cose, host, state.host_seq + 1 + number, prev)
+        taken, message = _receipt(cose, host, state.host_seq + 1 + number, prev)
         prev = receipt.short(cose)
         receipts.append(taken)
+        messages.append(message)
+    bad = signatures.first_bad(messages, host.public)
+    if bad is not None:
+        raise Refused(422, f"the signature of receipt {receipts[bad].host_seq} is wrong")
     bricks = dict.fromkeys(taken.record[1] for taken in receipts if taken.record is not None)
     after = HostState(head[2], batch.link(parsed.header), state.host_seq + len(receipts), prev)
-    private = cbor.encode(parsed.private)
-    return Checked(parsed.header, head, receipts, parsed.evidence, private, after, tuple(bricks))
+    # The private section is the last of the body's four parts, and CBOR here has one form: what is left over.
+    before = 1 + _size(parsed.header) + _sizes(parsed.receipts) + _sizes(parsed.evidence)
+    return Checked(parsed.header, head, receipts, parsed.evidence, body[before:], after, tuple(bricks))
 
 
-def signed(sign1: Any, public: bytes) -> bool:
-    """Whether a parsed COSE_Sign1 (stallmark.cose.Sign1) carries this key's signature."""
+def _signed(sign1: Any) -> bytes:
+    """Signature and message of a parsed COSE_Sign1 (stallmark.cose.Sign1)."""
     message: bytes = receipt.to_be_signed(sign1.protected, sign1.payload)
-    try:
-        crypto_sign_open(sign1.signature + message, public)
-    except BadSignatureError:
-        return False
-    return True
+    return sign1.signature + message
 
 
-def _receipt(cose: bytes, host: Host, host_seq: int, prev: bytes) -> Taken:
+def _receipt(cose: bytes, host: Host, host_seq: int, prev: bytes) -> tuple[Taken, bytes]:
+    """A receipt and what its signature is to be verified over; everything else about it is checked."""
     try:
         parsed = receipt.parse(cose)
     except FormatError as error:
@@ -124,12 +125,10 @@ def _receipt(cose: bytes, host: Host, host_seq: int, prev: bytes) -> Taken:
         raise Refused(422, f"receipt with host seq {fields[4]} where {host_seq} is next")
     if fields[5] != prev:
         raise Refused(422, f"receipt {host_seq} does not name the receipt before it")
-    if not signed(parsed, host.public):
-        raise Refused(422, f"the signature of receipt {host_seq} is wrong")
     entry = bytes((reg.LEAF_RECEIPT,)) + cose
     public: bytes = fields[1]
     record = read_record(public)
-    return Taken(
+    taken = Taken(
         cose,
         entry,
         sha256(b"\0" + entry).digest(),
@@ -140,6 +139,20 @@ def _receipt(cose: bytes, host: Host, host_seq: int, prev: bytes) -> Taken:
         record,
         market_ms(record, fields),
     )
+    return taken, _signed(parsed)
+
+
+def _head(count: int) -> int:
+    """Bytes of a CBOR head with this argument."""
+    return 1 if count < 24 else 2 if count < 0x100 else 3 if count < 0x10000 else 5
+
+
+def _size(data: bytes) -> int:
+    return _head(len(data)) + len(data)
+
+
+def _sizes(items: list[bytes]) -> int:
+    return _head(len(items)) + sum(map(_size, items))
 
 
 def read_record(public: bytes) -> Fields | None:

@@ -7,10 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
-
 from fleet.core import Fields, FormatError, cbor, leaf, receipt, record, recordform, reg, rights, word
+from fleet.signatures import good
 
 ZERO16 = bytes(16)
 Complain = Callable[[int, str], None]  # (leaf index, what is wrong)
@@ -106,7 +104,7 @@ class Auditor:
         message: bytes = rights.slice_message(fields[1])
         if not director:
             self.complain(index, "holds a slice, but no earlier leaf names a director key")
-        elif self.signatures and not any(_good(key, fields[2], message) for key in director):
+        elif self.signatures and not any(good(fields[2] + message, key) for key in director):
             self.complain(index, "holds a slice that no director key of this ledger signed")
         else:
             self.verified += self.signatures
@@ -131,18 +129,10 @@ class Auditor:
         if key is None:
             self.complain(index, f"is signed by {who}, whose key no earlier leaf names")
         elif self.signatures:
-            if _good(key, signature, message):
+            if good(signature + message, key):
                 self.verified += 1
             else:
                 self.complain(index, f"carries a wrong signature of {who}")
-
-
-def _good(key: bytes, signature: bytes, message: bytes) -> bool:
-    try:
-        crypto_sign_open(signature + message, key)
-    except BadSignatureError:
-        return False
-    return True
 
 
 def _window(_: Auditor, _index: int, payload: bytes) -> None:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from threading import Lock
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet.clock import Clock
@@ -80,12 +80,20 @@ class Appending:
     def finish(self) -> None:
         """Writes the running totals."""
         totals = tables.totals
-        for name, n in self.totals.items():
-            added = self.connection.execute(
-                update(totals).where(totals.c.name == name).values(n=totals.c.n + n)
-            )
-            if not added.rowcount:
-                self.connection.execute(insert(totals).values(name=name, n=n))
+        known = set(self.connection.execute(select(totals.c.name)).scalars())
+        more = [{"name_": name, "n_": n} for name, n in self.totals.items() if name in known]
+        if more:
+            self.connection.execute(_ADD_TO_TOTAL, more)
+        fresh = [{"name": name, "n": n} for name, n in self.totals.items() if name not in known]
+        if fresh:
+            self.connection.execute(insert(totals), fresh)
+
+
+_ADD_TO_TOTAL = (
+    update(tables.totals)
+    .where(tables.totals.c.name == bindparam("name_"))
+    .values(n=tables.totals.c.n + bindparam("n_"))
+)
 
 
 class Log:
@@ -174,9 +182,10 @@ class Log:
                 return None
             entries, hashes = self._fetch(old.size - old.size % WIDTH, size)
             self._check_old(old, hashes)
-            files, edges, root = _integrate(self._edges, old.size, entries, hashes)
-            self.folder.add({tile.path: data for tile, data in files.items()})
-            self._read_back(files, old.size, root)
+            bundles = _bundles(old.size, entries)
+            hash_tiles, edges, root = _integrate(self._edges, old.size, hashes)
+            self.folder.add({tile.path: data for tile, data in {**bundles, **hash_tiles}.items()})
+            self._read_back(bundles, hash_tiles, old.size, root)
             fresh = checkpoints.make(self.origin, size, root)
             self._store(old, fresh)
             self._edges, self.stored = edges, fresh
@@ -214,21 +223,23 @@ class Log:
                 "nothing is signed"
             )
 
-    def _read_back(self, files: dict[Tile, bytes], old_size: int, root: bytes) -> None:
+    def _read_back(
+        self, bundles: dict[Tile, bytes], hash_tiles: dict[Tile, bytes], old_size: int, root: bytes
+    ) -> None:
         """Reads the new files from the disk and works everything out again, from the entries up."""
-        entries: list[bytes] = []
-        back: dict[Tile, bytes] = {}
-        for tile in files:
-            data = self._read_tile(tile)
-            if data is None:
-                raise LedgerDamaged(f"{tile.path} is gone again right after it was written")
-            back[tile] = data
-            if tile.level == ENTRIES:
-                entries.extend(decode_bundle(data, tile.width))
-        hashes = [sha256(b"\0" + entry).digest() for entry in entries]
-        again, _, root_again = _integrate(self._edges, old_size, entries, hashes)
-        if again != back or root_again != root:
+        hashes: list[bytes] = []
+        for tile in bundles:
+            entries = decode_bundle(self._written(tile), tile.width)
+            hashes.extend([sha256(b"\0" + entry).digest() for entry in entries])
+        again, _, root_again = _integrate(self._edges, old_size, hashes)
+        if root_again != root or again != {tile: self._written(tile) for tile in hash_tiles}:
             raise LedgerDamaged("the tiles on disk do not hash to the appended leaves: nothing is signed")
+
+    def _written(self, tile: Tile) -> bytes:
+        data = self._read_tile(tile)
+        if data is None:
+            raise LedgerDamaged(f"{tile.path} is gone again right after it was written")
+        return data
 
     def _store(self, old: Checkpoint, fresh: Checkpoint) -> None:
         log = tables.log
@@ -321,12 +332,22 @@ def _count(connection: Connection) -> int:
     return 0 if last is None else last + 1
 
 
-def _integrate(
-    edges: Edges, old_size: int, entries: Sequence[bytes], hashes: Sequence[bytes]
-) -> tuple[dict[Tile, bytes], Edges, bytes]:
-    """The files that a tree needs on top of one of `old_size`, its new edges and its root.
+def _bundles(old_size: int, entries: Sequence[bytes]) -> dict[Tile, bytes]:
+    """The entry bundles that are new or longer; `entries` begin at the one that `old_size` falls into."""
+    return {
+        Tile(ENTRIES, (old_size + at) // WIDTH, len(entries[at : at + WIDTH])): encode_bundle(
+            entries[at : at + WIDTH]
+        )
+        for at in range(0, len(entries), WIDTH)
+    }
 
-    `entries` and `hashes` begin at the tile that `old_size` falls into. Pure.
+
+def _integrate(
+    edges: Edges, old_size: int, hashes: Sequence[bytes]
+) -> tuple[dict[Tile, bytes], Edges, bytes]:
+    """The hash tiles that a tree needs on top of one of `old_size`, its new edges and its root.
+
+    `hashes` begin at the tile that `old_size` falls into. Pure.
     """
     files: dict[Tile, bytes] = {}
     index = old_size // WIDTH
@@ -334,7 +355,6 @@ def _integrate(
     rest: tuple[bytes, ...] = ()
     for at in range(0, len(hashes), WIDTH):
         row = hashes[at : at + WIDTH]
-        files[Tile(ENTRIES, index, len(row))] = encode_bundle(entries[at : at + WIDTH])
         files[Tile(0, index, len(row))] = b"".join(row)
         index += 1
         if len(row) == WIDTH:

@@ -8,10 +8,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_open, crypto_sign_seed_keypair
-from nacl.exceptions import BadSignatureError
+from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_seed_keypair
 
 from fleet.errors import NoteError
+from fleet.signatures import good
 
 ED25519 = 0x01  # signature type byte of a note key
 DASH = "— "  # em dash, space: opens a signature line
@@ -51,13 +51,7 @@ class Verifier:
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether `signature` (64 bytes) is this key's over `message`."""
-        if len(signature) != crypto_sign_BYTES:
-            return False
-        try:
-            crypto_sign_open(signature + message, self.public)
-        except BadSignatureError:
-            return False
-        return True
+        return len(signature) == crypto_sign_BYTES and good(signature + message, self.public)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
