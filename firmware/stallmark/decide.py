@@ -164,9 +164,10 @@ def _new_latches(ruleset, view):
 
 def _judge(view, index, rule, latching):
     """(kind, why, rights) of one rule that applies. All checks are joined by `all` (Kleene): one that is
-    false denies, whatever is unknown; without one, an unknown leads to the rule's offline policy."""
+    false denies, whatever is unknown; without one, an unknown leads to the rule's offline policy. A condition
+    explains last: "2 more people" is said only where they would help."""
     event = view.event
-    unknown = None
+    unknown = refusal = None
     if event.trust < rule.trust:
         return KIND_DENY, _why(REASON_TOKEN_KIND, index, None, None, event.trust, rule.trust), None
     if view.wall is None:
@@ -181,18 +182,20 @@ def _judge(view, index, rule, latching):
         if result != expr.TRUE and not latching and not view.state.latched(index, end):
             unknown = _not_yet(view, index, rule, result, path)
             if result == expr.FALSE:
-                return KIND_DENY, unknown, None
+                refusal = unknown
         if rule.limit:
-            refusal = _limit(view, index, rule, path)
-            if refusal is not None and refusal[0] == REASON_ALREADY_HAD:
-                return KIND_DENY, refusal, None
-            unknown = unknown or refusal
+            limit = _limit(view, index, rule, path)
+            if limit is not None and limit[0] == REASON_ALREADY_HAD:
+                return KIND_DENY, limit, None
+            unknown = unknown or limit
     rights = []
     for unit, amount in rule.need:
         parts = view.state.rights.cover(index, unit, amount)
         if parts is None:
             return KIND_DENY, _short(view, index, unit, amount), None
         rights += parts
+    if refusal is not None:
+        return KIND_DENY, refusal, None
     if unknown is not None:
         return rule.policy, unknown, None
     shown = rule.shown

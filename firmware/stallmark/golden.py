@@ -51,8 +51,8 @@ class Trial:
 
 
 def first_wrong(ruleset, vectors):
-    """None where every vector comes out as expected, in order; else (index, (kind, rule, reason) that came out), with
-    None for a vector that cannot be read, or is one too many.
+    """None where every vector comes out as expected, in order; else (index, (kind, rule, reason) that came
+    out), with None for a vector that cannot be read, or is one too many.
 
     A vector is [event map, kind, rule index or None, reason code]; every rule has rights enough."""
     if len(vectors) > MAX_VECTORS:

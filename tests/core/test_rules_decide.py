@@ -65,6 +65,18 @@ def test_people_after_the_first_hour_do_not_count():
     assert brick.tap(21, at=HOUR).why[4] == 20 and brick.tap(22, at=HOUR + 1).why[4] == 20
 
 
+def test_near_is_said_only_where_more_people_would_help():
+    within = [1, [10, [20, HOUR], 2], [12, [24], HOUR]]
+    brick = Brick(data(rule(when=within, latch=False)))
+    assert brick.tap(0).why[0] == reg.REASON_NO_RIGHTS_YET
+    brick.slice(1, "surprise-15", 1, 999)
+    assert brick.tap(0).why[0] == reg.REASON_NEAR
+    brick.tap(1)
+    assert brick.tap(2).kind == GRANT
+    assert brick.tap(2, at=HOUR).why[0] == reg.REASON_ALREADY_HAD, "and the condition is not true any more"
+    assert brick.tap(0, at=HOUR).why[0] == reg.REASON_BUDGET_USED_UP
+
+
 def test_the_last_millisecond_of_the_hour_counts():
     brick = surprise()
     for person in range(20):

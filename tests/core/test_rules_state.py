@@ -209,6 +209,7 @@ def test_memory_for_people_has_a_bound():
 
 def test_records_without_a_trusted_clock_count_nobody():
     brick = Brick(data(rule()))
+    brick.slice(1, "surprise-15", 1, 500)
     for person in range(30):
         brick.tap(person, quality=1)
     assert brick.tap(30).why[4] == 1

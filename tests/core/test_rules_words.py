@@ -64,6 +64,7 @@ def test_stock_and_budget_that_are_used_up():
 
 def test_a_count_that_came_too_late():
     brick = Brick(data(rule()))
+    brick.slice(1, "surprise-15", 1, 500)
     for person in range(5):
         brick.tap(person)
     brick.tap(6, at=HOUR)
