@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +15,15 @@ from fleet.core import reg as registry
 from fleet.errors import NoteError
 from fleet.ledger.checkpoint import Checkpoint
 from fleet.ledger.checkpoint import parse as parse_checkpoint
-from fleet.ledger.note import DASH, Verifier, open_note, split
+from fleet.ledger.note import DASH, open_note, split
 from fleet.ledger.proof import read_proof
 from fleet.verify.history import SET_ASIDE, History, RecordKey
 from fleet.verify.keys import PublicKeys
+
+# "— name base64": as fleet.ledger.note reads it, told apart here from a signature that does not fit
+_SIGNATURE = re.compile(
+    re.escape(DASH) + r"([^\s+]+) ((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)"
+)
 
 Verdict = Literal["ok", "failed", "unknown"]
 
@@ -192,9 +198,10 @@ def prove(entry: bytes, proof: bytes, keys: PublicKeys) -> tuple[Check, Place | 
         file = read_proof(proof)
         text, lines = split(file.checkpoint)
         checkpoint = parse_checkpoint(text)
+        signers = [_signer(line) for line in lines]
     except NoteError as error:
         return no("proof-unreadable", f"The proof file cannot be read: {error}.")
-    if checkpoint.origin != keys.origin or not any(_by_log(line, keys.log) for line in lines):
+    if checkpoint.origin != keys.origin or (keys.log.name, keys.log.key_id) not in signers:
         return no("other-log", f"The checkpoint is not from the log {keys.origin}.")
     try:
         open_note(file.checkpoint, [keys.log])
@@ -207,10 +214,12 @@ def prove(entry: bytes, proof: bytes, keys: PublicKeys) -> tuple[Check, Place | 
     return Check("ledger", "ok", "included", say), Place(file.index, checkpoint.size), checkpoint
 
 
-def _by_log(line: str, log: Verifier) -> bool:
-    """Whether a signature line claims to be by the log's key: name and key id, whatever the signature."""
-    name, _, blob = line.removeprefix(DASH).partition(" ")
-    return name == log.name and b64decode(blob[:8])[:4] == log.key_id
+def _signer(line: str) -> tuple[str, bytes]:
+    """(key name, key id) of a signature line. Raises NoteError where it is none."""
+    found = _SIGNATURE.fullmatch(line)
+    if found is None or len(found[2]) < 8:
+        raise NoteError("a signature line is not in its form")
+    return found[1], b64decode(found[2][:8])[:4]
 
 
 def _mac(

@@ -44,6 +44,11 @@ OUTCOMES = (  # tone, kind of record, words
 )
 LOST = "There is no receipt under this link. It may be a few seconds too young, or the link lost a letter."
 
+UNREADABLE = (
+    "The ledger holds this receipt (entry {index}), but its record is of a form that this program cannot read. "
+    "Add .cose to the address to take its bytes away."
+)
+
 
 def router(store: PublicStore) -> APIRouter:
     """The pages over a store. Handlers are plain functions: the store may touch the disk."""
@@ -78,7 +83,10 @@ def router(store: PublicStore) -> APIRouter:
     def record_key(handle: str) -> Response:
         h16 = _handle(handle)
         found = store.receipt_by_handle(h16) if h16 else None
-        published = store.disclosure(*view.epoch_of(found.cose)) if found else None
+        try:
+            published = store.disclosure(*view.epoch_of(found.cose)) if found else None
+        except FormatError:
+            published = None
         if published is None:
             return PlainTextResponse("Not published yet.\n", status_code=404)
         return PlainTextResponse(carrying(published.entry, published.proof), headers=_private("record-key"))
@@ -101,8 +109,11 @@ def router(store: PublicStore) -> APIRouter:
         found = store.receipt_by_handle(h16)
         if found is None:
             return site.error(404, "No such receipt", LOST, lost_receipt=True)
-        words = view.receipt_page(found, store.sentence(found.cose), store.keys())
-        published = store.disclosure(*view.epoch_of(found.cose))
+        try:
+            words = view.receipt_page(found, store.sentence(found.cose), store.keys())
+            published = store.disclosure(*view.epoch_of(found.cose))
+        except FormatError:
+            return site.error(200, "Not readable here", UNREADABLE.format(index=found.index))
         return site.page(
             "receipt.html",
             **words,

@@ -5,6 +5,7 @@ from queue import Empty, Queue
 
 import anyio.to_thread
 from stallmark import explain, registry
+from stallmark.errors import FormatError
 from stallmark.registry import KIND_DENY, KIND_GRANT, KIND_REFUND, KIND_UNCERTAIN
 
 from fleet.public import Disclosure, LiveEvent, PublicReceipt, ReversedBy
@@ -92,12 +93,12 @@ class MemoryStore:
         if index is None:
             return None
         cose = self.log.entries[index][1:]
-        public = parse(cose).record
-        key = public[1], public[2]
+        event = next(event for event in self.events if event["index"] == index)
+        key = bytes.fromhex(event["brick"]), event["seq"]
         return PublicReceipt(
             cose=cose,
             index=index,
-            received_ms=next(event["at_ms"] for event in self.events if event["index"] == index),
+            received_ms=event["at_ms"],
             ledger_size=self.published,
             proof=self.log.proof(index, self.published) if index < self.published else None,
             reversed_by=[self.reversals[key]] if key in self.reversals else [],
@@ -116,7 +117,10 @@ class MemoryStore:
         return self.world.terms_text if hex16 == digest else None
 
     def sentence(self, cose):
-        return explain.sentence(parse(cose).record)
+        try:
+            return explain.sentence(parse(cose).record)
+        except FormatError:
+            return ""
 
     def recent(self, n):
         return [event for event in reversed(self.events) if event["index"] < self.published][:n]

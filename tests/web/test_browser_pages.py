@@ -290,6 +290,22 @@ def test_times_are_in_the_viewers_zone_with_utc_on_hover(browser, market, port):
     assert re.search(r"\b3:15:01", shown["Europe/Lisbon"]) and re.search(r"\b11:15:01", shown["Asia/Tokyo"])
 
 
+def test_a_wild_clock_does_not_stop_a_page(browser):
+    store = MemoryStore()
+    _, handle = store.tap(KIND_DENY, f5=2**62)
+    store.tap()
+    with serving(application(store)) as port:
+        page = browser.page()
+        page.open(f"http://localhost:{port}/r/{base32.encode(handle)}")
+        assert verdicts(page)["signed"] == "ok"
+        assert "9999" in page.text(".slip time")
+        page.open(f"http://localhost:{port}/live")
+        page.wait("document.querySelectorAll('#feed li').length === 2")
+        page.wait("document.querySelector('#state').dataset.state === 'good'")
+        assert page.trouble == []
+        page.close()
+
+
 def test_the_live_page_shows_what_happens_and_reconnects_by_itself(browser):
     store, _ = busy_market()
     app = application(store)

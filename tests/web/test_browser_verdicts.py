@@ -1,6 +1,8 @@
 """The table of tampering again, in Chromium: verdicts as the command gives them, with either cryptography."""
 
 import json
+import random
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +20,11 @@ CASES = cases(STAGE)
 @pytest.fixture(scope="module")
 def answers(browser, port):
     """{crypto: [{check: [verdict, code, say]} per case]}, by the page's own modules."""
+    return ask(browser, port, CASES, ["own", "web"])
+
+
+def ask(browser, port, cases, cryptos):
+    """What the page's modules answer to each case, with each cryptography."""
     page = browser.page()
     page.open(f"http://localhost:{port}/static/latest/mark.svg")
     page.wait("document.readyState === 'complete'")
@@ -29,14 +36,14 @@ def answers(browser, port):
             "proof": case.proof,
             "recordKey": case.record_key,
         }
-        for case in CASES
+        for case in cases
     ]
     found = page.do(
         f"""(async () => {{
         const data = {json.dumps(data)}; const out = {{}};
-        const [{{ fromHex }}, {{ own, web }}, {{ parseKeys }}, {{ verifyReceipt }}] = await Promise.all(
+        const [{{ fromHex }}, cryptos, {{ parseKeys }}, {{ verifyReceipt }}] = await Promise.all(
           ['bytes', 'crypto', 'keys', 'verify'].map((name) => import(`/static/latest/${{name}}.mjs`)));
-        for (const crypto of [own, web]) {{
+        for (const crypto of {json.dumps(cryptos)}.map((name) => cryptos[name])) {{
           out[crypto.name] = [];
           for (const one of data) {{
             const keys = await parseKeys(one.keys, crypto.sha256);
@@ -63,6 +70,11 @@ def test_page_and_command_agree_on_each_tampering(answers, crypto, number):
     case = CASES[number]
     found = {check: (verdict, code) for check, (verdict, code, _) in answers[crypto][number].items()}
     assert found == case.expect
+    assert found == command(case)
+
+
+def command(case):
+    """{check: (verdict, code)} by the command."""
     report = verify(
         case.cose,
         parse_keys(json.dumps(case.keys)),
@@ -70,7 +82,27 @@ def test_page_and_command_agree_on_each_tampering(answers, crypto, number):
         proof=None if case.proof is None else case.proof.encode(),
         record_key=None if case.record_key is None else case.record_key.encode(),
     )
-    assert found == {one.check: (one.verdict, one.code) for one in report.checks}
+    return {one.check: (one.verdict, one.code) for one in report.checks}
+
+
+def test_page_and_command_agree_on_changes_made_by_chance(browser, port):
+    seed = 20260921
+    chance = random.Random(seed)
+    good = CASES[0]
+    changed = []
+    for number in range(400):
+        what = ("cose", "proof", "record_key")[number % 3]
+        data = getattr(good, what)
+        at = chance.randrange(len(data))
+        if what == "cose":
+            data = data[:at] + bytes([data[at] ^ chance.randrange(1, 256)]) + data[at + 1 :]
+        else:
+            data = data[:at] + chance.choice("AZaz09+/=\n —.!") + data[at + 1 :]
+        changed.append(replace(good, name=f"{what} at {at}", **{what: data}))
+    found = ask(browser, port, changed, ["own"])["own"]
+    for case, answer in zip(changed, found, strict=True):
+        page = {check: (verdict, code) for check, (verdict, code, _) in answer.items()}
+        assert page == command(case), f"seed {seed}: {case.name}"
 
 
 def test_both_say_the_same_sentence_where_nothing_is_damaged(answers):

@@ -221,6 +221,18 @@ def test_names_from_outside_never_become_markup():
             assert "&lt;script&gt;" in answer.text or "&lt;b&gt;" in answer.text
 
 
+def test_a_record_that_cannot_be_read_is_no_server_error():
+    store = MemoryStore()
+    item, handle = store.tap()
+    store.log.entries[0] = b"\x01" + store.world.receipt(item, f1=b"\xa0")
+    with TestClient(application(store)) as client:
+        answer = client.get(f"/r/{base32.encode(handle)}")
+        assert answer.status_code == 200
+        assert "of a form that this program cannot read" in words(answer)
+        assert client.get(f"/r/{base32.encode(handle)}.record-key").status_code == 404
+        assert client.get(f"/r/{base32.encode(handle)}.cose").status_code == 200
+
+
 def test_fields_newer_than_this_program_are_shown_and_wild_clocks_do_not_break_the_page():
     store = MemoryStore()
     _, newer = store.tap(99)

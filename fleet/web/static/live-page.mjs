@@ -1,6 +1,6 @@
 // The stall as it happens: server-sent events for the feed, a summary every few seconds, ages that count on.
 
-import { age, fill, localise, utc } from "./when.mjs";
+import { age, fill, local, localise, utc } from "./when.mjs";
 import { beside, capital, money, tone } from "./words.mjs";
 
 const FEED = 40; // entries kept on the page
@@ -54,7 +54,7 @@ function ages() {
   for (const element of document.querySelectorAll("main time[data-ms]")) {
     const ms = Number(element.dataset.ms);
     element.textContent = age(now - ms);
-    element.title = `${new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }).format(ms)} · ${utc(ms)}`;
+    element.title = `${local(ms)} · ${utc(ms)}`;
   }
 }
 

@@ -2,17 +2,26 @@
 
 const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+// A wild clock must not stop a page: later instants are shown as the last of the year 9999.
+const LAST = 253402300799000;
+const instant = (ms) => new Date(Math.min(ms, LAST));
+
 /** "2026-09-21 10:15:00 UTC", whatever the viewer's zone. */
 export function utc(ms) {
-  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  return `${instant(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** In the viewer's zone and language. */
+export function local(ms) {
+  return short.format(instant(ms));
 }
 
 /** Fill a <time> element for an instant in ms since 1970. */
 export function fill(element, ms) {
-  element.dateTime = new Date(ms).toISOString();
+  element.dateTime = instant(ms).toISOString();
   element.dataset.ms = String(ms);
   element.title = utc(ms);
-  element.textContent = short.format(ms);
+  element.textContent = local(ms);
   return element;
 }
 
