@@ -1,6 +1,7 @@
 """The pages over a real controller: a batch comes in, its receipt checks itself and goes with a stranger."""
 
 import json
+import time
 from dataclasses import dataclass
 
 import httpx
@@ -69,7 +70,16 @@ def stall(tmp_path_factory):
         )
         assert answer.status_code == 200, answer.text
         handles = {name: world.handle(item) for name, item in decided.items()}
-        yield Stall(world, folder, url, handles)
+        stall = Stall(world, folder, url, handles)
+        published(stall.link("granted", ".record-key"))  # the last thing to come: after the epoch's checkpoint
+        yield stall
+
+
+def published(address):
+    """Until a file of a receipt can be had; the controller publishes in the background."""
+    end = time.monotonic() + 30
+    while httpx.get(address).status_code != 200:
+        assert time.monotonic() < end, f"{address} never came"
 
 
 def verdicts(page):
