@@ -19,7 +19,7 @@ from fleet.api.access import Access
 from fleet.clock import Clock
 from fleet.config import Config
 from fleet.controller import Controller
-from fleet.errors import LedgerError, Refused
+from fleet.errors import Refused
 from fleet.web import pages
 
 COALESCE_S = 0.15  # checkpoints are at least this far apart; the first one after a pause comes at once
@@ -51,8 +51,8 @@ class Publisher:
             started = loop.time()
             try:
                 more = await loop.run_in_executor(self._thread, self._controller.publish)
-            except (OSError, SQLAlchemyError, LedgerError) as error:
-                logger.error("no checkpoint: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it was: /healthz shows it, and it is tried again
+                logger.error("no checkpoint: %s: %s", type(error).__name__, error)
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
                 self._wanted.set()

@@ -90,6 +90,7 @@ class Archive:
 
     def recent(self, n: int) -> list[LiveEvent]:
         """The newest published receipts, newest first."""
+        self._campaigns.refresh()
         query = _with_entry().where(receipts.c.position < self._log.published.size)
         with self._database.read() as connection:
             rows = connection.execute(
@@ -167,6 +168,7 @@ class Archive:
     def events(self, first: int, end: int, limit: int) -> list[LiveEvent]:
         """Receipts with leaves from `first` up to `end`, oldest first; the newest `limit` where there are
         more."""
+        self._campaigns.refresh()
         query = _with_entry().where(receipts.c.position >= first, receipts.c.position < end)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(receipts.c.position.desc()).limit(limit)).all()

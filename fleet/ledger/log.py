@@ -25,7 +25,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet.clock import Clock
-from fleet.core import tree
+from fleet.core import FormatError, tree
 from fleet.db import tables
 from fleet.db.engine import Database
 from fleet.errors import LedgerConflict, LedgerDamaged, LedgerError, LedgerMissing, NoteError
@@ -229,7 +229,10 @@ class Log:
         """Reads the new files from the disk and works everything out again, from the entries up."""
         hashes: list[bytes] = []
         for tile in bundles:
-            entries = decode_bundle(self._written(tile), tile.width)
+            try:
+                entries = decode_bundle(self._written(tile), tile.width)
+            except FormatError as error:
+                raise LedgerDamaged(f"{tile.path} as read back: {error}") from None
             hashes.extend([sha256(b"\0" + entry).digest() for entry in entries])
         again, _, root_again = _integrate(self._edges, old_size, hashes)
         if root_again != root or again != {tile: self._written(tile) for tile in hash_tiles}:

@@ -5,12 +5,17 @@ import errno
 import hashlib
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from serving import served, wait_for
 from stallmark import base32, leaf
 from stallmark.registry import KIND_CLOSE, KIND_DENY
+from stallmark.rules import Ruleset
 
+from fleet import authoring
+from fleet.authoring.compile import compile_campaign
+from fleet.authoring.signing import make_bundle
 from fleet.ledger import files
 from fleet.ledger.checkpoint import open_checkpoint
 from fleet.ledger.note import parse_vkey
@@ -18,6 +23,8 @@ from fleet.ledger.proof import read_proof
 from fleet.live import WAITING, Live
 from fleet.public import PublicStore
 from tests.stall import Stall
+
+CAMPAIGNS = Path(authoring.__file__).parent / "campaigns"
 
 
 @pytest.fixture
@@ -221,3 +228,26 @@ def test_health_says_when_checkpoints_cannot_be_published_and_when_they_can_agai
 def test_the_api_documents_itself(running):
     paths = running.client.get("/openapi.json").json()["paths"]
     assert "/v1/batches" in paths and "/v1/kits/{kit}/bundle" in paths
+
+
+def test_sentences_are_told_by_the_ruleset_that_decided_and_the_market_has_its_name(tmp_path):
+    stall = Stall(tmp_path)
+    campaign = json.loads((CAMPAIGNS / "market_hour.json").read_text())
+    ruleset, _ = compile_campaign(campaign, stall.world.now_ms)
+    bundle = make_bundle(ruleset, 1, stall.world.author_seeds[:2], "market-hour")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/active.smbundle").write_bytes(bundle)
+    stall.world.ruleset_digest = hashlib.sha256(ruleset).digest()
+    plain = stall.deliver(1)
+    (tmp_path / "rules/active.smbundle").rename(tmp_path / "rules/rev-1.smbundle")  # an earlier one still tells
+    stall.restart()
+    near = stall.world.record(KIND_DENY, f14=[2, 0, 0, 0, 7, 21, None, 14])
+    stall.hand_in([near])
+    stall.publish()
+    told = [event["sentence"] for event in stall.controller.archive.recent(2)]
+    assert stall.controller.archive.stall()["name"] == "World market"  # no active bundle: the configured name
+    assert "14 more" in told[0] and told[1].startswith("Granted"), told
+    (tmp_path / "rules/rev-1.smbundle").rename(tmp_path / "rules/active.smbundle")
+    assert stall.controller.archive.stall()["name"] == Ruleset(ruleset).market
+    assert plain
+    stall.close()
