@@ -247,7 +247,7 @@ def _mac(
             return found
         key = found
     if key is None:
-        say = f"Whether the brick's key of epoch {fields[3]} is published yet, only the ledger can tell."
+        say = f"The brick's key of epoch {fields[3]} is not at hand: it is published once the epoch has ended."
         if history and not history.trouble:
             say = f"Among {history.size} entries the brick's key of epoch {fields[3]} is not published yet."
         return Check("mac", "unknown", "not-published", say)

@@ -82,7 +82,7 @@ def serving(app, port=0):
             await super().startup(sockets)
             started.set()
 
-    server = Started(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    server = Started(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="pages")
     thread.start()
     try:

@@ -176,7 +176,8 @@ def test_a_ledger_that_was_changed_on_the_server_is_found_out(browser, market):
 
 
 def test_a_brick_whose_key_is_secret_and_the_hosts_own_lane_are_not_known(browser, market, port):
-    for name, words in (("sample", "is not published yet"), ("gateway", "Decided by the host itself")):
+    secret = "is not at hand: it is published once the epoch has ended"
+    for name, words in (("sample", secret), ("gateway", "Decided by the host itself")):
         page = browser.page()
         page.open(at(name, market, port))
         assert verdicts(page)["mac"] == "unknown"

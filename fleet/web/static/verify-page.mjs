@@ -87,6 +87,17 @@ async function check() {
   by("verification").scrollIntoView({ block: "nearest" });
 }
 
+/** The shape that goes with a colour, from the page's own symbols. */
+function shape(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
 /** What the receipt says, above the answers. */
 function tell(receipt) {
   if (!receipt) return by("said").replaceChildren();
@@ -94,7 +105,9 @@ function tell(receipt) {
   const headline = document.createElement("h3");
   headline.textContent = words.headline;
   const chip = document.createElement("p");
-  chip.append(Object.assign(document.createElement("span"), { className: `outcome is-${words.tone}`, textContent: words.outcome }));
+  const outcome = Object.assign(document.createElement("span"), { className: `outcome is-${words.tone}` });
+  outcome.append(shape(words.tone), words.outcome);
+  chip.append(outcome);
   const facts = document.createElement("dl");
   facts.className = "facts";
   for (const [name, value] of [["When", timeElement(words.at)], ...words.facts]) {

@@ -146,7 +146,7 @@ async function checkMac(receipt, ledger, recordKey, history, keys, crypto) {
   if (!published) {
     const say = history
       ? `Among ${history.size} entries the brick's key of epoch ${epoch} is not published yet.`
-      : `The brick's key of epoch ${epoch} is not published yet; that happens after the epoch has ended.`;
+      : `The brick's key of epoch ${epoch} is not at hand: it is published once the epoch has ended.`;
     return unknown("mac", "not-published", say);
   }
   const mac = (await crypto.hmac256(published.key, underMac(receipt))).subarray(0, 16);
