@@ -4,7 +4,7 @@ import pytest
 
 from tests.web import chromium
 from tests.web.memorystore import busy_market
-from tests.web.serving import application, serving
+from tests.web.webserver import application, serving
 
 
 @pytest.fixture(scope="session")

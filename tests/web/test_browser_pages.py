@@ -11,7 +11,7 @@ from stallmark import base32
 from stallmark.registry import KIND_DENY, KIND_GRANT
 
 from tests.web.memorystore import MemoryStore, busy_market
-from tests.web.serving import application, serving
+from tests.web.webserver import application, serving
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from stallmark.registry import KIND_CLOSE, KIND_DENY, KIND_GRANT
 
 from fleet.ledger.proof import read_proof
 from tests.web.memorystore import MemoryStore, busy_market
-from tests.web.serving import application
+from tests.web.webserver import application
 
 STORE, FOUND = busy_market()
 HTML = {"accept": "text/html,application/xhtml+xml"}

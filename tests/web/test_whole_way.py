@@ -24,7 +24,7 @@ from fleet.config import load
 from fleet.controller import initialise
 from fleet.ledger.cli import app as ledger_cli
 from fleet.verify.cli import app as verify_cli
-from tests.web.serving import serving
+from tests.web.webserver import serving
 from tests.world import World
 
 RUNNER = CliRunner()
