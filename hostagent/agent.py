@@ -33,7 +33,7 @@ from hostagent.puller import Puller
 from hostagent.signer import Signer
 from hostagent.store import open_store
 from hostagent.store.outbox import Outbox
-from hostagent.store.receipts import Head, Receipts
+from hostagent.store.receipts import Receipts
 from hostagent.store.slices import Slices
 from hostagent.updater import Updater
 
@@ -66,8 +66,7 @@ class Agent:
         self.store = store = opened.store
         self._import_links()
         self.receipts = Receipts(store)
-        self.receipts.add_bricks([brick.brick for brick in config.bricks]).result()
-        self.bricks = self._load_bricks(self.receipts.heads().result())
+        self.bricks = self._load_bricks()
         self.chain = Chain(
             config.host,
             self.signer.kid,
@@ -141,17 +140,17 @@ class Agent:
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serves until `stop`, SIGTERM or SIGINT. Raises the first error that nobody could handle."""
         self._stop = asyncio.Event()
-        self.intake.start()
-        await self.forwarder.load()
-        await self.budgets.load()
-        await self.updater.load()
-        server = self._server()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             # Not in a thread other than the main one: there the owner calls stop().
             with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
                 loop.add_signal_handler(number, self.stop)
         try:
+            self.intake.start()
+            await self.forwarder.load()
+            await self.budgets.load()
+            await self.updater.load()
+            server = self._server()
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(server.serve(sockets=[self._socket]), name="status API")
                 lines = [
@@ -193,8 +192,13 @@ class Agent:
             self.store.import_link_keys([(link.brick, link.epoch, link.key) for link in links]).result()
             configuration.forget_links(self.config.keys_file)
 
-    def _load_bricks(self, heads: list[Head]) -> dict[bytes, Brick]:
+    def _load_bricks(self) -> dict[bytes, Brick]:
         names = {brick.brick: brick.name for brick in self.config.bricks}
+        heads = self.receipts.heads().result()
+        if not names.keys() <= {head.brick for head in heads}:
+            # Only then: a host that starts again with a full disk has nothing to write.
+            self.receipts.add_bricks(list(names)).result()
+            heads = self.receipts.heads().result()
         return {head.brick: Brick.of(head, names.get(head.brick, head.brick.hex())) for head in heads}
 
     def _find_position(self) -> None:
@@ -226,6 +230,7 @@ class Agent:
         self.chain.host_seq, self.chain.prev16 = standing.host_seq, standing.prev_receipt
         self.forwarder.start_at(standing.number, standing.prev, standing.host_seq)
         self.intake.ready = True
+        self._acknowledge(list(self.bricks.values()))
 
     def _line(self, expected: configuration.BrickConfig) -> Line:
         line = Line(expected)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -14,7 +15,9 @@ from rich.progress import track
 from rich.table import Table
 
 from hostagent import config as configuration
-from hostagent.errors import HostError
+from hostagent.errors import HostError, StoreUnavailable
+
+START_AGAIN_S = 2.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The host agent: links, receipts, outbox.")
 receipts = typer.Typer(no_args_is_help=True, help="Receipts in the host's store.")
@@ -31,7 +34,14 @@ def run(config: ConfigOption) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        agent = Agent(configuration.load(config))
+        agent = None
+        while agent is None:
+            try:
+                agent = Agent(configuration.load(config))
+            except StoreUnavailable as failed:
+                # A full disk may have room again: this is not a reason to stay away.
+                logging.getLogger("hostagent").error("%s; trying again in %g s", failed, START_AGAIN_S)
+                time.sleep(START_AGAIN_S)
         asyncio.run(agent.run())
     except HostError as failed:
         raise _stop(str(failed)) from None

@@ -193,9 +193,11 @@ class Forwarder:
             marks = await self._controller.post_batch(body, closed.number)
         except Conflict as conflict:
             if conflict.expected is None or conflict.prev is None:
-                raise
-            await self._align(Standing(conflict.expected, conflict.prev, None, None))
-            if conflict.expected > closed.number:
+                standing = await self._controller.standing()
+            else:
+                standing = Standing(conflict.expected, conflict.prev, None, None)
+            await self._align(standing)
+            if standing.number > closed.number:
                 # It has this batch after all, and will not repeat its answer: the next one brings the marks.
                 await self._accepted(closed.number, [])
             return

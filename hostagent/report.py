@@ -11,6 +11,7 @@ from hostagent.core import Fields, FormatError, base32, bundle, cbor, explain, r
 from hostagent.links.line import Line
 from hostagent.store.database import free_bytes
 from hostagent.store.receipts import Row
+from hostagent.store.store import MISSING
 from hostagent.updater import RESULT_WORDS
 
 if TYPE_CHECKING:
@@ -221,7 +222,9 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
             f"{store['trouble']['reason']} for {store['trouble']['age_s']:.0f} s: bricks decide on and keep "
             "their records; nothing is acknowledged until the disk takes writes again."
         )
-    if store["set_aside"] is not None:
+    if store["set_aside"] == MISSING:
+        words.append("The store's file was gone; this is a new one. Tell the hub.")
+    elif store["set_aside"] is not None:
         words.append(
             f"The store was damaged and set aside as {store['set_aside']}; this is a new one. "
             "Keep the file and tell the hub."
@@ -236,7 +239,9 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
     if found["bundle"]["trouble"] is not None:
         words.append(f"No new rules are passed on: {found['bundle']['trouble']}.")
     for line in found["bricks"]:
-        if not line["link"]["up"]:
+        if agent.store.find_link_keys(bytes.fromhex(line["brick"])) is None:
+            words.append(f"{line['name']}: no link key here: the hub has to give this host a new one.")
+        elif not line["link"]["up"]:
             why = line["link"]["refusal"] or line["link"]["last_down"] or "nothing heard yet"
             port = line["port"]["state"]
             words.append(f"{line['name']}: no link ({why if port == 'open' else port}).")

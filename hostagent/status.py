@@ -39,7 +39,9 @@ class Identify(BaseModel):
 
 def create_app(agent: "Agent") -> FastAPI:
     """The API over a running agent."""
-    app = FastAPI(title="Stallmark host", redoc_url=None, dependencies=[Depends(_at_home)])
+    # No pages that fetch scripts from elsewhere: the kit's network may have no internet. /openapi.json is
+    # there.
+    app = FastAPI(title="Stallmark host", docs_url=None, redoc_url=None, dependencies=[Depends(_at_home)])
     page = PAGE.read_text()
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)

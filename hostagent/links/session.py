@@ -238,6 +238,8 @@ class Session:
         self._record_ms = monotonic_ms()
         outcome = self._intake.submit(brick, value)
         if outcome is Outcome.GAP:
+            if brick.status is not None:
+                self._intake.skip_to(brick, brick.status.oldest_seq)
             self._wants.resend = True
         elif outcome is Outcome.REPEAT:
             self._wants.ack = True

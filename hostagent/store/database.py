@@ -1,13 +1,14 @@
 """The encrypted SQLite file: opening, checking, setting a damaged one aside. Nothing is ever deleted here."""
 
+import fcntl
 import hashlib
 import hmac
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import apsw
 
@@ -22,6 +23,14 @@ BUSY_MS = 2000
 FULL_BELOW = 64 * 1024
 # Pages of write-ahead log after which SQLite folds it into the file: 4 MiB.
 CHECKPOINT_PAGES = 1000
+
+
+class Beginning(NamedTuple):
+    """What a new file takes over: the name of the one before, and rows with the statement that inserts
+    them."""
+
+    predecessor: str
+    rows: list[tuple[str, list[tuple[Any, ...]]]]
 
 
 class Rows(Protocol):
@@ -98,12 +107,22 @@ def connect(path: Path, key: bytes, vfs: str | None = None, readonly: bool = Fal
     return connection
 
 
-def prepare(connection: Sql) -> None:
-    """Makes the tables of a new file, or checks that an old one has this schema. Raises StoreRefused."""
+def prepare(connection: Sql, successor: Callable[[], "Beginning | None"] = lambda: None) -> None:
+    """Makes the tables of a new file, or checks that an old one has this schema. Raises StoreRefused.
+
+    `successor` is asked for a new file only: what it takes over from the one before stands in it from the
+    first
+    transaction on.
+    """
     version = int(connection.pragma("user_version"))
     if version == 0:
+        beginning = successor()
         with connection:
             connection.execute(SCHEMA)
+            if beginning is not None:
+                connection.execute("INSERT INTO meta VALUES ('recovered', ?)", (beginning.predecessor,))
+                for statement, rows in beginning.rows:
+                    connection.executemany(statement, rows)
             connection.pragma("user_version", SCHEMA_VERSION)
     elif version != SCHEMA_VERSION:
         raise StoreRefused(
@@ -126,7 +145,7 @@ def create_file(path: Path, key: bytes) -> None:
 
     Raises StoreRefused when the mark is of another key: damage and a wrong key look alike to a cipher.
     """
-    mark = path.with_name(path.name + ".key")
+    mark = mark_of(path)
     wanted = hmac.new(key, b"stallmark/store-key-check/1", hashlib.sha256).hexdigest()[:16]
     try:
         if mark.exists():
@@ -153,17 +172,46 @@ def create_file(path: Path, key: bytes) -> None:
         raise StoreUnavailable(f"{path}: {failed.strerror}") from failed
 
 
+def lock(path: Path) -> int:
+    """Holds the store for this process until the handle is closed. Raises StoreRefused where another has
+    it."""
+    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as failed:
+        os.close(handle)
+        raise StoreRefused(
+            f"another host agent has {path.name} open: two must not sign from one store"
+        ) from failed
+    return handle
+
+
 def set_aside(path: Path) -> Path:
     """Moves a damaged file and its log to names of their own and returns the new name of the file."""
     number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+    while any(path.parent.glob(f"{path.name}.damaged-{number}*")):
         number += 1
-    for suffix in ("-wal", "-shm", ""):
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    # The file first: a file that lost its log would read as an older, sound one.
+    for suffix in ("", "-wal", "-shm"):
         source = path.with_name(path.name + suffix)
         if source.exists():
             source.rename(aside.with_name(aside.name + suffix))
     sync_folder(path.parent)
     return aside
+
+
+def predecessor(path: Path) -> Path | None:
+    """The file set aside last, if there is one."""
+    number = 1
+    while path.with_name(f"{path.name}.damaged-{number}").exists():
+        number += 1
+    return path.with_name(f"{path.name}.damaged-{number - 1}") if number > 1 else None
+
+
+def mark_of(path: Path) -> Path:
+    """The small file beside a store that tells its key from another."""
+    return path.with_name(path.name + ".key")
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ import apsw
 
 from hostagent.errors import HostError, StoreDamaged
 from hostagent.store import database
-from hostagent.store.database import Sql
+from hostagent.store.database import Beginning, Sql
 from hostagent.store.schema import SCHEMA_VERSION
 from hostagent.store.writer import Trouble, Writer
 
 T = TypeVar("T")
 LINK_KEY_SECONDS = 2.0
+# More rulesets than this a kit never sees; a brick that names more is not believed.
+MAX_RULESETS = 1024
+MISSING = "(missing)"
 # What is taken over from a damaged file, where it still reads.
 RESCUED = {
     "link_keys": ("SELECT * FROM link_keys", "INSERT OR IGNORE INTO link_keys VALUES (?, ?, ?)"),
@@ -38,12 +42,20 @@ class Opened:
 class Store:
     """One open store. Reads by `read` run in a thread of their own; writes go to the one writer."""
 
-    def __init__(self, path: Path, key: bytes, vfs: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        key: bytes,
+        vfs: str | None,
+        lock: int,
+        successor: Callable[[], Beginning | None],
+    ) -> None:
         self.path = path
+        self._lock = lock
         self._connect: Callable[[], Sql] = lambda: database.connect(path, key, vfs)
         connection = self._connect()
         try:
-            database.prepare(connection)
+            database.prepare(connection, successor)
             database.check(connection)
             self.link_keys: dict[bytes, dict[int, bytes]] = {}
             for brick, epoch, link_key in connection.execute("SELECT brick, epoch, key FROM link_keys"):
@@ -80,6 +92,7 @@ class Store:
         self._reader.shutdown()
         self._reading.close()
         self.writer.close()
+        os.close(self._lock)
 
     def size(self) -> int:
         """Bytes of the file and its log."""
@@ -152,6 +165,8 @@ class Store:
             return None
         if known is not None and known[0] == digest and terms is None:
             terms = known[1]
+        if known is None and len(self.rulesets) >= MAX_RULESETS:
+            return None
         self.rulesets[digest[:8]] = (digest, terms)
 
         def work(sql: Sql) -> None:
@@ -184,31 +199,38 @@ def open_store(path: Path, key: bytes, vfs: str | None = None) -> Opened:
     Raises StoreRefused (nothing was changed) and StoreUnavailable.
     """
     database.check_sqlite()
-    database.create_file(path, key)
+    lock = database.lock(path)
     try:
-        return Opened(Store(path, key, vfs), None, None)
-    except StoreDamaged as failed:
-        damage = str(failed)
-    aside = database.set_aside(path)
-    log.error("%s; set aside as %s", damage, aside.name)
-    database.create_file(path, key)
-    store = Store(path, key, vfs)
-    rescued = _rescue(aside, key)
+        # An empty file beside a mark: this program ended before the new file had its tables.
+        missing = database.mark_of(path).exists() and not (path.exists() and path.stat().st_size)
+        if missing and any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-shm")):
+            # What is left of it must not be taken for the log of a new file.
+            database.set_aside(path)
+        database.create_file(path, key)
 
-    def work(sql: Sql) -> None:
-        sql.execute("INSERT OR REPLACE INTO meta VALUES ('recovered', ?)", (aside.name,))
-        for table, rows in rescued.items():
-            sql.executemany(RESCUED[table][1], rows)
+        def successor() -> Beginning | None:
+            aside = database.predecessor(path)
+            if aside is not None:
+                return Beginning(aside.name, _rescue(aside, key))
+            return Beginning(MISSING, []) if missing else None
 
-    store.write(work).result()
-    store.close()
-    return Opened(Store(path, key, vfs), aside, damage)
+        try:
+            return Opened(Store(path, key, vfs, lock, successor), None, None)
+        except StoreDamaged as failed:
+            damage = str(failed)
+        aside = database.set_aside(path)
+        log.error("%s; set aside as %s", damage, aside.name)
+        database.create_file(path, key)
+        return Opened(Store(path, key, vfs, lock, successor), aside, damage)
+    except BaseException:
+        os.close(lock)
+        raise
 
 
-def _rescue(aside: Path, key: bytes) -> dict[str, list[tuple[Any, ...]]]:
+def _rescue(aside: Path, key: bytes) -> list[tuple[str, list[tuple[Any, ...]]]]:
     """What still reads of two small tables. The cipher authenticates every page: what reads is our own."""
-    rescued: dict[str, list[tuple[Any, ...]]] = {}
-    for table, (select, _) in RESCUED.items():
+    rescued: list[tuple[str, list[tuple[Any, ...]]]] = []
+    for table, (select, insert) in RESCUED.items():
         try:
             sql = database.connect(aside, key, readonly=True)
         except HostError as failed:
@@ -217,7 +239,7 @@ def _rescue(aside: Path, key: bytes) -> dict[str, list[tuple[Any, ...]]]:
         try:
             if sql.pragma("user_version") != SCHEMA_VERSION:
                 return rescued
-            rescued[table] = sql.execute(select).fetchall()
+            rescued.append((insert, sql.execute(select).fetchall()))
         except apsw.Error as failed:
             log.warning("%s of %s cannot be read: %s", table, aside.name, failed)
         finally:

@@ -231,6 +231,61 @@ def test_link_keys_and_assignments_are_taken_over_from_a_damaged_file(tmp_path):
     opened.store.close()
 
 
+def test_a_store_that_is_gone_is_noticed_and_its_old_log_not_taken_for_the_new_one_s(tmp_path):
+    world = World(36)
+    path = tmp_path / "host.db"
+    store = open_store(path, KEY).store
+    writer = Writer(world, store, world.brick())
+    writer.receipts.commit(writer.group(5)).result()
+    wal = path.with_name("host.db-wal").read_bytes()
+    store.close()
+    path.unlink()
+    path.with_name("host.db-wal").write_bytes(wal)
+    opened = open_store(path, KEY)
+    assert opened.store.meta["recovered"] and Receipts(opened.store).last().result() is None
+    assert path.with_name("host.db.damaged-1-wal").read_bytes() == wal
+    opened.store.close()
+    path.unlink()
+    opened = open_store(path, KEY)
+    assert opened.store.meta["recovered"] == "(missing)"
+    opened.store.close()
+
+
+@pytest.mark.parametrize("ended", ["before the new file", "before its tables"])
+def test_setting_aside_may_be_cut_short_anywhere(tmp_path, ended):
+    path = tmp_path / "host.db"
+    store = open_store(path, KEY).store
+    store.commit_link_key(b"brick-id", 2, bytes(32))
+    store.close()
+    database.set_aside(path)
+    if ended == "before its tables":
+        database.create_file(path, KEY)
+    opened = open_store(path, KEY)
+    assert opened.store.meta["recovered"] == "host.db.damaged-1"
+    assert opened.store.find_link_keys(b"brick-id") == {2: bytes(32)}
+    opened.store.close()
+
+
+def test_two_agents_never_sign_from_one_store(tmp_path):
+    first = open_store(tmp_path / "host.db", KEY)
+    with pytest.raises(StoreRefused, match="another host agent"):
+        open_store(tmp_path / "host.db", KEY)
+    first.store.close()
+    open_store(tmp_path / "host.db", KEY).store.close()
+
+
+def test_a_disk_that_is_full_at_the_start_is_said_and_left_alone(tmp_path):
+    vfs = FailingVFS("full-at-start")
+    vfs.fail(1, apsw.FullError("full"), lasting=True)
+    with pytest.raises(StoreUnavailable, match="disk full"):
+        open_store(tmp_path / "host.db", KEY, vfs="full-at-start")
+    vfs.heal()
+    opened = open_store(tmp_path / "host.db", KEY, vfs="full-at-start")
+    assert opened.aside is None
+    opened.store.close()
+    vfs.unregister()
+
+
 def test_an_sqlite_that_loses_rows_is_refused(tmp_path, monkeypatch):
     for version in ("3.40.1", "3.51.2", "3.52.0"):
         monkeypatch.setattr(apsw, "sqlite_lib_version", lambda version=version: version)
