@@ -5,6 +5,8 @@ import sys
 from typing import Any
 
 import typer
+import typer.core
+import typer.main
 
 # name → (module, attribute, one line for --help). Modules load when the group is called, so that
 # `stallmark verify` needs neither a web server nor a database.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import segno
-from stallmark import keys, token
 
 from virtualkit import tags
+from virtualkit.core import keys, token
 
 
 @dataclass(frozen=True)

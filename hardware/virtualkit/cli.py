@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -169,6 +169,6 @@ def _ask(message: dict[str, Any], folder: Path, as_json: bool) -> None:
         typer.echo(f"{answer['brick']}: {answer['outcome']}, {answer['ms']:.0f} ms from card to light")
 
 
-def _fail(text: str) -> Any:
+def _fail(text: str) -> NoReturn:
     typer.echo(text, err=True)
     raise typer.Exit(1)

@@ -13,7 +13,6 @@ from typing import Any
 
 from nacl.secret import SecretBox
 from nacl.signing import SigningKey
-from stallmark import bundle, rules
 from stallmark.errors import StallmarkError
 from workbench.provision import Provisioned, Rental, provision_brick
 
@@ -24,6 +23,7 @@ from fleet.ledger.note import Signer
 from virtualkit import campaign, cards, interpreter
 from virtualkit.brick import BrickSpec, VirtualBrick
 from virtualkit.clockfile import MarketClock
+from virtualkit.core import bundle, rules
 from virtualkit.folder import KitFolder, write_json
 from virtualkit.kit import new_flash
 

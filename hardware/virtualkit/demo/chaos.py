@@ -27,13 +27,18 @@ class Chaos:
         self._findings = findings
 
     async def rage(self, until: asyncio.Event) -> None:
-        """Kills and restarts until `until` is set; leaves everything running."""
+        """Kills and restarts until `until` is set, each target at least once; leaves everything running."""
         rng = self._rng
-        while not until.is_set():
+        first = rng.sample(self._targets, len(self._targets))
+        while first or not until.is_set():
             try:
                 await asyncio.wait_for(until.wait(), rng.uniform(*PAUSE_SECONDS))
             except TimeoutError:
-                await self.strike(rng.choice(self._targets))
+                pass
+            else:
+                if not first:
+                    return
+            await self.strike(first.pop() if first else rng.choice(self._targets))
 
     async def strike(self, target: str) -> None:
         """One kill, a look at what was acknowledged (invariant 2) while the victim is down, and the restart."""

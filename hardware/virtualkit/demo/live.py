@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -64,8 +65,9 @@ class LiveStall:
         self._scene = scene
         self._stall = stall = Stall(folder, self._timing, self._seed, self._leaf)
         try:
-            with self._console.status("controller, host and three bricks start …"):
+            with self._console.status("controller, host and three bricks start …") as status:
                 await stall.start()
+                await stall.armed(lambda text: status.update(f"{text} …"))
             scene.fleet_state = scene.host_state = "up"
             for brick in stall.kit.bricks:
                 brick.light.listeners.append(lambda edge, name=brick.name: self._edge(name, edge))
@@ -100,7 +102,7 @@ class LiveStall:
 
     async def _show(self, crowd: Crowd) -> None:
         screen = self._console.is_terminal
-        tasks = [
+        tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._customers(crowd), name="customers"),
             asyncio.create_task(self._watch_host(), name="host status"),
             asyncio.create_task(self._over.wait(), name="Ctrl-C"),

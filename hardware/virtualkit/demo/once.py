@@ -184,10 +184,13 @@ class MarketHour:
         images = {watch.identity: watch.image for watch in watches}
         stores.check_marks(images, self.folder.host, self.folder.controller, findings)
         ruleset = load_ruleset(self.folder)
-        replayed = sum(
-            replay.check_replay([records[seq] for seq in sorted(records)], ruleset, findings.slices, findings)
-            for records in flash.values()
-        )
+        assigned = stores.assigned_slices(self.folder.host)
+        replayed = 0
+        for brick, records in flash.items():
+            in_order = [records[seq] for seq in sorted(records)]
+            replayed += replay.check_replay(
+                in_order, ruleset, findings.slices, assigned.get(brick, []), findings
+            )
         audit.check_private(evidence.secrets, self._places(entries), findings)
         checkpoint = findings.checkpoint
         return {

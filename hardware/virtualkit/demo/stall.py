@@ -51,7 +51,7 @@ class Stall:
         self.kit = VirtualKit(folder.path, timing=timing, clock=self.clock, seed=seed)
         self.evidence = Evidence()
         self.ledger_heads: dict[str, int] = {}
-        self._on_leaf = on_leaf or (lambda leaf: None)
+        self._on_leaf = on_leaf
         self.feed = Feed(self.fleet_url, self._leaf)
         self._tasks: list[asyncio.Task[None]] = []
         self.http = httpx.AsyncClient(timeout=5.0)
@@ -146,7 +146,8 @@ class Stall:
     def _leaf(self, leaf: Leaf) -> None:
         self.ledger_heads[leaf.brick] = max(self.ledger_heads.get(leaf.brick, 0), leaf.seq)
         self.evidence.reached_ledger(leaf.brick, leaf.seq, leaf.seen_ns)
-        self._on_leaf(leaf)
+        if self._on_leaf:
+            self._on_leaf(leaf)
 
 
 def unready(brick: dict[str, Any]) -> str | None:

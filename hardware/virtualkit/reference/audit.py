@@ -193,7 +193,8 @@ def check_rights(findings: Findings) -> None:
     for receipt in findings.receipts:
         if receipt.public[10] != GRANT:
             continue
-        for number, amount in receipt.public.get(13) or []:
+        pieces: list[list[int]] = receipt.public.get(13) or []
+        for number, amount in pieces:
             spent[number] = spent.get(number, 0) + amount
             if spender.setdefault(number, receipt.brick) != receipt.brick:
                 findings.breach(4, f"slice {number} was spent by two bricks")

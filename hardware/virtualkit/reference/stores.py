@@ -4,9 +4,10 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -15,7 +16,7 @@ from virtualkit.reference.flashimage import FlashImage
 
 
 @contextmanager
-def copied(database: Path) -> Iterator[Path]:
+def copied(database: Path) -> Generator[Path]:
     """The database and its write-ahead log as they lie on disk, elsewhere: looking must not change them."""
     folder = Path(tempfile.mkdtemp(prefix="stallmark-audit-"))
     try:
@@ -27,20 +28,41 @@ def copied(database: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _opened(path: Path, key: str) -> Any:
+    """A host's store under its raw key in hex."""
+    store: Any = apsw.Connection(str(path))
+    store.pragma("cipher", "chacha20")
+    store.pragma("key", f"raw:{key}")
+    return store
+
+
 def host_records(folder: Path) -> dict[bytes, set[int]]:
     """Which records have a receipt in a host's encrypted store, by brick."""
     config = json.loads((folder / "config.json").read_text())
     key = json.loads((folder / "keys.json").read_text())["store_key"]
     found: dict[bytes, set[int]] = {}
     with copied(folder / config["store"]) as path:
-        store = apsw.Connection(str(path))
-        store.pragma("cipher", "chacha20")
-        store.pragma("key", f"raw:{key}")
+        store = _opened(path, key)
         rows = store.execute("SELECT b.brick, r.seq FROM receipts r JOIN bricks b ON b.number = r.brick")
         for brick, seq in rows:
             found.setdefault(bytes(brick), set()).add(int(seq))
         for brick, first, last in store.execute("SELECT brick, first_seq, last_seq FROM gaps"):
             found.setdefault(bytes(brick), set()).update(range(first, last + 1))
+        store.close()
+    return found
+
+
+def assigned_slices(folder: Path) -> dict[bytes, list[int]]:
+    """Which slices a host has assigned to which brick, in order of id."""
+    config = json.loads((folder / "config.json").read_text())
+    key = json.loads((folder / "keys.json").read_text())["store_key"]
+    found: dict[bytes, list[int]] = {}
+    with copied(folder / config["store"]) as path:
+        store = _opened(path, key)
+        for brick, number in store.execute(
+            "SELECT brick, id FROM slices WHERE brick IS NOT NULL ORDER BY id"
+        ):
+            found.setdefault(bytes(brick), []).append(int(number))
         store.close()
     return found
 
@@ -84,9 +106,7 @@ def host_plaintext(folder: Path) -> bytes:
     key = json.loads((folder / "keys.json").read_text())["store_key"]
     parts: list[bytes] = []
     with copied(folder / config["store"]) as path:
-        store = apsw.Connection(str(path))
-        store.pragma("cipher", "chacha20")
-        store.pragma("key", f"raw:{key}")
+        store = _opened(path, key)
         tables = [str(row[0]) for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             for row in store.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - names from the database itself
