@@ -137,8 +137,9 @@ def decide(ruleset, state, event):
         elif nearest is None or _rank(why) < _rank(nearest[1]):
             nearest = (rule, why)
     kind = KIND_UNCERTAIN if unsure else KIND_DENY
-    if unsure or nearest:
-        rule, why = unsure or nearest
+    explained = unsure or nearest
+    if explained is not None:
+        rule, why = explained
         index = why[1]
         message = rule.messages[2 if why[0] == REASON_NEAR else 1]
     else:
@@ -169,12 +170,12 @@ def _judge(view, index, rule, latching):
     event = view.event
     unknown = refusal = None
     if event.trust < rule.trust:
-        return KIND_DENY, _why(REASON_TOKEN_KIND, index, None, None, event.trust, rule.trust), None
+        return KIND_DENY, _why(REASON_TOKEN_KIND, index, None, None, event.trust, rule.trust), []
     if view.wall is None:
         unknown = _why(REASON_CLOCK_UNSET, index)
     elif view.enter(rule) < 0:
         why = _why(REASON_OUTSIDE_SLOT, index, None, None, None, None, _opens_in(view, rule))
-        return KIND_DENY, why, None
+        return KIND_DENY, why, []
     else:
         result = expr.truth(rule.when, view)
         path = view.path
@@ -186,18 +187,18 @@ def _judge(view, index, rule, latching):
         if rule.limit:
             limit = _limit(view, index, rule, path)
             if limit is not None and limit[0] == REASON_ALREADY_HAD:
-                return KIND_DENY, limit, None
+                return KIND_DENY, limit, []
             unknown = unknown or limit
     rights = []
     for unit, amount in rule.need:
         parts = view.state.rights.cover(index, unit, amount)
         if parts is None:
-            return KIND_DENY, _short(view, index, unit, amount), None
+            return KIND_DENY, _short(view, index, unit, amount), []
         rights += parts
     if refusal is not None:
-        return KIND_DENY, refusal, None
+        return KIND_DENY, refusal, []
     if unknown is not None:
-        return rule.policy, unknown, None
+        return rule.policy, unknown, []
     shown = rule.shown
     if shown is None:
         return KIND_GRANT, _why(REASON_GRANTED, index, path), rights

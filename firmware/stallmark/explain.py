@@ -183,7 +183,8 @@ def _other(kind, fields, rule):
             return "Nothing this time: the same again once more within a minute."
         return "Nothing this time: the same again {} times within a minute.".format(count)
     if kind == reg.KIND_BOOT:
-        rules = "no rules" if _at(detail, 0) is None else "rules " + _hex(detail[0][:8])
+        digest = _at(detail, 0)
+        rules = "no rules" if digest is None else "rules " + _hex(digest[:8])
         return "The brick started (start {}), with {}.".format(fields.get(4), rules)
     if kind == reg.KIND_CLOCK:
         old, new = _at(detail, 0), _at(detail, 1)
@@ -192,7 +193,8 @@ def _other(kind, fields, rule):
         step = new - old
         return "The clock was moved {} by {}.".format("back" if step < 0 else "on", duration(abs(step)))
     if kind == reg.KIND_CLOSE:
-        return "The stall closed" + (", signed off by " + detail[0] if detail and detail[0] else "") + "."
+        who = _at(detail, 0)
+        return "The stall closed" + (", signed off by " + who if who else "") + "."
     if kind == reg.KIND_RIGHTS:
         return "Rights: " + _rights(fields) + "."
     if kind == reg.KIND_LATCH:

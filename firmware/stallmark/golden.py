@@ -6,6 +6,7 @@ from stallmark import event as events
 from stallmark.decide import decide, record_fields
 from stallmark.errors import FormatError
 from stallmark.registry import KIND_LATCH
+from stallmark.spending import Rights
 from stallmark.state import State
 
 MAX_VECTORS = 32
@@ -14,8 +15,11 @@ PEOPLE = 64  # remembered people are enough for so few events
 Seen = namedtuple("Seen", "seq fields private_fields")  # what a State asks of a record
 
 
-class _Plenty:
+class _Plenty(Rights):
     """Rights that never end: what golden vectors try is the rules, not a stock."""
+
+    def __init__(self):
+        pass
 
     def cover(self, rule, unit, amount):
         return [[rule * 4 + unit, amount]]

@@ -49,7 +49,9 @@ class Ruleset:
             raise LimitError("ruleset of {} bytes: expected at most {}".format(len(data), MAX_BYTES))
         self.digest = sha256(data)
         self.digest8 = self.digest[:8]
-        f = cbor.decode(data, 16, 4096)
+        self._read(cbor.decode(data, 16, 4096))
+
+    def _read(self, f):
         _exactly(f, "ruleset", 9)
         form.version1(f, "ruleset")
         self.id = _name(f[1], "ruleset id (1)", 48)
@@ -221,11 +223,11 @@ def _needs(needs, grants):
 
 def _shown(when, leaves):
     """The comparison that explains a grant best: the first that counts people, else the first."""
-    for number in range(leaves):
-        leaf = expr.leaf(when, number)
-        if leaf[1][0] == expr.PEOPLE:
+    found = [expr.leaf(when, number) for number in range(leaves)]
+    for leaf in found:
+        if leaf is not None and leaf[1][0] == expr.PEOPLE:
             return leaf
-    return expr.leaf(when, 0)
+    return found[0] if found else None
 
 
 def _asks(node, name):

@@ -40,15 +40,16 @@ class State:
         self.ruleset = ruleset
         self.seq = 0
         self._rental = None
-        rules = () if ruleset is None else ruleset.rules
+        rules = [] if ruleset is None else ruleset.rules
+        self._digest8 = None if ruleset is None else ruleset.digest8
         self.rights = Rights(tuple([tuple([need[0] for need in rule.need]) for rule in rules]))
         self._latched = [0] * len(rules)  # until ms
         self._latch_seq = [0] * len(rules)
-        self._slots = () if ruleset is None else ruleset.slots
-        self._watched = b"" if ruleset is None else ruleset.watched
+        self._slots = [] if ruleset is None else ruleset.slots
+        self._watched = bytearray() if ruleset is None else ruleset.watched
         self._least_trust = 0 if ruleset is None else ruleset.least_trust
-        self._counters = () if ruleset is None else ruleset.counters
-        self._limited = () if ruleset is None else ruleset.limited
+        self._counters = [] if ruleset is None else ruleset.counters
+        self._limited = [] if ruleset is None else ruleset.limited
         self._counted = [0] * (len(self._slots) * len(self._counters))
         self._entries = [0] * len(self._slots)
         self._unsure = bytearray(len(self._slots))  # somebody was not remembered, or was dropped
@@ -90,7 +91,7 @@ class State:
     def _latch(self, f, seq):
         rule = f.get(9)
         until = f.get(24)
-        if f.get(8) == self.ruleset.digest8 and rule is not None and rule < len(self._latched) and until:
+        if f.get(8) == self._digest8 and rule is not None and rule < len(self._latched) and until:
             self._latched[rule] = until[0]
             self._latch_seq[rule] = seq
 
@@ -126,7 +127,7 @@ class State:
         visits = unpack_from(">H", data, at + 1)[0]
         if visits < 0xFFFF:
             pack_into(">H", data, at + 1, visits + 1)
-        if f[10] == KIND_GRANT and f.get(8) == self.ruleset.digest8 and f.get(9) in self._limited:
+        if f[10] == KIND_GRANT and f.get(8) == self._digest8 and f.get(9) in self._limited:
             place = at + _COUNTS + self._limited.index(f[9])
             if data[place] < 255:
                 data[place] += 1
