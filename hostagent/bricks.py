@@ -79,6 +79,8 @@ class Brick:
     diagnostics: dict[str, Any] | None = None
     diagnostics_at_ms: int = 0
     counters: Counter[str] = field(default_factory=Counter[str])
+    # The newest record that it offered and that could not be taken then: it is asked for again.
+    offered_seq: int = 0
     bundle_result: tuple[bytes, int, str] | None = None
     warning: str | None = None
     _boot: int | None = None

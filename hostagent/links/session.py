@@ -10,7 +10,7 @@ from hostagent.bricks import Brick, Status, parse_diagnostics
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import Event, Fields, FormatError, FullError, HostLink, new_reader, reg
 from hostagent.errors import HostError
-from hostagent.intake import Intake, Outcome
+from hostagent.intake import PENDING_RECORDS, Intake, Outcome
 
 CLOCK_SPREAD_MS = 100
 CLOCK_EVERY_MS = 60_000
@@ -133,7 +133,7 @@ class Session:
         """Something of this brick became durable, here or at the controller."""
         self._wants.ack = True
         brick = self.brick
-        if brick is not None and brick.counters["busy"] and self._intake.pending == 0 and self._behind(brick):
+        if brick is not None and brick.offered_seq and self._takes_more() and self._behind(brick):
             self._wants.resend = True
         self.flush()
 
@@ -237,6 +237,8 @@ class Session:
     def _record(self, brick: Brick, value: Any) -> None:
         self._record_ms = monotonic_ms()
         outcome = self._intake.submit(brick, value)
+        if outcome in (Outcome.GAP, Outcome.BUSY):
+            brick.offered_seq = max(brick.offered_seq, value[0])
         if outcome is Outcome.GAP:
             if brick.status is not None:
                 self._intake.skip_to(brick, brick.status.oldest_seq)
@@ -282,13 +284,17 @@ class Session:
             wall, at = self._clock_sent
             drift = self._clock.now_ms() - wall - (now - at)
             wants.clock = abs(drift) > CLOCK_DRIFT_MS or now - at > CLOCK_EVERY_MS
-        if now - self._record_ms > NUDGE_MS and self._intake.pending == 0 and self._behind(brick):
+        if now - self._record_ms > NUDGE_MS and self._takes_more() and self._behind(brick):
             self._record_ms = now
             wants.resend = True
 
+    def _takes_more(self) -> bool:
+        return self._intake.pending < PENDING_RECORDS // 2
+
     @staticmethod
     def _behind(brick: Brick) -> bool:
-        return brick.status is not None and brick.next_seq < brick.status.next_seq
+        said = 0 if brick.status is None else brick.status.next_seq - 1
+        return brick.next_seq <= max(said, brick.offered_seq)
 
     def _send_one(self, brick: Brick, now: int) -> bool:
         """Sends the most needed message; False when there is none."""
