@@ -2,7 +2,10 @@
 
 Frame type 64: an event (docs/formats/event.md) of which type, trust, subject, nonce and basket count; its
 times are the brick's own. Frame type 65 answers it: `[nonce8, kind or null, seq or null]`, after the light.
+Frame type 66 without a body asks for the heap after a collection; type 67 answers: `[used, free]` in bytes.
 """
+
+import gc
 
 from stallmark import cbor, event, frame
 from stallmark.errors import FormatError
@@ -20,6 +23,8 @@ except ImportError:
 
 FRAME_EVENT = const(64)
 FRAME_OUTCOME = const(65)
+FRAME_HEAP_WANTED = const(66)
+FRAME_HEAP = const(67)
 _BUFFER = const(256)
 
 
@@ -45,6 +50,10 @@ class EventPort:
                 self._take(kind, body)
 
     def _take(self, kind, body):
+        if kind == FRAME_HEAP_WANTED:
+            gc.collect()
+            self._line.write(frame.build(FRAME_HEAP, cbor.encode([gc.mem_alloc(), gc.mem_free()])))
+            return
         try:
             if kind != FRAME_EVENT:
                 raise FormatError("frame of type {}".format(kind))
