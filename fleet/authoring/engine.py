@@ -13,7 +13,7 @@ from stallmark import record as _record
 from stallmark import registry as reg
 from stallmark import rules as _rules
 from stallmark import state as _state
-from stallmark.errors import FormatError, LimitError
+from stallmark.errors import FormatError
 
 bundle: Any = _bundle
 cbor: Any = _cbor
@@ -37,7 +37,6 @@ def word(names: tuple[tuple[int, str], ...], number: int) -> str:
 
 __all__ = [
     "FormatError",
-    "LimitError",
     "bundle",
     "cbor",
     "event",
