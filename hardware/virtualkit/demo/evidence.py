@@ -28,6 +28,7 @@ class Evidence:
     watches: dict[str, Watch] = field(default_factory=dict[str, Watch])
     tap_to_light_ms: list[float] = field(default_factory=list[float])
     light_ns: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    light_to_host_ms: list[float] = field(default_factory=list[float])
     light_to_ledger_ms: list[float] = field(default_factory=list[float])
     secrets: set[bytes] = field(default_factory=set[bytes])
     violations: list[Violation] = field(default_factory=list[Violation])
@@ -76,6 +77,12 @@ class Evidence:
                 self.violations.append(
                     Violation(1, f"{watch.brick.name} was green and no new grant lay on its flash")
                 )
+
+    def durable_at_host(self, brick: str, seq: int, seen_ns: int) -> None:
+        """A receipt committed in the host's store, which is always before it is in the ledger."""
+        lit = self.light_ns.get((brick, seq))
+        if lit is not None:
+            self.light_to_host_ms.append((seen_ns - lit) / 1e6)
 
     def reached_ledger(self, brick: str, seq: int, seen_ns: int) -> None:
         """A leaf in a published checkpoint."""

@@ -13,6 +13,7 @@ from virtualkit import dumps
 from virtualkit.brick import BrickOff, Shown, VirtualBrick
 from virtualkit.cards import Card
 from virtualkit.demo.chaos import Chaos
+from virtualkit.demo.durable import StoreWatch
 from virtualkit.demo.stall import Stall, public_keys
 from virtualkit.folder import KitFolder
 from virtualkit.market import Crowd, Visit
@@ -67,13 +68,17 @@ class MarketHour:
         stall = Stall(self.folder, self._hour.timing, self._hour.seed)
         assert stall.clock is not None
         stall.clock.set(MARKET_OPENS_MS)
+        store = StoreWatch(self.folder.host, stall.evidence.durable_at_host)
         try:
             self._progress("controller, host and bricks start")
             await stall.start()
             await stall.armed(self._progress)
+            if not self._hour.kill:  # killed programs are to find their files as they left them
+                await store.start()
             await self._market(stall, event_key)
             await self._drain(stall)
         finally:
+            await store.stop()
             await stall.stop()
         self._progress("audit")
         return await asyncio.to_thread(self._verdict, stall, time.monotonic() - started)
@@ -205,6 +210,7 @@ class MarketHour:
             "outcomes": dict(sorted(findings.outcomes.items())),
             "violations": [asdict(violation) for violation in findings.violations],
             "tap_to_light_ms": spread(evidence.tap_to_light_ms),
+            "light_to_host_ms": spread(evidence.light_to_host_ms),
             "light_to_ledger_ms": spread(evidence.light_to_ledger_ms),
             "seconds": round(seconds, 1),
             "unanswered": evidence.unanswered,
