@@ -140,10 +140,10 @@ class MarketHour:
         """Closes the day and waits until the last record of every brick is in a published checkpoint."""
         self._progress("the day is closed; the last receipts reach the ledger")
         await self._until(stall, stall.drained, "every record in the ledger")
-        await stall.close_day("demo")
         closed = {
             watch.identity.hex(): max(watch.image.records()) for watch in stall.evidence.watches.values()
         }
+        await stall.close_day("demo")
         await self._until(
             stall,
             lambda: (
