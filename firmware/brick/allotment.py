@@ -12,7 +12,7 @@ class Allotment:
     `add(slice) -> slice result` is the state's; `stir()` is called when there is work.
     """
 
-    def __init__(self, identity, verify, add, post, counters, ticks):
+    def __init__(self, identity, verify, add, post, stir, counters, ticks):
         self._identity = identity
         self._verify = verify
         self._add = add
@@ -22,7 +22,7 @@ class Allotment:
         self._pending = []
         self._held = []  # (payload, Slice) of every good one: offered again to the state of the next ruleset
         self.waiting_since = None
-        self.stir = None
+        self._stir = stir
 
     def received(self, value):
         """Message 37. Raises FormatError."""
@@ -45,7 +45,7 @@ class Allotment:
             self._pending.append((payload, signature))
             if self.waiting_since is None:
                 self.waiting_since = self._ticks()
-            self.stir()
+            self._stir()
 
     def step(self):
         """Check one signature."""

@@ -122,13 +122,13 @@ class _Brick:
         self._decider = decider = Decider(recorder, clock, lamp, counters, ticks)
         self._people = getattr(port, "people_capacity", None)
         journal.carry = recorder.before_erasing
-        recorder.carry = decider.carry
-        recorder.written = self._recorded
+        recorder.connect(self._recorded, decider.carry)
         summary = journal.open()
         port.watchdog.feed()
         slots = Slots(port.flash("rules_a"), port.flash("rules_b"))
+        work = aio.Flag()
         self._installer = installer = Installer(
-            slots, identity, port.hardware, self._verify, self._post, self._activate, counters
+            slots, identity, port.hardware, self._verify, self._post, self._activate, work.raise_, counters
         )
         loaded = installer.load()
         self._replay(None if loaded is None else loaded[1])
@@ -145,10 +145,11 @@ class _Brick:
         self._diag = diag = Diagnosis(
             identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks
         )
-        self._uplink = diag.uplink = uplink = Uplink(line, link, outbox, counters, ticks, diag.status)
-        uplink.session_begins = self._session_begins
+        self._uplink = uplink = Uplink(
+            line, link, outbox, counters, ticks, diag.status, self._session_begins
+        )
         self._allotment = allotment = Allotment(
-            identity, self._verify, self._add_slice, self._post, counters, ticks
+            identity, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
         )
         orders = Orders(clock, recorder, decider, lamp, counters, uplink.status_changed)
         chores = Chores(
@@ -162,8 +163,8 @@ class _Brick:
             counters,
             ticks,
             uplink.status_changed,
+            work,
         )
-        installer.stir = allotment.stir = chores.wake.raise_
         for kind, handler in (
             (reg.MSG_ACK, outbox.acknowledged),
             (reg.MSG_RESEND, outbox.resend),
@@ -182,29 +183,36 @@ class _Brick:
         supervisor.add("chores", chores.run, _CHORES_MS)
         supervisor.add("diagnostics", diag.run, _TASK_MS)
         desk = Desk(identity, clock, port.random, decider.decide, lamp, counters)
-        self._add_readers(desk, ticks)
+        self._reader = self._add_reader(desk, ticks)
+        diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)
         self._first_records(summary)
 
-    def _add_readers(self, desk, ticks):
+    def _add_reader(self, desk, ticks):
         """Only the drivers of the parts that this brick has are loaded."""
         port = self._port
-        if "nfc" in port.parts:
-            from brick.nfc.hsu import Hsu
-            from brick.nfc.pn532 import Pn532
-            from brick.nfc.reader import Reader
+        if "nfc" not in port.parts:
+            return None
+        from brick.nfc.hsu import Hsu
+        from brick.nfc.pn532 import Pn532
+        from brick.nfc.reader import Reader
 
-            bus = Hsu(Line(port.uart("nfc", config.NFC_BAUD)), ticks)
-            reset = getattr(port, "reset_part", None)
-            chip = Pn532(bus, None if reset is None else lambda: reset("nfc"))
-            self._diag.reader = reader = Reader(chip, desk, self._counters, ticks)
-            self.supervisor.add("reader", reader.run, _TASK_MS)
-        if "qr" in port.parts:
-            from brick.qr.scanner import Scanner
+        bus = Hsu(Line(port.uart("nfc", config.NFC_BAUD)), ticks)
+        reset = getattr(port, "reset_part", None)
+        chip = Pn532(bus, None if reset is None else lambda: reset("nfc"))
+        reader = Reader(chip, desk, self._counters, ticks)
+        self.supervisor.add("reader", reader.run, _TASK_MS)
+        return reader
 
-            scanner = Scanner(lambda baud: Line(port.uart("qr", baud)), desk, self._counters, ticks)
-            self._diag.scanner = scanner
-            self.supervisor.add("scanner", scanner.run, _TASK_MS)
+    def _add_scanner(self, desk, ticks):
+        port = self._port
+        if "qr" not in port.parts:
+            return None
+        from brick.qr.scanner import Scanner
+
+        scanner = Scanner(lambda baud: Line(port.uart("qr", baud)), desk, self._counters, ticks)
+        self.supervisor.add("scanner", scanner.run, _TASK_MS)
+        return scanner
 
     def _add_event_port(self, clock):
         if "events" in self._port.parts:
@@ -263,7 +271,7 @@ class _Brick:
         self._post(reg.MSG_DIAGNOSTICS, self._diag.diagnostics())
 
     def _quiet(self, ms):
-        reader = self._diag.reader
+        reader = self._reader
         return self._port.ticks_ms() - self._decider.last_at >= ms and (reader is None or not reader.busy)
 
     def _verify(self, public, message, signature):

@@ -4,7 +4,7 @@ import gc
 
 from stallmark.errors import FullError
 
-from brick import aio, config
+from brick import config
 from brick import counters as count
 
 try:
@@ -20,10 +20,10 @@ _COLLECT_MS = const(5000)
 
 
 class Chores:
-    """The task. `quiet(ms)` says whether nobody has tapped for so long; one heavy thing at most in a turn."""
+    """The task. `quiet(ms)` says whether nobody has tapped for so long; one heavy thing a turn. `wake`: a Flag."""
 
     def __init__(
-        self, decider, recorder, journal, outbox, installer, allotment, quiet, counters, ticks, changed
+        self, decider, recorder, journal, outbox, installer, allotment, quiet, counters, ticks, changed, wake
     ):
         self._decider = decider
         self._recorder = recorder
@@ -38,7 +38,7 @@ class Chores:
         self._heavy_ms = None  # how long a signature takes here, once one was checked
         self._install_since = None
         self._collected = ticks()
-        self.wake = aio.Flag()
+        self._wake = wake
 
     async def run(self, pulse):
         """Look after everything, for ever."""
@@ -55,7 +55,7 @@ class Chores:
             if not busy and self._quiet(config.LULL_MS) and self._ticks() - self._collected > _COLLECT_MS:
                 gc.collect()
                 self._collected = self._ticks()
-            await self.wake.wait(1 if busy else _TURN_MS)
+            await self._wake.wait(1 if busy else _TURN_MS)
 
     def _books(self):
         self._decider.close_repeats()

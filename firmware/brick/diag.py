@@ -23,7 +23,7 @@ FAULT = const(2)
 
 
 class Diagnosis:
-    """Collects from the parts; `reader` and `scanner` are None where this brick has none."""
+    """Collects what the parts say."""
 
     def __init__(self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks):
         self._journal = journal
@@ -35,9 +35,15 @@ class Diagnosis:
         self._counters = counters
         self._ticks = ticks
         self._brick8 = identity.brick8
-        self.reader = None
-        self.scanner = None
-        self.uplink = None
+        self._reader = None
+        self._scanner = None
+        self._uplink = None
+
+    def connect(self, uplink, reader, scanner):
+        """Say where diagnostics go, and which parts this brick has (None: not that one)."""
+        self._uplink = uplink
+        self._reader = reader
+        self._scanner = scanner
 
     def _part(self, part):
         return NO_PART if part is None else part.state
@@ -50,7 +56,7 @@ class Diagnosis:
     @property
     def faulty(self):
         """True while something is broken that a person has to look at."""
-        parts = (self._part(self.reader), self._part(self.scanner))
+        parts = (self._part(self._reader), self._part(self._scanner))
         return FAULT in parts or self._decider.flash_failing
 
     def status(self):
@@ -60,7 +66,7 @@ class Diagnosis:
         ruleset = self._decider.ruleset
         digest = None if ruleset is None else ruleset.digest
         slices = [] if self._decider.state is None else self._decider.state.slices_left()
-        reader, scanner, state = self._part(self.reader), self._part(self.scanner), self.state
+        reader, scanner, state = self._part(self._reader), self._part(self._scanner), self.state
         message = {
             0: self._recorder.boot,
             1: journal.next_seq,
@@ -94,9 +100,9 @@ class Diagnosis:
         self._counters.set(count.JOURNAL_TORN, journal.torn)
         self._counters.set(count.JOURNAL_CONFLICTS, journal.conflicts)
         self._counters.set(count.JOURNAL_FREED_EARLY, journal.freed_early)
-        self.uplink.collect()
-        if self.reader is not None:
-            self._counters.set(count.NFC_FRAMES_DAMAGED, self.reader.frames_damaged)
+        self._uplink.collect()
+        if self._reader is not None:
+            self._counters.set(count.NFC_FRAMES_DAMAGED, self._reader.frames_damaged)
 
     async def run(self, pulse):
         """The task that sends diagnostics while the link is up."""
@@ -106,6 +112,6 @@ class Diagnosis:
                 pulse.beat()
                 await aio.sleep_ms(config.LOOK_MS)
                 self._lamp.background(indicator.FAULTY if self.faulty else indicator.READY)
-                self.uplink.status_changed()
-            if self.uplink.up:
-                self.uplink.post(reg.MSG_DIAGNOSTICS, self.diagnostics())
+                self._uplink.status_changed()
+            if self._uplink.up:
+                self._uplink.post(reg.MSG_DIAGNOSTICS, self.diagnostics())

@@ -30,7 +30,7 @@ class Installer:
     coroutine that switches over. `installed` is the bundle.Bundle in use, or None. `stir()`: there is work.
     """
 
-    def __init__(self, slots, identity, hardware, verify, post, activate, counters):
+    def __init__(self, slots, identity, hardware, verify, post, activate, stir, counters):
         self._slots = slots
         self._identity = identity
         self._hardware = hardware
@@ -39,7 +39,7 @@ class Installer:
         self._activate = activate
         self._counters = counters
         self.installed = None
-        self.stir = None
+        self._stir = stir
         self._state = _IDLE
         self._digest8 = None
         self._length = 0
@@ -107,7 +107,7 @@ class Installer:
             self._length = length
             self._chunk = None
             self._state = _OFFERED
-            self.stir()
+            self._stir()
 
     def chunk(self, value):
         """Message 36. Raises FormatError."""
@@ -120,7 +120,7 @@ class Installer:
         right = self._state in (_ENVELOPE, _ARTEFACT) and digest8 == self._digest8
         if right and offset == self._slots.written and offset + len(data) <= self._length:
             self._chunk = data
-            self.stir()
+            self._stir()
         else:
             self._counters.add(count.CHUNKS_WRONG)
 
@@ -148,7 +148,8 @@ class Installer:
             if self._state == _OFFERED:
                 self._begin()
             elif self._chunk is not None:
-                self._take()
+                data, self._chunk = self._chunk, None
+                self._take(data)
             elif self._state == _COMPLETE:
                 await self._finish()
         except LimitError as error:
@@ -167,8 +168,7 @@ class Installer:
         self._start = b""
         self._want()
 
-    def _take(self):
-        data, self._chunk = self._chunk, None
+    def _take(self, data):
         self._slots.write(self._slots.written, data)
         if self._state == _ENVELOPE:
             self._start += data

@@ -25,9 +25,7 @@ class Recorder:
     """The one writer of the journal.
 
     `replayed` must see every record that the journal holds, in order, before the first `write`: it counts the
-    epoch's records and finds the number of this start-up. To be set before the first `write`:
-    `written(record)`, called once a record is durable, and `carry(before_seq)`, called before older records
-    are erased, which writes what must be said again.
+    epoch's records and finds the number of this start-up.
     """
 
     def __init__(self, identity, journal, clock, random):
@@ -35,12 +33,21 @@ class Recorder:
         self._journal = journal
         self._clock = clock
         self._random = random
-        self.written = None
-        self.carry = None
+        self._written = None
+        self._carry = None
         self._pending = None
         self._in_epoch = 0
         self._epoch_over = False
         self.boot = identity.first_boot
+
+    def connect(self, written, carry):
+        """Say who is told, before the first `write`.
+
+        `written(record)` is called once a record is durable; `carry(before_seq)`, before older records are
+        erased, writes what must be said again.
+        """
+        self._written = written
+        self._carry = carry
 
     def replayed(self, entry):
         """Take note of a record that was written before this start-up."""
@@ -104,12 +111,12 @@ class Recorder:
         done, self._pending = self._pending, None
         if done is not None:
             self._note(done.fields)
-            self.written(done)
+            self._written(done)
 
     def before_erasing(self, first_seq, last_seq):
         """The journal's `carry`: it may be called inside the append of a record that is durable by then."""
         self._deliver()
-        self.carry(last_seq + 1)
+        self._carry(last_seq + 1)
 
     def settle(self):
         """Advance the record key now if the last record ended its epoch: for quiet moments and start-up."""

@@ -29,7 +29,7 @@ class Uplink:
     cannot read; `post(kind, value)` sends one.
     """
 
-    def __init__(self, line, link, outbox, counters, ticks, report):
+    def __init__(self, line, link, outbox, counters, ticks, report, session_begins):
         self._line = line
         self._link = link
         self._outbox = outbox
@@ -44,7 +44,7 @@ class Uplink:
         self._status_at = 0
         self._status_due = False
         self.wake = aio.Flag()
-        self.session_begins = None
+        self._session_begins = session_begins
 
     def on(self, kind, handler):
         """Route messages of `kind`."""
@@ -97,7 +97,7 @@ class Uplink:
                 self._last_status = None
                 self._status_due = True
                 self._outbox.restart()
-                self.session_begins()
+                self._session_begins()
             elif event[0] == "down":
                 self._posts.clear()
 

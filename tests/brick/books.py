@@ -77,8 +77,7 @@ class Books:
         ticks = self.source.uptime_ms
         self.decider = Decider(self.recorder, self.clock, self.lamp, self.counters, ticks)
         self.journal.carry = self.recorder.before_erasing
-        self.recorder.carry = self.decider.carry
-        self.recorder.written = self._written
+        self.recorder.connect(self._written, self.decider.carry)
         self.journal.open()
         self.decider.use(self.ruleset, self.rebuilt(self.recorder.replayed))
         self.recorder.settle()

@@ -51,7 +51,6 @@ def lent(stall: Any, tmp_path: Path) -> Lent:
         shutil.copy(flash, folder / "flash.bin")
         async with Lab(folder, parts, **extra) as lab:
             lab.host = host.copy(lab.link.write)
-            lab.host.bundle = host.bundle
             lab.host.greeting = list(host.greeting)
             if ready:
                 await lab.ready()
