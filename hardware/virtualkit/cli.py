@@ -69,7 +69,7 @@ async def _run(folder: Path, timing: str) -> None:
     kit = VirtualKit(folder, timing=timing)
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, over.set)
     await kit.start()
     try:

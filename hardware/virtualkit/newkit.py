@@ -92,7 +92,9 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
         raise KitExists(
             f"{path} is not empty and holds no finished kit: choose another folder, or remove it yourself"
         )
+    # Flash images and databases hold keys too: the whole folder is its owner's alone.
     folder.path.mkdir(parents=True, exist_ok=True)
+    folder.path.chmod(0o700)
     folder.run.mkdir()
     interpreter.find()
     secrets = _Secrets()
@@ -209,6 +211,7 @@ async def _provision_one(folder: KitFolder, brick: BrickPlan, rental: Rental, wa
     """One blank brick on a wire of its own: started, provisioned from a thread as any serial port is, switched off."""
     flash = folder.flash(brick.name)
     new_flash(flash, FLASH_BYTES)
+    flash.chmod(0o600)
     virtual = VirtualBrick(BrickSpec(brick.name, brick.parts, flash, timing="fast"), folder.run)
     try:
         await virtual.start()

@@ -78,6 +78,9 @@ def test_secrets_of_a_kit_are_their_owners_alone_and_marked_as_development_keys(
             continue
         assert path.stat().st_mode & 0o077 == 0, path
         assert json.loads(path.read_text())["development"] is True
+    assert finished.stat().st_mode & 0o077 == 0
+    for path in finished.glob("bricks/*/flash.bin"):
+        assert path.stat().st_mode & 0o077 == 0, path
     assert "DEVELOPMENT" in (finished / "DEVELOPMENT-KEYS.txt").read_text()
 
 

@@ -41,9 +41,10 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "cli.main",
+                "cli.watched",
                 *self._arguments,
-                stdin=asyncio.subprocess.DEVNULL,
+                # Its end tells the program that whoever started it is gone, however that ended: see cli.watched.
+                stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 # Ctrl-C in the terminal is the demo's to handle: it stops its programs in order.

@@ -49,7 +49,7 @@ class LiveStall:
     async def run(self) -> None:
         """Makes the kit if there is none, starts everything, and lets customers come until Ctrl-C."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._over.set)
         folder = await self._kit()
         kit = folder.load()

@@ -18,6 +18,7 @@ from virtualkit.kit import VirtualKit
 from virtualkit.pins import GRANTED
 
 READY_SECONDS = 60.0
+SOCKET = "kit.sock"
 
 
 class StallNotReady(StallmarkError):
@@ -58,6 +59,10 @@ class Stall:
 
     async def start(self) -> None:
         """Controller, host, bricks; returns when the programs answer and the bricks look for customers."""
+        # A kit that was killed leaves names behind that may point at somebody else's terminal by now.
+        for stale in self.folder.run.iterdir():
+            if stale.is_symlink() and stale.name != SOCKET:
+                stale.unlink()
         await self.fleet.start()
         await self.host.start()
         await self.kit.start()
