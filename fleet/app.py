@@ -19,6 +19,7 @@ from fleet.api.access import Access
 from fleet.clock import Clock
 from fleet.config import Config
 from fleet.controller import Controller
+from fleet.counts import Met
 from fleet.errors import Refused
 from fleet.web import pages
 
@@ -89,18 +90,44 @@ def create(config: Config, clock: Clock) -> FastAPI:
 
     app = FastAPI(title="Stallmark fleet controller", version="1", lifespan=lifespan)
     app.state.controller = controller
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(SQLAlchemyError, _no_storage)
-    app.add_exception_handler(OSError, _no_storage)
-    app.add_exception_handler(ClientDisconnect, _half)
+    _answer_refusals(app, controller.met)
     app.include_router(hosts.router(controller, Access(config.hosts), taking, publisher.wake))
     app.include_router(readers.router(controller))  # before the pages: /r/<handle>.cose is not a handle
     pages.install(app, controller.archive)
     return app
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+def _answer_refusals(app: FastAPI, met: Met) -> None:
+    """What is not taken has a plain answer, and counts by its HTTP status; what is not found is no refusal."""
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        if error.status != 404:
+            met.refused[error.status] += 1
+        return _refusal(error)
+
+    async def no_storage(_: Request, error: Exception) -> Response:
+        """The database or the disk said no: nothing was taken, and the host keeps what it has."""
+        logger.error("storage failed: %s", error)
+        met.refused[503] += 1
+        return JSONResponse(
+            {"reason": "the controller cannot store anything at the moment: keep it and try again"},
+            503,
+            headers={"Retry-After": "5"},
+        )
+
+    async def half(_: Request, _error: Exception) -> Response:
+        """The other end hung up in the middle of its body: nothing was taken, nobody reads this."""
+        met.refused[400] += 1
+        return Response(status_code=400)
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(SQLAlchemyError, no_storage)
+    app.add_exception_handler(OSError, no_storage)
+    app.add_exception_handler(ClientDisconnect, half)
+
+
+def _refusal(error: Refused) -> Response:
     more = dict(error.more)
     headers: dict[str, str] = {}
     if "retry_after" in more:
@@ -108,18 +135,3 @@ async def _refused(_: Request, error: Exception) -> Response:
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"reason": error.reason, **more}, error.status, headers=headers)
-
-
-async def _half(_: Request, _error: Exception) -> Response:
-    """The other end hung up in the middle of its body: nothing was taken, nobody reads this."""
-    return Response(status_code=400)
-
-
-async def _no_storage(_: Request, error: Exception) -> Response:
-    """The database or the disk said no: nothing was taken, and the host keeps what it has."""
-    logger.error("storage failed: %s", error)
-    return JSONResponse(
-        {"reason": "the controller cannot store anything at the moment: keep it and try again"},
-        503,
-        headers={"Retry-After": "5"},
-    )

@@ -12,7 +12,6 @@ from fleet.clock import Clock
 from fleet.config import Config, Host
 from fleet.counts import Counts, Met
 from fleet.db.engine import Database
-from fleet.errors import Refused
 from fleet.ledger.files import Folder
 from fleet.ledger.log import Log
 from fleet.ledger.note import Signer
@@ -68,12 +67,8 @@ class Controller:
 
         Raises Refused; OSError or SQLAlchemyError where it cannot be stored.
         """
-        try:
-            with self._taking:
-                answer, tally = self._store.take(host, body, self.clock.now_ms())
-        except Refused as refused:
-            self.met.refused[refused.status] += 1
-            raise
+        with self._taking:
+            answer, tally = self._store.take(host, body, self.clock.now_ms())
         if tally is None:
             self.met.repeats += 1
             return answer

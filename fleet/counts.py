@@ -72,5 +72,5 @@ class Met:
     findings: int = 0
     checkpoints: int = 0
     publish_failures: int = 0
-    refused: Counter[int] = field(default_factory=Counter[int])  # by HTTP status
+    refused: Counter[int] = field(default_factory=Counter[int])  # requests, by the HTTP status of their answer
     unpublished_reason: str = ""

@@ -119,6 +119,7 @@ def test_without_a_known_token_nothing_is_read(running, header):
         answer = running.client.request(method, path, headers=headers)
         assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
         assert "token" in answer.json()["reason"]
+    assert running.health()["since_start"]["refused"] == {"401": 5}
 
 
 def test_a_token_opens_its_own_host_and_kit_only(running):
@@ -140,6 +141,7 @@ def test_a_body_over_the_limit_is_a_413_whether_its_length_is_stated_or_not(runn
 
     answer = running.client.post("/v1/batches", content=parts(), headers=running.token())
     assert answer.status_code == 413
+    assert running.health()["since_start"]["refused"] == {"413": 2}
 
 
 def test_half_a_body_is_no_body(running):
@@ -151,6 +153,7 @@ def test_half_a_body_is_no_body(running):
             head = f"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
             head += f"Authorization: {running.token()['Authorization']}\r\n\r\n"
             line.sendall(head.encode() + body[:cut])
+    wait_for("three halves", lambda: running.health()["since_start"]["refused"] == {"400": 3})
     before = running.health()
     assert "receipt" not in before["leaves"] and before["status"] == "ok"
     assert running.post(body).status_code == 200
@@ -278,6 +281,7 @@ def test_a_database_that_cannot_be_written_is_a_503_and_the_batch_is_taken_later
     with database.write() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
     assert "receipt" not in running.health()["leaves"]
+    assert running.health()["since_start"]["refused"] == {"503": 1}
     assert running.post(body).status_code == 200
     running.published()
 
