@@ -118,13 +118,13 @@ def _optional(key, value, kind):
         _detail(kind, form.array(value, "record detail (24)", 16))
 
 
-# detail of a kind: D32 digest, N digest or null, M ms or null, U unsigned integer, T text
+# detail of a kind: D32 digest, N digest or null, I ms, M ms or null, U u32, S seq, T text
 _DETAIL = (
     (KIND_BOOT, "NDUUU"),
     (KIND_CLOCK, "MMU"),
-    (KIND_LATCH, "U"),
+    (KIND_LATCH, "I"),
     (KIND_CLOSE, "T"),
-    (KIND_LOST, "UU"),
+    (KIND_LOST, "SS"),
     (KIND_RENTAL, "U"),
     (KIND_COLLECTIVE, "UM"),
 )
@@ -143,8 +143,14 @@ def _detail(kind, value):
                 form.octets(entry, what, 32)
             elif letter == "T":
                 form.text(entry, what, 24)
+            elif letter == "U":
+                form.uint(entry, what, _U32)
+            elif letter == "S":
+                form.uint(entry, what, _U32, 1)
             else:
                 form.uint(entry, what)
+        if kind == KIND_LOST and value[0] > value[1]:
+            form.fail(what, "the first seq no later than the last")
 
 
 def check_private(f):

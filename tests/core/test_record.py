@@ -4,7 +4,7 @@ refused."""
 # heap: 4M
 
 import vectors
-from stallmark import record
+from stallmark import record, registry
 from stallmark.errors import FormatError, LimitError
 
 DATA = vectors.load("record.json")
@@ -113,3 +113,34 @@ def test_over_440_bytes_is_refused_when_written_too():
     assert len(record.page(1, bytes(420), bytes(16), bytes(20))) == 512
     vectors.raises(FormatError, record.encode_public, {0: 0})
     vectors.raises(FormatError, record.encode_private, {1: bytes(8)})
+
+
+def test_numbers_in_the_detail_have_the_bounds_of_what_they_number():
+    base = {0: 0, 1: bytes(8), 2: 1, 3: 0, 4: 0, 5: None, 6: 0, 7: [0, 0], 16: 1, 18: bytes(16)}
+
+    def made(kind, *detail):
+        fields = dict(base)
+        fields[10], fields[24] = kind, list(detail)
+        return fields
+
+    u32, i64 = 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF
+    for kind, detail in (
+        (registry.KIND_RENTAL, (u32,)),
+        (registry.KIND_LOST, (1, u32)),
+        (registry.KIND_LATCH, (i64,)),
+        (registry.KIND_COLLECTIVE, (u32, i64)),
+        (registry.KIND_CLOCK, (None, i64, u32)),
+        (200, (i64,)),
+    ):
+        record.encode_public(made(kind, *detail))
+    for kind, detail in (
+        (registry.KIND_RENTAL, (u32 + 1,)),
+        (registry.KIND_LOST, (1, u32 + 1)),
+        (registry.KIND_LOST, (0, 1)),
+        (registry.KIND_LOST, (2, 1)),
+        (registry.KIND_LATCH, (-1,)),
+        (registry.KIND_COLLECTIVE, (u32 + 1, 0)),
+        (registry.KIND_BOOT, (None, bytes(32), 0, 0, u32 + 1)),
+        (registry.KIND_CLOCK, (None, 0, u32 + 1)),
+    ):
+        vectors.raises(FormatError, record.encode_public, made(kind, *detail))
