@@ -54,7 +54,8 @@ bench: $(VENV)/.dev
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/pyright --pythonpath $(PY)
-	@$(VENV)/bin/pyright --pythonpath $(PY) -p firmware/pyrightconfig.json
+	@$(VENV)/bin/pyright --pythonpath $(PY) -p firmware/pyrightconfig.json \
+		--typeshedpath "$$($(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
 
 flash: $(VENV)/.dev
 	@$(PY) -m workbench.flash $(if $(PORT),--port $(PORT)) $(if $(IMAGE),--image $(IMAGE)) $(ARGS)

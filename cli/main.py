@@ -32,10 +32,11 @@ EXTRAS = {
 class LazyGroup(typer.core.TyperGroup):
     """Lists every group without importing one."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    # typer carries a click of its own, whose Context is not importable by a public name.
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return list(GROUPS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         if cmd_name not in GROUPS:
             return None
         module, attribute, line = GROUPS[cmd_name]

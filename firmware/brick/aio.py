@@ -5,8 +5,8 @@ import asyncio
 TimeoutError = asyncio.TimeoutError
 
 if hasattr(asyncio, "sleep_ms"):
-    sleep_ms = asyncio.sleep_ms
-    wait_ms = asyncio.wait_for_ms
+    sleep_ms = asyncio.sleep_ms  # type: ignore
+    wait_ms = asyncio.wait_for_ms  # type: ignore
 else:
 
     async def sleep_ms(ms):

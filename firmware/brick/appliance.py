@@ -15,6 +15,8 @@ from stallmark import registry as reg
 from stallmark.errors import FormatError, FullError
 # isort: on
 
+from stallmark.constant import const
+
 from brick import aio, config, indicator
 from brick import counters as count
 from brick.allotment import Allotment
@@ -35,14 +37,6 @@ from brick.recorder import Recorder
 from brick.supervisor import Supervisor
 from brick.uplink import Uplink
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
-
 _TASK_MS = const(5000)  # deadline of a task that beats every round
 _CHORES_MS = const(9000)  # one signature check included
 _REPLAY_STEP = const(32)  # records between two breaths of a replay
@@ -58,7 +52,6 @@ class _Feeding:
 
 def run(port):
     """Run the brick on a board (what a port offers is in ports/__init__.py). Returns only by an exception."""
-    gc.threshold(config.GC_THRESHOLD)
     asyncio.run(main(port))
 
 
@@ -83,7 +76,9 @@ async def main(port):
             await _trouble(lamp, log, feeding, error)
     finally:
         shining.cancel()
+    # Only now: collecting after every few records would make a start with a full journal four times as long.
     gc.collect()
+    gc.threshold(config.GC_THRESHOLD)
     await brick.supervisor.run()
 
 

@@ -2,16 +2,9 @@
 
 from stallmark import frame
 from stallmark import registry as reg
+from stallmark.constant import const
 
 from brick import aio, config
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _BUFFER = const(256)
 _WAIT_MS = const(1000)

@@ -2,18 +2,11 @@
 
 import gc
 
+from stallmark.constant import const
 from stallmark.errors import FullError
 
 from brick import config
 from brick import counters as count
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _TURN_MS = const(100)
 _COLLECT_MS = const(5000)

@@ -1,12 +1,6 @@
 """Every time and limit of the appliance that is a choice and not a wire number, in one place."""
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 # NFC reader
 NFC_BAUD = const(115200)
@@ -52,4 +46,4 @@ EPOCH_RECORDS = const(1024)
 FEED_MS = const(500)
 WATCHDOG_MS = const(10000)
 RESTART_MS = const(1000)  # a task that ended by an error starts again after this time
-GC_THRESHOLD = const(16384)
+GC_THRESHOLD = const(32768)  # bytes between collections: a pause of milliseconds every few taps, no long one

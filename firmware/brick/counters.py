@@ -5,13 +5,7 @@ Their names for screens are in counter_names.py, which a brick never loads.
 
 from array import array
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 # Link and frames
 LINK_NOISE = const(1)

@@ -4,17 +4,10 @@ import gc
 
 from stallmark import record
 from stallmark import registry as reg
+from stallmark.constant import const
 
 from brick import aio, config, indicator
 from brick import counters as count
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 GOOD = const(0)
 DEGRADED = const(1)

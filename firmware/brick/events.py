@@ -8,18 +8,11 @@ Frame type 66 without a body asks for the heap after a collection; type 67 answe
 import gc
 
 from stallmark import cbor, event, frame
+from stallmark.constant import const
 from stallmark.errors import FormatError
 
 from brick import aio, config
 from brick import counters as count
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 FRAME_EVENT = const(64)
 FRAME_OUTCOME = const(65)

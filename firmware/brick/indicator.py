@@ -1,14 +1,8 @@
 """What the customer sees and hears: colour, pattern and tone, each enough alone (PRODUCT.md A7)."""
 
+from stallmark.constant import const
+
 from brick import aio
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _OFF = const(0)
 _BLUE = const(1)

@@ -1,18 +1,11 @@
 """Takes a bundle from the host by the piece; installs it only if authors, bytes and vectors are right."""
 
 from stallmark import bundle, form, golden, registry, rules
+from stallmark.constant import const
 from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
 
 from brick import counters as count
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 CHUNK = const(256)
 

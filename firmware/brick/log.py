@@ -1,14 +1,7 @@
 """Log lines as frames on the link, so that they never cut into one; a burst is dropped, not queued."""
 
 from stallmark import frame
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 _BURST = const(8)  # lines in
 _BURST_MS = const(10000)  # this time

@@ -2,18 +2,11 @@
 
 from stallmark import frame
 from stallmark import registry as reg
+from stallmark.constant import const
 from stallmark.errors import FormatError
 
 from brick import aio, config
 from brick import counters as count
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _BUFFER = const(256)
 _POSTS = const(32)  # answers that wait for room; more are dropped, whoever asked asks again

@@ -4,7 +4,7 @@ from hashlib import sha256 as _sha256
 
 try:
     # CPython's own, in C. MicroPython has no hmac module.
-    from hmac import compare_digest as _compare
+    from hmac import compare_digest as _compare  # type: ignore
 except ImportError:
     _compare = None
 
@@ -57,9 +57,9 @@ def _copying(inner, outer):
     outer = _sha256(outer)
 
     def mac(message):
-        state = inner.copy()
+        state = inner.copy()  # type: ignore
         state.update(message)
-        last = outer.copy()
+        last = outer.copy()  # type: ignore
         last.update(state.digest())
         return last.digest()
 

@@ -1,15 +1,8 @@
 """Conditions of a rule: three-valued, integers only, bounded. docs/formats/ruleset.md"""
 
 from stallmark import form
+from stallmark.constant import const
 from stallmark.errors import FormatError, LimitError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 # Truth, so that `all` is the least and `any` the greatest (Kleene)
 FALSE = const(0)

@@ -2,16 +2,9 @@
 
 from collections import namedtuple
 
+from stallmark.constant import const
 from stallmark.crypt import equal, hkdf_expand, hmac, sha256
 from stallmark.errors import FormatError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 M1_SIZE = const(52)
 M2_SIZE = const(46)

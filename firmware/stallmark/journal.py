@@ -5,17 +5,10 @@ docs/formats/record.md"""
 from collections import namedtuple
 
 from stallmark import record
+from stallmark.constant import const
 from stallmark.errors import FormatError, FullError
 from stallmark.marks import Marks
 from stallmark.ring import PAGE, PAGES, Ring
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 CARRY = const(2)  # pages kept for carry-over while the next sector is not erased
 URGENT = const(4)  # pages left in a sector at which the next one is erased without waiting for an idle moment

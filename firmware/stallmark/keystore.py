@@ -3,15 +3,8 @@
 from binascii import crc32
 
 from stallmark import cbor
+from stallmark.constant import const
 from stallmark.errors import FormatError, LimitError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 # Fields of the map that load() returns and save() takes.
 BRICK = const(0)
@@ -76,8 +69,8 @@ class KeyStore:
                 return None
             raise FormatError("keys damaged")
         self._generation = found[0]
-        if not self._is_blank(1 - self._newest):
-            self._flash.erase((1 - self._newest) * _SECTOR)
+        if not self._is_blank(1 - self._newest):  # type: ignore
+            self._flash.erase((1 - self._newest) * _SECTOR)  # type: ignore
         return found[1]
 
     def save(self, fields):

@@ -1,6 +1,7 @@
 """The two ends of a link: the brick opens, the host answers (docs/formats/link.md). Sans-IO."""
 
 from stallmark import frame, handshake
+from stallmark.constant import const
 from stallmark.errors import FormatError
 from stallmark.keys import next_link
 from stallmark.linkend import HINT_MS, IDLE_MS, LinkEnd
@@ -14,14 +15,6 @@ from stallmark.registry import (
     NOTICE_PROVISIONED,
 )
 from stallmark.session import BRICK_TO_HOST, HOST_TO_BRICK
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 BACKOFF_MS = const(250)
 BACKOFF_MAX_MS = const(8000)

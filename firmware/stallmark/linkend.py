@@ -1,6 +1,7 @@
 """What both ends of a link share: messages, notices, counters, events (docs/formats/link.md). Sans-IO."""
 
 from stallmark import frame, message
+from stallmark.constant import const
 from stallmark.errors import FormatError, FullError
 from stallmark.registry import (
     FRAME_ACK,
@@ -12,14 +13,6 @@ from stallmark.registry import (
     NOTICE_UNKNOWN_TYPE,
 )
 from stallmark.session import Counters, Session
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 HINT_MS = const(1000)  # one notice of a code in a second, and one handshake in a second because of one
 IDLE_MS = const(60000)

@@ -5,13 +5,7 @@ docs/formats/record.md"""
 from binascii import crc32
 from struct import pack_into, unpack_from
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 SECTOR = const(4096)
 ENTRY = const(32)

@@ -1,15 +1,8 @@
 """Messages inside sealed frames: kind, id and one CBOR value (docs/formats/link.md)."""
 
 from stallmark import cbor
+from stallmark.constant import const
 from stallmark.errors import FormatError, LimitError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 MAX_CBOR = const(475)
 

@@ -1,16 +1,9 @@
 """Provisioning: bench and brick make the first keys together, over plain frames (docs/formats/keys.md)."""
 
 from stallmark import cbor, form, keys, keystore
+from stallmark.constant import const
 from stallmark.crypt import equal, hmac, sha256
 from stallmark.errors import FormatError, LimitError, StallmarkError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _REFUSED = const(0)
 _IDENTIFY = const(1)

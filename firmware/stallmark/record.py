@@ -6,16 +6,9 @@ from binascii import crc32
 from struct import pack_into, unpack_from
 
 from stallmark import cbor, recordform
+from stallmark.constant import const
 from stallmark.crypt import hmac, sha256
 from stallmark.errors import FormatError, LimitError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 PAGE = const(256)
 MAX_PAGE = const(512)

@@ -1,12 +1,6 @@
 """Every number of docs/formats/registry.md. Numbers are never reused."""
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 # Record kinds: the kind is the outcome
 KIND_START = const(0)
@@ -144,6 +138,8 @@ FINDING_SLICE_TWICE = const(5)
 FINDING_UNKNOWN_BRICK = const(6)
 FINDING_EPOCH_ORDER = const(7)
 FINDING_UNREADABLE = const(8)
+FINDING_SLICE_OVERSPENT = const(9)
+FINDING_SLICE_FOREIGN = const(10)
 
 # Frame types
 FRAME_LOG = const(1)
@@ -338,6 +334,8 @@ FINDING_NAMES = (
     (6, "unknown brick"),
     (7, "epoch order"),
     (8, "unreadable"),
+    (9, "slice overspent"),
+    (10, "slice not of this kit or never minted"),
 )
 QUALITY_NAMES = (
     (0, "unset"),

@@ -5,14 +5,7 @@ from collections import namedtuple
 from struct import pack_into, unpack_from
 
 from stallmark import record
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 PAGE = const(256)
 SECTOR = const(4096)

@@ -1,17 +1,10 @@
 """One session of the link: sealed frames, acknowledgements, window (docs/formats/link.md). Sans-IO."""
 
 from stallmark import frame, message
+from stallmark.constant import const
 from stallmark.crypt import ctr, equal, keyed_hmac
 from stallmark.errors import FormatError, FullError
 from stallmark.registry import FRAME_ACK, FRAME_SEALED
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 WINDOW = const(4)
 QUEUE = const(4)

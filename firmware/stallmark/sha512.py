@@ -4,7 +4,7 @@ from binascii import unhexlify
 from struct import unpack
 
 try:
-    from hashlib import sha512 as _sha512
+    from hashlib import sha512 as _sha512  # type: ignore
 except ImportError:
     _sha512 = None
 

@@ -4,15 +4,8 @@ import hashlib
 from binascii import crc32
 from struct import pack_into, unpack_from
 
+from stallmark.constant import const
 from stallmark.errors import FormatError, LimitError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 PAGE = const(256)
 SECTOR = const(4096)

@@ -3,17 +3,10 @@
 docs/formats/event.md"""
 
 from stallmark import base32
+from stallmark.constant import const
 from stallmark.crypt import equal, hmac, sha256
 from stallmark.errors import FormatError
 from stallmark.registry import TRUST_ANONYMOUS, TRUST_BARE, TRUST_ISSUED, TRUST_TEXT
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 TOKEN_UID = const(1)
 TOKEN_PASS = const(2)

@@ -1,12 +1,6 @@
 """PN532 frames as pure bytes: normal, extended, ACK, NACK and error (UM0701-02 §6.2.1)."""
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 NONE = const(0)  # nothing complete in the buffer yet
 ACK = const(1)

@@ -1,15 +1,9 @@
 """The PN532's serial bus (HSU): frames out, frames in with a deadline; no byte is lost to a time-out."""
 
+from stallmark.constant import const
+
 from brick import aio
 from brick.nfc import frame
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _CHUNK = const(64)
 _SILENT_LINE_MS = const(20)  # a line that reports readable and gives nothing (unplugged pty): do not spin

@@ -1,16 +1,10 @@
 """The PN532 chip over any bus: commands with checked answers, wake, abort, finite polling (UM0701-02 §7)."""
 
+from stallmark.constant import const
+
 from brick import aio
 from brick.errors import ChipStatus, Damaged, NoAck, NoAnswer
 from brick.nfc import frame
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _DIAGNOSE = const(0x00)
 _GET_FIRMWARE_VERSION = const(0x02)

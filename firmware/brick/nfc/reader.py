@@ -1,17 +1,11 @@
 """Watches for one card at a time: polls, debounces, reads the issued record, recovers the chip."""
 
+from stallmark.constant import const
+
 from brick import aio, config
 from brick import counters as count
 from brick.errors import ChipStatus, Damaged, NoAck, NoAnswer, PartError
 from brick.nfc import type2
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 GOOD = const(1)  # reader states of the status message
 FAULT = const(2)

@@ -1,14 +1,8 @@
 """Reading the NDEF message of a Type 2 tag, only as many pages as its length says (NFC Forum T2T §2.3)."""
 
+from stallmark.constant import const
+
 from brick.errors import Damaged
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _READ = const(0x30)  # four pages of four bytes from the given page on
 _FIRST_PAGE = const(4)

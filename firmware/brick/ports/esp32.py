@@ -8,16 +8,9 @@ import cryptolib
 import esp32
 import machine
 from boards.pins import BOARDS
+from stallmark.constant import const
 
 from brick import config
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _SECTOR = const(4096)
 _ERASE_BLOCK = const(6)  # ioctl of MicroPython's block device protocol

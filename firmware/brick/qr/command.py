@@ -4,13 +4,7 @@ command  7E 00 · type · count · address u16 · data · CRC16        answer  0
 The CRC is CRC-16/XMODEM from the type to the last byte of data. Settings are "zones", one byte each.
 """
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 _READ = const(7)
 _WRITE = const(8)

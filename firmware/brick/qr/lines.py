@@ -1,14 +1,8 @@
 """Splits what a QR module sends into codes and answers, whatever the bytes are."""
 
+from stallmark.constant import const
+
 from brick.qr import command
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 CODE = const(1)
 ANSWER = const(2)

@@ -1,18 +1,12 @@
 """The QR scanner task: finds the module's speed, sets it up, closes set-up codes, hands on codes."""
 
+from stallmark.constant import const
+
 from brick import aio, config
 from brick import counters as count
 from brick.errors import NoAnswer
 from brick.qr import command
 from brick.qr.lines import ANSWER, CODE, Lines
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 GOOD = const(1)  # scanner states of the status message
 FAULT = const(2)

@@ -7,13 +7,7 @@ operating system, so what was programmed survives a SIGKILL of the process as it
 import struct
 import time
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from stallmark.constant import const
 
 PAGE = const(256)
 SECTOR = const(4096)
