@@ -77,7 +77,7 @@ def finish(request_body, identity, answer_body):
     """
     (brick8, R_0, R_1) after a provision answer; identity is what parse_identity gave.
 
-    R_0 goes to the controller, the link key from R_1 to the host; the bench keeps neither.
+    R_1 goes to the controller, the link key made from it to the host; the bench keeps nothing.
     Raises FormatError when the brick made other keys, StallmarkError with its reason when it refused.
     """
     fields = _answer(answer_body, _PROVISION)
