@@ -173,6 +173,18 @@ def free_ports() -> tuple[int, int]:
         return one.getsockname()[1], two.getsockname()[1]
 
 
+def usual_ports() -> tuple[int, int]:
+    """Controller's and host's usual ports if nobody listens there, else two free ones."""
+    for port in (KitPlan.fleet_port, KitPlan.host_port):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return free_ports()
+    return KitPlan.fleet_port, KitPlan.host_port
+
+
 def event_key(folder: KitFolder) -> bytes:
     """The event key of an existing development kit, opened with its controller's seal key."""
     secret = json.loads((folder.controller / "keys.json").read_text())

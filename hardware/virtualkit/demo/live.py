@@ -22,7 +22,7 @@ from virtualkit.demo.stall import Stall, unready
 from virtualkit.demo.view import render
 from virtualkit.folder import KitFolder
 from virtualkit.market import Crowd
-from virtualkit.newkit import KitPlan, event_key, new_kit, renew_campaign
+from virtualkit.newkit import KitPlan, event_key, new_kit, renew_campaign, usual_ports
 from virtualkit.pins import Edge
 
 REFRESH_PER_SECOND = 4
@@ -88,12 +88,11 @@ class LiveStall:
                     "A new market day: today's campaign is compiled and signed by two of three authors."
                 )
             return folder
+        fleet_port, host_port = usual_ports()
+        plan = KitPlan(start_ms=now, fleet_port=fleet_port, host_port=host_port)
         with self._console.status("making a kit …") as status:
             made = await asyncio.to_thread(
-                new_kit,
-                self._path,
-                KitPlan(start_ms=now),
-                lambda text: status.update(f"making a kit: {text} …"),
+                new_kit, self._path, plan, lambda text: status.update(f"making a kit: {text} …")
             )
         self._console.print(
             f"A new kit in {self._path}, with DEVELOPMENT keys: three bricks, provisioned over their links."
