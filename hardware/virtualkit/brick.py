@@ -11,7 +11,7 @@ from typing import Any
 
 from virtualkit import firmware
 from virtualkit.brick_process import POWER_ON, BrickProcess, Cut
-from virtualkit.pins import Edge, Light, Pins
+from virtualkit.pins import Edge, Light, Pins, Writes
 from virtualkit.pn532 import Chip
 from virtualkit.pty import PartPort
 from virtualkit.qrmodule import QrModule
@@ -75,6 +75,7 @@ class VirtualBrick:
     scanner  the QR module model (show, hide, faults) or None
     wire     the link's cable; `link` is the path of its host end
     light    edges with monotonic nanoseconds; `light.listeners`
+    writes   completed programs of the flash, in one order with the edges; `writes.follow`
     """
 
     def __init__(self, spec: BrickSpec, run: Path) -> None:
@@ -86,6 +87,7 @@ class VirtualBrick:
         self.name = name = spec.name
         self.powered = False
         self.light = Light()
+        self.writes = Writes()
         self.tone = 0
         self.nfc: Chip | None = None
         self.scanner: QrModule | None = None
@@ -245,13 +247,16 @@ class VirtualBrick:
             if word == "W":
                 self.process.fed()
             elif word == "B":
+                self.writes.booted()
                 self.process.booted()
+            elif word == "P":
+                self.writes.took(rest.split())
             elif word == "X":
                 self.process.torn(rest.split())
             elif word == "R":
                 self._reset_part(rest)
             elif word.startswith("L"):
-                self.light.took(word[1:], at_ns)
+                self.light.took(word[1:], at_ns, rest)
             elif word.startswith("T"):
                 self.tone = int(word[1:])
 

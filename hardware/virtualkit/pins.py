@@ -21,6 +21,8 @@ DARK: Colour = (0, 0, 0)
 _BLINK_NS = 120_000_000  # amber and red blink: dark for longer than this means that the pattern is over
 _KEPT_EDGES = 256
 _MAX_LINE = 256
+_MAX_DIGITS = 12
+_KEPT_PROGRAMS = 16384
 
 
 class Pins:
@@ -63,12 +65,60 @@ class Pins:
                 self._line(line.decode("ascii", "replace"), stamp)
 
 
+def number(text: str) -> int | None:
+    """A count of at most twelve digits; None for anything else."""
+    return int(text) if len(text) <= _MAX_DIGITS and text.isascii() and text.isdecimal() else None
+
+
+@dataclass(frozen=True)
+class Program:
+    """One completed program of the flash. `start`: how often the brick had started by then; `count`: since that start."""
+
+    start: int
+    count: int
+    offset: int
+    size: int
+
+
+class Writes:
+    """What a brick said of its flash, in the order of its pin lines, with the lights' lines between them.
+
+    Whoever follows hears of everything from the first start on, or of the newest lines only if they are many.
+    """
+
+    def __init__(self) -> None:
+        self.starts = 0
+        self._lines: deque[Program] = deque(maxlen=_KEPT_PROGRAMS)
+        self._followers: list[Callable[[Program], None]] = []
+
+    def booted(self) -> None:
+        """The brick starts: its next lines belong to another process, which counts from 1."""
+        self.starts += 1
+
+    def took(self, words: list[str]) -> None:
+        """A line such as "P 57 1310720 256" came from the brick: count, offset, bytes. Another one is no line."""
+        numbers = [value for word in words if (value := number(word)) is not None]
+        if len(words) == len(numbers) == 3:
+            program = Program(self.starts, *numbers)
+            self._lines.append(program)
+            for follower in self._followers:
+                follower(program)
+
+    def follow(self, follower: Callable[[Program], None]) -> None:
+        """Calls `follower` with what came so far, and then with every line before the next one is looked at."""
+        for program in self._lines:
+            follower(program)
+        self._followers.append(follower)
+
+
 @dataclass(frozen=True)
 class Edge:
     """A change of the light."""
 
     at_ns: int
     colour: Colour
+    programs: int | None = None
+    """How many programs of the flash the brick had completed when it set the light; None where it did not say."""
 
     @property
     def outcome(self) -> str | None:
@@ -87,11 +137,11 @@ class Light:
         self._changed = asyncio.Event()
         self._powered = True
 
-    def took(self, text: str, at_ns: int) -> None:
-        """A line such as "110" came from the brick."""
+    def took(self, text: str, at_ns: int, programs: str = "") -> None:
+        """A line such as "110 57" came from the brick: colours, programs of the flash."""
         if len(text) != 3 or set(text) - {"0", "1"}:
             return
-        self._edge(Edge(at_ns, (int(text[0]), int(text[1]), int(text[2]))))
+        self._edge(Edge(at_ns, (int(text[0]), int(text[1]), int(text[2])), number(programs)))
 
     def power(self, on: bool) -> None:
         """Power comes or goes: without it the light is dark and nobody waits on."""

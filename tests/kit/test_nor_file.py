@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from virtualkit import interpreter
+from virtualkit import firmware, interpreter
 
 UPY = Path(__file__).parents[2] / "hardware" / "virtualkit" / "upy"
 sys.path.insert(0, str(UPY))
@@ -149,7 +149,11 @@ def test_the_kit_orders_a_cut_through_the_control_file(tmp_path: Path, python: s
     program = sys.executable if python == "cpython" else interpreter.find()
     ran = subprocess.run(
         [program, script, path, control, out],
-        env={"PYTHONPATH": str(UPY), "MICROPYPATH": f".frozen:{UPY}", "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": f"{UPY}:{firmware.folder()}",
+            "MICROPYPATH": f".frozen:{UPY}:{firmware.folder()}",
+            "PATH": "/usr/bin:/bin",
+        },
         capture_output=True,
         text=True,
         timeout=60,
@@ -170,3 +174,15 @@ def test_an_order_from_before_the_start_is_old(tmp_path: Path) -> None:
     control.write_bytes(struct.pack(">QQ", 4, 5))
     with pytest.raises(PowerGone):
         chip.program(4, b"torn")
+
+
+def test_completed_programs_are_told_in_order_and_a_torn_one_is_not(tmp_path: Path) -> None:
+    told: list[tuple[int, int, int]] = []
+    chip = NorChip(str(blank(tmp_path)), cut=(4, 3), halt=gone, programmed=lambda *what: told.append(what))
+    chip.program(0, b"abc")
+    chip.erase(SECTOR)
+    chip.program(SECTOR, b"d")
+    with pytest.raises(PowerGone):
+        chip.program(PAGE, b"efg")
+    assert told == [(1, 0, 3), (2, SECTOR, 1)]
+    assert chip.programs == 2

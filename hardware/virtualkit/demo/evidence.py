@@ -5,19 +5,20 @@ from dataclasses import dataclass, field
 from virtualkit.brick import Shown, VirtualBrick
 from virtualkit.cards import Card
 from virtualkit.pins import GRANTED, Edge
-from virtualkit.reference.audit import DECISIONS, GRANT, Violation
+from virtualkit.reference.audit import Violation
 from virtualkit.reference.flashimage import FlashImage
+from virtualkit.reference.order import Order
 
 
 @dataclass
 class Watch:
-    """One brick, watched: which record lay on its flash at each light's edge."""
+    """One brick, watched: which record was complete on its flash before each light's edge."""
 
     brick: VirtualBrick
     identity: bytes
     image: FlashImage
+    order: Order
     greens: list[int] = field(default_factory=list[int])
-    unclaimed: list[int] = field(default_factory=list[int])
     last_decision: int = 0
 
 
@@ -36,11 +37,11 @@ class Evidence:
     unanswered: int = 0
 
     def watch(self, brick: VirtualBrick, identity: bytes) -> None:
-        """Begins to watch a brick; what is on its flash already was seen before."""
+        """Begins to watch a brick that nobody has tapped yet."""
         image = FlashImage(brick.spec.flash)
-        for _ in image.news():
-            pass
-        watch = self.watches[brick.name] = Watch(brick, identity, image)
+        image.records()
+        watch = self.watches[brick.name] = Watch(brick, identity, image, Order(image))
+        brick.writes.follow(watch.order.programmed)
         brick.light.listeners.append(lambda edge: self._edge(watch, edge))
 
     def held(self, card: Card) -> None:
@@ -59,24 +60,18 @@ class Evidence:
             self.tap_to_light_ms.append(shown.ms)
 
     def _edge(self, watch: Watch, edge: Edge) -> None:
-        """A light's edge: invariant 1 is looked at now, on the flash, not later."""
+        """A light's edge: invariant 1 is judged by the pin lines before it, and by the pages that they name."""
         if edge.outcome is None:
             return
-        for record in watch.image.news():
-            kind = record.fields[10]
-            if kind in DECISIONS:
-                self.light_ns[(watch.identity.hex(), record.seq)] = edge.at_ns
-                watch.last_decision = record.seq
-            if kind == GRANT:
-                watch.unclaimed.append(record.seq)
-        if edge.outcome == GRANTED:
-            if watch.unclaimed:
-                # A brick that lost power between flash and light leaves grants that were never shown: the newest is this one.
-                watch.greens.append(watch.unclaimed.pop())
-            else:
-                self.violations.append(
-                    Violation(1, f"{watch.brick.name} was green and no new grant lay on its flash")
-                )
+        green = edge.outcome == GRANTED
+        judged = watch.order.edge(watch.brick.writes.starts, edge.programs, green)
+        for record in judged.decisions:
+            self.light_ns[(watch.identity.hex(), record.seq)] = edge.at_ns
+            watch.last_decision = record.seq
+        if judged.breach:
+            self.violations.append(Violation(1, f"{watch.brick.name} {judged.breach}"))
+        elif green:
+            watch.greens.append(judged.decisions[-1].seq)
 
     def durable_at_host(self, brick: str, seq: int, seen_ns: int) -> None:
         """A receipt committed in the host's store, which is always before it is in the ledger."""

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,11 @@ class FlashRecord:
     public: bytes
     mac: bytes
     private: bytes
+
+    @property
+    def pages(self) -> int:
+        """1, or 2 for a large record."""
+        return 1 if 12 + len(self.public) + 16 + len(self.private) + 4 <= PAGE else 2
 
     @property
     def fields(self) -> dict[int, Any]:
@@ -61,7 +65,6 @@ class FlashImage:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen = 0  # the highest seq that news() has handed out
         # Every record ever seen: the ring may have been written over, the ledger must still hold it.
         self._records: dict[int, FlashRecord] = {}
         self._heads: dict[int, bytes] = {}
@@ -82,12 +85,14 @@ class FlashImage:
                         self._records[record.seq] = record
         return self._records
 
-    def news(self) -> Iterator[FlashRecord]:
-        """Records that are on flash now and were not at the last call, in order of seq."""
-        for seq, record in sorted(self.records().items()):
-            if seq > self._seen:
-                self._seen = seq
-                yield record
+    def at(self, page: int) -> FlashRecord | None:
+        """The good record that starts at a page of the ring now, remembered as any; or None."""
+        with self._path.open("rb") as image:
+            image.seek(RING_OFFSET + page * PAGE)
+            record = parse(image.read(2 * PAGE), page)
+        if record is not None:
+            self._records[record.seq] = record
+        return record
 
     def marks(self) -> tuple[int, int]:
         """(host seq, ledger seq) of the newest good mark; (0, 0) without one."""

@@ -35,10 +35,21 @@ class NorChip:
     cut      (n, pick): tear the n-th program or erase from now (1 = the next), or None
     torn     called as torn(operation name, offset, bytes that got done) when power has failed
     halt     called after that and expected not to return
+    programmed  called as programmed(count, offset, bytes) after each program that was completed, before `program` returns
     program_us, erase_ms   how long the operations take, 0 = no time (a real chip: 700 and 45)
     """
 
-    def __init__(self, path, control=None, cut=None, torn=None, halt=stop_for_ever, program_us=0, erase_ms=0):
+    def __init__(
+        self,
+        path,
+        control=None,
+        cut=None,
+        torn=None,
+        halt=stop_for_ever,
+        programmed=None,
+        program_us=0,
+        erase_ms=0,
+    ):
         try:
             self._file = open(path, "r+b", buffering=0)
         except TypeError:  # MicroPython's files are unbuffered and take no such argument
@@ -51,11 +62,12 @@ class NorChip:
         self._cut = cut
         self._torn = torn
         self._halt = halt
+        self._programmed = programmed
         self._program_us = program_us
         self._erase_ms = erase_ms
         self._old = bytearray(PAGE)
         self._blank = b"\xff" * PAGE
-        self.programs = 0
+        self.programs = 0  # completed, since the chip was opened
         self.erases = 0
 
     def close(self):
@@ -91,11 +103,13 @@ class NorChip:
             self._write(offset, view[: n + 1])
         else:
             self._write(offset, view[:n])
-        self.programs += 1
         if pick is not None:
             self._fail(PROGRAM, offset, n)
+        self.programs += 1
         if self._program_us:
             time.sleep(self._program_us / 1000000)
+        if self._programmed:
+            self._programmed(self.programs, offset, n)
 
     def erase(self, offset):
         """Sets one sector of 4096 bytes to FF."""

@@ -2,8 +2,10 @@
 
 It replaces the bottom only: everything above is the real firmware. CONFIG.json (written by the kit) says
 where everything is; `gpio` is a FIFO in which each edge is one line that the kit stamps on arrival:
-`L110` light, `T2000` tone in Hz (0 off), `W` watchdog fed, `R nfc` reset pin pulsed, `B 1` booted (reset
-reason), `X program 1310720 17` power failed inside an operation (offset on the chip, bytes done).
+`L110 57` light, and how many programs of the flash were complete when it was set; `P 57 5378048 256` the 57th
+program is complete (offset on the chip, bytes); `T2000` tone in Hz (0 off), `W` watchdog fed, `R nfc` reset pin
+pulsed, `B 1` booted (reset reason), `X program 5378048 17` power failed inside an operation (offset, bytes done).
+One process writes them all in order: what a light rests on stands before it.
 """
 
 import os
@@ -55,14 +57,15 @@ class Gpio:
 
 
 class Light:
-    """The brick's three-colour light."""
+    """The brick's three-colour light. `programs()`: programs of the flash completed so far."""
 
-    def __init__(self, gpio):
+    def __init__(self, gpio, programs):
         self._gpio = gpio
+        self._programs = programs
 
     def set(self, r, g, b):
         """Switches the three colours, each 0 or 1."""
-        self._gpio.line("L%d%d%d" % (1 if r else 0, 1 if g else 0, 1 if b else 0))
+        self._gpio.line("L%d%d%d %d" % (1 if r else 0, 1 if g else 0, 1 if b else 0, self._programs()))
 
 
 class Sound:
@@ -141,11 +144,12 @@ class Port:
             config.get("control"),
             config.get("cut"),
             lambda operation, offset, done: gpio.line("X %s %d %d" % (operation, offset, done)),
+            programmed=lambda count, offset, size: gpio.line("P %d %d %d" % (count, offset, size)),
             program_us=config.get("program_us", 0),
             erase_ms=config.get("erase_ms", 0),
         )
         self.config = config
-        self.light = Light(gpio)
+        self.light = Light(gpio, lambda: self._chip.programs)
         self.sound = Sound(gpio)
         self.clock = Clock(config.get("clock"), config.get("clock_battery", False))
         self.watchdog = Watchdog(gpio)
