@@ -7,9 +7,12 @@ Kinds of error: "offline" nothing was heard, "unreadable" an answer that is none
 import asyncio
 import base64
 import binascii
+import functools
 import json
+from collections import Counter
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import httpx
 
@@ -69,8 +72,27 @@ class SignedSlice:
     signature: bytes
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Method = Callable[Concatenate["Controller", P], Coroutine[Any, Any, T]]
+
+
+def _counted(call: Method[P, T]) -> Method[P, T]:
+    """A call whose failures are counted by kind."""
+
+    @functools.wraps(call)
+    async def counting(self: "Controller", *args: P.args, **more: P.kwargs) -> T:
+        try:
+            return await call(self, *args, **more)
+        except ControllerError as failed:
+            self.failures[failed.kind] += 1
+            raise
+
+    return counting
+
+
 class Controller:
-    """One controller, one host's credential."""
+    """One controller, one host's credential. `failures`: how often which kind of error, since the start."""
 
     def __init__(
         self,
@@ -84,6 +106,7 @@ class Controller:
         self._host = host.hex()
         self._kit = kit.hex()
         self._whole_s = whole_s
+        self.failures: Counter[str] = Counter()
         self._client = httpx.AsyncClient(
             base_url=base,
             headers={"Authorization": f"Bearer {token}", "User-Agent": "stallmark-host"},
@@ -96,6 +119,7 @@ class Controller:
         """Closes what is open."""
         await self._client.aclose()
 
+    @_counted
     async def post_batch(self, body: bytes, number: int) -> list[Mark]:
         """Hands over a batch; its receipts are durable at the controller on return."""
         answer = await self._json("POST", "/v1/batches", body, "application/vnd.stallmark.batch+cbor")
@@ -106,6 +130,7 @@ class Controller:
             raise ControllerError("unreadable", "answer without marks")
         return [_mark(entry) for entry in cast(list[Any], marks)]
 
+    @_counted
     async def post_private_keys(self, keys: list[PrivateKey]) -> None:
         """Hands over keys of private parts, before the batch that needs them."""
         entries = [
@@ -121,6 +146,7 @@ class Controller:
             "POST", "/v1/private-keys", json.dumps({"keys": entries}).encode(), "application/json"
         )
 
+    @_counted
     async def standing(self) -> Standing:
         """Where the controller stands with this host."""
         answer = await self._json("GET", f"/v1/hosts/{self._host}/next")
@@ -135,6 +161,7 @@ class Controller:
             _hex(answer.get("prev_receipt"), 16),
         )
 
+    @_counted
     async def bundle(self, etag: str | None) -> tuple[str, bytes] | None:
         """(ETag, bundle) on offer for the kit; None where it is still the one of `etag`."""
         headers = {} if etag is None else {"If-None-Match": etag}
@@ -149,6 +176,7 @@ class Controller:
             raise _refusal(status, body)
         return answer.get("etag", ""), body
 
+    @_counted
     async def slices(self) -> list[SignedSlice]:
         """Every slice of the kit's rental that the controller still gives out."""
         answer = await self._json("GET", f"/v1/kits/{self._kit}/slices")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Without an answer for this long the controller counts as away.
 AWAY_S = 30.0
+# A brick that says that something is wrong, with fewer free pages than this, is out of room.
+SHORT_PAGES = 80
 
 
 async def status(agent: "Agent") -> dict[str, Any]:
@@ -72,6 +74,7 @@ async def status(agent: "Agent") -> dict[str, Any]:
             "address": agent.config.controller,
             "reached_s_ago": None if reached is None else round(now - reached, 1),
             "error": agent.puller.trouble,
+            "failures": dict(sorted(agent.controller.failures.items())),
         },
         "bundle": {
             "name": None if offered is None else offered.name,
@@ -165,6 +168,8 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
             "dropped": link.dropped,
             "noise": session.reader.noise,
             "oversize": session.reader.oversize,
+            "unknown": session.reader.unknown_version + link.unexpected,
+            "unreadable": link.unreadable,
             "frames": session.reader.frames,
         },
         "records": {
@@ -236,6 +241,8 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
     error = found["outbox"]["error"]
     if error is not None:
         words.append(f"Receipts wait here: {error['text']}.")
+    elif found["controller"]["error"] is not None and _away(found):
+        words.append(f"New rules and rights wait: {found['controller']['error']}.")
     if found["bundle"]["trouble"] is not None:
         words.append(f"No new rules are passed on: {found['bundle']['trouble']}.")
     for line in found["bricks"]:
@@ -253,5 +260,19 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
             words.append(f"{line['name']} sent two different records under one number: tell the hub.")
         said = line["status"]
         if said is not None and said["state"] != "good":
-            words.append(f"{line['name']} says of itself: {said['state']}.")
+            words.append(f"{line['name']} says of itself: {said['state']}{_why(said)}.")
     return words
+
+
+def _away(found: dict[str, Any]) -> bool:
+    """True when the controller has been silent for long enough to say so."""
+    silent = found["controller"]["reached_s_ago"]
+    return (found["host"]["up_s"] if silent is None else silent) > AWAY_S
+
+
+def _why(said: dict[str, Any]) -> str:
+    """What a brick's status shows of the reason why it is not well."""
+    reasons = [f"its {part} does not answer" for part in ("reader", "scanner") if said[part] == "fault"]
+    if said["free_pages"] is not None and said["free_pages"] < SHORT_PAGES:
+        reasons.append("its journal is full, people are sent to the stall until this host has its records")
+    return f" ({'; '.join(reasons)})" if reasons else ""

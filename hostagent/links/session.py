@@ -93,9 +93,10 @@ class Session:
     # --- from the port
 
     def opened(self) -> None:
-        """The port is there (again): an old half frame belongs to the past."""
-        self.reader = new_reader()
-        self._oversize = 0
+        """The port is there (again): an old half frame belongs to the past, its counts do not."""
+        before, self.reader = self.reader, new_reader()
+        self.reader.noise, self.reader.oversize = before.noise, before.oversize
+        self.reader.unknown_version, self.reader.frames = before.unknown_version, before.frames
         self.flush()
 
     def port_closed(self, reason: str) -> None:

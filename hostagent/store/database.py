@@ -1,5 +1,6 @@
 """The encrypted SQLite file: opening, checking, setting a damaged one aside. Nothing is ever deleted here."""
 
+import errno
 import fcntl
 import hashlib
 import hmac
@@ -21,6 +22,11 @@ SQLITE_WITHDRAWN = (3, 52, 0)
 BUSY_MS = 2000
 # With less than this free, any failure of a write is for want of room.
 FULL_BELOW = 64 * 1024
+# Full in another way: the disk has room, and this program may not have it. SQLite calls these I/O errors.
+NO_MORE = {
+    errno.EDQUOT: "disk full (this user's quota is used up)",
+    errno.EFBIG: "disk full (the file may not grow beyond a limit)",
+}
 # Pages of write-ahead log after which SQLite folds it into the file: 4 MiB.
 CHECKPOINT_PAGES = 1000
 
@@ -60,6 +66,9 @@ class Sql(Protocol):
 
     @property
     def in_transaction(self) -> bool: ...
+
+    @property
+    def system_errno(self) -> int: ...
 
     def __enter__(self) -> Any: ...
 
@@ -223,10 +232,12 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def plain(failed: Exception, path: Path) -> str:
-    """A storage error in words for a screen."""
+def plain(failed: Exception, path: Path, number: int = 0) -> str:
+    """A storage error in words for a screen; `number`: the system's, where it is known."""
     if isinstance(failed, StoreUnavailable):
         return failed.reason
+    if isinstance(failed, apsw.IOError) and number in NO_MORE:
+        return NO_MORE[number]
     if isinstance(failed, apsw.FullError) or free_bytes(path) < FULL_BELOW:
         return "disk full"
     if isinstance(failed, apsw.ReadOnlyError):

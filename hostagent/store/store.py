@@ -71,7 +71,9 @@ class Store:
         except BaseException:
             connection.close()
             raise
-        self.writer = Writer(connection, self._connect, lambda failed: database.plain(failed, path))
+        self.writer = Writer(
+            connection, self._connect, lambda failed, number: database.plain(failed, path, number)
+        )
         self._reader = ThreadPoolExecutor(1, "store-reader")
 
     @property

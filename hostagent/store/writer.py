@@ -50,11 +50,11 @@ class Writer:
     `connect` opens one; after an I/O failure the connection is closed and opened anew, so that what the disk
     really holds decides. `keep` jobs stay queued over storage failures (their owner bounds their number)
     and must find out by themselves whether an earlier attempt reached the disk; others get StoreUnavailable.
-    `explain` puts a failure into words for a screen.
+    `explain` puts a failure and the system's error number into words for a screen.
     """
 
     def __init__(
-        self, connection: Sql, connect: Callable[[], Sql], explain: Callable[[Exception], str]
+        self, connection: Sql, connect: Callable[[], Sql], explain: Callable[[Exception, int], str]
     ) -> None:
         self._connection: Sql | None = connection
         self._connect = connect
@@ -177,7 +177,8 @@ class Writer:
         return results
 
     def _after_failure(self, jobs: list[_Job], failed: Exception) -> list[_Job]:
-        reason = self._explain(failed)
+        number = 0 if self._connection is None else self._connection.system_errno
+        reason = self._explain(failed, number)
         self.failures += 1
         if self.trouble is None or self.trouble.reason != reason:
             log.warning("the disk does not take writes: %s", reason)
