@@ -52,6 +52,7 @@ class _Feeding:
 
 def run(port):
     """Run the brick on a board (what a port offers is in ports/__init__.py). Returns only by an exception."""
+    gc.threshold(config.GC_THRESHOLD)
     asyncio.run(main(port))
 
 
@@ -76,9 +77,7 @@ async def main(port):
             await _trouble(lamp, log, feeding, error)
     finally:
         shining.cancel()
-    # Only now: collecting after every few records would make a start with a full journal four times as long.
     gc.collect()
-    gc.threshold(config.GC_THRESHOLD)
     await brick.supervisor.run()
 
 
@@ -223,6 +222,8 @@ class _Brick:
         """Read every record once: what is remembered, the key epoch's length, the number of this start-up."""
         state = State(ruleset, self._people)
         recorder = self._recorder
+        # Collecting after every few records would make a start with a full journal four times as long.
+        gc.threshold(-1)
         for number, entry in enumerate(self._journal.records()):
             try:
                 recorder.replayed(entry)
@@ -231,6 +232,7 @@ class _Brick:
                 self._counters.add(count.RECORDS_NEWER)
             if number % _REPLAY_STEP == 0:
                 self._port.watchdog.feed()
+        gc.threshold(config.GC_THRESHOLD)
         self._decider.use(ruleset, state)
         recorder.settle()
 

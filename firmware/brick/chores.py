@@ -54,6 +54,9 @@ class Chores:
         self._decider.close_repeats()
         if self._outbox.mark_due():
             self._outbox.mark()
+        if self._decider.full and self._journal.free_pages > config.SHORT_PAGES:
+            self._decider.full = False
+            self._changed()
         if self._quiet(config.LULL_MS):
             self._recorder.settle()
             self._journal.erase_ahead()

@@ -38,6 +38,7 @@ PENDING_SLICES = const(24)  # slices that wait for their signature check; more a
 
 # Clock
 CLOCK_STEP_MS = const(2000)  # a correction larger than this is a record of its own
+LATEST_MS = const(0x7FFFFFFFFFFF)  # in the year 6429; later times would leave no room to count on
 
 # Epochs
 EPOCH_RECORDS = const(1024)

@@ -19,6 +19,7 @@ LINK_REPEATS = const(8)
 LINK_BAD_MESSAGES = const(9)
 ACK_TAG_WRONG = const(10)
 ACK_BEYOND_HEAD = const(11)
+LINK_STRAYS = const(12)
 # NFC reader
 NFC_NO_ACK = const(16)
 NFC_NO_ANSWER = const(17)

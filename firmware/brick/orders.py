@@ -22,7 +22,7 @@ class Orders:
     def clock(self, value):
         """Take the host's time; a step, or another quality, is a record of its own."""
         form.fields(value, "clock", (0, 1, 2))
-        wall_ms = form.uint(value[0], "clock wall ms (0)")
+        wall_ms = form.uint(value[0], "clock wall ms (0)", config.LATEST_MS)
         quality = min(form.uint(value[1], "clock quality (1)", 255), reg.QUALITY_HOST)
         spread_ms = form.uint(value[2], "clock spread (2)", form.U32)
         clock = self._clock

@@ -31,6 +31,7 @@ class Uplink:
         self._report = report
         self._frames = frame.Reader()
         self._oversize = 0
+        self._misread = 0  # messages that no handler could read
         self._handlers = {}
         self._posts = []
         self._last_status = None
@@ -97,12 +98,12 @@ class Uplink:
     def _message(self, kind, value):
         handler = self._handlers.get(kind)
         if handler is None:
-            self._counters.add(count.LINK_BAD_MESSAGES)
+            self._misread += 1
             return
         try:
             handler(value)
         except FormatError:
-            self._counters.add(count.LINK_BAD_MESSAGES)
+            self._misread += 1
 
     async def talk(self, pulse):
         """The task that writes the UART."""
@@ -154,5 +155,7 @@ class Uplink:
             (count.LINK_HANDSHAKES, link.handshakes),
             (count.LINK_DROPPED, link.dropped),
             (count.LINK_REPEATS, link.repeats),
+            (count.LINK_BAD_MESSAGES, self._misread + link.unreadable),
+            (count.LINK_STRAYS, link.strays),
         ):
             self._counters.set(number, value)

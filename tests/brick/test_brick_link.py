@@ -68,10 +68,11 @@ def test_a_host_asks_for_records_again_and_lies_about_what_it_has(lent: Lent):
             host.send(reg.MSG_RESEND, {0: 4_000_000})
             host.send(reg.MSG_ACK, {0: "all", 1: None, 2: None})
             host.send(99, {})
+            host.send(reg.MSG_CLOCK, {0: (1 << 63) - 1, 1: 2, 2: 0})
             await lab.outcome(b"last-man", 1)
             await lab.until(lambda: len(host.of_kind(reg.KIND_DENY)) == 6, "the next one all the same")
             counts = await counted(lab, host)
-            assert counts[11] == 1 and counts[9] == 2
+            assert counts[11] == 1 and counts[9] == 3
 
     asyncio.run(market())
 
