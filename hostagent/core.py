@@ -78,6 +78,7 @@ class HostLink(Protocol):
     handshakes: int
     bad_handshakes: int
     unexpected: int
+    strays: int
 
     @property
     def up(self) -> bool: ...

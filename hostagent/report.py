@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Without an answer for this long the controller counts as away.
 AWAY_S = 30.0
 # A brick that says that something is wrong, with fewer free pages than this, is out of room.
-SHORT_PAGES = 80
+SHORT_PAGES = 128
 
 
 async def status(agent: "Agent") -> dict[str, Any]:
@@ -170,6 +170,7 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
             "oversize": session.reader.oversize,
             "unknown": session.reader.unknown_version + link.unexpected,
             "unreadable": link.unreadable,
+            "strays": link.strays,
             "frames": session.reader.frames,
         },
         "records": {

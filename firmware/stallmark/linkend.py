@@ -23,8 +23,8 @@ class LinkEnd:
     One end of a link over one byte stream: feed it frames and monotonic ms, write what poll() gives.
 
     Counters: handshakes (finished), bad_handshakes, bad_tags, resends, repeats (sealed frames that had come
-    before), dropped (sealed frames before their turn), unreadable (good tag, bad message), unexpected (frame
-    types out of place).
+    before), dropped (sealed frames before their turn), strays (sealed frames and acknowledgements of another
+    session), unreadable (good tag, bad message), unexpected (frame types out of place).
     """
 
     def __init__(self, make_ecb, random):
@@ -39,6 +39,7 @@ class LinkEnd:
         self.handshakes = 0
         self.bad_handshakes = 0
         self.unexpected = 0
+        self.strays = 0
 
     bad_tags = property(lambda self: self._counters.bad_tags)
     resends = property(lambda self: self._counters.resends)
@@ -141,6 +142,7 @@ class LinkEnd:
     def _in_session(self, type, body, now_ms):
         session = self._session
         if session is None or not session.owns(body):
+            self.strays += 1
             self.notice(NOTICE_NO_SESSION, "no such session", now_ms)
             return
         if type == FRAME_ACK:

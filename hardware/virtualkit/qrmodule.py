@@ -109,7 +109,8 @@ class QrModule:
         return bool(self._commanded_at) and self._clock() - self._commanded_at > _QUIET
 
     def show(self, code: bytes) -> None:
-        """A code comes into view and stays until `hide`; b"" is a picture without a readable code."""
+        """A code comes into view and stays until `hide`. Of an empty one (b"") only the tail comes out: what real modules
+        do is not documented, and this is the harder case for whoever listens."""
         if len(code) > _MAX_CODE:
             raise ValueError(f"a QR code holds at most {_MAX_CODE} characters, not {len(code)}")
         if code != self._view:
@@ -238,8 +239,6 @@ class QrModule:
         code = self._view
         self._last, self._last_at = code, now
         self._ready_at = now + max(1, self.zones[INTERVAL]) * _UNIT
-        if not code:
-            return
         self.zones[TRIGGER] = 0
         if self._set_up(code):
             return

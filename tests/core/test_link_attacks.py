@@ -92,7 +92,7 @@ def test_frames_of_an_earlier_session_are_not_taken():
     pair.bring_up()
     pair.now += 1000  # one notice a second
     assert _to_host(pair, 5, old) == []
-    assert pair.host.bad_tags == 0
+    assert pair.host.bad_tags == 0 and pair.host.strays == 1
     kinds = [body_of(data) for data in pair.host.poll(pair.now)]
     assert kinds[0][0] == 7 and kinds[0][1][0] == 1, "notice: no such session"
     # With the session number of today the tag is still that of another key.

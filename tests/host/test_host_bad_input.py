@@ -173,6 +173,8 @@ def test_every_wrong_kind_of_frame_has_its_own_count_and_costs_no_record(tmp_pat
             await counts("dropped")
             brick.raw(frame.build(reg.FRAME_SEALED, session.session + bytes(40)))
             await counts("bad_tags")
+            brick.raw(frame.build(reg.FRAME_SEALED, b"past" + good[9:60]))
+            await counts("strays")
             brick.raw(sealed(message.encode(reg.MSG_STATUS, 3, {})[:3] + b"\xf7 no CBOR of ours"))
             await counts("unreadable")
             session._next_out += 1  # that one was taken
