@@ -13,6 +13,8 @@ TARGETS = ("host", "brick", "fleet")
 # Between two kills there is time to get somewhere, or nothing but start-up would be tested.
 PAUSE_SECONDS = (0.1, 0.8)
 OFF_SECONDS = (0.0, 0.4)
+TOGETHER = 0.25
+"""How often host and controller die at the same instant, where both are targets."""
 
 
 class Chaos:
@@ -50,21 +52,28 @@ class Chaos:
             self.torn += cut.operation is not None
             await asyncio.sleep(off)
             await brick.start()
-        elif target == "host":
-            await self._kill(self._stall.host, off)
         else:
-            await self._kill(self._stall.fleet, off)
+            await self._kill(self._together(target), off)
 
-    async def _kill(self, child: Child, off: float) -> None:
+    def _together(self, target: str) -> dict[str, Child]:
+        """The program to be killed, and sometimes the other one with it: then neither finds the other as it left it."""
+        programs = {"host": self._stall.host, "fleet": self._stall.fleet}
+        other = "fleet" if target == "host" else "host"
+        if other not in self.kills or self._rng.random() >= TOGETHER:
+            return {target: programs[target]}
+        self.kills[other] += 1
+        return programs
+
+    async def _kill(self, victims: dict[str, Child], off: float) -> None:
         folder = self._stall.folder
         images = {watch.identity: watch.image for watch in self._stall.evidence.watches.values()}
-        await child.kill()
+        await asyncio.gather(*(child.kill() for child in victims.values()))
         await asyncio.to_thread(
             check_marks,
             images,
-            folder.host if child is self._stall.host else None,
-            folder.controller if child is self._stall.fleet else None,
+            folder.host if "host" in victims else None,
+            folder.controller if "fleet" in victims else None,
             self._findings,
         )
         await asyncio.sleep(off)
-        await child.start()
+        await asyncio.gather(*(child.start() for child in victims.values()))
