@@ -1,5 +1,6 @@
 """What the kit itself sees while a market runs, stamped by its own clock: the audit's evidence."""
 
+import base64
 from dataclasses import dataclass, field
 
 from virtualkit.brick import Shown, VirtualBrick
@@ -51,6 +52,8 @@ class Evidence:
             self.secrets.add(card.uid)
         elif card.text:
             self.secrets.add(card.text.encode())
+            if card.kind == "pass":
+                self.secrets.add(base64.b32decode(card.text.split(".")[1]))
 
     def shown(self, shown: Shown) -> None:
         """What a customer saw, or did not see."""

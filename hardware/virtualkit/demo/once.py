@@ -18,7 +18,7 @@ from virtualkit.demo.stall import Stall, public_keys
 from virtualkit.folder import KitFolder
 from virtualkit.market import Crowd, Visit
 from virtualkit.newkit import KitPlan, free_ports, load_ruleset, new_kit
-from virtualkit.reference import audit, replay, stores
+from virtualkit.reference import audit, privacy, replay, stores
 from virtualkit.stats import spread
 
 # Saturday 3 October 2026, 09:00 in Berlin: the market's own clock begins here, whatever the wall says.
@@ -48,6 +48,7 @@ class MarketHour:
         self._rng = random.Random(hour.seed)
         self._findings = audit.Findings()
         self._done = 0
+        self._host_status = b""
         fleet_port, host_port = free_ports()
         plan = KitPlan(
             name=f"once-{hour.seed}",
@@ -156,6 +157,8 @@ class MarketHour:
         )
         await self._until(stall, self._disclosed, "every ended record key disclosed")
         await stall.feed.look_once()
+        answer = await stall.http.get(f"{stall.host_url}/v1/status")
+        self._host_status = answer.content
 
     def _disclosed(self) -> bool:
         path = self.folder.controller / "ledger"
@@ -183,6 +186,8 @@ class MarketHour:
         entries = audit.read_ledger(self.folder.controller / "ledger", keys, stall.feed.checkpoints, findings)
         audit.read_receipts(entries, keys, findings)
         audit.check_records(flash, findings)
+        stored = stores.host_receipts(self.folder.host)
+        audit.check_store(stored, findings)
         audit.check_greens({watch.identity: watch.greens for watch in watches}, findings)
         audit.check_rights(findings)
         macs = audit.check_disclosed(entries, findings)
@@ -190,18 +195,19 @@ class MarketHour:
         stores.check_marks(images, self.folder.host, self.folder.controller, findings)
         ruleset = load_ruleset(self.folder)
         assigned = stores.assigned_slices(self.folder.host)
-        replayed = 0
+        replayed = replay.Replayed()
         for brick, records in flash.items():
             in_order = [records[seq] for seq in sorted(records)]
-            replayed += replay.check_replay(
-                in_order, ruleset, findings.slices, assigned.get(brick, []), findings
+            replayed.add(
+                replay.check_replay(in_order, ruleset, findings.slices, assigned.get(brick, []), findings)
             )
-        audit.check_private(evidence.secrets, self._places(entries), findings)
+        privacy.check_private(evidence.secrets, self._places(entries), findings)
         checkpoint = findings.checkpoint
         return {
             "taps": evidence.taps,
-            "decisions": sum(findings.outcomes.values()),
-            "receipts": len(findings.receipts),
+            # Three places, each counted by itself: the bricks' flash, the host's store, the ledger.
+            "decisions": audit.decisions(flash),
+            "receipts": len(stored),
             "ledger_size": checkpoint.size if checkpoint else 0,
             "leaves": dict(sorted(findings.leaves.items())),
             "checkpoint": (self.folder.controller / "ledger" / "checkpoint").read_text()
@@ -220,7 +226,9 @@ class MarketHour:
             "torn_operations": self.chaos.torn if self.chaos else 0,
             "checked": {
                 "greens": sum(len(watch.greens) for watch in watches),
-                "replayed_decisions": replayed,
+                "replayed_decisions": replayed.compared,
+                "skipped_decisions": replayed.skipped,
+                "unreplayed_decisions": replayed.unreplayed,
                 "brick_macs": macs,
                 "checkpoints": len(stall.feed.checkpoints),
                 "token_numbers": len(evidence.secrets),
@@ -229,8 +237,9 @@ class MarketHour:
 
     def _places(self, entries: Sequence[bytes]) -> dict[str, bytes]:
         places = {"the ledger": b"".join(entries)}
-        for log in ("controller.log", "host.log"):
-            places[f"the {log}"] = (self.folder.run / log).read_bytes()
+        for log in sorted(self.folder.run.glob("*.log")):
+            places[f"the log {log.name}"] = log.read_bytes()
+        places["the host's status"] = self._host_status
         database = self.folder.controller / "stallmark.db"
         places["the controller's database"] = database.read_bytes()
         places["the host's store"] = stores.host_plaintext(self.folder.host)

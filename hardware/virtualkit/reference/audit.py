@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,8 @@ def read_receipts(entries: Sequence[bytes], keys: Mapping[str, Any], findings: F
 
 
 def check_records(flash: Mapping[bytes, Mapping[int, FlashRecord]], findings: Findings) -> None:
-    """Invariant 3: every record on a brick's flash stands in the ledger exactly once, byte for byte, in an unbroken chain."""
+    """Invariant 3: every record that is or was on a brick's flash stands in the ledger exactly once, byte for byte, in an
+    unbroken chain, and nothing stands there that was never on flash."""
     ledger: dict[tuple[bytes, int], SignedReceipt] = {}
     for receipt in findings.receipts:
         key = (receipt.brick, receipt.seq)
@@ -140,20 +141,40 @@ def check_records(flash: Mapping[bytes, Mapping[int, FlashRecord]], findings: Fi
                 findings.breach(3, f"brick {brick.hex()} seq {seq} is on flash and not in the ledger")
             elif (receipt.payload[1], receipt.payload[2]) != (record.public, record.mac):
                 findings.breach(3, f"brick {brick.hex()} seq {seq}: flash and ledger differ")
+    for brick, seq in sorted(ledger):
+        if seq not in flash.get(brick, {}):
+            findings.breach(3, f"brick {brick.hex()} seq {seq} is in the ledger and was never on flash")
     for brick in sorted({brick for brick, _ in ledger}):
-        link = bytes(16)
-        for expected, (_, receipt) in enumerate(
-            sorted((k[1], v) for k, v in ledger.items() if k[0] == brick), 1
-        ):
-            if receipt.seq != expected:
-                findings.breach(3, f"brick {brick.hex()}: seq {expected} is missing")
-                break
-            if receipt.public[18] != link:
-                findings.breach(3, f"brick {brick.hex()} seq {expected}: the chain is broken")
-            link = chain_link(receipt.payload[1], receipt.payload[2])
-            if receipt.public[10] in OUTCOMES:
-                name = OUTCOMES[receipt.public[10]]
-                findings.outcomes[name] = findings.outcomes.get(name, 0) + 1
+        _check_chain(brick, [ledger[key] for key in sorted(ledger) if key[0] == brick], findings)
+
+
+def _check_chain(brick: bytes, receipts: Sequence[SignedReceipt], findings: Findings) -> None:
+    """One brick's receipts in order of seq: no gap, each bound to the one before."""
+    expected, link = 1, bytes(16)
+    for receipt in receipts:
+        if receipt.seq != expected:
+            findings.breach(3, f"brick {brick.hex()}: seq {expected} to {receipt.seq - 1} are missing")
+        elif receipt.public[18] != link:
+            findings.breach(3, f"brick {brick.hex()} seq {expected}: the chain is broken")
+        expected, link = receipt.seq + 1, chain_link(receipt.payload[1], receipt.payload[2])
+        if receipt.public[10] in OUTCOMES:
+            name = OUTCOMES[receipt.public[10]]
+            findings.outcomes[name] = findings.outcomes.get(name, 0) + 1
+
+
+def decisions(flash: Mapping[bytes, Mapping[int, FlashRecord]]) -> int:
+    """How many records on the bricks' flash tell an outcome."""
+    return sum(record.fields[10] in OUTCOMES for records in flash.values() for record in records.values())
+
+
+def check_store(stored: Sequence[bytes], findings: Findings) -> None:
+    """Invariant 3: the host's store and the ledger hold the same receipts, byte for byte. `stored`: COSE, as the host has it."""
+    in_ledger = findings.leaves.get("receipt", 0)
+    if len(stored) != in_ledger:
+        findings.breach(3, f"the host's store holds {len(stored)} receipts, the ledger {in_ledger}")
+    strange = set(stored) ^ {receipt.cose for receipt in findings.receipts}
+    if strange:
+        findings.breach(3, f"{len(strange)} receipts differ between the host's store and the ledger")
 
 
 def check_disclosed(entries: Sequence[bytes], findings: Findings) -> int:
@@ -201,12 +222,3 @@ def check_rights(findings: Findings) -> None:
     for number, total in spent.items():
         if total > amounts.get(number, 0):
             findings.breach(4, f"slice {number} holds {amounts.get(number, 0)} and {total} was spent")
-
-
-def check_private(secrets: Iterable[bytes], places: Mapping[str, bytes], findings: Findings) -> None:
-    """Invariant 8: no tag number or pass, raw or in hex, in anything that leaves a brick or enters the ledger."""
-    for secret in secrets:
-        for form in (secret, secret.hex().encode(), secret.hex().upper().encode()):
-            for place, data in places.items():
-                if form in data:
-                    findings.breach(8, f"a token's number stands in {place}")

@@ -52,6 +52,17 @@ def host_records(folder: Path) -> dict[bytes, set[int]]:
     return found
 
 
+def host_receipts(folder: Path) -> list[bytes]:
+    """Every receipt in a host's store as COSE bytes, in order of host seq."""
+    config = json.loads((folder / "config.json").read_text())
+    key = json.loads((folder / "keys.json").read_text())["store_key"]
+    with copied(folder / config["store"]) as path:
+        store = _opened(path, key)
+        found = [bytes(row[0]) for row in store.execute("SELECT cose FROM receipts ORDER BY host_seq")]
+        store.close()
+    return found
+
+
 def assigned_slices(folder: Path) -> dict[bytes, list[int]]:
     """Which slices a host has assigned to which brick, in order of id."""
     config = json.loads((folder / "config.json").read_text())
