@@ -41,8 +41,6 @@ class Chores:
             try:
                 self._books()
                 busy = await self._heavy()
-            except FullError:
-                self._counters.add(count.JOURNAL_FULL)
             except OSError:
                 self._counters.add(count.FLASH_ERRORS)
             if not busy and self._quiet(config.LULL_MS) and self._ticks() - self._collected > _COLLECT_MS:
@@ -51,7 +49,6 @@ class Chores:
             await self._wake.wait(1 if busy else _TURN_MS)
 
     def _books(self):
-        self._decider.close_repeats()
         if self._outbox.mark_due():
             self._outbox.mark()
         if self._decider.full and self._journal.free_pages > config.SHORT_PAGES:
@@ -60,6 +57,10 @@ class Chores:
         if self._quiet(config.LULL_MS):
             self._recorder.settle()
             self._journal.erase_ahead()
+        try:
+            self._decider.close_repeats()
+        except FullError:  # last, because what makes room comes before it; the merged ones wait
+            pass
 
     async def _heavy(self):
         """One piece of a download, or one slice. True where something was done."""

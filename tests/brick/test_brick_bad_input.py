@@ -1,8 +1,10 @@
 """Bad input that the brick has to tell apart: every kind has a count of its own, and decisions go on."""
 
 import asyncio
+import os
+from pathlib import Path
 
-from bricklab import Host, Lab
+from bricklab import SAMPLES, Host, Lab, ruleset
 from conftest import Lent
 from stallmark import registry as reg
 
@@ -44,5 +46,31 @@ def test_foreign_cbor_under_a_good_tag_is_counted_once_and_never_comes_again(len
             assert (await lab.outcome(b"1-person"))[1] == reg.KIND_GRANT
             counts = await counted(lab, host)
             assert counts[9] == 6
+
+    asyncio.run(market())
+
+
+def test_a_full_journal_with_merged_denials_waiting_is_drained_like_any_other(tmp_path: Path):
+    async def market() -> None:
+        async with Lab(tmp_path / "small", ("events",), flash_bytes=4 * 1024 * 1024) as lab:
+            stock = lab.authors.slice(1, "sample", reg.UNIT_PIECES, 5000)
+            host = await lab.stocked(ruleset(SAMPLES, people=4000), stock)
+            await lab.drained()
+            for _ in range(3):
+                last = await lab.outcome(b"1-person", reg.TRUST_TEXT)
+            assert last[1] is None, "the third denial was merged into the first"
+            host.acknowledge = False
+            while (await lab.outcome(os.urandom(8)))[1] == reg.KIND_GRANT:
+                pass
+            host.send(reg.MSG_CLOSE, {0: "Ada"})  # the merged ones are due now, and find no room
+            host.acknowledge = True
+            host.restart()
+            await lab.until(lambda: host.of_kind(reg.KIND_COLLECTIVE), "their record, once there is room", 60)
+            assert host.of_kind(reg.KIND_COLLECTIVE)[0].fields[24][0] == 2
+            await lab.until(lambda: host.statuses[-1][8] == 0, "good again", 60)
+            assert (await lab.outcome(os.urandom(8)))[1] == reg.KIND_GRANT
+            counts = await counted(lab, host)
+            assert 1 <= counts[49] <= 5, "what waits for room is not refused a hundred times"
+            host.macs_hold()
 
     asyncio.run(market())
