@@ -346,7 +346,7 @@ class Lab:
         """What was lit, in order, without the dark between."""
         return [edge.colour for edge in self.brick.light.edges if edge.colour != (0, 0, 0)]
 
-    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 40.0) -> None:
         """Waits for a condition that arriving bytes and edges may make true."""
         end = time.monotonic() + seconds
         while not condition():

@@ -115,6 +115,7 @@ def test_without_the_time_slots_are_unknown_and_the_customer_asks_at_the_stall(l
         async with lent("events", ready=False) as (lab, host):
             host.wall_ms = None
             await lab.ready()
+            await lab.until(lambda: len(host.statuses[-1][9]) == 2, "the slices")
             assert (await lab.outcome(b"1-person"))[1] == reg.KIND_UNCERTAIN
             await lab.drained()
             await lab.until(lambda: host.of_kind(reg.KIND_UNCERTAIN), "the record")
