@@ -6,20 +6,27 @@ that its MAC does not prove to be its brick's changes nothing that is known of t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from fleet.core import Fields, leaf, record, reg
+from fleet.errors import FleetError
 from fleet.ingest import Taken
 from fleet.keys import RecordKeys, Root
+from fleet.spending import Holder, Slice, Spending
 
 EPOCH_RECORDS = 1024
 MAX_GAPS = 64  # kept apart for each brick; the two newest are taken together beyond that
 ZERO8 = bytes(8)
 ZERO16 = bytes(16)
 UNPROVEN = 1  # bit 0 of a receipt's findings: nothing proves that its brick made it, so it changed nothing
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -75,43 +82,68 @@ class Held:
 
 @dataclass(slots=True)
 class Verdict:
-    """What a batch changes: the bricks' states, finding payloads (and their codes), who spends from which
-    slice and how much, and the roots that bricks were stepped to."""
+    """What a batch changes: the bricks' states, finding payloads (and their codes), slices, and the roots that
+    bricks were stepped to."""
 
     states: dict[bytes, BrickState]
     findings: list[bytes] = field(default_factory=list[bytes])
     codes: list[int] = field(default_factory=list[int])
-    owners: dict[int, bytes] = field(default_factory=dict[int, bytes])
-    spent: dict[int, int] = field(default_factory=dict[int, int])
+    slices: dict[int, Slice] = field(default_factory=dict[int, Slice])
     roots: list[Root] = field(default_factory=list[Root])
 
 
 class Judge:
     """Judges one batch. `state` gives a brick's state, `held` the proven records that are stored for a
-    brick and seq (more than one only where it equivocated), `owner` the brick that spends from a slice, if
-    any yet."""
+    brick and seq (more than one only where it equivocated), `kit` the kit that a brick is of, `minted` a
+    slice by its number."""
 
     def __init__(
         self,
         keys: RecordKeys,
         state: Callable[[bytes], BrickState],
         held: Callable[[bytes, int], list[Held]],
-        owner: Callable[[int], bytes | None],
+        kit: Callable[[bytes], bytes | None],
+        minted: Callable[[int], Slice | None],
     ) -> None:
         self._keys = keys
         self._state = state
         self._held = held
-        self._owner = owner
+        self._kit = kit
+        self._minted = minted
         self._host = ZERO8
+        self._start()
+
+    def _start(self) -> None:
         self._here: dict[tuple[bytes, int], tuple[int, Taken]] = {}
-        self.verdict = Verdict({})
+        self._spending = Spending(self._minted)
+        self.verdict = Verdict({}, slices=self._spending.changed)
 
     def judge(self, host: bytes, receipts: Iterable[Taken]) -> Verdict:
-        """Fills in `link`, `findings` and `duplicate_…` of each receipt; returns what else they change."""
+        """Fills in `link`, `findings` and `duplicate_…` of each receipt; returns what else they change.
+
+        A record that cannot be judged for a reason nobody thought of counts as unreadable: no record of one
+        brick may keep the batches of its host out."""
         self._host = host
-        for at, taken in enumerate(receipts):
-            self._one(at, taken)
+        batch = list(receipts)
+        while (bad := self._all_of(batch)) is not None:
+            batch[bad].record = None
+            self._keys.forget(self.verdict.roots)
+            for taken in batch:
+                taken.unjudge()
+            self._start()
         return self.verdict
+
+    def _all_of(self, batch: list[Taken]) -> int | None:
+        """Judges one after another; stops at one that cannot be judged and returns its place."""
+        for at, taken in enumerate(batch):
+            try:
+                self._one(at, taken)
+            except (FleetError, OSError, SQLAlchemyError, MemoryError):  # not the record's fault
+                raise
+            except Exception:  # whatever it was, the host's other bricks go on
+                logger.exception("receipt %d cannot be judged, it counts as unreadable", taken.host_seq)
+                return at
+        return None
 
     def _one(self, at: int, taken: Taken) -> None:
         fields = taken.record
@@ -202,14 +234,14 @@ class Judge:
         if fields[10] == reg.KIND_LOST and fields.get(24):
             first, last = fields[24]
             _close_gap(state, first, last)
-        for number, amount in fields.get(13) or ():
-            owner = self.verdict.owners.get(number) or self._owner(number)
-            if owner is None:
-                self.verdict.owners[number] = owner = state.brick
-            if owner != state.brick:
-                self._find(taken, reg.FINDING_SLICE_TWICE, state.brick, fields[2])
-            if fields[10] != reg.KIND_RIGHTS:  # which only says again what was spent so far
-                self.verdict.spent[number] = self.verdict.spent.get(number, 0) + amount
+        if fields.get(13):
+            brick = state.brick
+            holder = Holder(brick, self._kit(brick), self._keys.rental(brick, fields[3]))
+            codes, after = self._spending.judge(fields, holder)
+            for code in codes:
+                self._find(taken, code, brick, fields[2])
+            if not taken.findings:
+                self._spending.take(after)
 
     def _unproven(self, taken: Taken, code: int, brick: bytes, seq: int) -> None:
         taken.findings |= UNPROVEN

@@ -50,6 +50,10 @@ class Taken:
     duplicate_of: int | None = None
     duplicate_at: int | None = None  # the same, as a place in this batch
 
+    def unjudge(self) -> None:
+        """As if fleet.chains had not seen it yet."""
+        self.link, self.findings, self.duplicate_of, self.duplicate_at = ZERO16, 0, None, None
+
 
 @dataclass(slots=True)
 class Checked:

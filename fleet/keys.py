@@ -111,13 +111,17 @@ class RecordKeys:
         """The root after a rental step that the brick has proven; counts at once, to be stored by the
         caller."""
         newest = self._roots[brick][-1]
-        if newest.first_epoch == first_epoch:  # taken before, by a batch that was not stored in the end
-            return newest
         secret = self._seal.open(newest.sealed, f"the root of brick {brick.hex()}")
         fresh: bytes = keyschedule.next_root(secret, rental)
         root = Root(brick, first_epoch, rental, self._seal.close(fresh))
         self.add(root)
         return root
+
+    def forget(self, roots: Iterable[Root]) -> None:
+        """Takes steps back whose batch was not stored in the end."""
+        for root in roots:
+            self._roots[root.brick].remove(root)
+            self._chains.pop((root.brick, root.first_epoch), None)
 
     def _root(self, brick: bytes, epoch: int) -> Root | None:
         for root in reversed(self._roots.get(brick, ())):

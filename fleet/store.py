@@ -22,6 +22,7 @@ from fleet.errors import Refused
 from fleet.ingest import Checked, HostState, check
 from fleet.keys import RecordKeys, Seal
 from fleet.ledger.log import Log
+from fleet.spending import Slice
 
 
 class Store:
@@ -34,7 +35,8 @@ class Store:
         self.seal = Seal(config.secrets.seal_key)
         self._hosts: dict[bytes, HostState] = {}
         self._bricks: dict[bytes, BrickState] = {}
-        self._owners: dict[int, bytes | None] = {}
+        self._slices: dict[int, Slice] = {}
+        self._kits = {brick.brick: brick.kit for brick in config.bricks}
         self._withholding: set[bytes] = set()  # bricks with ended epochs whose key is not published yet
         with database.write() as connection:
             rows.register(connection, config.hosts, config.bricks)
@@ -73,12 +75,16 @@ class Store:
                 if answer is not None:
                     return answer, None
             raise
-        judge = Judge(self.keys, self._bricks.__getitem__, self._held, self._owners.get)
-        verdict = judge.judge(host.host, checked.receipts)
-        answer, tally = self._commit(host, checked, verdict, digest, now_ms)
+        judge = Judge(self.keys, self._bricks.__getitem__, self._held, self._kits.get, self._slices.get)
+        try:
+            verdict = judge.judge(host.host, checked.receipts)
+            answer, tally = self._commit(host, checked, verdict, digest, now_ms)
+        except BaseException:
+            self.keys.forget(judge.verdict.roots)
+            raise
         self._hosts[host.host] = checked.after
         self._bricks.update(verdict.states)
-        self._owners.update(verdict.owners)
+        self._slices.update(verdict.slices)
         self._withholding.update(brick for brick, after in verdict.states.items() if after.withheld)
         return answer, tally
 
@@ -88,10 +94,6 @@ class Store:
         del withheld[epoch]
         if not withheld:
             self._withholding.discard(brick)
-
-    def minted(self, number: int) -> None:
-        """A new slice."""
-        self._owners[number] = None
 
     # --- taking
 
@@ -201,11 +203,9 @@ class Store:
             connection, tables.roots, [(r.brick, r.first_epoch, r.rental, r.sealed) for r in verdict.roots]
         )
         slices = tables.slices
-        for number, brick in verdict.owners.items():
-            connection.execute(update(slices).where(slices.c.id == number).values(brick=brick))
-        for number, amount in verdict.spent.items():
+        for number, one in verdict.slices.items():
             connection.execute(
-                update(slices).where(slices.c.id == number).values(spent=slices.c.spent + amount)
+                update(slices).where(slices.c.id == number).values(brick=one.owner, spent=one.spent)
             )
 
     # --- loading
@@ -224,4 +224,5 @@ class Store:
             self._bricks[row.brick].withheld[row.epoch] = Ended(row.last_seq, row.ready)
             self._withholding.add(row.brick)
         slices = tables.slices
-        self._owners = {row.id: row.brick for row in connection.execute(select(slices.c.id, slices.c.brick))}
+        columns = (slices.c.id, slices.c.kit, slices.c.rental, slices.c.amount, slices.c.brick, slices.c.spent)
+        self._slices = {row.id: Slice(*row[1:]) for row in connection.execute(select(*columns))}

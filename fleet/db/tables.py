@@ -217,8 +217,8 @@ slices = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Column("leaf", Big, nullable=False),
-    Column("brick", LargeBinary, nullable=True),  # that spent from it first
-    Column("spent", Big, nullable=False),
+    Column("brick", LargeBinary, nullable=True),  # that first really spent from it
+    Column("spent", Big, nullable=False),  # by records without a finding: never above the amount
 )
 
 # What was asked for in the configuration and has been minted, so that a restart mints nothing twice.

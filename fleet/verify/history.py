@@ -17,6 +17,8 @@ SET_ASIDE = (
     registry.FINDING_UNKNOWN_BRICK,
     registry.FINDING_EPOCH_ORDER,
     registry.FINDING_UNREADABLE,
+    registry.FINDING_SLICE_OVERSPENT,
+    registry.FINDING_SLICE_FOREIGN,
 )
 
 

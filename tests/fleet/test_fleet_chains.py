@@ -213,7 +213,7 @@ def test_a_slice_spent_by_two_bricks_is_a_finding(stall):
     stall.hand_in([stall.world.record(KIND_GRANT, two, f13=[[1, 200]])])
     assert findings(stall) == [(FINDING_SLICE_TWICE, two.brick8, 2, 4)]
     left = stall.controller.archive.stall()["left"]
-    assert left == [{"what": "rule-1", "unit": 1, "left": 1000, "of": 1500}]
+    assert left == [{"what": "rule-1", "unit": 1, "left": 1200, "of": 1500}]
 
 
 def test_an_unreadable_record_is_a_finding(stall):

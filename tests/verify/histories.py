@@ -127,7 +127,13 @@ def _taken_back():
 
 
 def _set_aside():
-    for code in (registry.FINDING_CHAIN_BROKEN, registry.FINDING_EQUIVOCATION, registry.FINDING_SLICE_TWICE):
+    for code in (
+        registry.FINDING_CHAIN_BROKEN,
+        registry.FINDING_EQUIVOCATION,
+        registry.FINDING_SLICE_TWICE,
+        registry.FINDING_SLICE_OVERSPENT,
+        registry.FINDING_SLICE_FOREIGN,
+    ):
         market = Market()
         market.finding(code)
         yield market.scene(f"finding {code}", {"reversed": ("failed", "set-aside")})

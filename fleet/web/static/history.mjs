@@ -18,6 +18,8 @@ export const SET_ASIDE = new Map([
   [6, "unknown brick"],
   [7, "epoch order"],
   [8, "unreadable"],
+  [9, "slice overspent"],
+  [10, "slice not of this kit or never minted"],
 ]);
 
 /**
