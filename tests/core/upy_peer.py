@@ -8,6 +8,9 @@ class of the error that the format allows, or CRASH with anything else. A new ta
 import sys
 from binascii import crc32
 
+from brick.nfc import frame as nfc_frame
+from brick.nfc import pn532, type2
+from brick.qr import lines
 from stallmark import (
     base32,
     batch,
@@ -58,6 +61,38 @@ def _frames(data):
         out.extend(reader.feed(data[at : at + step]))
         at += step
     return out, reader.noise, reader.oversize, reader.unknown_version, reader.frames
+
+
+def _pieces(data):
+    """The bytes cut in pieces of every size up to 64, given by the bytes themselves."""
+    at = 0
+    while at < len(data):
+        step = 1 + data[at] % 64
+        yield data[at : at + step]
+        at += step
+
+
+def _nfc_frames(data):
+    """What a PN532 driver finds in a stream."""
+    reader = nfc_frame.Reader()
+    out = []
+    for piece in _pieces(data):
+        reader.feed(piece, len(piece))
+        while True:
+            kind = reader.next()
+            if not kind:
+                break
+            out.append((kind, bytes(reader.payload) if kind == nfc_frame.DATA else None))
+    return out, reader.damaged
+
+
+def _qr_lines(data):
+    """What a QR driver finds in a stream."""
+    reader = lines.Lines(20, 100)
+    out = []
+    for piece in _pieces(data):
+        out.extend(reader.feed(piece, len(piece)))
+    return out, reader.expire()
 
 
 def _record(data):
@@ -172,8 +207,12 @@ TARGETS = {
     "keystore.load": lambda data: keystore.KeyStore(_Holds(data)).load(),
     "leaf.parse": _leaf,
     "message.decode": message.decode,
+    "nfc frame.Reader": _nfc_frames,
+    "nfc parse_targets": lambda data: [(t.atqa, t.sak, t.uid) for t in pn532.parse_targets(data)],
+    "nfc type2.locate": type2.locate,
     "provision.handle": _provision,
     "provision.parse_identity": provision.parse_identity,
+    "qr Lines": _qr_lines,
     "receipt.parse": lambda data: tuple(receipt.parse(data)),
     "record.from_parts": _parts,
     "record.parse": _record,
