@@ -18,7 +18,8 @@ from virtualkit.demo.stall import Stall, public_keys
 from virtualkit.folder import KitFolder
 from virtualkit.market import Crowd, Visit
 from virtualkit.newkit import KitPlan, free_ports, load_ruleset, new_kit
-from virtualkit.reference import audit, privacy, replay, stores
+from virtualkit.reference import audit
+from virtualkit.reference.judge import Exhibits, judge
 from virtualkit.stats import spread
 
 # Saturday 3 October 2026, 09:00 in Berlin: the market's own clock begins here, whatever the wall says.
@@ -31,12 +32,13 @@ COOLDOWN_SECONDS = 2.2
 
 @dataclass(frozen=True)
 class Hour:
-    """What kind of hour: `kill`: any of chaos.TARGETS."""
+    """What kind of hour. `kill`: any of chaos.TARGETS; `source`: other firmware than what is installed, see BrickProcess."""
 
     taps: int
     seed: int
     kill: tuple[str, ...] = ()
     timing: str = "real"
+    source: Path | None = None
 
 
 class MarketHour:
@@ -66,7 +68,7 @@ class MarketHour:
         started = time.monotonic()
         secret = await asyncio.to_thread(new_kit, self._path, self._plan, self._progress)
         self.folder, event_key = secret.folder, secret.event_key
-        stall = Stall(self.folder, self._hour.timing, self._hour.seed)
+        stall = Stall(self.folder, self._hour.timing, self._hour.seed, source=self._hour.source)
         assert stall.clock is not None
         stall.clock.set(MARKET_OPENS_MS)
         store = StoreWatch(self.folder.host, stall.evidence.durable_at_host)
@@ -180,34 +182,15 @@ class MarketHour:
     def _verdict(self, stall: Stall, seconds: float) -> dict[str, Any]:
         findings, evidence = self._findings, stall.evidence
         findings.violations += evidence.violations
-        keys = public_keys(self.folder)
         watches = list(evidence.watches.values())
-        flash = {watch.identity: watch.image.records() for watch in watches}
-        entries = audit.read_ledger(self.folder.controller / "ledger", keys, stall.feed.checkpoints, findings)
-        audit.read_receipts(entries, keys, findings)
-        audit.check_records(flash, findings)
-        stored = stores.host_receipts(self.folder.host)
-        audit.check_store(stored, findings)
-        audit.check_greens({watch.identity: watch.greens for watch in watches}, findings)
-        audit.check_rights(findings)
-        macs = audit.check_disclosed(entries, findings)
-        images = {watch.identity: watch.image for watch in watches}
-        stores.check_marks(images, self.folder.host, self.folder.controller, findings)
-        ruleset = load_ruleset(self.folder)
-        assigned = stores.assigned_slices(self.folder.host)
-        replayed = replay.Replayed()
-        for brick, records in flash.items():
-            in_order = [records[seq] for seq in sorted(records)]
-            replayed.add(
-                replay.check_replay(in_order, ruleset, findings.slices, assigned.get(brick, []), findings)
-            )
-        privacy.check_private(evidence.secrets, self._places(entries), findings)
+        self.exhibits = self._exhibits(stall)
+        counts = judge(self.exhibits, findings)
         checkpoint = findings.checkpoint
         return {
             "taps": evidence.taps,
             # Three places, each counted by itself: the bricks' flash, the host's store, the ledger.
-            "decisions": audit.decisions(flash),
-            "receipts": len(stored),
+            "decisions": counts.decisions,
+            "receipts": counts.receipts,
             "ledger_size": checkpoint.size if checkpoint else 0,
             "leaves": dict(sorted(findings.leaves.items())),
             "checkpoint": (self.folder.controller / "ledger" / "checkpoint").read_text()
@@ -226,24 +209,30 @@ class MarketHour:
             "torn_operations": self.chaos.torn if self.chaos else 0,
             "checked": {
                 "greens": sum(len(watch.greens) for watch in watches),
-                "replayed_decisions": replayed.compared,
-                "skipped_decisions": replayed.skipped,
-                "unreplayed_decisions": replayed.unreplayed,
-                "brick_macs": macs,
+                "replayed_decisions": counts.replayed.compared,
+                "skipped_decisions": counts.replayed.skipped,
+                "unreplayed_decisions": counts.replayed.unreplayed,
+                "brick_macs": counts.macs,
                 "checkpoints": len(stall.feed.checkpoints),
                 "token_numbers": len(evidence.secrets),
             },
         }
 
-    def _places(self, entries: Sequence[bytes]) -> dict[str, bytes]:
-        places = {"the ledger": b"".join(entries)}
-        for log in sorted(self.folder.run.glob("*.log")):
-            places[f"the log {log.name}"] = log.read_bytes()
-        places["the host's status"] = self._host_status
-        database = self.folder.controller / "stallmark.db"
-        places["the controller's database"] = database.read_bytes()
-        places["the host's store"] = stores.host_plaintext(self.folder.host)
-        return places
+    def _exhibits(self, stall: Stall) -> Exhibits:
+        watches = list(stall.evidence.watches.values())
+        places = {f"the log {log.name}": log.read_bytes() for log in sorted(self.folder.run.glob("*.log"))}
+        return Exhibits(
+            keys=public_keys(self.folder),
+            ledger=self.folder.controller / "ledger",
+            checkpoints=stall.feed.checkpoints,
+            images={watch.identity: watch.image for watch in watches},
+            greens={watch.identity: watch.greens for watch in watches},
+            host=self.folder.host,
+            controller=self.folder.controller,
+            ruleset=load_ruleset(self.folder),
+            secrets=stall.evidence.secrets,
+            places=places | {"the host's status": self._host_status},
+        )
 
 
 async def present(brick: VirtualBrick, card: Card, rng: random.Random) -> Shown:

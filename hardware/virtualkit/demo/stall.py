@@ -26,10 +26,16 @@ class StallNotReady(StallmarkError):
 
 
 class Stall:
-    """Everything that runs, in the order in which it starts. `on_leaf` hears of every receipt in the ledger."""
+    """Everything that runs, in the order in which it starts. `on_leaf` hears of every receipt in the ledger; `source`: the
+    bricks' firmware, None for the installed one."""
 
     def __init__(
-        self, folder: KitFolder, timing: str, seed: int, on_leaf: Callable[[Leaf], None] | None = None
+        self,
+        folder: KitFolder,
+        timing: str,
+        seed: int,
+        on_leaf: Callable[[Leaf], None] | None = None,
+        source: Path | None = None,
     ) -> None:
         self.folder = folder
         kit = folder.load()
@@ -49,7 +55,7 @@ class Stall:
             folder.run / "host.log",
             f"{self.host_url}/v1/status",
         )
-        self.kit = VirtualKit(folder.path, timing=timing, clock=self.clock, seed=seed)
+        self.kit = VirtualKit(folder.path, timing=timing, clock=self.clock, seed=seed, source=source)
         self.evidence = Evidence()
         self.ledger_heads: dict[str, int] = {}
         self._on_leaf = on_leaf

@@ -30,6 +30,7 @@ class Order:
         self._start = -1
         self._count = 0
         self._lost = False
+        self._owed = 0  # green lights of this start that came before their grants
         self._boot = 0  # the number in this start's own boot record, 0 before that is complete
         self._newest = 0  # the highest seq that an edge was given
         self._covered: dict[int, int] = {}  # page of the ring: which of its bytes were programmed, as bits
@@ -39,6 +40,7 @@ class Order:
         if program.start != self._start:
             # Another process: what the one before it left without a light is not shown by this one.
             self._start, self._count, self._boot = program.start, 0, 0
+            self._owed = 0
             self._covered.clear()
         self._lost = self._lost or program.count != self._count + 1
         self._count = program.count
@@ -58,6 +60,11 @@ class Order:
                 self._decisions(start), f"lines of its flash are missing: {programs} programs, {count} told of"
             )
         decisions = self._decisions(start)
+        late = [record for record in decisions if record.fields[10] == GRANT][: self._owed]
+        self._owed -= len(late)
+        decisions = [record for record in decisions if record not in late]
+        if green and (not decisions or decisions[-1].fields[10] != GRANT):
+            self._owed += 1  # the grant that comes next pays for this light, not for the next one
         if green and not decisions:
             return Judgement([], f"was green after {programs} programs of its flash and none held a new grant")
         if green and decisions[-1].fields[10] != GRANT:

@@ -124,3 +124,10 @@ def host_plaintext(folder: Path) -> bytes:
                 parts += [value if isinstance(value, bytes) else str(value).encode() for value in row]
         store.close()
     return b"\n".join(parts)
+
+
+def controller_bytes(folder: Path) -> bytes:
+    """A controller's database and its write-ahead log, as they lie on disk."""
+    database = folder / json.loads((folder / "config.json").read_text())["database"]
+    files = (database, database.with_name(database.name + "-wal"))
+    return b"".join(file.read_bytes() for file in files if file.exists())
