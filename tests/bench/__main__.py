@@ -72,9 +72,9 @@ def table(figures: list[tuple[str, Figure]]) -> Table:
     """The figures for a person: texts may wrap, numbers never."""
     made = Table(title="Stallmark, measured in this run on this machine", caption=machine())
     made.add_column("area", no_wrap=True)
-    made.add_column("figure", overflow="fold", min_width=16)
+    made.add_column("figure", overflow="fold", min_width=12)
     made.add_column("value", justify="right", no_wrap=True)
-    made.add_column("against", overflow="fold", min_width=12)
+    made.add_column("against", overflow="fold", min_width=8)
     made.add_column("ratio", justify="right", no_wrap=True)
     made.add_column("aim", no_wrap=True)
     before = ""
