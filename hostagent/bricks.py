@@ -122,7 +122,7 @@ def parse_diagnostics(value: Any) -> dict[str, Any] | None:
     counters: dict[str, int] = {}
     for entry in _list(f.get(3))[:64]:
         pair = _list(entry)
-        if len(pair) == 2 and type(pair[1]) is int:
+        if len(pair) == 2 and type(pair[0]) is int and type(pair[1]) is int:
             counters[counter_names.name(pair[0])] = pair[1]
     return {
         "uptime_ms": f[0],

@@ -124,7 +124,7 @@ class Controller:
         """Hands over a batch; its receipts are durable at the controller on return."""
         answer = await self._json("POST", "/v1/batches", body, "application/vnd.stallmark.batch+cbor")
         if answer.get("number") != number:
-            raise ControllerError("unreadable", f"answer to batch {number} is about {answer.get('number')!r}")
+            raise ControllerError("unreadable", f"the answer to batch {number} is about another")
         marks = answer.get("marks")
         if not isinstance(marks, list):
             raise ControllerError("unreadable", "answer without marks")
@@ -228,7 +228,8 @@ def _refusal(status: int, body: bytes) -> ControllerError:
         answer = _object(body)
     except ControllerError:
         answer = {}
-    reason = str(answer.get("reason") or answer.get("detail") or "")[:200]
+    said = answer.get("reason") or answer.get("detail")
+    reason = said[:200] if isinstance(said, str) else ""
     if status == 409:
         expected = answer.get("expected")
         return Conflict(
@@ -250,7 +251,7 @@ def _refusal(status: int, body: bytes) -> ControllerError:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         value: Any = json.loads(body)
-    except ValueError as failed:
+    except (ValueError, RecursionError) as failed:  # nested too deep to be read is none either
         raise ControllerError("unreadable", "the answer is not JSON") from failed
     if not isinstance(value, dict):
         raise ControllerError("unreadable", "the answer is not a JSON object")

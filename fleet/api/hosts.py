@@ -107,7 +107,7 @@ def parse_keys(data: bytes) -> list[PrivateKey]:
     """Reads the body of /v1/private-keys. Raises Refused 422."""
     try:
         found: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deep to be read is none either
         raise Refused(422, "the body is not JSON") from None
     items: Any = cast("dict[str, Any]", found).get("keys") if isinstance(found, dict) else None
     if not isinstance(items, list):

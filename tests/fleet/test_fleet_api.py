@@ -226,6 +226,8 @@ def test_keys_of_private_parts_are_kept_sealed_and_never_changed(running):
         b'{"keys": [{"id": "zz"}]}',
         b'{"keys": [{"id": "11"}]}',
         json.dumps({"keys": [{"id": "11" * 16, "event": "22" * 8, "subject": "33", "key": "AA=="}]}).encode(),
+        b"[" * 50_000,
+        b'{"keys": ' + b"[" * 50_000,
     ],
 )
 def test_private_keys_of_another_form_are_a_422(running, body):

@@ -276,12 +276,15 @@ class PtyBrick:
         self._timer = asyncio.get_running_loop().call_later(due / 1000, self._turn)
 
 
+NESTED = b"[" * 50_000
+
+
 class OnDemand:
     """A controller over real HTTP that does what a test asks of it: `faults` are used up first, one a batch.
 
-    A fault: "500", "401", "half", "nothing", "hang", "not json", "lost" (takes the batch, the answer never
-    comes),
-    "other number", "413", "422". Batches are checked as the real controller does (fleet.ingest).
+    A fault: "500", "401", "half", "nothing", "hang", "not json", "nested", "nested 500" (JSON of 50,000 levels),
+    "lost" (takes the batch, the answer never comes), "other number", "413", "422". Batches are checked as the
+    real controller does (fleet.ingest).
     """
 
     def __init__(self, world: World) -> None:
@@ -295,6 +298,7 @@ class OnDemand:
         self.requests: list[str] = []
         self.bundle: tuple[str, bytes] | None = None
         self.slices: list[dict] = []
+        self.nested_slices = 0  # so many answers to come are no slices but NESTED
         self.port = 0
         self._marks: dict[bytes, int] = {}
         self._server: asyncio.Server | None = None
@@ -366,6 +370,9 @@ class OnDemand:
                 "prev_receipt": state.prev_receipt.hex(),
             }
             return await _reply(writer, 200, json.dumps(answer).encode())
+        if path.endswith("/slices") and self.nested_slices:
+            self.nested_slices -= 1
+            return await _reply(writer, 200, NESTED)
         if path.endswith("/slices"):
             return await _reply(writer, 200, json.dumps({"slices": self.slices}).encode())
         if path.endswith("/bundle"):
@@ -384,6 +391,8 @@ class OnDemand:
             return False
         if fault == "hang":
             await asyncio.sleep(3600)
+        if fault == "nested 500":
+            return await _reply(writer, 500, NESTED)
         status, answer = self._take(body)
         if fault == "lost":
             return False
@@ -393,6 +402,8 @@ class OnDemand:
             return False
         if fault == "not json":
             answer = b"<html>a captive portal</html>"
+        if fault == "nested":
+            answer = NESTED
         if fault == "other number":
             answer = json.dumps({**json.loads(answer), "number": 999}).encode()
         return await _reply(writer, status, answer)

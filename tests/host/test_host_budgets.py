@@ -192,3 +192,21 @@ def test_refused_foreign_and_forged_slices_go_to_nobody(tmp_path):
         await controller.stop()
 
     asyncio.run(scenario())
+
+
+def test_slices_nested_too_deep_to_be_read_are_said_and_asked_for_again(tmp_path):
+    async def scenario():
+        world, controller, folder = stall(79, tmp_path, 1, [(1, "rule-1", 1, 500)])
+        controller.nested_slices = 3
+        await controller.start()
+        path = host_folder(world, folder, controller.address)
+        brick = Spender(world, 0, folder)
+        async with running(path) as agent:
+            await until(lambda: agent.puller.trouble == "the answer is not JSON")
+            brick.plug()
+            await until(lambda: len(brick.slices) == 1)
+            await until(lambda: agent.puller.trouble is None)
+        brick.unplug()
+        await controller.stop()
+
+    asyncio.run(scenario())

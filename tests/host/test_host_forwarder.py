@@ -31,7 +31,8 @@ def whole(controller, brick, count):
 
 
 @pytest.mark.parametrize(
-    "fault", ["500", "401", "413", "422", "half", "nothing", "not json", "lost", "other number"]
+    "fault",
+    ["500", "401", "413", "422", "half", "nothing", "not json", "nested", "nested 500", "lost", "other number"],
 )
 def test_whatever_the_controller_answers_the_batch_goes_again_until_it_is_there(tmp_path, fault):
     async def scenario():

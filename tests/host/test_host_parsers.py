@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt as open_xchacha
@@ -145,6 +146,26 @@ def test_answers_of_any_shape(value):
     for status in (200, 401, 409, 422, 500, 302):
         error = controller._refusal(status, json.dumps(value).encode())
         assert isinstance(error, ControllerError) and str(error)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '{"number": 1, "reason": [', '{"number":[', '{"keys":['])
+@pytest.mark.parametrize("levels", [50, 900, 5000, 50_000])
+def test_answers_nested_however_deep(opening, levels):
+    for body in (opening * levels, opening + "[" * levels + "]" * levels + "]}"):
+        try:
+            controller._object(body.encode())
+        except ControllerError as refused:
+            assert refused.kind == "unreadable"
+        for status in (401, 409, 422, 500, 302):
+            error = controller._refusal(status, body.encode())
+            assert isinstance(error, ControllerError) and len(str(error)) < 400
+
+
+def test_a_counter_is_a_number():
+    pairs = [[1, 5], ["text", 6], [None, 7], [True, 8], [[1], 9], [b"x", 10], [1.5, 11], [4711, 12]]
+    counters = parse_diagnostics({0: 1, 3: pairs})["counters"]
+    assert sorted(counters.values()) == [5, 12]
+    assert all(len(name) < 60 for name in counters)
 
 
 @SETTINGS
