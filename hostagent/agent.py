@@ -3,6 +3,7 @@ order."""
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import os
 import signal
@@ -124,6 +125,11 @@ class Agent:
         """Where the status API listens."""
         host, port = self._socket.getsockname()[:2]
         return str(host), int(port)
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody but this machine can ask the status API."""
+        return ipaddress.ip_address(self.address[0].partition("%")[0]).is_loopback
 
     def session_of(self, brick: bytes) -> Session | None:
         """The session in which a brick's link is up."""

@@ -92,7 +92,8 @@ async def status(agent: "Agent") -> dict[str, Any]:
 
 
 async def links(agent: "Agent", limit: int) -> list[dict[str, Any]]:
-    """GET /v1/links: the newest receipts, newest first, each with its sentence and look-up link."""
+    """The newest receipts, newest first, each with its sentence, and with its look-up link where only this
+    machine can ask: who has the link can read the receipt."""
     rows = await asyncio.wrap_future(agent.receipts.recent(limit))
     names = {brick.number: brick.name for brick in agent.bricks.values()}
     ruleset = _ruleset(agent)
@@ -113,8 +114,7 @@ def _link(row: Row, name: str, agent: "Agent", ruleset: Any) -> dict[str, Any]:
         "sentence": explain.sentence(public, ruleset),
         "received_ms": row.ms,
         "market_ms": public[5],
-        "handle": base32.encode(handle),
-        "link": receipt.link_text(base, handle),
+        **({"handle": base32.encode(handle), "link": receipt.link_text(base, handle)} if agent.private else {}),
         "in_ledger": (brick := agent.bricks.get(public[1])) is not None
         and brick.ledger_seq is not None
         and brick.ledger_seq >= row.seq,

@@ -17,6 +17,10 @@ from hostagent import report
 if TYPE_CHECKING:
     from hostagent.agent import Agent
 
+LEFT_OUT = (
+    "Look-up links are left out: this address can be asked from other machines, and a link is all it takes to "
+    "read a receipt. Let the host listen on 127.0.0.1 to see them."
+)
 PAGE = Path(__file__).parent / "pages" / "status.html"
 
 
@@ -51,9 +55,10 @@ def create_app(agent: "Agent") -> FastAPI:
 
     @app.get("/v1/links")
     async def links(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> JSONResponse:
-        """The newest receipts with their sentences and look-up links."""
+        """The newest receipts with their sentences; `note` says why where their look-up links are left out."""
+        note = None if agent.private else LEFT_OUT
         return JSONResponse(
-            {"links": await report.links(agent, limit)}, headers={"Cache-Control": "no-store"}
+            {"links": await report.links(agent, limit), "note": note}, headers={"Cache-Control": "no-store"}
         )
 
     @app.post("/v1/close")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import apsw
 import httpx
+import pytest
 from diskkit import FailingVFS
 from hostkit import OnDemand, PtyBrick, host_folder, quick_backoff, running, until
-from stallmark import receipt
+from stallmark import base32, receipt
 from stallmark import registry as reg
 
 from hostagent import config as configuration
@@ -66,6 +67,37 @@ def test_status_links_and_page_of_a_stall_at_work(tmp_path):
             for secret in (world.host.seed, world.host.handle_key, brick.key):
                 assert secret.hex() not in text
             assert world.host.token not in text
+        brick.unplug()
+        await controller.stop()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("listen", "private"), [("0.0.0.0", False), ("127.0.0.2", True), (None, True)])
+def test_look_up_links_are_for_those_who_sit_at_this_machine(tmp_path, listen, private):
+    async def scenario():
+        world = World(95)
+        world.brick()
+        controller = OnDemand(world)
+        await controller.start()
+        folder = tmp_path / "host"
+        path = host_folder(world, folder, controller.address, listen=listen)
+        brick = PtyBrick(world, 0, folder)
+        async with running(path) as agent:
+            brick.plug()
+            brick.decide(1)
+            await until(lambda: brick.ledger_seq == 1)
+            host, port = agent.address
+            address = "127.0.0.1" if host == "0.0.0.0" else host
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = (await client.get(f"http://{address}:{port}/v1/links")).json()
+                status = (await client.get(f"http://{address}:{port}/v1/status")).text
+        (link,) = answer["links"]
+        assert link["seq"] == 1 and link["sentence"] and link["in_ledger"]
+        assert ("handle" in link) is ("link" in link) is private and (answer["note"] is None) is private
+        handle = base32.encode(world.handle(brick.journal[1]))
+        assert (handle in json.dumps(answer)) is private and handle not in status
+        assert private or answer["note"].startswith("Look-up links are left out: ")
         brick.unplug()
         await controller.stop()
 
