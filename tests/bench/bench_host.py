@@ -21,6 +21,7 @@ from tests.bench import Figure
 from tests.world import World
 
 BRICKS = 3
+RECEIPT = 600  # bytes that a stored receipt takes, its index included
 # What a turn of the loop takes in when every link is busy.
 TURN = 64
 
@@ -36,9 +37,10 @@ def run(quick: bool = False) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=os.environ.get("STALLMARK_BENCH_DIR")) as folder:
         for turn in range(3):
             signs.append(_signatures_per_second(count // 4))
-            syncs.append(_syncs_per_second(Path(folder), 50 if quick else 200))
+            syncs.append(_syncs_per_second(Path(folder), 50 if quick else 200, GROUP_RECORDS))
             rates.append(asyncio.run(_durable_per_second(Path(folder) / f"{turn}", records)))
         signs.append(_signatures_per_second(count // 4))
+        flush = 1000 / _syncs_per_second(Path(folder), 200, 1)
         waits = asyncio.run(_one_at_a_time(Path(folder) / "single", records[: 200 if quick else 1_000]))
     sign, sync, rate = (sorted(values)[len(values) // 2] for values in (signs, syncs, rates))
     flushed = sync * GROUP_RECORDS
@@ -48,7 +50,7 @@ def run(quick: bool = False) -> list[Figure]:
         Figure("Ed25519 signatures (PyNaCl)", sign, "/s", "the first limit"),
         Figure(f"fdatasync × group of {GROUP_RECORDS}", flushed, "/s", "the second limit"),
         Figure("durable receipts on the host", rate, "/s", f"the lower limit: {lower}", rate / limit, 0.4),
-        Figure("one receipt alone, until durable", waits, "ms", "one fdatasync", waits / (1000 / sync)),
+        Figure("one receipt alone, until durable", waits, "ms", f"one fdatasync of {RECEIPT} bytes", waits / flush),
     ]
 
 
@@ -72,9 +74,9 @@ def _signatures_per_second(count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def _syncs_per_second(folder: Path, count: int) -> float:
-    """Appending what a group of receipts takes (600 bytes each), one fdatasync a group."""
-    data = os.urandom(600 * GROUP_RECORDS)
+def _syncs_per_second(folder: Path, count: int, receipts: int) -> float:
+    """Appending what a group of so many receipts takes, one fdatasync a group."""
+    data = os.urandom(RECEIPT * receipts)
     handle = os.open(folder / "sync", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         started = time.perf_counter()
