@@ -88,7 +88,10 @@ def create(config: Config, clock: Clock) -> FastAPI:
             publishing.shutdown()
             controller.close()
 
-    app = FastAPI(title="Stallmark fleet controller", version="1", lifespan=lifespan)
+    # No pages that load scripts from elsewhere; /openapi.json is there.
+    app = FastAPI(
+        title="Stallmark fleet controller", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.controller = controller
     _answer_refusals(app, controller.met)
     app.include_router(hosts.router(controller, Access(config.hosts), taking, publisher.wake))

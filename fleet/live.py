@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from weakref import WeakSet
@@ -10,14 +11,29 @@ from weakref import WeakSet
 from fleet.public import LiveEvent
 
 WAITING = 512  # events kept for one listener
-LISTENERS = 1000
+LISTENERS = 500
+OF_ONE_ADDRESS = 50  # a whole stall's visitors behind one address; an IPv6 address counts as its /64
+
+
+def neighbourhood(address: str) -> str:
+    """What counts as one address: an IPv4 address, the /64 of an IPv6 one, any other text as it is."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((parsed, 64), strict=False))
 
 
 class Listener(AsyncIterator[LiveEvent]):
     """One reader's queue: iterate it; it ends when the program does. Forgotten when nobody holds it any
     more."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
+        self.address = address
         self._events: deque[LiveEvent] = deque(maxlen=WAITING)
         self._ready = asyncio.Event()
         self._closed = False
@@ -66,14 +82,16 @@ class Live:
         """How many listen."""
         return len(self._listeners)
 
-    @property
-    def room(self) -> bool:
-        """Whether one more may listen."""
-        return len(self._listeners) < LISTENERS
+    def room(self, address: str) -> bool:
+        """Whether one more may listen from there."""
+        near = neighbourhood(address)
+        here = list(self._listeners)
+        return len(here) < LISTENERS and sum(one.address == near for one in here) < OF_ONE_ADDRESS
 
-    def subscribe(self) -> Listener:
-        """Everything that is sent from this moment on. Call it on the event loop."""
-        listener = Listener()
+    def subscribe(self, address: str = "") -> Listener:
+        """Everything that is sent from this moment on, to a listener at an address. Call it on the event
+        loop."""
+        listener = Listener(neighbourhood(address))
         self._listeners.add(listener)
         return listener
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from typing import Any
 
@@ -11,10 +12,23 @@ from fastapi import FastAPI
 GRACE_S = 3  # for requests under way when the program ends
 
 
-class Server(uvicorn.Server):
-    """Serves one application on one address. `port` 0 takes a free one."""
+CONNECTIONS = 1500  # at a time, live streams among them; beyond that the answer is 503
+OWN_FILES = 128  # of those that the process may have open: database, tiles, log
 
-    def __init__(self, app: FastAPI, address: str = "127.0.0.1", port: int = 0) -> None:
+
+def connections() -> int:
+    """How many connections are served at a time: fewer where the process may open fewer files."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS if files == resource.RLIM_INFINITY else max(16, min(CONNECTIONS, files - OWN_FILES))
+
+
+class Server(uvicorn.Server):
+    """Serves one application on one address. `port` 0 takes a free one; `limit` is how many connections are
+    served at a time."""
+
+    def __init__(
+        self, app: FastAPI, address: str = "127.0.0.1", port: int = 0, limit: int | None = None
+    ) -> None:
         self._live: Any = app.state.controller.live
         super().__init__(
             uvicorn.Config(
@@ -24,6 +38,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,  # addresses of receipts are secrets
                 timeout_graceful_shutdown=GRACE_S,
+                limit_concurrency=limit or connections(),
             )
         )
 

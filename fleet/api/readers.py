@@ -73,11 +73,12 @@ def router(controller: Controller) -> APIRouter:
     async def live(request: Request) -> Response:
         """Server-sent events: one for each receipt, when its leaf is in a published checkpoint.
         `Last-Event-ID` tells of what was missed."""
-        if not controller.live.room:
-            raise Refused(503, "too many listeners", retry_after=10)
+        address = "" if request.client is None else request.client.host
+        if not controller.live.room(address):
+            raise Refused(503, "too many listeners, here or at this address", retry_after=10)
         last = request.headers.get("last-event-id", "")
         missed: list[LiveEvent] = []
-        events = controller.live.subscribe()
+        events = controller.live.subscribe(address)
         if last.isdigit():
             first, end = int(last) + 1, controller.log.published.size
             if first < end:

@@ -58,11 +58,12 @@ class Served:
 
 
 @contextmanager
-def served(stall):
-    """Runs the web server over a stall's folder; the stall's own controller is closed for it."""
+def served(stall, **more):
+    """Runs the web server over a stall's folder; the stall's own controller is closed for it. `more` is for
+    fleet.server.Server."""
     stall.controller.close()
     app = create(stall.config, stall.clock)
-    server = Server(app)
+    server = Server(app, **more)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_for("the server", lambda: server.started)

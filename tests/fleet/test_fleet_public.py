@@ -4,9 +4,11 @@ import asyncio
 import errno
 import hashlib
 import json
+import socket
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 from serving import served, wait_for
 from stallmark import base32, leaf
@@ -20,8 +22,9 @@ from fleet.ledger import files
 from fleet.ledger.checkpoint import open_checkpoint
 from fleet.ledger.note import parse_vkey
 from fleet.ledger.proof import read_proof
-from fleet.live import WAITING, Live
+from fleet.live import WAITING, Live, neighbourhood
 from fleet.public import PublicStore
+from fleet.server import CONNECTIONS, connections
 from tests.stall import Stall
 
 CAMPAIGNS = Path(authoring.__file__).parent / "campaigns"
@@ -228,6 +231,52 @@ def test_health_says_when_checkpoints_cannot_be_published_and_when_they_can_agai
 def test_the_api_documents_itself(running):
     paths = running.client.get("/openapi.json").json()["paths"]
     assert "/v1/batches" in paths and "/v1/kits/{kit}/bundle" in paths
+    for path in ("/docs", "/redoc"):  # those pages would load scripts from elsewhere
+        assert running.client.get(path).status_code == 404
+    assert "/openapi.json" in running.client.get("/").text
+
+
+def test_one_address_cannot_take_every_place_at_the_live_stream(running, monkeypatch):
+    monkeypatch.setattr("fleet.live.OF_ONE_ADDRESS", 2)
+    first, second = Stream(running), Stream(running)
+    answer = running.client.get("/v1/live")
+    assert answer.status_code == 503 and answer.headers["retry-after"] == "10"
+    forwarded = {"X-Forwarded-For": "198.51.100.7"}  # what a proxy on this machine says is believed
+    other = Stream(running, **forwarded)
+    running.deliver(1)
+    wait_for("an event each", lambda: len(first.events) == len(second.events) == len(other.events) == 1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("", "testclient", False),
+    ],
+)
+def test_an_address_is_a_network_where_one_person_has_many(one, other, same):
+    assert (neighbourhood(one) == neighbourhood(other)) is same
+
+
+def test_more_connections_than_can_be_served_are_answered_503_and_later_served(tmp_path):
+    with served(Stall(tmp_path), limit=3) as running:
+        address = running.client.base_url.host, running.client.base_url.port
+        lines = [socket.create_connection(address) for _ in range(5)]
+        with httpx.Client(base_url=running.url, timeout=20) as client:
+            wait_for("a refusal", lambda: client.get("/healthz").status_code == 503)
+        for line in lines:
+            line.close()
+
+        def fresh():
+            with httpx.Client(base_url=running.url, timeout=20) as client:
+                return client.get("/healthz").status_code == 200
+
+        wait_for("room again", fresh)
+    assert 16 <= connections() <= CONNECTIONS
 
 
 def test_sentences_are_told_by_the_ruleset_that_decided_and_the_market_has_its_name(tmp_path):
