@@ -1,0 +1,243 @@
+"""Composition root: every part of a provisioned brick, and how they hang together."""
+
+# The order of imports is the order in which the heap fills: what lives for ever first, biggest modules before
+# small ones (appliance.py says why it matters).
+# isort: off
+import gc
+from stallmark.state import State
+from stallmark.journal import Journal
+from stallmark.link import BrickLink
+from stallmark import ed25519
+from stallmark.slot import Slots
+from stallmark import registry as reg
+from stallmark.errors import FormatError, FullError
+# isort: on
+
+from stallmark.constant import const
+
+from brick import aio, config
+from brick import counters as count
+from brick.allotment import Allotment
+from brick.chores import Chores
+from brick.counters import Counters
+from brick.decider import Decider
+from brick.diag import Diagnosis
+from brick.install import Installer
+from brick.intake import Desk
+from brick.line import Line
+from brick.orders import Orders
+from brick.outbox import Outbox
+from brick.recorder import Recorder
+from brick.supervisor import Supervisor
+from brick.uplink import Uplink
+
+_TASK_MS = const(5000)  # deadline of a task that beats every round
+_CHORES_MS = const(9000)  # one signature check included
+_REPLAY_STEP = const(32)  # records between two breaths of a replay
+
+
+class Brick:
+    """The parts of a provisioned brick and how they hang together. Raises OSError where flash fails."""
+
+    def __init__(self, port, line, log, lamp, clock, identity):
+        ticks = port.ticks_ms
+        self._port = port
+        self._counters = counters = Counters()
+        self._journal = journal = Journal(port.flash("journal"))
+        self._recorder = recorder = Recorder(identity, journal, clock, port.random)
+        self._decider = decider = Decider(recorder, clock, lamp, counters, ticks)
+        self._people = getattr(port, "people_capacity", None)
+        journal.carry = recorder.before_erasing
+        recorder.connect(self._recorded, decider.carry)
+        summary = journal.open()
+        port.watchdog.feed()
+        slots = Slots(port.flash("rules_a"), port.flash("rules_b"))
+        work = aio.Flag()
+        self._installer = installer = Installer(
+            slots, identity, port.hardware, self._verify, self._post, self._activate, work.raise_, counters
+        )
+        loaded = installer.load()
+        self._replay(None if loaded is None else loaded[1])
+        link = BrickLink(
+            identity.brick8,
+            identity.link_epoch,
+            identity.link_key,
+            recorder.boot,
+            port.make_ecb,
+            port.random,
+            identity.advance_link,
+        )
+        outbox = Outbox(journal, identity, counters, ticks)
+        self._diag = diag = Diagnosis(
+            identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks
+        )
+        self._uplink = uplink = Uplink(
+            line, link, outbox, counters, ticks, diag.status, self._session_begins
+        )
+        self._allotment = allotment = Allotment(
+            identity, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
+        )
+        orders = Orders(clock, recorder, decider, lamp, counters, uplink.status_changed)
+        chores = Chores(
+            decider,
+            recorder,
+            journal,
+            outbox,
+            installer,
+            allotment,
+            self._quiet,
+            counters,
+            ticks,
+            uplink.status_changed,
+            work,
+        )
+        for kind, handler in (
+            (reg.MSG_ACK, outbox.acknowledged),
+            (reg.MSG_RESEND, outbox.resend),
+            (reg.MSG_CLOCK, orders.clock),
+            (reg.MSG_CLOSE, orders.close),
+            (reg.MSG_IDENTIFY, orders.identify),
+            (reg.MSG_OFFER, installer.offered),
+            (reg.MSG_CHUNK, installer.chunk),
+            (reg.MSG_SLICE, allotment.received),
+        ):
+            uplink.on(kind, handler)
+        self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log)
+        supervisor.add("light", lamp.run, _TASK_MS)
+        supervisor.add("link in", uplink.listen, None)
+        supervisor.add("link out", uplink.talk, _TASK_MS)
+        supervisor.add("chores", chores.run, _CHORES_MS)
+        supervisor.add("diagnostics", diag.run, _TASK_MS)
+        desk = Desk(identity, clock, port.random, decider.decide, lamp, counters)
+        self._reader = self._add_reader(desk, ticks)
+        diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
+        self._add_event_port(clock)
+        self._first_records(summary)
+
+    def _add_reader(self, desk, ticks):
+        """Only the drivers of the parts that this brick has are loaded."""
+        port = self._port
+        if "nfc" not in port.parts:
+            return None
+        from brick.nfc.hsu import Hsu
+        from brick.nfc.pn532 import Pn532
+        from brick.nfc.reader import Reader
+
+        bus = Hsu(Line(port.uart("nfc", config.NFC_BAUD)), ticks)
+        reset = getattr(port, "reset_part", None)
+        chip = Pn532(bus, None if reset is None else lambda: reset("nfc"))
+        reader = Reader(chip, desk, self._counters, ticks)
+        self.supervisor.add("reader", reader.run, _TASK_MS)
+        return reader
+
+    def _add_scanner(self, desk, ticks):
+        port = self._port
+        if "qr" not in port.parts:
+            return None
+        from brick.qr.scanner import Scanner
+
+        scanner = Scanner(lambda baud: Line(port.uart("qr", baud)), desk, self._counters, ticks)
+        self.supervisor.add("scanner", scanner.run, _TASK_MS)
+        return scanner
+
+    def _add_event_port(self, clock):
+        if "events" in self._port.parts:
+            from brick.events import EventPort
+
+            line = Line(self._port.uart("events", config.LINK_BAUD))
+            bench = EventPort(line, self._decider.decide, clock, self._counters)
+            self.supervisor.add("events", bench.run, None)
+
+    # --- start-up
+
+    def _replay(self, ruleset):
+        """Read every record once: what is remembered, the key epoch's length, the number of this start-up."""
+        state = State(ruleset, self._people)
+        recorder = self._recorder
+        # Collecting after every few records would make a start with a full journal four times as long.
+        gc.threshold(-1)
+        for number, entry in enumerate(self._journal.records()):
+            try:
+                recorder.replayed(entry)
+                state.apply(entry)
+            except FormatError:
+                self._counters.add(count.RECORDS_NEWER)
+            if number % _REPLAY_STEP == 0:
+                self._port.watchdog.feed()
+        gc.threshold(config.GC_THRESHOLD)
+        self._decider.use(ruleset, state)
+        recorder.settle()
+
+    def _first_records(self, summary):
+        recorder, journal = self._recorder, self._journal
+        self._counters.set(count.BOOTS, recorder.boot)
+        try:
+            if journal.next_seq == 1:
+                recorder.write(reg.KIND_START, {24: []})
+            elif journal.next_seq > summary.head_seq + 1:  # marks know of records whose pages are gone
+                recorder.write(reg.KIND_LOST, {24: [summary.head_seq + 1, journal.next_seq - 1]})
+            self._record_boot()
+        except FullError:
+            self._counters.add(count.JOURNAL_FULL)
+
+    def _record_boot(self):
+        """The version report: what decides here, written at start-up and at every activation."""
+        ruleset = self._decider.ruleset
+        digest = None if ruleset is None else ruleset.digest
+        port = self._port
+        detail = [digest, port.firmware_digest32, 0, port.reset_reason, self._journal.torn]
+        self._recorder.write(reg.KIND_BOOT, {8: None if digest is None else digest[:8], 24: detail})
+
+    # --- what the parts ask of each other
+
+    def _recorded(self, entry):
+        """A record is durable: everything that rests on records takes it over."""
+        self._decider.state.apply(entry)
+        self._uplink.wake.raise_()
+
+    def _session_begins(self):
+        self._installer.restart()
+        self._post(reg.MSG_DIAGNOSTICS, self._diag.diagnostics())
+
+    def _quiet(self, ms):
+        reader = self._reader
+        return self._port.ticks_ms() - self._decider.last_at >= ms and (reader is None or not reader.busy)
+
+    def _verify(self, public, message, signature):
+        self._port.watchdog.feed()  # seconds on a small chip
+        return ed25519.verify(public, message, signature)
+
+    def _add_slice(self, piece):
+        return self._decider.state.add_slice(piece, self._installer.floor_ms)
+
+    def _post(self, kind, value):
+        self._uplink.post(kind, value)
+
+    async def _activate(self, ruleset):
+        """Decide by another ruleset: its state is made from the journal while the old one still decides."""
+        decider = self._decider
+        try:
+            decider.close_repeats(everything=True)
+        except FullError:
+            self._counters.add(count.JOURNAL_FULL)
+        try:
+            state = State(ruleset, self._people)
+        except MemoryError:  # no room for two: until the new one is there, it is "ask at the stall"
+            decider.use(None, State())
+            gc.collect()
+            state = State(ruleset, self._people)
+        for number, entry in enumerate(self._journal.records()):
+            try:
+                state.apply(entry)
+            except FormatError:
+                self._counters.add(count.RECORDS_NEWER)
+            if number % _REPLAY_STEP == 0:
+                self._port.watchdog.feed()
+                await aio.sleep_ms(0)
+        decider.use(ruleset, state)
+        self._allotment.renew()
+        try:
+            self._record_boot()
+        except FullError:
+            self._counters.add(count.JOURNAL_FULL)
+        gc.collect()
