@@ -53,7 +53,7 @@ bench: $(VENV)/.dev
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/pyright --pythonpath $(PY)
+	@$(VENV)/bin/pyright --pythonpath $(PY) -p pyproject.toml
 	@$(VENV)/bin/pyright --pythonpath $(PY) -p firmware/pyrightconfig.json \
 		--typeshedpath "$$($(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
 
