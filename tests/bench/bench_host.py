@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -38,21 +39,22 @@ def run(quick: bool = False) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=os.environ.get("STALLMARK_BENCH_DIR")) as folder:
         for turn in range(3):
             signs.append(_signatures_per_second(count // 4))
-            syncs.append(_syncs_per_second(Path(folder), 50 if quick else 200, GROUP_RECORDS))
+            syncs.append(_syncs_per_second(Path(folder), 50 if quick else 200))
             rates.append(asyncio.run(_durable_per_second(Path(folder) / f"{turn}", records)))
         signs.append(_signatures_per_second(count // 4))
-        flushes = [1000 / _syncs_per_second(Path(folder), 200, 1)]
+        flushes = _flushes(Path(folder))
         waits = asyncio.run(_one_at_a_time(Path(folder) / "single", records[: 200 if quick else 1_000]))
-        flushes.append(1000 / _syncs_per_second(Path(folder), 200, 1))
+        flushes += _flushes(Path(folder))
     sign, sync, rate = (sorted(values)[len(values) // 2] for values in (signs, syncs, rates))
     flushed = sync * GROUP_RECORDS
     limit = min(sign, flushed)
+    flush = statistics.median(flushes)
     lower = "Ed25519 signatures/s" if sign <= flushed else f"fdatasync/s × {GROUP_RECORDS}"
     return [
         Figure("Ed25519 signatures (PyNaCl)", sign, "/s", "the first limit"),
         Figure(f"fdatasync × group of {GROUP_RECORDS}", flushed, "/s", "the second limit"),
         Figure("durable receipts on the host", rate, "/s", f"the lower limit: {lower}", rate / limit, 0.4),
-        Figure("one receipt alone, until durable", waits, "ms", f"one fdatasync of {RECEIPT} bytes", 2 * waits / sum(flushes)),
+        Figure("one receipt alone, until durable", waits, "ms", f"one fdatasync of {RECEIPT} bytes", waits / flush),
     ]
 
 
@@ -76,22 +78,34 @@ def _signatures_per_second(count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def _syncs_per_second(folder: Path, count: int, receipts: int) -> float:
-    """Writing what a group of so many receipts takes, one fdatasync a group, round and round in a file of
-    the log's size: SQLite writes its log over again too, and a file that grows costs more."""
-    data = os.urandom(RECEIPT * receipts)
-    places = max(1, LOG_BYTES // len(data))
+def _syncs_per_second(folder: Path, count: int) -> float:
+    """Writing what a group of receipts takes, one fdatasync a group."""
+    return count / sum(_flush(folder, count, RECEIPT * GROUP_RECORDS))
+
+
+def _flushes(folder: Path) -> list[float]:
+    """Milliseconds of each of many flushes of one receipt."""
+    return [seconds * 1000 for seconds in _flush(folder, 200, RECEIPT)]
+
+
+def _flush(folder: Path, count: int, size: int) -> list[float]:
+    """Seconds of each write of `size` bytes with its fdatasync, round and round in a file of the log's
+    length: SQLite writes its log over again too, and a file that grows costs more."""
+    data = os.urandom(size)
+    places = max(1, LOG_BYTES // size)
+    took: list[float] = []
     handle = os.open(folder / "sync", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(handle, bytes(places * len(data)))
+        os.write(handle, bytes(places * size))
         os.fsync(handle)
-        started = time.perf_counter()
         for n in range(count):
-            os.pwrite(handle, data, n % places * len(data))
+            started = time.perf_counter()
+            os.pwrite(handle, data, n % places * size)
             os.fdatasync(handle)
-        return count / (time.perf_counter() - started)
+            took.append(time.perf_counter() - started)
     finally:
         os.close(handle)
+    return took
 
 
 def _open(folder: Path) -> tuple[Any, Intake, list[Brick]]:
