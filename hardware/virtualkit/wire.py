@@ -104,6 +104,10 @@ class Wire:
         self.brick.close()
         self.host.close()
 
+    def inject(self, lane: Lane, data: bytes) -> None:
+        """Bytes that somebody else puts on the cable, in the direction of `lane`."""
+        self._enter(lane, data)
+
     def flush(self) -> None:
         """Forgets bytes on their way from and to the brick: it lost power."""
         self.up.clear()
