@@ -1,7 +1,7 @@
 """The brick's memory: the smallest heap it runs in, and what is in use after 10,000 taps; decisions per second on the way.
 
-Firmware, host and controller are the real ones; the unix port of MicroPython is a 64-bit program, in which the same objects
-take up to twice the bytes that they take on an ESP32.
+Firmware, host and controller are the real ones. The unix port of MicroPython is a 64-bit program, in which the same objects
+take one and a half times to twice the bytes that they take on an ESP32.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ async def _smallest(step: int) -> list[Figure]:
             source = await _bisect(lambda heap: probe.runs(heap, None), step, "from source")
             mpy = await _bisect(lambda heap: probe.runs(heap, folder / "mpy"), step, "from .mpy")
     return [
-        Figure("smallest heap, firmware as source", source / KIB, "KiB", "64-bit port: about twice an ESP32's"),
+        Figure("smallest heap, firmware as source", source / KIB, "KiB", "64-bit: up to twice an ESP32's bytes"),
         Figure("smallest heap, firmware as .mpy", mpy / KIB, "KiB", "as source", mpy / source),
     ]
 
