@@ -6,8 +6,8 @@ from brick import config
 
 if hasattr(gc, "threshold"):
     # Before anything else is loaded: what loading leaves behind would fill the heap before the first collection,
-    # and what lives for ever would lie scattered over all of it. Without this a brick needs 528 KiB to start
-    # instead of 376 (source; 416 and 376 as .mpy): `python -m tests.bench brick`.
+    # and what lives for ever would lie scattered over all of it. Without this a brick needs 528 KiB to run
+    # instead of 360 (as .mpy 416 instead of 371): `python -m tests.bench brick`.
     gc.collect()
     gc.threshold(config.GC_THRESHOLD)
 
