@@ -20,7 +20,7 @@ OPENS_MS = 1_790_924_400_000
 PATIENCE_SECONDS = 60.0
 SCENE_SECONDS = 150.0
 HINT_SECONDS = 1.2
-AGE_STEP_SECONDS = 0.15  # ages are told in tenths of a second
+AGE_ERROR_SECONDS = 0.05  # ages are told in tenths of a second
 
 
 class Market:
@@ -103,7 +103,7 @@ class Market:
                 hint = frame.notice(reg.NOTICE_NO_SESSION, "as the test asks")
                 brick.wire.inject(brick.wire.down, b"\x00" + hint)
             said = ((await self.line(brick)) or {}).get("diagnostics")
-            heard_since = said and said["age_s"] + AGE_STEP_SECONDS < loop.time() - asked
+            heard_since = said and said["age_s"] + AGE_ERROR_SECONDS < loop.time() - asked
             return said["counters"] if heard_since else None
 
         return await self.until(told, f"the counters of {brick.name}")
