@@ -62,7 +62,7 @@ class LazyGroup(typer.core.TyperGroup):
         command.help = command.help or line
         return command
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in GROUPS.items()])
 
