@@ -4,8 +4,9 @@ import asyncio
 import os
 from pathlib import Path
 
-from bricklab import SAMPLES, Host, Lab, ruleset
+from bricklab import FRAME_EVENT, SAMPLES, Host, Lab, ruleset
 from conftest import Lent
+from stallmark import frame
 from stallmark import registry as reg
 
 
@@ -46,6 +47,24 @@ def test_foreign_cbor_under_a_good_tag_is_counted_once_and_never_comes_again(len
             assert (await lab.outcome(b"1-person"))[1] == reg.KIND_GRANT
             counts = await counted(lab, host)
             assert counts[9] == 6
+
+    asyncio.run(market())
+
+
+def test_rules_without_a_quorum_pieces_nobody_wanted_and_events_that_are_none_are_counted(lent: Lent):
+    async def market() -> None:
+        async with lent("events") as (lab, host):
+            assert lab.events is not None
+            for nonsense in (b"\xf7", b"", b"\xa1\x00\x01"):
+                lab.events.write(frame.build(FRAME_EVENT, nonsense))
+            host.send(reg.MSG_CHUNK, {0: bytes(8), 1: 0, 2: b"unasked for"})
+            host.offer(lab.authors.bundle(ruleset(SAMPLES, rev=2), 2, signers=1))
+            await lab.until(lambda: host.answers and host.answers[-1][0] == reg.MSG_BUNDLE_RESULT, "the refusal")
+            assert host.answers[-1][1][1] == reg.INSTALL_THRESHOLD
+            host.bundle = None
+            assert (await lab.outcome(b"1-person"))[1] == reg.KIND_GRANT, "the rules before still decide"
+            counts = await counted(lab, host)
+            assert (counts[56], counts[68], counts[69]) == (3, 1, 1)
 
     asyncio.run(market())
 

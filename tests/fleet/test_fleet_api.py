@@ -81,6 +81,7 @@ def test_a_gap_says_what_is_expected_and_next_says_the_same(running):
     path = f"/v1/hosts/{world.host.host8.hex()}/next"
     found = running.client.get(path, headers=running.token()).json()
     assert (found["number"], found["prev"], found["host_seq"]) == (1, bytes(32).hex(), 1)
+    assert running.health()["since_start"]["refused"] == {"409": 1}
     assert running.post(first).status_code == 200 and running.post(second).status_code == 200
     found = running.client.get(path, headers=running.token()).json()
     assert found == {
