@@ -81,6 +81,8 @@ class Brick:
     counters: Counter[str] = field(default_factory=Counter[str])
     # The newest record that it offered and that could not be taken then: it is asked for again.
     offered_seq: int = 0
+    # Who closes the day, until the brick's close record is here: a link that drops meanwhile must not lose it.
+    closing: str | None = None
     bundle_result: tuple[bytes, int, str] | None = None
     warning: str | None = None
     _boot: int | None = None

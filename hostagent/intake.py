@@ -130,6 +130,8 @@ class Intake:
         host_seq = self._chain.host_seq
         cose = self._chain.add(seq, public, mac, found, ms, window, basis)
         self._open.group.rows.append((host_seq, brick.number, seq, ms, cose, private or None))
+        if found.kind == reg.KIND_CLOSE:
+            brick.closing = None
         brick.next_seq = seq + 1
         brick.prev16 = form.link(public, mac)
         brick.counters["records"] += 1

@@ -63,14 +63,15 @@ def create_app(agent: "Agent") -> FastAPI:
 
     @app.post("/v1/close")
     async def close(asked: Close, request: Request) -> dict[str, list[str]]:
-        """Asks every connected brick to write its close record."""
+        """Asks every brick to write its close record: one without a link as soon as it is back."""
         _own(request)
         if len(asked.who.encode()) > 24:
             raise HTTPException(422, "who: at most 24 bytes of UTF-8")
         answer: dict[str, list[str]] = {"asked": [], "not_connected": []}
         for line in agent.lines:
+            agent.bricks[line.expected.brick].closing = asked.who
             if line.brick is not None and line.session is not None:
-                line.session.close_day(asked.who)
+                line.session.ask_close()
                 answer["asked"].append(line.expected.name)
             else:
                 answer["not_connected"].append(line.expected.name)

@@ -143,9 +143,9 @@ class Session:
         self._wants.slices.extend(slices)
         self.flush()
 
-    def close_day(self, who: str) -> None:
-        """Asks the brick for its close record."""
-        self._wants.close = who
+    def ask_close(self) -> None:
+        """Asks the brick for the close record that it owes (Brick.closing); asked anew with every link."""
+        self._wants.close = None if self.brick is None else self.brick.closing
         self.flush()
 
     def identify(self) -> None:
@@ -200,6 +200,7 @@ class Session:
         log.info("%s: link is up", self.brick.name)
         self.brick.counters["sessions"] += 1
         self.brick.status = None
+        self._wants.close = self.brick.closing
         self._wants.slices.extend(self._budgets.slices_of(self.brick.brick))
 
     def _down(self, reason: str) -> None:

@@ -303,7 +303,8 @@ def test_log_lines_and_close_and_identify_reach_where_they_should(tmp_path):
             session = agent.lines[0].session
             await until(lambda: session.lines)
             assert session.lines[0][1:] == (frame.LOG_WARNING, "reader does not answer")
-            session.close_day("Ana")
+            agent.bricks[world.bricks[0].brick8].closing = "Ana"
+            session.ask_close()
             session.identify()
             await until(lambda: (reg.MSG_CLOSE, {0: "Ana"}) in brick.got)
             await until(lambda: (reg.MSG_IDENTIFY, {}) in brick.got)

@@ -104,6 +104,36 @@ def test_look_up_links_are_for_those_who_sit_at_this_machine(tmp_path, listen, p
     asyncio.run(scenario())
 
 
+def test_a_brick_that_was_away_when_the_day_was_closed_is_asked_until_its_close_record_is_here(tmp_path):
+    async def scenario():
+        world = World(93)
+        world.brick()
+        folder = tmp_path / "host"
+        path = host_folder(world, folder)
+        brick = PtyBrick(world, 0, folder)
+
+        def asked():
+            return brick.got.count((reg.MSG_CLOSE, {0: "Ana"}))
+
+        async with running(path) as agent, api(agent) as client:
+            answer = await client.post("/v1/close", json={"who": "Ana"})
+            assert answer.json() == {"asked": [], "not_connected": ["brick-1"]}
+            brick.plug()
+            await until(lambda: asked() == 1)
+            brick.power_on()  # before it could write the record
+            await until(lambda: asked() == 2)
+            brick.decide(kind=reg.KIND_CLOSE)
+            await until(lambda: agent.bricks[world.bricks[0].brick8].durable_seq == brick.head)
+            brick.power_on()
+            await until(lambda: agent.lines[0].brick is not None and brick.link.up)
+            brick.decide()
+            await until(lambda: agent.bricks[world.bricks[0].brick8].durable_seq == brick.head)
+            assert asked() == 2
+        brick.unplug()
+
+    asyncio.run(scenario())
+
+
 def test_close_and_identify_reach_the_bricks_and_only_from_here(tmp_path):
     async def scenario():
         world = World(92)

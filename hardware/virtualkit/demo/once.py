@@ -28,6 +28,7 @@ OPENING_MS = 60_000
 DRAIN_SECONDS = 120.0
 ATTEMPTS = 20
 COOLDOWN_SECONDS = 2.2
+CLOSE = 13  # docs/formats/registry.md, record kinds
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,11 @@ class MarketHour:
             lambda: (
                 stall.drained()
                 and all(
-                    max(w.image.records()) > closed[w.identity.hex()] for w in stall.evidence.watches.values()
+                    any(
+                        seq > closed[watch.identity.hex()] and record.fields[10] == CLOSE
+                        for seq, record in watch.image.records().items()
+                    )
+                    for watch in stall.evidence.watches.values()
                 )
             ),
             "every brick's close record in the ledger",
