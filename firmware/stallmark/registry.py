@@ -107,6 +107,16 @@ REASON_BASKET_SMALL = const(19)
 REASON_CONDITION = const(20)
 REASON_LATCH = const(21)
 REASON_RULESET_EXPIRED = const(22)
+REASON_PERSON = const(23)
+REASON_REVOKED = const(24)
+REASON_CAP = const(25)
+REASON_VOUCHER_SPENT = const(26)
+REASON_VOUCHER_EXPIRED = const(27)
+REASON_VOUCHER_ELSEWHERE = const(28)
+REASON_VOUCHER_FALSE = const(29)
+REASON_OTHER_ARM = const(30)
+REASON_HOST_REFUSED = const(31)
+REASON_REVERSED = const(32)
 
 # Clock quality
 QUALITY_UNSET = const(0)
@@ -140,6 +150,8 @@ FINDING_EPOCH_ORDER = const(7)
 FINDING_UNREADABLE = const(8)
 FINDING_SLICE_OVERSPENT = const(9)
 FINDING_SLICE_FOREIGN = const(10)
+FINDING_VOUCHER_TWICE = const(11)
+FINDING_RESERVE = const(12)
 
 # Frame types
 FRAME_LOG = const(1)
@@ -167,6 +179,8 @@ MSG_CHUNK_WANTED = const(3)
 MSG_BUNDLE_RESULT = const(4)
 MSG_SLICE_RESULT = const(5)
 MSG_DIAGNOSTICS = const(6)
+MSG_ASK = const(7)
+MSG_PARAMETERS_RESULT = const(8)
 MSG_ACK = const(32)
 MSG_CLOCK = const(33)
 MSG_RESEND = const(34)
@@ -175,6 +189,23 @@ MSG_CHUNK = const(36)
 MSG_SLICE = const(37)
 MSG_CLOSE = const(38)
 MSG_IDENTIFY = const(39)
+MSG_PEOPLE = const(40)
+MSG_SIGNALS = const(41)
+MSG_BALANCES = const(42)
+MSG_PARAMETERS = const(43)
+MSG_ANSWER = const(44)
+MSG_REVOKED = const(45)
+MSG_TRAINING = const(46)
+
+# Answers of the host (message 44)
+ANSWER_YES = const(1)
+ANSWER_NO = const(2)
+
+# Results of parameters (message 8)
+PARAMETERS_OK = const(1)
+PARAMETERS_BOUNDS = const(2)
+PARAMETERS_OTHER_RULESET = const(3)
+PARAMETERS_NO_ROOM = const(4)
 
 # Install results
 INSTALL_OK = const(1)
@@ -314,6 +345,16 @@ REASON_NAMES = (
     (20, "condition"),
     (21, "latch"),
     (22, "ruleset expired"),
+    (23, "answered by a person"),
+    (24, "revoked"),
+    (25, "cap reached"),
+    (26, "voucher spent"),
+    (27, "voucher expired"),
+    (28, "voucher for elsewhere"),
+    (29, "no true voucher"),
+    (30, "other arm"),
+    (31, "refused by the host"),
+    (32, "reversed"),
 )
 LEAF_NAMES = (
     (1, "receipt"),
@@ -336,6 +377,8 @@ FINDING_NAMES = (
     (8, "unreadable"),
     (9, "slice overspent"),
     (10, "slice not of this kit or never minted"),
+    (11, "voucher paid twice"),
+    (12, "release or commit without its reserve"),
 )
 QUALITY_NAMES = (
     (0, "unset"),
