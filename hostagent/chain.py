@@ -12,6 +12,8 @@ from hostagent.form import Form
 
 SHORT = b"stallmark/receipt/1\0"
 _BLOCK = 64
+# Heads of maps of so many fields
+_KEYS = tuple(bytes((0xA0 + count,)) for count in range(24))
 
 
 class Chain:
@@ -60,15 +62,29 @@ class Chain:
         """After a change in `rulesets`: what was prepared from them is made again."""
         self._rules.clear()
 
-    def add(self, seq: int, public: bytes, mac: bytes, form: Form, ms: int, window: int, basis: int) -> bytes:
-        """The next receipt as COSE bytes: of a record received at `ms`, in window `window` by `basis`."""
+    def add(
+        self,
+        seq: int,
+        public: bytes,
+        mac: bytes,
+        form: Form,
+        ms: int,
+        window: int,
+        basis: int,
+        reference: str | None = None,
+        refers: bytes | None = None,
+    ) -> bytes:
+        """The next receipt as COSE bytes: of a record received at `ms`, in window `window` by `basis`.
+
+        `reference`: the till's own, at most 32 bytes; `refers`: receipt16 of the receipt that this one is about.
+        """
         if self._time != (ms, window, basis):
             self._time = (ms, window, basis)
             self._time_bytes = b"".join((b"\x06", uint(ms), b"\x07", uint(window), b"\x08", uint(basis)))
         rules = self._rules.get(form.ruleset8) or self._prepare(form.ruleset8)
         payload = b"".join(
             (
-                b"\xac\xad\xae"[rules[0] : rules[0] + 1],
+                _KEYS[12 + rules[0] + (reference is not None) + (refers is not None)],
                 b"\x00\x01\x01",
                 _bstr(public),
                 b"\x02\x50",
@@ -81,9 +97,11 @@ class Chain:
                 rules[1],
                 b"\x0b\x50",
                 hashlib.sha256(self.handle(form.brick, seq, mac)).digest()[:16],
+                b"" if reference is None else b"\x0e" + _tstr(reference),
                 b"\x0f",
                 uint(form.rental),
                 self._hub,
+                b"" if refers is None else b"\x12\x50" + refers,
             )
         )
         head = _bstr(payload)
@@ -123,6 +141,11 @@ def uint(value: int) -> bytes:
     if value < 0x100000000:
         return b"\x1a" + value.to_bytes(4)
     return b"\x1b" + value.to_bytes(8)
+
+
+def _tstr(text: str) -> bytes:
+    data = text.encode()
+    return (bytes((0x60 + len(data),)) if len(data) < 24 else bytes((0x78, len(data)))) + data
 
 
 def _bstr(data: bytes) -> bytes:

@@ -9,17 +9,17 @@ import contextlib
 import enum
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from hostagent import form
 from hostagent.bricks import Brick
 from hostagent.chain import Chain
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import FormatError, cbor, receipt, reg
-from hostagent.errors import HostError
+from hostagent.errors import HostError, StoreUnavailable
 from hostagent.store.receipts import Gap, Group, Quarantined, Receipts
 
 GROUP_RECORDS = 256
@@ -49,6 +49,25 @@ class _Work:
     group: Group = field(default_factory=Group)
     bricks: dict[int, Brick] = field(default_factory=lambda: {})
     size: int = 0
+    waiting: list["asyncio.Future[None]"] = field(default_factory=lambda: [])
+
+
+class Made(NamedTuple):
+    """A record made on this host: its parts, and what its receipt says beside it (Chain.add)."""
+
+    seq: int
+    public: bytes
+    mac: bytes
+    private: bytes
+    reference: str | None = None
+    refers: bytes | None = None
+
+
+class Written(NamedTuple):
+    """What became of records made here: (host seq, receipt16) of each, and when they are durable."""
+
+    receipts: tuple[tuple[int, bytes], ...]
+    durable: "asyncio.Future[None]"
 
 
 @dataclass(frozen=True)
@@ -109,7 +128,7 @@ class Intake:
         if not (type(public) is bytes and type(mac) is bytes and type(private) is bytes):
             brick.counters["unreadable"] += 1
             return Outcome.UNREADABLE
-        if not self.ready or self._pending >= PENDING_RECORDS:
+        if self.busy:
             brick.counters["busy"] += 1
             return Outcome.BUSY
         if seq != brick.next_seq:
@@ -137,6 +156,44 @@ class Intake:
         brick.counters["records"] += 1
         self._touch(brick)
         return Outcome.TAKEN
+
+    @property
+    def busy(self) -> bool:
+        """Whether records cannot be taken now: too many wait for the disk, or the chain's place is not known."""
+        return not self.ready or self._pending >= PENDING_RECORDS
+
+    def write(
+        self, brick: Brick, made: Sequence[Made], also: Sequence[tuple[str, tuple[Any, ...]]] = ()
+    ) -> Written:
+        """Takes records that this host made itself, all in one transaction with the statements `also`.
+
+        They are the next of `brick`, in order. Look at `busy` before making them: here they are always taken.
+        Raises FormatError for a record that is none: then nothing was taken."""
+        assert self._loop is not None
+        forms = [form.check(item.seq, item.public, item.mac, item.private) for item in made]
+        ms = self._clock.now_ms()
+        work = self._open
+        receipts: list[tuple[int, bytes]] = []
+        for item, found in zip(made, forms, strict=True):
+            if item.seq != brick.next_seq or found.brick != brick.brick or found.prev16 != brick.prev16:
+                raise FormatError(f"record {item.seq} is not the next of {brick.name}")
+            if found.kind == reg.KIND_BOOT:
+                self._learn_ruleset(item.public)
+            window, basis = self._window(brick, found, ms)
+            host_seq = self._chain.host_seq
+            cose = self._chain.add(
+                item.seq, item.public, item.mac, found, ms, window, basis, item.reference, item.refers
+            )
+            work.group.rows.append((host_seq, brick.number, item.seq, ms, cose, item.private or None))
+            receipts.append((host_seq, self._chain.prev16))
+            brick.next_seq = item.seq + 1
+            brick.prev16 = form.link(item.public, item.mac)
+            brick.counters["records"] += 1
+        durable: asyncio.Future[None] = self._loop.create_future()
+        work.group.also.extend(also)
+        work.waiting.append(durable)
+        self._touch(brick, max(1, len(made)))
+        return Written(tuple(receipts), durable)
 
     def skip_to(self, brick: Brick, oldest: int) -> None:
         """The brick says that it keeps nothing before `oldest`: what came before is lost to this host."""
@@ -252,12 +309,12 @@ class Intake:
 
     # --- groups
 
-    def _touch(self, brick: Brick) -> None:
+    def _touch(self, brick: Brick, count: int = 1) -> None:
         work = self._open
         work.group.heads[brick.number] = (brick.next_seq, brick.prev16 or b"")
         work.bricks[brick.number] = brick
-        work.size += 1
-        self._pending += 1
+        work.size += count
+        self._pending += count
         if len(work.group.rows) >= GROUP_RECORDS:
             self._full.append(work)
             self._open = _Work()
@@ -301,10 +358,16 @@ class Intake:
             self.ready = False
             if self.failed is not None and not self.failed.done():
                 self.failed.set_exception(HostError(f"receipts could not be stored: {error}"))
+            for waiting in work.waiting:
+                if not waiting.done():
+                    waiting.set_exception(StoreUnavailable(f"receipts could not be stored: {error}"))
             return
         for number, (next_seq, _) in work.group.heads.items():
             work.bricks[number].durable_seq = next_seq - 1
         self._pending -= work.size
+        for waiting in work.waiting:
+            if not waiting.done():
+                waiting.set_result(None)
         durable = Durable(
             tuple(work.bricks.values()), tuple((row[0], row[3], len(row[4])) for row in work.group.rows)
         )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import apsw
 
 from hostagent.errors import StoreDamaged, StoreRefused, StoreUnavailable
-from hostagent.store.schema import SCHEMA, SCHEMA_VERSION
+from hostagent.store.schema import ADDED, SCHEMA, SCHEMA_VERSION
 
 # Older SQLite can corrupt a WAL database when it resets the log (fixed in 3.51.3; 3.52.0 was withdrawn).
 SQLITE_SINCE = (3, 51, 3)
@@ -137,6 +137,8 @@ def prepare(connection: Sql, successor: Callable[[], "Beginning | None"] = lambd
         raise StoreRefused(
             f"the store has schema {version}, this program knows {SCHEMA_VERSION}: use the matching release"
         )
+    with connection:
+        connection.execute(ADDED)
 
 
 def check(connection: Sql) -> None:

@@ -68,6 +68,8 @@ class Group:
     heads: dict[int, tuple[int, bytes]] = field(default_factory=lambda: {})
     quarantined: list[Quarantined] = field(default_factory=lambda: [])
     gaps: list[Gap] = field(default_factory=lambda: [])
+    # Statements of whoever wrote the records, in the same transaction; each must bear to be run twice.
+    also: list[tuple[str, tuple[Any, ...]]] = field(default_factory=lambda: [])
 
 
 class Position(NamedTuple):
@@ -198,3 +200,5 @@ def _commit(sql: Sql, group: Group) -> None:
         sql.execute("UPDATE bricks SET next_seq = ?, prev16 = ? WHERE number = ?", (next_seq, prev16, number))
     sql.executemany("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", group.quarantined)
     sql.executemany("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?)", group.gaps)
+    for statement, bindings in group.also:
+        sql.execute(statement, bindings)

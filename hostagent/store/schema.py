@@ -98,3 +98,37 @@ CREATE TABLE gaps (
     PRIMARY KEY (brick, first_seq)
 ) WITHOUT ROWID;
 """
+
+# Tables that came later: made where they are missing, whatever the file's age. An older program leaves them alone.
+ADDED = """
+-- The rules that the host's own lane decides by: at most one row.
+CREATE TABLE IF NOT EXISTS lane_rules (
+    number INTEGER PRIMARY KEY CHECK (number = 1),
+    rev INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    ruleset BLOB NOT NULL
+);
+
+-- Answers to tills, byte for byte, by the till's own key: kept for two days, so that a repeat gets the same.
+-- digest: of what was asked, under a key of this host; nothing of it can be read from the digest.
+CREATE TABLE IF NOT EXISTS till_calls (
+    till TEXT NOT NULL,
+    key TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    at_ms INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    answer BLOB NOT NULL,
+    PRIMARY KEY (till, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS till_calls_age ON till_calls (at_ms);
+
+-- Which records of the lane a till's own reference stands for: what a refund looks up.
+CREATE TABLE IF NOT EXISTS till_sales (
+    till TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    PRIMARY KEY (till, reference, first_seq)
+) WITHOUT ROWID;
+"""
