@@ -44,6 +44,35 @@ class LinkKey:
 
 
 @dataclass(frozen=True)
+class LaneKey:
+    """The host's own lane, a brick in software: its identity, the root of its rental, its K_only."""
+
+    brick: bytes
+    root: bytes = field(repr=False)
+    only: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TillKey:
+    """A till or other event source that may ask. `token`: SHA-256 of its bearer token.
+
+    `names_customers`: its customer references are of people that staff or the till know by name (trust 7);
+    else they are texts that anybody can make up (trust 1)."""
+
+    name: str
+    token: bytes = field(repr=False)
+    names_customers: bool = False
+
+
+@dataclass(frozen=True)
+class OperatorKey:
+    """A person who may act at the stall's screen. `pin`: scrypt text as keys.json has it."""
+
+    name: str
+    pin: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Keys:
     """The host's secrets: nothing here is ever printed or sent."""
 
@@ -52,6 +81,34 @@ class Keys:
     handle_key: bytes = field(repr=False)
     api_token: str = field(repr=False)
     links: tuple[LinkKey, ...] = field(repr=False)
+    lane: LaneKey | None = field(default=None, repr=False)
+    event_key: bytes | None = field(default=None, repr=False)
+    voucher_seed: bytes | None = field(default=None, repr=False)
+    tills: tuple[TillKey, ...] = field(default=(), repr=False)
+    operators: tuple[OperatorKey, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Printer:
+    """Where slips are printed. `kind`: none, usb, network or file; `width`: characters in a line.
+
+    usb: `vendor` and `product`; network: `address` and `port`; file: `path`."""
+
+    kind: str = "none"
+    vendor: int = 0
+    product: int = 0
+    address: str = ""
+    port: int = 9100
+    path: Path | None = None
+    width: int = 42
+
+
+@dataclass(frozen=True)
+class TillLimits:
+    """Calls of one till: so many in a second, and so many at once after a quiet time."""
+
+    per_second: float = 50.0
+    burst: int = 100
 
 
 @dataclass(frozen=True)
@@ -78,6 +135,8 @@ class Config:
     authors: Quorum | None
     director: bytes | None
     keys: Keys
+    printer: Printer = Printer()
+    till: TillLimits = TillLimits()
 
     @property
     def keys_file(self) -> Path:
@@ -103,6 +162,14 @@ def load(path: Path) -> Config:
     ):
         raise ConfigError(f"{path.name}: two bricks share one identity or one port")
     clock_file = f.optional("clock_file", f.text)
+    stated = f.optional("lane", lambda name: _object(f"{path.name}: {name}", f.values[name]))
+    lane = keys.lane
+    if (None if lane is None else lane.brick.hex()) != (None if stated is None else stated.get("brick")):
+        raise ConfigError(
+            f"{path.name}: lane and keys.json: lane name different bricks: both come from one `stallmark kit new`"
+        )
+    if lane is not None and lane.brick in {brick.brick for brick in bricks}:
+        raise ConfigError(f"{path.name}: lane: this identity is already that of a brick on a port")
     return Config(
         folder=folder,
         name=f.text("name"),
@@ -124,6 +191,10 @@ def load(path: Path) -> Config:
         authors=f.optional("authors", lambda name: _quorum(f"{path.name}: {name}", f.values[name])),
         director=f.optional("director", lambda name: _public(f"{path.name}: {name}", f.values[name])),
         keys=keys,
+        printer=f.optional("printer", lambda name: _printer(folder, f"{path.name}: {name}", f.values[name]))
+        or Printer(),
+        till=f.optional("till", lambda name: _till_limits(f"{path.name}: {name}", f.values[name]))
+        or TillLimits(),
     )
 
 
@@ -167,6 +238,61 @@ def _load_keys(path: Path) -> Keys:
         f.octets("handle_key", 32),
         f.text("api_token"),
         tuple(links),
+        f.optional("lane", lambda name: _lane(f"{path.name}: {name}", f.values[name])),
+        f.optional("event_key", lambda name: f.octets(name, 32)),
+        f.optional("voucher_seed", lambda name: f.octets(name, 32)),
+        _tills(path, f),
+        _operators(path, f),
+    )
+
+
+def _lane(where: str, value: Any) -> LaneKey:
+    f = _Fields(where, _object(where, value))
+    return LaneKey(f.octets("brick", 8), f.octets("root", 32), f.octets("only", 32))
+
+
+def _tills(path: Path, keys: "_Fields") -> tuple[TillKey, ...]:
+    tills: list[TillKey] = []
+    for n, entry in enumerate(keys.optional("tills", keys.objects) or []):
+        f = _Fields(f"{path.name}: tills[{n}]", entry)
+        tills.append(
+            TillKey(f.text("name"), f.octets("token_sha256", 32), bool(entry.get("names_customers", False)))
+        )
+    if len({till.name for till in tills}) != len(tills) or len({till.token for till in tills}) != len(tills):
+        raise ConfigError(f"{path.name}: tills: two share one name or one token")
+    return tuple(tills)
+
+
+def _operators(path: Path, keys: "_Fields") -> tuple[OperatorKey, ...]:
+    people: list[OperatorKey] = []
+    for n, entry in enumerate(keys.optional("operators", keys.objects) or []):
+        f = _Fields(f"{path.name}: operators[{n}]", entry)
+        people.append(OperatorKey(f.text("name"), f.text("pin_scrypt")))
+    return tuple(people)
+
+
+def _printer(folder: Path, where: str, value: Any) -> Printer:
+    f = _Fields(where, _object(where, value))
+    kind = f.text("kind")
+    if kind not in ("none", "usb", "network", "file"):
+        raise ConfigError(f"{where}: kind: found {kind!r}, expected none, usb, network or file")
+    usb, network = kind == "usb", kind == "network"
+    return Printer(
+        kind,
+        f.integer("vendor", 0, 0xFFFF) if usb else 0,
+        f.integer("product", 0, 0xFFFF) if usb else 0,
+        f.text("address") if network else "",
+        f.optional("port", lambda name: f.integer(name, 1, 65535)) or 9100,
+        folder / f.text("path") if kind == "file" else None,
+        f.optional("width", lambda name: f.integer(name, 24, 64)) or 42,
+    )
+
+
+def _till_limits(where: str, value: Any) -> TillLimits:
+    f = _Fields(where, _object(where, value))
+    return TillLimits(
+        float(f.optional("per_second", lambda name: f.integer(name, 1, 10_000)) or TillLimits.per_second),
+        f.optional("burst", lambda name: f.integer(name, 1, 10_000)) or TillLimits.burst,
     )
 
 
