@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from fleet.authoring import words
+from fleet.authoring import cli_replay, words
 from fleet.authoring.compile import check_campaign
 from fleet.authoring.engine import FormatError, money
 from fleet.authoring.reader import Problem
@@ -31,6 +31,9 @@ StartOption = Annotated[
     typer.Option(metavar="TIME", help='When the market begins: "2026-10-03T09:00:00+02:00"; by default now.'),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object for programs.")]
+
+
+cli_replay.add(app)
 
 
 @app.callback()

@@ -1,0 +1,154 @@
+"""A brick, or the gateway lane, in memory: a ruleset and its state; each decision is applied as its record would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from stallmark import rights as _rights
+
+from fleet.authoring.engine import reg, rules, state
+
+rights: Any = _rights
+
+NEVER = 1 << 52  # ms: slices of a story or a replay do not expire
+YES, NO = 1, 2
+_HEARD = (
+    reg.KIND_GRANT,
+    reg.KIND_DENY,
+    reg.KIND_GHOST,
+    reg.KIND_UNCERTAIN,
+    reg.KIND_REDEEM,
+)  # records others hear of
+_ZERO8 = bytes(8)
+
+
+class Written(NamedTuple):
+    """A record as the state takes it: seq, public fields, private fields (registry and docs/formats/record.md)."""
+
+    seq: int
+    fields: dict[int, Any]
+    private_fields: dict[int, Any]
+
+
+@dataclass
+class Place:
+    """One deciding place. `brick` is its 8-byte id; `lane` True for the host's gateway lane."""
+
+    brick: bytes
+    ruleset: Any
+    lane: bool = False
+    people_capacity: int | None = None
+    keep: bool = True  # records are kept, for a restart
+    seq: int = 0
+    journal: list[Written] = field(default_factory=list[Written])
+    state: Any = None
+    slices: list[Any] = field(default_factory=list[Any])
+
+    def __post_init__(self) -> None:
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self.state = state.State(self.ruleset, self.people_capacity)
+
+    def restart(self) -> None:
+        """Power off and on: the state is built anew from the journal; slices are sent again, others' people are not."""
+        self._fresh()
+        for written in self.journal:
+            self.state.apply(written)
+        for piece in self.slices:
+            self.state.add_slice(piece, 0)
+
+    def slice(self, number: int, rule: str, unit: int, amount: int) -> int:
+        """Gives this place a slice of rights; the slice result of the registry."""
+        piece = rights.Slice(number, rights.rule8(rule), unit, amount, _ZERO8, 1, NEVER)
+        self.slices.append(piece)
+        result: int = self.state.add_slice(piece, 0)
+        return result
+
+    def decide(self, event: Any, risk: int | None = None) -> list[Any]:
+        """The Decisions on an event; nothing changes."""
+        try:
+            found: Any = rules.decide(self.ruleset, self.state, event, risk, self.lane)
+        except TypeError:
+            found = rules.decide(self.ruleset, self.state, event)
+        return cast("list[Any]", found) if isinstance(found, list) else [found]
+
+    def take(self, event: Any, answer: int | None = YES, reason: int | None = None) -> list[Written]:
+        """Decides on an event and writes its records, in order; the records of decisions alone (latches, first uses of
+        slices and reserves are written too). `answer`: what the host says where it is asked (None: nothing)."""
+        out: list[Written] = []
+        for decision in self.decide(event):
+            self._before(event, decision)
+            if getattr(decision, "ask", 0):
+                out += self._ask(event, decision, answer, reason)
+            else:
+                fields = rules.record_fields(self.ruleset, event, decision)
+                out.append(self.write(fields, event))
+        return out
+
+    def _before(self, event: Any, decision: Any) -> None:
+        """Latches that this event closed, and slices that it is the first to spend from."""
+        clock = [event.quality, event.spread_ms or 0]
+        for rule, until in zip(decision.latches, decision.until, strict=True):
+            latch = {5: event.wall_ms, 7: clock, 9: rule, 10: reg.KIND_LATCH, 24: [until]}
+            self.write(latch | {8: self.ruleset.digest8}, None)
+        if decision.opens:
+            parts = [[number, 0] for number in decision.opens]
+            self.write({5: event.wall_ms, 7: clock, 10: reg.KIND_RIGHTS, 13: parts}, None)
+
+    def _ask(self, event: Any, decision: Any, answer: int | None, reason: int | None) -> list[Written]:
+        reserve = self.write(rules.reserve_fields(self.ruleset, event, decision), event)
+        out: list[Written] = []
+        found = rules.settle(self.ruleset, event, decision, reserve.seq, answer, reason)
+        for kind, fields in found:
+            written = self.write({**fields, 10: kind}, event)
+            if kind != reg.KIND_RELEASE:
+                out.append(written)
+        return out
+
+    def write(self, fields: dict[int, Any], event: Any | None) -> Written:
+        """One record more, applied."""
+        self.seq += 1
+        public = {0: 0, 1: self.brick, 2: self.seq, 3: 0, 4: 1, 5: None, 6: 0, 7: [0, 0], 16: 1, **fields}
+        private: dict[int, Any] = {}
+        if event is not None and event.subject is not None:
+            private = {1: event.subject, 2: [event.basket_minor, event.items], 3: event.tip_minor}
+        written = Written(self.seq, public, private)
+        self.state.apply(written)
+        if self.keep:
+            self.journal.append(written)
+        return written
+
+    # --- exchange inside a kit
+
+    def entries(self, found: Sequence[Written]) -> bytes:
+        """What the other places of a kit hear of these records: n entries of 14 bytes (docs/formats/link.md, 40)."""
+        out = bytearray()
+        for written in found:
+            f = written.fields
+            wall = f[5]
+            if (
+                f[10] not in _HEARD
+                or f[8] != self.ruleset.digest8
+                or wall is None
+                or f[7][0] < reg.QUALITY_HOST
+            ):
+                continue
+            for slot in self.state.open_slots(wall):
+                since = wall - self.ruleset.slots[slot][0]
+                subject = written.private_fields.get(1)
+                rule = f.get(9)
+                out += _people().entry(subject, f[11] >> 4, f[11] & 15, f[10], rule, slot, since)
+        return bytes(out)
+
+    def hear(self, other: Place, up_to: int, entries: bytes, wall_ms: int) -> None:
+        """Takes over what another place of the kit wrote, up to its record `up_to`."""
+        self.state.remote(other.brick, up_to, entries, wall_ms)
+
+
+def _people() -> Any:
+    import importlib
+
+    return importlib.import_module("stallmark.people")

@@ -1,0 +1,257 @@
+"""The same recorded events through two rulesets, kit by kit on every core: what would have come out differently."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from fleet.authoring import recorded
+from fleet.authoring.engine import explain, reg, rules, word
+from fleet.authoring.place import YES, Place, Written
+from fleet.authoring.recorded import Index
+from fleet.authoring.tally import EXAMPLES, MONEY, PIECES, Outcome, Tally
+
+PLENTY = 1 << 31  # units of rights where nothing is to run out
+SHARED, EACH, ENDLESS = "shared", "each", "endless"
+KITS_SHOWN = 50  # of the table by kit: those with the largest change
+_KINDS = {number: name for number, name in reg.KIND_NAMES}
+_TOP = (reg.KIND_GRANT, reg.KIND_REDEEM, reg.KIND_UNCERTAIN, reg.KIND_GHOST, reg.KIND_DENY)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Rights of one rule: `count` slices of `slice` units. Registry: rights units."""
+
+    rule: str
+    unit: int
+    slice: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A ruleset to replay, as compiled bytes, and the rights minted for it (None: they never run out)."""
+
+    name: str
+    data: bytes
+    rights: tuple[Share, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a replay does. `exchange`: bricks of a kit hear of each other at once; else every brick is alone."""
+
+    old: Candidate
+    new: Candidate
+    events: Index
+    exchange: bool = True
+    budget: str = "shared"  # or "each": every kit has the whole of it; or "endless": nothing runs out
+    workers: int = 0  # 0: one for each core
+
+
+@dataclass(slots=True)
+class Result:
+    """The tally, and how long it took."""
+
+    tally: Tally
+    seconds: float
+    workers: int
+    kits: int
+
+    @property
+    def rate(self) -> float:
+        """Events per second, through both rulesets."""
+        return self.tally.events / self.seconds if self.seconds else 0.0
+
+
+def run(plan: Plan, progress: Callable[[int], None] = lambda done: None) -> Result:
+    """Replays; `progress` hears how many events are done. Memory: one kit per worker, whatever the stream's length.
+
+    Raises StreamError where an event cannot be read."""
+    began = time.monotonic()
+    kits = sorted(plan.events.counts, key=lambda kit: (-plan.events.counts[kit], kit))  # the long ones first
+    workers = min(plan.workers or os.cpu_count() or 1, max(1, len(kits)))
+    tally = Tally()
+    done = 0
+    for part in _parts(plan, kits, workers):
+        tally.add(part)
+        done += part.events
+        progress(done)
+        if len(tally.by_kit) > 4 * KITS_SHOWN:
+            keep_largest(tally)
+    keep_largest(tally)
+    return Result(tally, time.monotonic() - began, workers, len(kits))
+
+
+def keep_largest(tally: Tally) -> None:
+    """Of the rows by kit only those whose money changed most are told; the hubs' rows hold everything."""
+    ranked = sorted(tally.by_kit.items(), key=lambda one: (-abs(one[1].new_minor - one[1].old_minor), one[0]))
+    tally.by_kit = dict(ranked[:KITS_SHOWN])
+
+
+def _parts(plan: Plan, kits: list[str], workers: int) -> Iterator[Tally]:
+    before = 0  # events of the kits before: a kit's part of the budget is by its part of the events
+    tasks: list[tuple[str, int]] = []
+    for kit in kits:
+        tasks.append((kit, before))
+        before += plan.events.counts[kit]
+    if workers == 1:
+        for kit, at in tasks:
+            yield replay_kit(plan, kit, at)
+        return
+    # spawn: no copy of this process, its threads and its progress bar
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, initializer=_begin, initargs=(plan,)) as pool:
+        yield from pool.imap_unordered(_one, tasks, chunksize=max(1, min(8, len(kits) // (workers * 8))))
+
+
+_plan: list[Plan] = []  # of a worker process
+
+
+def _begin(plan: Plan) -> None:
+    _plan[:] = [plan]
+
+
+def _one(task: tuple[str, int]) -> Tally:
+    return replay_kit(_plan[0], *task)
+
+
+def replay_kit(plan: Plan, kit: str, before: int = 0) -> Tally:
+    """One kit's events through both rulesets; `before`: how many events of the stream other kits' parts of the budget
+    are for."""
+    tally = Tally()
+    part = before, before + plan.events.counts[kit], plan.events.count
+    old, new = (_Kit(candidate, plan, part) for candidate in (plan.old, plan.new))
+    with recorded.opened(plan.events.path) as data:
+        for source, event in recorded.events_of(plan.events, kit, data):
+            was, now = old.take(source.brick, event), new.take(source.brick, event)
+            tally.note(source, event, old.outcome(was), new.outcome(now), _teller(old, was, new, now))
+    return tally
+
+
+def _teller(old: _Kit, was: list[Written], new: _Kit, now: list[Written]) -> Callable[[], tuple[str, str]]:
+    return lambda: (old.sentence(was), new.sentence(now))
+
+
+class _Kit:
+    """The bricks of one kit under one ruleset."""
+
+    def __init__(self, candidate: Candidate, plan: Plan, part: tuple[int, int, int]) -> None:
+        self._ruleset = _ruleset(candidate.data)
+        self._exchange = plan.exchange
+        self._places: dict[str, Place] = {}
+        self._heard: dict[str, int] = {}  # by brick: how much of the log
+        self._log: list[tuple[str, int, bytes, int]] = []  # brick, seq, entry, wall ms
+        self._next = 0
+        self._pool: dict[tuple[int, int], list[int]] = {}
+        for name, unit, size, count in _shares(candidate, self._ruleset, plan.budget, part):
+            self._pool[name, unit] = [size, count]
+
+    def take(self, brick: str, event: Any) -> list[Written]:
+        """The records that say what came of an event."""
+        place = self._places.get(brick)
+        if place is None:
+            place = self._places[brick] = Place(brick.encode()[-8:].rjust(8, b"-"), self._ruleset, keep=False)
+            for rule, unit in self._pool:
+                self._hand_out(place, rule, unit)
+        if self._exchange:
+            self._hear(brick, place, event.wall_ms)
+        written = place.take(event, YES)
+        for one in written:
+            for rule, unit in self._needs(one.fields):
+                self._hand_out(place, rule, unit)
+        if self._exchange:
+            entry = place.entries(written)
+            if entry:
+                self._log.append((brick, place.seq, entry, event.wall_ms))
+        return written
+
+    def _needs(self, fields: dict[int, Any]) -> Iterator[tuple[int, int]]:
+        if 13 in fields and fields[10] == reg.KIND_GRANT:
+            rule = fields[9]
+            for need in self._ruleset.rules[rule].need:
+                yield rule, need[0]
+
+    def _hand_out(self, place: Place, rule: int, unit: int) -> None:
+        """As the host does: the next slice before the last one is empty, while there are any."""
+        pool = self._pool.get((rule, unit))
+        if pool is None or not pool[1]:
+            return
+        most = next(need[1] for need in self._ruleset.rules[rule].need if need[0] == unit)
+        if place.state.rights.available(rule, unit) < 2 * most:
+            pool[1] -= 1
+            self._next += 1
+            place.slices.clear()
+            place.slice(self._next, self._ruleset.rules[rule].id, unit, pool[0])
+
+    def _hear(self, brick: str, place: Place, wall_ms: int | None) -> None:
+        """Everything that the kit's other bricks wrote since this one last heard."""
+        at = self._heard.get(brick, 0)
+        for other, seq, entry, wall in self._log[at:]:
+            if other != brick:
+                place.hear(self._places[other], seq, entry, wall)
+        self._heard[brick] = len(self._log)
+
+    def outcome(self, written: list[Written]) -> Outcome:
+        """What those records come to."""
+        minor = pieces = tokens = 0
+        granted: list[str] = []
+        first = min(written, key=lambda one: _TOP.index(one.fields[10]) if one.fields[10] in _TOP else 9)
+        for one in written:
+            if one.fields[10] not in (reg.KIND_GRANT, reg.KIND_REDEEM):
+                continue
+            granted.append(self._ruleset.rules[one.fields[9]].id)
+            for grant in one.fields.get(12) or ():
+                if grant[0] in MONEY:
+                    minor += grant[2] or 0
+                elif grant[0] in PIECES:
+                    pieces += grant[1] or 0
+                elif grant[0] == reg.GRANT_TOKENS:
+                    tokens += grant[1] or 0
+        fields = first.fields
+        kind = _KINDS.get(fields[10]) or word(reg.KIND_NAMES, fields[10])
+        return Outcome(kind, tuple(granted), fields[14][0], minor, pieces, tokens, "")
+
+    def sentence(self, written: list[Written]) -> str:
+        """What a person was told."""
+        return " ".join(explain.sentence(one.fields, self._ruleset) for one in written)
+
+
+def currency_of(candidate: Candidate) -> str:
+    """The currency of its amounts."""
+    found: str = _ruleset(candidate.data).currency
+    return found
+
+
+@lru_cache(maxsize=4)
+def _ruleset(data: bytes) -> Any:
+    return rules.Ruleset(data)
+
+
+def _shares(
+    candidate: Candidate, ruleset: Any, budget: str, part: tuple[int, int, int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """(rule index, unit, slice size, slices) of a kit: of a shared budget the part that goes with its events, in whole
+    slices; over all kits exactly what was minted."""
+    first, last, everything = part
+    minted = {(right.rule, right.unit): right for right in candidate.rights or ()}
+    for index, rule in enumerate(ruleset.rules):
+        for unit, _amount in rule.need:
+            right = minted.get((rule.id, unit))
+            if candidate.rights is None or budget == ENDLESS:
+                yield index, unit, PLENTY, PLENTY
+            elif right is None:
+                continue
+            elif budget == EACH:
+                yield index, unit, right.slice, right.count
+            else:
+                count = right.count * last // everything - right.count * first // everything
+                yield index, unit, right.slice, count
+
+
+__all__ = ["EXAMPLES", "Candidate", "Plan", "Result", "Share", "currency_of", "replay_kit", "run"]
