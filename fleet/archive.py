@@ -151,7 +151,7 @@ class Archive:
                 for b in bricks
             ],
             "currency": self._campaigns.currency(),
-            "left": rights.left(self._database),
+            "left": rights.left(self._database, self._config, self._clock.now_ms()),
         }
 
     # --- for the routes of this program

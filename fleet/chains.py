@@ -18,7 +18,9 @@ from fleet.core import Fields, leaf, record, reg
 from fleet.errors import FleetError
 from fleet.ingest import Taken
 from fleet.keys import RecordKeys, Root
-from fleet.spending import Holder, Slice, Spending
+from fleet.settlement import I64, Redemption, Settled, Settling, money
+from fleet.settlement import read as read_redemption
+from fleet.spending import Holder, Reserve, Slice, Spending
 
 EPOCH_RECORDS = 1024
 MAX_GAPS = 64  # kept apart for each brick; the two newest are taken together beyond that
@@ -80,22 +82,44 @@ class Held:
     digest: Callable[[], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a rental bears because a record was set aside: rights that it took without the budget, or a voucher
+    that was paid before. `part`: the slice, 0 where it is none; `unit` 0: of a slice that was never minted."""
+
+    code: int
+    kit: bytes | None
+    rental: int
+    brick: bytes
+    seq: int
+    part: int
+    unit: int
+    amount: int
+
+
 @dataclass(slots=True)
 class Verdict:
-    """What a batch changes: the bricks' states, finding payloads (and their codes), slices, and the roots that
-    bricks were stepped to."""
+    """What a batch changes: the bricks' states, finding payloads (and their codes), slices, reserves, the roots
+    that bricks were stepped to, vouchers and their settlements, what rentals are charged, and earlier records
+    (brick, seq) that a settlement sets aside."""
 
     states: dict[bytes, BrickState]
     findings: list[bytes] = field(default_factory=list[bytes])
     codes: list[int] = field(default_factory=list[int])
     slices: dict[int, Slice] = field(default_factory=dict[int, Slice])
+    reserves: dict[tuple[bytes, int], Reserve] = field(default_factory=dict[tuple[bytes, int], Reserve])
     roots: list[Root] = field(default_factory=list[Root])
+    redemptions: dict[bytes, Redemption] = field(default_factory=dict[bytes, Redemption])
+    settled: list[Settled] = field(default_factory=list[Settled])
+    charges: list[Charge] = field(default_factory=list[Charge])
+    set_aside: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
 
 
 class Judge:
     """Judges one batch. `state` gives a brick's state, `held` the proven records that are stored for a
     brick and seq (more than one only where it equivocated), `kit` the kit that a brick is of, `minted` a
-    slice by its number."""
+    slice by its number, `reserved` what a brick's record of that seq set aside, `redeemed` the redemption that
+    stands for a voucher's serial."""
 
     def __init__(
         self,
@@ -104,19 +128,30 @@ class Judge:
         held: Callable[[bytes, int], list[Held]],
         kit: Callable[[bytes], bytes | None],
         minted: Callable[[int], Slice | None],
+        reserved: Callable[[bytes, int], Reserve | None] = lambda brick, seq: None,
+        redeemed: Callable[[bytes], Redemption | None] = lambda serial: None,
     ) -> None:
         self._keys = keys
         self._state = state
         self._held = held
         self._kit = kit
         self._minted = minted
+        self._reserved = reserved
+        self._redeemed = redeemed
         self._host = ZERO8
         self._start()
 
     def _start(self) -> None:
         self._here: dict[tuple[bytes, int], tuple[int, Taken]] = {}
-        self._spending = Spending(self._minted)
-        self.verdict = Verdict({}, slices=self._spending.changed)
+        self._spending = Spending(self._minted, self._reserved)
+        self._settling = Settling(self._redeemed)
+        self.verdict = Verdict(
+            {},
+            slices=self._spending.changed,
+            reserves=self._spending.reserves,
+            redemptions=self._settling.standing,
+            settled=self._settling.settled,
+        )
 
     def judge(self, host: bytes, receipts: Iterable[Taken]) -> Verdict:
         """Fills in `link`, `findings` and `duplicate_…` of each receipt; returns what else they change.
@@ -234,14 +269,65 @@ class Judge:
         if fields[10] == reg.KIND_LOST and fields.get(24):
             first, last = fields[24]
             _close_gap(state, first, last)
-        if fields.get(13):
-            brick = state.brick
-            holder = Holder(brick, self._kit(brick), self._keys.rental(brick, fields[3]))
-            codes, after = self._spending.judge(fields, holder)
+        brick = state.brick
+        spends, pays = self._spending.concerns(fields), fields[10] == reg.KIND_REDEEM
+        if not spends and not pays:
+            return
+        holder = Holder(brick, self._kit(brick), self._keys.rental(brick, fields[3]))
+        if pays and not taken.findings:
+            self._redeem(taken, fields, holder)
+        if spends:
+            codes, after = self._spending.judge(fields, holder, lambda seq: _in_gap(state, seq))
             for code in codes:
                 self._find(taken, code, brick, fields[2])
             if not taken.findings:
                 self._spending.take(after)
+            elif codes:
+                self._charge(codes[0], fields, holder)
+
+    def _redeem(self, taken: Taken, fields: Fields, holder: Holder) -> None:
+        """A voucher is paid once: of two that were, one is found and charged to its rental."""
+        made = read_redemption(
+            fields, holder.kit, holder.rental, taken.market_ms, taken.fields[8], self._host, taken.host_seq
+        )
+        settled = None if made is None else self._settling.take(made)
+        if settled is None:
+            return
+        code, loser = reg.FINDING_VOUCHER_TWICE, settled.loser
+        if loser is made:
+            self._find(taken, code, loser.brick, loser.seq)
+        else:
+            earlier = self._here.get((loser.brick, loser.seq))
+            if earlier is None:
+                self.verdict.set_aside.append((loser.brick, loser.seq))
+            else:
+                earlier[1].findings |= 1 << code
+            self.verdict.codes.append(code)
+            self.verdict.findings.append(
+                leaf.encode_finding(code, loser.brick, loser.seq, loser.host, loser.host_seq, None)
+            )
+        self.verdict.charges.append(
+            Charge(code, loser.kit, loser.rental, loser.brick, loser.seq, 0, reg.UNIT_MINOR, loser.minor)
+        )
+
+    def _charge(self, code: int, fields: Fields, holder: Holder) -> None:
+        """Nothing that a set-aside record gave away is the budget's: its rental bears all of it."""
+        spent: dict[int, int] = {}
+        if fields[10] not in (reg.KIND_RIGHTS, reg.KIND_RELEASE):
+            rights: list[list[int]] = fields.get(13) or []
+            for number, amount in rights:
+                spent[number] = spent.get(number, 0) + amount
+            if code == reg.FINDING_RESERVE:
+                spent[0] = money(fields)
+        for number, amount in spent.items():
+            one = self._minted(number)
+            unit = reg.UNIT_MINOR if number == 0 else 0 if one is None else one.unit
+            if amount:
+                self.verdict.charges.append(
+                    Charge(
+                        code, holder.kit, holder.rental, holder.brick, fields[2], number, unit, min(amount, I64)
+                    )
+                )
 
     def _unproven(self, taken: Taken, code: int, brick: bytes, seq: int) -> None:
         taken.findings |= UNPROVEN
@@ -279,6 +365,11 @@ def _open_gap(state: BrickState, first: int, last: int) -> None:
         state.gaps[-1][1] = last
     else:
         state.gaps.append([first, last])
+
+
+def _in_gap(state: BrickState, seq: int) -> bool:
+    """Whether a record of this seq is still waited for."""
+    return any(first <= seq <= last for first, last in state.gaps)
 
 
 def _close_gap(state: BrickState, first: int, last: int) -> None:

@@ -3,11 +3,15 @@
 config.json, relative paths from its own folder:
   {"development": bool, "origin": text, "database": path or SQLAlchemy URL, "ledger": path, "address": text,
    "port": int, "public_url": text, "clock_file": path or null, "name": text, "keys": "keys.json",
-   "kits": [{"kit": hex8, "name": text, "rental": int, "rights": [right …]}],
+   "kits": [{"kit": hex8, "name": text, "rental": int, "rights": [right …], "forecast": [expected …]}],
    "rights": [right …],                                                               the same for every kit
    "authors": {"threshold": int, "keys": [{"kid": hex8, "public": base64}]}, "witnesses": [vkey …],
    "rules": "rules", "terms": "terms"}                                                folders
-  right: {"rule": id, "unit": 1, "slice": amount of one, "count": how many, "expires_ms": instant or absent}
+  right: {"rule": id, "unit": 1, "slice": amount of one at most, "count": how many: the budget is slice × count,
+          "expires_ms": instant or absent, "life_ms": how long a slice lives, absent: to the end, or a week,
+          "reserve_bps": part kept back until three quarters of the rest are spent, 0 where absent,
+          "least": the smallest slice that is worth minting, 1 where absent}
+  expected: {"brick": hex8, "hour": int, "takers": int, "rule": id, every rule where absent}    docs/rights.md
 keys.json:
   {"checkpoint_seed": key, "director_seed": key, "seal_key": key,
    "hosts": [{"host": hex8, "public": key, "name": text, "token_sha256": key, "kit": hex8}],
@@ -35,18 +39,44 @@ from nacl.bindings import crypto_sign_seed_keypair
 from fleet.errors import ConfigError
 
 DEFAULT_PORT = 8780
+MOST_RESERVE_BPS = 9000
 SLICE_LIFE_MS = 7 * 24 * 3_600_000  # of a slice without an expiry of its own: a market week
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Slices to mint: `count` of `amount` each."""
+    """A budget: `amount` × `count` of a unit, in slices of at most `amount`."""
 
     rule: str
     unit: int
     amount: int
     count: int
     expires_ms: int | None
+    life_ms: int | None = None
+    reserve_bps: int = 0
+    least: int = 1
+
+    @property
+    def total(self) -> int:
+        """The most that can ever be spent of it."""
+        return self.amount * self.count
+
+    def expires(self, now_ms: int) -> int:
+        """When a slice that is minted now expires: after its life, and no later than the budget itself."""
+        life = now_ms + (self.life_ms or SLICE_LIFE_MS)
+        if self.expires_ms is None:
+            return life
+        return self.expires_ms if self.life_ms is None else min(life, self.expires_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """So many people are expected to take a rule's bonus at a brick in an hour; hours only order."""
+
+    brick: bytes
+    hour: int
+    takers: int
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +87,7 @@ class Kit:
     name: str
     rental: int
     rights: tuple[Right, ...]
+    forecast: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +207,31 @@ def load(path: Path) -> Config:
 
 def _kit(item: _Reader, shared: tuple[Right, ...]) -> Kit:
     own = tuple(_right(right) for right in item.items("rights"))
-    return Kit(item.octets("kit", 8), item.text("name", ""), item.number("rental"), own + shared)
+    forecast = tuple(_expected(cell) for cell in item.items("forecast"))
+    return Kit(item.octets("kit", 8), item.text("name", ""), item.number("rental"), own + shared, forecast)
 
 
 def _right(item: _Reader) -> Right:
-    return Right(
+    right = Right(
         item.text("rule"),
         item.number("unit"),
         item.number("slice"),
         item.number("count"),
         item.number("expires_ms", 0) or None,
+        item.number("life_ms", 0) or None,
+        item.number("reserve_bps", 0),
+        item.number("least", 1),
+    )
+    if not right.amount or not right.least:
+        raise ConfigError(f"{item.place}: 'slice' and 'least' must be at least 1")
+    if right.reserve_bps > MOST_RESERVE_BPS:
+        raise ConfigError(f"{item.place}: 'reserve_bps' must be at most {MOST_RESERVE_BPS}")
+    return right
+
+
+def _expected(item: _Reader) -> Expected:
+    return Expected(
+        item.octets("brick", 8), item.number("hour", 0), item.number("takers"), item.text("rule", "") or None
     )
 
 

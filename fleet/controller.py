@@ -19,6 +19,7 @@ from fleet.live import Live
 from fleet.privatekeys import PrivateKeys
 from fleet.store import Store
 
+RENEW_MS = 10_000  # between looks for slices that came back and for budgets to be minted from
 MAX_LIVE = 256  # events that one checkpoint sends to listeners at most: the newest
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Controller:
         except BaseException:
             self.database.close()
             raise
+        self._renewed_ms = 0
         self.private_keys = PrivateKeys(self.database, self._store.seal)
         self.campaigns = Campaigns(config.rules)
         self.counts = Counts(totals(self.database))
@@ -77,6 +79,21 @@ class Controller:
         self.met.receipts += tally.kinds.total()
         self.met.findings += tally.findings
         return answer
+
+    def renew(self, force: bool = False) -> None:
+        """Takes expired slices back and mints what budgets still have, now and then. Raises OSError,
+        SQLAlchemyError."""
+        now_ms = self.clock.now_ms()
+        if not force and 0 <= now_ms - self._renewed_ms < RENEW_MS:
+            return
+        with self._taking:
+            self._renewed_ms = now_ms
+            for back in self._store.take_back(now_ms):
+                logger.info("slice %d came back with %d", back.number, back.amount)
+            if rights.wanted(self.database, self.config, now_ms) and rights.mint(
+                self.log, self.config, now_ms
+            ):
+                self._store.learn_slices()
 
     def next_of(self, host: Host) -> dict[str, int | str]:
         """What the next batch of this host must be, and where its receipts go on: a host whose store was

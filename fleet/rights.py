@@ -1,97 +1,197 @@
-"""Mints the slices of rights that the configuration asks for: signed by the director, each a leaf, none
-twice."""
+"""Budgets in slices: minted, kept back, minted anew from what came back, and counted. docs/rights.md
+
+A budget is never more than what the configuration says: what is minted and has not come back, together with what
+is kept back, is the whole of it. Every slice is signed by the director, a leaf of its own, and made once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_seed_keypair
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
-from fleet.config import SLICE_LIFE_MS, Config, Kit, Right
+from fleet.config import Config, Kit, Right
 from fleet.core import leaf, reg, rights
 from fleet.db import tables
 from fleet.db.engine import Database
 from fleet.ledger.log import Appending, Log
+from fleet.sizes import MOST, Planned, cut
+
+MAX_OFFERED = 4096  # slices that a host looks at
 
 
 @dataclass(frozen=True, slots=True)
 class Minted:
-    """A slice as its kit fetches it."""
+    """A slice as its kit fetches it; `brick`: whom the forecast had in mind."""
 
     id: int
     payload: bytes
     signature: bytes
+    brick: bytes | None = None
+
+
+@dataclass(slots=True)
+class Figures:
+    """One budget of a kit's rental, in its unit. `budget` = `kept` + `minted` - `returned`, and
+    `minted` = `spent` + `returned` + `assigned` + `unassigned` + `expired`; the last three are *stranded*.
+
+    `assigned`: unspent at a brick that has begun the slice or to which its host says to have given it;
+    `unassigned`: no brick is known to have it; `expired`: not back yet, so it counts as spent."""
+
+    kit: str
+    rental: int
+    rule: str
+    unit: int
+    budget: int
+    kept: int = 0
+    minted: int = 0
+    spent: int = 0
+    returned: int = 0
+    assigned: int = 0
+    unassigned: int = 0
+    expired: int = 0
+
+    @property
+    def stranded(self) -> int:
+        """Minted, and nobody can be sure to spend it."""
+        return self.assigned + self.unassigned + self.expired
 
 
 def mint(log: Log, config: Config, now_ms: int) -> list[int]:
-    """Mints what the configuration asks for and is not there yet; returns the ids of the new slices."""
-    made: list[int] = []
+    """Mints what the budgets of the configuration still have; returns the ids of the new slices."""
     with log.writing() as tx:
+        planned = _planned(tx.connection, config, now_ms)
         last = tx.connection.execute(select(func.max(tables.slices.c.id))).scalar_one() or 0
-        for kit in config.kits:
-            for right in kit.rights:
-                for _ in range(_missing(tx, kit, right)):
-                    last += 1
-                    _mint_one(tx, config.secrets.director_seed, kit, right, last, now_ms)
-                    made.append(last)
+        made: list[int] = []
+        for kit, right, pieces in planned:
+            for piece in pieces:
+                last += 1
+                _mint_one(tx, config.secrets.director_seed, kit, right, piece, last, now_ms)
+                made.append(last)
     return made
 
 
-def of_kit(database: Database, kit: bytes) -> list[Minted]:
-    """Every slice of a kit, oldest first."""
+def wanted(database: Database, config: Config, now_ms: int) -> bool:
+    """Whether `mint` would make any."""
+    with database.read() as connection:
+        return bool(_planned(connection, config, now_ms))
+
+
+def of_kit(database: Database, kit: bytes, now_ms: int = 0) -> list[Minted]:
+    """Slices of a kit that expire after `now_ms`, oldest first."""
     slices = tables.slices
     with database.read() as connection:
         found = connection.execute(
-            select(slices.c.id, slices.c.payload, slices.c.signature)
-            .where(slices.c.kit == kit)
+            select(slices.c.id, slices.c.payload, slices.c.signature, slices.c.thought_for)
+            .where(slices.c.kit == kit, slices.c.expires_ms > now_ms)
             .order_by(slices.c.id)
+            .limit(MAX_OFFERED)
         ).all()
-    return [Minted(row.id, row.payload, row.signature) for row in found]
+    return [Minted(row.id, row.payload, row.signature, row.thought_for) for row in found]
 
 
-def left(database: Database) -> list[dict[str, str | int]]:
-    """What remains of each rule's rights in each unit: `{"what", "unit", "left", "of"}`, spent as the ledger
-    knows it."""
-    slices = tables.slices
+def newest(database: Database) -> int:
+    """The highest number of a slice so far: a host whose store is new gives out none up to it."""
     with database.read() as connection:
-        found = connection.execute(
-            select(slices.c.rule, slices.c.unit, func.sum(slices.c.amount), func.sum(slices.c.spent))
-            .group_by(slices.c.rule, slices.c.unit)
-            .order_by(slices.c.rule, slices.c.unit)
-        ).all()
+        return connection.execute(select(func.max(tables.slices.c.id))).scalar_one() or 0
+
+
+def figures(database: Database, config: Config, now_ms: int, kit: bytes | None = None) -> list[Figures]:
+    """Every budget that is configured or was ever minted from, of one kit or all."""
+    with database.read() as connection:
+        return list(_figures(connection, config, now_ms, kit).values())
+
+
+def as_json(found: Iterable[Figures]) -> list[dict[str, str | int]]:
+    """For an answer."""
+    return [{**asdict(one), "stranded": one.stranded} for one in found]
+
+
+def left(database: Database, config: Config, now_ms: int) -> list[dict[str, str | int]]:
+    """What remains of each rule's budgets in each unit, over all kits: `{"what", "unit", "left", "of"}`, spent as
+    the ledger knows it."""
+    sums: dict[tuple[str, int], tuple[int, int]] = {}
+    for one in figures(database, config, now_ms):
+        budget, spent = sums.get((one.rule, one.unit), (0, 0))
+        sums[one.rule, one.unit] = (budget + one.budget, spent + one.spent)
     return [
-        {"what": rule, "unit": unit, "left": max(0, int(amount) - int(spent)), "of": int(amount)}
-        for rule, unit, amount, spent in found
+        {"what": rule, "unit": unit, "left": max(0, budget - spent), "of": budget}
+        for (rule, unit), (budget, spent) in sorted(sums.items())
     ]
 
 
-def _missing(tx: Appending, kit: Kit, right: Right) -> int:
-    """How many slices of this right are still to be made; takes them as made."""
-    mints = tables.mints
-    same = (
-        mints.c.kit == kit.kit,
-        mints.c.rental == kit.rental,
-        mints.c.rule == right.rule,
-        mints.c.unit == right.unit,
+def _planned(connection: Connection, config: Config, now_ms: int) -> list[tuple[Kit, Right, list[Planned]]]:
+    """What is to be minted now, by kit and right."""
+    known = _figures(connection, config, now_ms)
+    found: list[tuple[Kit, Right, list[Planned]]] = []
+    for kit in config.kits:
+        for right in kit.rights:
+            sums = known[kit.kit, kit.rental, right.rule, right.unit]
+            expected = [one for one in kit.forecast if one.rule in (None, right.rule)]
+            amount = to_mint(right, sums, now_ms)
+            pieces = cut(amount, right.amount, expected, right.least, max(MOST, right.count))
+            if pieces:
+                found.append((kit, right, pieces))
+                sums.minted += amount  # a second entry for the same budget finds it done
+    return found
+
+
+def to_mint(right: Right, sums: Figures, now_ms: int) -> int:
+    """How much of a budget is to be minted now. Part is kept back until less than a quarter of the rest is out;
+    what came back and is worth a slice goes out again."""
+    if right.expires(now_ms) <= now_ms:
+        return 0
+    kept = right.total - (sums.minted - sums.returned)
+    reserve = right.total * right.reserve_bps // 10_000
+    if reserve and (not sums.minted or (sums.assigned + sums.unassigned) * 4 >= right.total - reserve):
+        kept -= reserve
+    return kept if kept >= right.least else 0
+
+
+def _figures(
+    connection: Connection, config: Config, now_ms: int, kit: bytes | None = None
+) -> dict[tuple[bytes, int, str, int], Figures]:
+    slices, assignments = tables.slices, tables.assignments
+    found: dict[tuple[bytes, int, str, int], Figures] = {}
+    for one in config.kits:
+        for right in one.rights:
+            if kit in (None, one.kit):
+                key = (one.kit, one.rental, right.rule, right.unit)
+                made = found.setdefault(key, Figures(one.kit.hex(), *key[1:], budget=0))
+                made.budget = max(made.budget, right.total)
+    query = select(slices, assignments.c.brick.label("given")).outerjoin(
+        assignments, assignments.c.slice == slices.c.id
     )
-    known = tx.connection.execute(select(mints.c.count).where(*same)).scalar_one_or_none()
-    if known is None:
-        tx.connection.execute(
-            insert(mints).values(
-                kit=kit.kit, rental=kit.rental, rule=right.rule, unit=right.unit, count=right.count
-            )
-        )
-        return right.count
-    if known < right.count:
-        tx.connection.execute(update(mints).where(*same).values(count=right.count))
-    return max(0, right.count - known)
+    if kit is not None:
+        query = query.where(slices.c.kit == kit)
+    for row in connection.execute(query.order_by(slices.c.id)):
+        key = (row.kit, row.rental, row.rule, row.unit)
+        sums = found.setdefault(key, Figures(row.kit.hex(), *key[1:], budget=0))
+        sums.minted += row.amount
+        sums.spent += row.spent
+        sums.returned += row.returned
+        rest = row.amount - row.spent - row.returned
+        if row.expires_ms <= now_ms:
+            sums.expired += rest
+        elif row.brick is not None or row.given is not None:
+            sums.assigned += rest
+        else:
+            sums.unassigned += rest
+    for sums in found.values():
+        sums.budget = max(
+            sums.budget, sums.minted - sums.returned
+        )  # one that is configured no more, or for less
+        sums.kept = sums.budget - (sums.minted - sums.returned)
+    return found
 
 
-def _mint_one(tx: Appending, seed: bytes, kit: Kit, right: Right, number: int, now_ms: int) -> None:
-    expires = right.expires_ms or now_ms + SLICE_LIFE_MS
+def _mint_one(
+    tx: Appending, seed: bytes, kit: Kit, right: Right, piece: Planned, number: int, now_ms: int
+) -> None:
+    expires = right.expires(now_ms)
     payload: bytes = rights.encode_slice(
-        number, rights.rule8(right.rule), right.unit, right.amount, kit.kit, kit.rental, expires
+        number, rights.rule8(right.rule), right.unit, piece.amount, kit.kit, kit.rental, expires
     )
     secret = crypto_sign_seed_keypair(seed)[1]
     signature = crypto_sign(rights.slice_message(payload), secret)[:crypto_sign_BYTES]
@@ -101,7 +201,7 @@ def _mint_one(tx: Appending, seed: bytes, kit: Kit, right: Right, number: int, n
             id=number,
             rule=right.rule,
             unit=right.unit,
-            amount=right.amount,
+            amount=piece.amount,
             kit=kit.kit,
             rental=kit.rental,
             expires_ms=expires,
@@ -109,5 +209,8 @@ def _mint_one(tx: Appending, seed: bytes, kit: Kit, right: Right, number: int, n
             signature=signature,
             leaf=index,
             spent=0,
+            returned=0,
+            minted_ms=now_ms,
+            thought_for=piece.brick,
         )
     )

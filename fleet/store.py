@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from fleet import rows
+from fleet import returns, rows, settlements
 from fleet.chains import BrickState, Ended, Held, Judge, Verdict
 from fleet.config import Config, Host
 from fleet.core import batch, leaf, reg
@@ -36,6 +36,8 @@ class Store:
         self._hosts: dict[bytes, HostState] = {}
         self._bricks: dict[bytes, BrickState] = {}
         self._slices: dict[int, Slice] = {}
+        self._expires: dict[int, int] = {}
+        self._assigned: dict[int, bytes] = {}  # as hosts say
         self._kits = {brick.brick: brick.kit for brick in config.bricks}
         self._withholding: set[bytes] = set()  # bricks with ended epochs whose key is not published yet
         with database.write() as connection:
@@ -75,7 +77,15 @@ class Store:
                 if answer is not None:
                     return answer, None
             raise
-        judge = Judge(self.keys, self._bricks.__getitem__, self._held, self._kits.get, self._slices.get)
+        judge = Judge(
+            self.keys,
+            self._bricks.__getitem__,
+            self._held,
+            self._kits.get,
+            self._slices.get,
+            lambda brick, seq: settlements.reserve(self._database, brick, seq),
+            lambda serial: settlements.redemption(self._database, serial),
+        )
         try:
             verdict = judge.judge(host.host, checked.receipts)
             answer, tally = self._commit(host, checked, verdict, digest, now_ms)
@@ -94,6 +104,43 @@ class Store:
         del withheld[epoch]
         if not withheld:
             self._withholding.discard(brick)
+
+    # --- rights
+
+    def learn_slices(self) -> None:
+        """Slices that were minted since."""
+        with self._database.read() as connection:
+            self._load_slices(connection, max(self._slices, default=0))
+
+    def take_back(self, now_ms: int) -> list[returns.Due]:
+        """What is left of slices that nobody can spend any more goes back to their budgets."""
+        with self._database.read() as connection:
+
+            def beyond(brick: bytes, ended_ms: int, one: Slice) -> bool:
+                state = self._bricks.get(brick)
+                if state is None:
+                    return False
+                if state.mark == state.head_seq and self.keys.rental(brick, state.epoch) > one.rental:
+                    return True
+                return returns.shown(connection, brick, state.mark, ended_ms)
+
+            found = returns.due(self._slices, self._expires, self._holders, beyond, now_ms)
+        if not found:
+            return found
+        slices = tables.slices
+        after = {one.number: returns.took_back(self._slices[one.number]) for one in found}
+        with self._database.write() as connection:
+            for number, one in after.items():
+                connection.execute(update(slices).where(slices.c.id == number).values(returned=one.returned))
+        self._slices.update(after)
+        return found
+
+    def _holders(self, number: int, one: Slice) -> list[bytes]:
+        """Who may hold a slice: who spent from it and whom its host named, else every brick of its kit."""
+        named = {one.owner, self._assigned.get(number)} - {None}
+        if named:
+            return [brick for brick in named if brick is not None]
+        return [brick for brick, kit in self._kits.items() if kit == one.kit]
 
     # --- taking
 
@@ -170,6 +217,7 @@ class Store:
             )
             rows.write_batch(tx.connection, host.host, checked, digest, first, now_ms, answer)
             self._write_states(tx.connection, verdict, now_ms)
+            settlements.write(tx.connection, verdict, now_ms)
             rows.write_evidence(tx.connection, checked.evidence)
             kinds = Counter(UNREADABLE_KIND if t.record is None else int(t.record[10]) for t in taken)
             tx.totals.update({f"kind:{kind}": n for kind, n in kinds.items()})
@@ -223,6 +271,14 @@ class Store:
         for row in connection.execute(select(epochs).where(epochs.c.leaf.is_(None)).order_by(epochs.c.epoch)):
             self._bricks[row.brick].withheld[row.epoch] = Ended(row.last_seq, row.ready)
             self._withholding.add(row.brick)
-        slices = tables.slices
-        columns = (slices.c.id, slices.c.kit, slices.c.rental, slices.c.amount, slices.c.brick, slices.c.spent)
-        self._slices = {row.id: Slice(*row[1:]) for row in connection.execute(select(*columns))}
+        self._load_slices(connection, 0)
+
+    def _load_slices(self, connection: Connection, above: int) -> None:
+        slices, assignments = tables.slices, tables.assignments
+        for row in connection.execute(select(slices).where(slices.c.id > above)):
+            self._slices[row.id] = Slice(
+                row.kit, row.rental, row.amount, row.brick, row.spent, row.returned, row.unit
+            )
+            self._expires[row.id] = row.expires_ms
+        for row in connection.execute(select(assignments).where(assignments.c.slice > above)):
+            self._assigned[row.slice] = row.brick

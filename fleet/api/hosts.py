@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from fleet import rights
+from fleet import rights, settlements
 from fleet.api.access import IN_FLIGHT, Access, body
 from fleet.controller import Controller
 from fleet.errors import Refused
@@ -88,16 +88,54 @@ def router(
 
     @api.get("/kits/{kit}/slices", summary="Slices of rights minted for a kit", response_model=None)
     def slices(kit: str, request: Request) -> Response:
-        """`{"slices": [{"id", "payload": base64, "signature": base64}]}`, all of them, oldest first."""
+        """`{"slices": [{"id", "payload": base64, "signature": base64, "brick": hex8 or null}], "last": the highest
+        number of a slice so far}`: all that have not expired, oldest first. `brick`: whom the forecast had in
+        mind."""
         host = access.of_kit(request, kit)
-        made = rights.of_kit(controller.database, host.kit)
+        controller.renew()
+        made = rights.of_kit(controller.database, host.kit, controller.clock.now_ms())
         return JSONResponse(
             {
                 "slices": [
-                    {"id": one.id, "payload": _text(one.payload), "signature": _text(one.signature)}
+                    {
+                        "id": one.id,
+                        "payload": _text(one.payload),
+                        "signature": _text(one.signature),
+                        "brick": None if one.brick is None else one.brick.hex(),
+                    }
                     for one in made
-                ]
+                ],
+                "last": rights.newest(controller.database),
             }
+        )
+
+    @api.get("/kits/{kit}/rights", summary="A kit's budgets in figures", response_model=None)
+    def budgets(kit: str, request: Request) -> Response:
+        """`{"rights": [{"rule", "unit", "budget", "kept", "minted", "spent", "returned", "assigned",
+        "unassigned", "expired", "stranded", …}], "charges": […]}` (docs/rights.md)."""
+        host = access.of_kit(request, kit)
+        now_ms = controller.clock.now_ms()
+        found = rights.figures(controller.database, controller.config, now_ms, host.kit)
+        return JSONResponse(
+            {
+                "rights": rights.as_json(found),
+                "charges": settlements.charges_of(controller.database, host.kit),
+            }
+        )
+
+    @api.get("/kits/{kit}/settlements", summary="Vouchers that were paid twice", response_model=None)
+    def settled(kit: str, request: Request) -> Response:
+        """`{"settlements": [{"serial", "winner", "loser", "why", "liable", "minor", "at_ms"}]}`."""
+        host = access.of_kit(request, kit)
+        return JSONResponse({"settlements": settlements.settlements_of(controller.database, host.kit)})
+
+    @api.get("/kits/{kit}/spent", summary="Vouchers that were paid anywhere", response_model=None)
+    def spent(kit: str, request: Request, after: int = 0) -> Response:
+        """`{"spent": [serial hex8 …], "last": number to ask on from}`, at most 1,000 at once."""
+        access.of_kit(request, kit)
+        rows = settlements.spent_after(controller.database, after)
+        return JSONResponse(
+            {"spent": [serial.hex() for _, serial in rows], "last": rows[-1][0] if rows else after}
         )
 
     return api

@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = 1  # raised with every change; db.engine refuses a database of another one
+SCHEMA = 2  # raised with every change; db.engine refuses a database of another one
 
 # SQLite keeps every integer in up to 64 bits; only "INTEGER PRIMARY KEY" is its fast row id.
 Big = BigInteger().with_variant(Integer, "sqlite")
@@ -219,15 +219,82 @@ slices = Table(
     Column("leaf", Big, nullable=False),
     Column("brick", LargeBinary, nullable=True),  # that first really spent from it
     Column("spent", Big, nullable=False),  # by records without a finding: never above the amount
+    Column("returned", Big, nullable=False),  # went back to the budget after expiry: spent + returned ≤ amount
+    Column("minted_ms", Big, nullable=False),
+    Column("thought_for", LargeBinary, nullable=True),  # the brick that the forecast had in mind: a hint
 )
 
-# What was asked for in the configuration and has been minted, so that a restart mints nothing twice.
-mints = Table(
-    "mints",
+# Rights that a reserve set aside, by the record that did; `state` as in fleet.spending.
+reserves = Table(
+    "reserves",
     metadata,
-    Column("kit", LargeBinary, primary_key=True),
-    Column("rental", Big, primary_key=True, autoincrement=False),
-    Column("rule", Text, primary_key=True),
-    Column("unit", SmallInteger, primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("brick", LargeBinary, primary_key=True),
+    Column("seq", Big, primary_key=True, autoincrement=False),
+    Column("parts", Text, nullable=False),  # JSON [[slice, amount] …]
+    Column("state", SmallInteger, nullable=False),
+)
+
+# Which brick a host gave a slice to, as it said under its signature: the first word counts.
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("slice", Big, primary_key=True, autoincrement=False),
+    Column("brick", LargeBinary, nullable=False),
+    Column("host", LargeBinary, nullable=False),
+    Column("at_ms", Big, nullable=False),
+)
+
+# What rentals bear because a record was set aside, next to the finding that says why.
+charges = Table(
+    "charges",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("code", SmallInteger, nullable=False),
+    Column("kit", LargeBinary, nullable=True),
+    Column("rental", Big, nullable=False),
+    Column("brick", LargeBinary, nullable=False),
+    Column("seq", Big, nullable=False),
+    Column("part", Big, nullable=False),  # the slice, 0 where it is none
+    Column("unit", SmallInteger, nullable=False),  # 0: of a slice that was never minted
+    Column("amount", Big, nullable=False),
+    Column("at_ms", Big, nullable=False),
+)
+
+# --- vouchers
+
+# The redemption that stands for each serial: the only one, or the winner. `number` rises with every change.
+redemptions = Table(
+    "redemptions",
+    metadata,
+    Column("serial", LargeBinary, primary_key=True),
+    Column("number", Big, nullable=False),
+    Column("brick", LargeBinary, nullable=False),
+    Column("seq", Big, nullable=False),
+    Column("kit", LargeBinary, nullable=True),
+    Column("rental", Big, nullable=False),
+    Column("ms", Big, nullable=False),
+    Column("spread", Big, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("minor", Big, nullable=False),
+    Column("host", LargeBinary, nullable=False),
+    Column("host_seq", Big, nullable=False),
+)
+Index("redemptions_number", redemptions.c.number)
+
+# Vouchers that were paid twice, and who bears the second payment.
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("serial", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),  # why the winner won
+    Column("winner", LargeBinary, nullable=False),
+    Column("winner_seq", Big, nullable=False),
+    Column("winner_kit", LargeBinary, nullable=True),
+    Column("loser", LargeBinary, nullable=False),
+    Column("loser_seq", Big, nullable=False),
+    Column("loser_kit", LargeBinary, nullable=True),
+    Column("loser_rental", Big, nullable=False),
+    Column("minor", Big, nullable=False),
+    Column("at_ms", Big, nullable=False),
 )

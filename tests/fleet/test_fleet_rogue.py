@@ -234,9 +234,12 @@ def test_a_record_that_is_set_aside_makes_no_slice_its_bricks(stall):
 def test_what_is_taken_back_is_not_spent_again(stall):
     one, two, _ = stall.world.bricks
     grant = spend(stall, one, (1, 300))
-    for kind, brick in ((reg.KIND_VOID, one), (reg.KIND_REFUND, two), (reg.KIND_RELEASE, one)):
+    for kind, brick in ((reg.KIND_VOID, one), (reg.KIND_REFUND, two)):
         stall.hand_in([stall.world.record(kind, brick, f13=[[1, 300]], f20=grant.seq)])
     assert found(stall) == [] and left(stall) == 1200
+    release = stall.world.record(reg.KIND_RELEASE, one, f13=[[1, 300]], f20=grant.seq)
+    stall.hand_in([release])  # of a grant that was no reserve
+    assert found(stall) == [(reg.FINDING_RESERVE, one.brick8, release.seq)] and left(stall) == 1200
 
 
 # --- anything

@@ -1,0 +1,100 @@
+"""A voucher that two places paid: who of them was first, and whose rental bears the second payment.
+
+docs/formats/voucher.md. Pure: it compares two redemptions as their records tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fleet.core import Fields, reg
+
+SERIAL_BYTES = 8
+I64 = (1 << 63) - 1
+UNKNOWN_SPREAD = 1 << 62  # of a time that only says when the record arrived: it decides nothing
+PRACTICE = reg.FLAG_TRAINING | reg.FLAG_SHADOW
+EARLIER, CONFIRMED, LOWER_ID = "earlier", "confirmed by the host", "lower id"
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """One *redeem* record without a finding. `ms` ± `spread`: its best time; `confirmed`: a reserve came
+    before it, so its host said yes; `minor`: what it paid; `host`, `host_seq`: its receipt."""
+
+    serial: bytes
+    brick: bytes
+    seq: int
+    kit: bytes | None
+    rental: int
+    ms: int
+    spread: int
+    confirmed: bool
+    minor: int
+    host: bytes
+    host_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A duplicate and its settlement. The loser's customer keeps what was given; the loser's kit and rental
+    bear it."""
+
+    winner: Redemption
+    loser: Redemption
+    reason: str
+
+
+def settle(one: Redemption, other: Redemption) -> Settled:
+    """Who wins of two redemptions of one serial: the same whichever comes first."""
+    first, second = sorted((one, other), key=lambda r: (r.ms, r.brick, r.seq))
+    if second.ms - first.ms > first.spread + second.spread:
+        return Settled(first, second, EARLIER)
+    if one.confirmed != other.confirmed:
+        first, second = (one, other) if one.confirmed else (other, one)
+        return Settled(first, second, CONFIRMED)
+    first, second = sorted((one, other), key=lambda r: (r.brick, r.seq))
+    return Settled(first, second, LOWER_ID)
+
+
+def read(
+    fields: Fields, kit: bytes | None, rental: int, ms: int, basis: int, host: bytes, host_seq: int
+) -> Redemption | None:
+    """The redemption that a record is, None for any other record and for practice.
+
+    `ms`, `basis`: its best time and where that is from, as its receipt has it."""
+    detail = fields.get(24)
+    if fields[10] != reg.KIND_REDEEM or fields[0] & PRACTICE or not detail:
+        return None
+    serial = detail[0]
+    if type(serial) is not bytes or len(serial) != SERIAL_BYTES:
+        return None
+    minor = money(fields)
+    spread: int = fields[7][1] if basis == reg.BASIS_BRICK else UNKNOWN_SPREAD
+    confirmed = fields.get(20) is not None
+    return Redemption(serial, fields[1], fields[2], kit, rental, ms, spread, confirmed, minor, host, host_seq)
+
+
+def money(fields: Fields) -> int:
+    """Minor units that a record's grants come to, at most 2⁶³ − 1."""
+    grants: list[list[int | None]] = fields.get(12) or []
+    return min(sum(grant[2] or 0 for grant in grants), I64)
+
+
+class Settling:
+    """Redemptions as one batch finds and changes them. `stored` gives the one that stands for a serial."""
+
+    def __init__(self, stored: Callable[[bytes], Redemption | None]) -> None:
+        self._stored = stored
+        self.standing: dict[bytes, Redemption] = {}
+        self.settled: list[Settled] = []
+
+    def take(self, made: Redemption) -> Settled | None:
+        """Takes one in; the settlement where its serial was paid before."""
+        known = self.standing.get(made.serial) or self._stored(made.serial)
+        if known is None:
+            self.standing[made.serial] = made
+            return None
+        found = settle(known, made)
+        self.standing[made.serial] = found.winner
+        self.settled.append(found)
+        return found

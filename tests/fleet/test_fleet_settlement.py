@@ -1,0 +1,120 @@
+"""A voucher that was paid twice: found, settled with winner, loser and who bears it, whichever came first."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from stallmark import leaf
+from stallmark import registry as reg
+
+from fleet.db import tables
+from fleet.settlement import UNKNOWN_SPREAD, Redemption, settle
+from fleet.settlements import charges_of, settlements_of, spent_after
+from tests.stall import Stall
+
+SERIAL = b"voucher1"
+
+
+@pytest.fixture
+def stall(tmp_path):
+    made = Stall(tmp_path, bricks=3)
+    yield made
+    made.publish()
+    made.fsck()
+    made.close()
+
+
+def redeem(stall, brick, at=0, serial=SERIAL, minor=200, spread=50, **more):
+    """A redeem record of a brick, `at` ms after now; not handed in."""
+    wall = stall.world.now_ms + at
+    grants = {"f12": [[2, 1, minor]], "f24": [serial], "f5": wall, "f7": [2, spread]}
+    return stall.world.record(reg.KIND_REDEEM, brick, **{**grants, **more})
+
+
+def twice(stall):
+    """(brick8, seq) that finding 11 names, in order."""
+    with stall.controller.database.read() as connection:
+        query = select(tables.leaves.c.entry).order_by(tables.leaves.c.position)
+        entries = connection.execute(query).scalars().all()
+    found = [leaf.decode_finding(entry[1:]) for entry in entries if entry[0] == reg.LEAF_FINDING]
+    return [(f[2], f[3]) for f in found if f[1] == reg.FINDING_VOUCHER_TWICE]
+
+
+def settled(stall):
+    return settlements_of(stall.controller.database, stall.world.kit)
+
+
+def test_the_earlier_wins_and_the_later_is_charged_to_its_rental(stall):
+    one, two, _ = stall.world.bricks
+    first, second = redeem(stall, one), redeem(stall, two, at=60_000)
+    stall.hand_in([first])
+    assert settled(stall) == []
+    assert spent_after(stall.controller.database, 0) == [(1, SERIAL)]
+    assert spent_after(stall.controller.database, 1) == []
+    stall.restart()
+    stall.hand_in([second])
+    (line,) = settled(stall)
+    assert line["winner"]["brick"] == one.brick8.hex() and line["loser"]["brick"] == two.brick8.hex()
+    assert line["why"] == "earlier" and line["minor"] == 200
+    assert line["liable"] == {"kit": stall.world.kit.hex(), "rental": 1}
+    assert twice(stall) == [(two.brick8, second.seq)]
+    charged = charges_of(stall.controller.database, stall.world.kit)
+    assert [(c["code"], c["amount"], c["slice"]) for c in charged] == [(11, 200, None)]
+
+
+@pytest.mark.parametrize("same_batch", [False, True])
+def test_a_winner_that_arrives_later_sets_the_one_before_aside(stall, same_batch):
+    one, two, _ = stall.world.bricks
+    early, late = redeem(stall, one), redeem(stall, two, at=60_000)
+    if same_batch:
+        stall.hand_in([late, early])
+    else:
+        stall.hand_in([late])
+        stall.restart()
+        stall.hand_in([early])
+    assert twice(stall) == [(two.brick8, late.seq)]
+    with stall.controller.database.read() as connection:
+        query = select(tables.receipts.c.brick, tables.receipts.c.findings)
+        marked = {row.brick: row.findings for row in connection.execute(query)}
+    assert marked == {one.brick8: 0, two.brick8: 1 << reg.FINDING_VOUCHER_TWICE}
+    stall.publish()
+    assert len(stall.receipt(late).findings) == 1 and not stall.receipt(early).findings
+
+
+def test_where_the_times_are_too_near_the_hosts_yes_decides_then_the_lower_id(stall):
+    one, two, three = sorted(stall.world.bricks, key=lambda brick: brick.brick8)
+    stall.hand_in([redeem(stall, one)])
+    reserve = stall.world.record(reg.KIND_RESERVE, two)
+    confirmed = redeem(stall, two, at=-2000, f20=reserve.seq, spread=60_000)
+    stall.hand_in([reserve, confirmed])
+    assert settled(stall)[0]["why"] == "confirmed by the host"
+    assert settled(stall)[0]["winner"]["brick"] == two.brick8.hex()
+    other = stall.world.record(reg.KIND_RESERVE, three)
+    stall.hand_in([other, redeem(stall, three, f20=other.seq, spread=60_000)])
+    assert (
+        settled(stall)[1]["why"] == "lower id" and settled(stall)[1]["loser"]["brick"] == three.brick8.hex()
+    )
+
+
+def test_practice_and_what_is_set_aside_pay_no_voucher(stall):
+    one, two, _ = stall.world.bricks
+    stall.hand_in([redeem(stall, one, f0=reg.FLAG_TRAINING), redeem(stall, one, f18=b"x" * 16)])
+    assert spent_after(stall.controller.database, 0) == []
+    stall.hand_in([redeem(stall, two, at=60_000)])
+    assert settled(stall) == [] and spent_after(stall.controller.database, 0) == [(1, SERIAL)]
+
+
+redemptions = st.builds(
+    Redemption, st.just(SERIAL), st.sampled_from([bytes(8), b"b" * 8]), st.integers(1, 3), st.none(),
+    st.just(1), st.integers(0, 300), st.sampled_from([0, 50, 100, UNKNOWN_SPREAD]), st.booleans(),
+    st.just(100), st.just(bytes(8)), st.integers(1, 9),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(redemptions, redemptions)
+def test_who_wins_does_not_depend_on_who_came_first(one, other):
+    found, again = settle(one, other), settle(other, one)
+    assert {found.winner, found.loser} == {one, other}
+    if (one.brick, one.seq) != (other.brick, other.seq):
+        assert found == again
