@@ -95,6 +95,13 @@ class Table:
             data[o] = 0
 
 
+def fitting(capacity, entry, most_bytes):
+    """The capacity, lowered until a table of entries of so many bytes fits `most_bytes`."""
+    while slots(capacity) * entry > most_bytes:
+        capacity -= 1 + capacity // 64
+    return capacity
+
+
 def slots(capacity):
     """Places in a table of this capacity: a quarter stays empty, so that searches stay short."""
     return capacity + capacity // 3 + 1

@@ -42,6 +42,13 @@ class Rights:
         if at >= 0:
             self._set(slice_id, at, self._spent(at) + amount)
 
+    def release(self, parts):
+        """[[slice id, amount], …] that a reserve had taken are free again."""
+        for slice_id, amount in parts:
+            at = self._known.find(_key(slice_id))
+            if at >= 0:
+                self._set(slice_id, at, max(self._spent(at) - amount, 0))
+
     def carry(self, slice_id, total, seq):
         """Record `seq` says how much was spent from a slice up to it: the sum rests on it alone."""
         at = self._place(slice_id, seq)

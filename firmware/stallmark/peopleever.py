@@ -1,0 +1,82 @@
+"""What is kept of a person over the whole campaign: slots attended, grants. docs/formats/ruleset.md, State"""
+
+from stallmark import counters
+
+BALANCE_BYTES = 14  # of stallmark.balances, at the end of an entry
+_KEY = 7  # 01 ‖ first 6 bytes of subject8
+
+
+class Ever:
+    """One entry for each subject: a bit for each slot attended, grants u8 of each rule of
+    `ruleset.limited_ever`, and room for a balance. Nobody is ever forgotten: once the table is full, what is
+    asked of newcomers is not known (None)."""
+
+    def __init__(self, ruleset, most, tokens):
+        self.table = counters.Table(most, _KEY, entry_bytes(ruleset, tokens) - _KEY)
+        self._limited = ruleset.limited_ever
+        self._grants = attended_bytes(ruleset)
+        self.balance_at = self._grants + len(self._limited)
+
+    def place(self, subject6, spare=0):
+        """Where a subject's entry is, made if need be while more than `spare` are free; -1 without room."""
+        key = b"\x01" + subject6
+        at = self.table.find(key)
+        if at < 0 and self.table.used + spare < self.table.capacity:
+            at = self.table.add(key)
+        return at
+
+    def attend(self, subject6, slot):
+        """The subject came in a slot."""
+        if self._grants:
+            at = self.place(subject6)
+            if at >= 0:
+                self.table.data[at + (slot >> 3)] |= 1 << (slot & 7)
+
+    def grant(self, subject6, rule):
+        """The subject was granted a rule (its index) once more."""
+        if rule in self._limited:
+            at = self.place(subject6)
+            if at >= 0:
+                at += self._grants + self._limited.index(rule)
+                if self.table.data[at] < 255:
+                    self.table.data[at] += 1
+
+    def _known(self, subject6):
+        """Place of an entry, -1 for a newcomer, None where newcomers can not be remembered."""
+        at = self.table.find(b"\x01" + subject6)
+        return None if at < 0 and self.table.used >= self.table.capacity else at
+
+    def granted(self, subject6, rule):
+        """Grants of a rule so far; None where that is not known."""
+        at = self._known(subject6)
+        if at is None:
+            return None
+        return 0 if at < 0 else self.table.data[at + self._grants + self._limited.index(rule)]
+
+    def attended(self, subject6, slot):
+        """Different slots attended so far, with `slot` (its index, -1 for none); None where that is not
+        known."""
+        at = self._known(subject6)
+        if at is None:
+            return None
+        count = 0
+        found = False
+        if at >= 0:
+            for byte in range(self._grants):
+                bits = self.table.data[at + byte]
+                while bits:
+                    bits &= bits - 1
+                    count += 1
+            found = slot >= 0 and bool(self.table.data[at + (slot >> 3)] >> (slot & 7) & 1)
+        return count if slot < 0 or found else count + 1
+
+
+def attended_bytes(ruleset):
+    """Bytes of the bits for slots: none where no rule asks."""
+    return (len(ruleset.slots) + 7) // 8 if ruleset.attends else 0
+
+
+def entry_bytes(ruleset, tokens):
+    """Bytes of a subject's entry, its key included; 0 where nothing is kept of anybody."""
+    size = attended_bytes(ruleset) + len(ruleset.limited_ever) + (BALANCE_BYTES if tokens else 0)
+    return _KEY + size if size else 0
