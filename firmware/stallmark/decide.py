@@ -1,266 +1,452 @@
-"""One event against a ruleset and the state: grant, deny or uncertain, and why. docs/formats/ruleset.md"""
+"""One event against a ruleset and the state: grant, deny, ghost or uncertain, and why. docs/formats/ruleset.md"""
 
-from collections import namedtuple
-
-from stallmark import expr
-from stallmark.registry import (
-    GRANT_SAMPLE,
-    KIND_DENY,
-    KIND_GRANT,
-    KIND_UNCERTAIN,
-    QUALITY_HOST,
-    REASON_ALREADY_HAD,
-    REASON_BASKET_SMALL,
-    REASON_BUDGET_USED_UP,
-    REASON_CLOCK_UNSET,
-    REASON_CONDITION,
-    REASON_GRANTED,
-    REASON_NEAR,
-    REASON_NO_RIGHTS_YET,
-    REASON_NO_RULE,
-    REASON_NO_RULESET,
-    REASON_OUTSIDE_SLOT,
-    REASON_STOCK_USED_UP,
-    REASON_TOKEN_KIND,
-    REASON_TOO_MANY_PEOPLE,
-    UNIT_MINOR,
+from stallmark import arms, expr, stacking
+from stallmark import registry as reg
+from stallmark.decision import Decision, commit, outcome, record_fields, reserve_fields, settle
+from stallmark.ruleform import (
+    CAP_ONLY,
+    COUNTS_KIT,
+    FLAT,
+    MODE_LAN,
+    MODE_LOCAL,
+    NEARS,
+    NOT_AT_BRICKS,
+    NOT_AT_LANE,
 )
+from stallmark.values import View
 
-# kind, rule (index or None), grants, rights, why and currency (text or None) as the record's fields 10, 9,
-# 12, 13, 14, 23; latches: indexes of rules whose *latch* record is to be written first, until: the ends (ms)
-# of those latches; opens: slices spent from for the first time, whose *rights* record [[slice, 0]] is to be
-# written first; message: the author's words for this outcome, or None
-Decision = namedtuple("Decision", "kind rule grants rights why latches currency message until opens")
+__all__ = (
+    "Decision", "commit", "decide", "decide_one", "operator", "outcome", "record_fields", "reserve_fields", "settle",
+)  # fmt: skip
+GRANTED, DENIED, NEAR = 0, 1, 2  # message
+_STALE_S = 60  # data of others older than this are said to be old
 
 # Which refusal explains best: the first of these that applies
 _NEAREST = (
-    REASON_NEAR,
-    REASON_ALREADY_HAD,
-    REASON_STOCK_USED_UP,
-    REASON_BUDGET_USED_UP,
-    REASON_NO_RIGHTS_YET,
-    REASON_TOO_MANY_PEOPLE,
-    REASON_BASKET_SMALL,
-    REASON_CONDITION,
-    REASON_TOKEN_KIND,
-    REASON_OUTSIDE_SLOT,
-    REASON_CLOCK_UNSET,
+    reg.REASON_NEAR,
+    reg.REASON_ALREADY_HAD,
+    reg.REASON_VOUCHER_SPENT,
+    reg.REASON_STOCK_USED_UP,
+    reg.REASON_BUDGET_USED_UP,
+    reg.REASON_CAP,
+    reg.REASON_NO_RIGHTS_YET,
+    reg.REASON_TOO_MANY_PEOPLE,
+    reg.REASON_STALE,
+    reg.REASON_BASKET_SMALL,
+    reg.REASON_CONDITION,
+    reg.REASON_TOKEN_KIND,
+    reg.REASON_OUTSIDE_SLOT,
+    reg.REASON_CLOCK_UNSET,
+    reg.REASON_OTHER_ARM,
 )
+_MONEYLESS = (reg.GRANT_SAMPLE, reg.GRANT_UPGRADE, reg.GRANT_TOKENS, reg.GRANT_UNLOCK)
 
 
-class _View:
-    """What one event's conditions see: the values of docs/formats/ruleset.md for one rule at a time."""
+def decide(ruleset, state, event, risk=None, lane=False):
+    """The Decisions, one or more, of a Ruleset (None: nothing installed) on an Event; the State is read, not changed.
 
-    def __init__(self, ruleset, state, event):
-        self.state = state
-        self.event = event
-        self.ruleset = ruleset
-        self.wall = event.wall_ms if event.quality >= QUALITY_HOST else None
-        self.open = state.open_slots(self.wall)
-        self.least = False
-        self.path = 0
-
-    def enter(self, rule):
-        """Turns to a rule: its open slot, or -1."""
-        self.path = 0
-        self.slot = -1
-        for slot in self.open:
-            if slot in rule.slots:
-                self.slot = slot
-                self.since = self.wall - self.ruleset.slots[slot][0]
-                break
-        return self.slot
-
-    def place(self):
-        """Where the subject is remembered in this slot, or -1."""
-        if self.event.subject is None:
-            return -1
-        return self.state.person(self.slot, self.event.subject)
-
-    def unseen(self):
-        """True where this subject can not be told from a newcomer: not remembered, and no room to be."""
-        return self.place() < 0 and not self.state.room(self.slot, self.wall)
-
-    def number(self, value):
-        name = value[0]
-        self.least = False
-        if name == expr.PEOPLE:
-            return self._people(value[1], value[2])
-        if name == expr.SINCE:
-            return self.since
-        if name == expr.VISITS:
-            if self.event.subject is None or self.unseen():
-                return None
-            place = self.place()
-            return 1 if place < 0 else min(self.state.visits(place) + 1, 0xFFFF)
-        return self.event.basket_minor if name == expr.BASKET else self.event.tip_minor
-
-    def _people(self, counter, first):
-        """People counted so far, this event's subject included: as the count will be once it is recorded."""
-        event = self.event
-        count = self.state.count(self.slot, counter)
-        self.least = self.state.unsure(self.slot)
-        trust = self.ruleset.counters[counter][1]
-        if event.subject is None or event.trust < trust or self.since >= first:
-            return count
-        if self.unseen():
-            self.least = True
-            return count
-        place = self.place()
-        return count if place >= 0 and self.state.counts(place, counter) else count + 1
-
-
-def decide(ruleset, state, event):
-    """The Decision of a Ruleset (None: nothing installed) on an Event; the State is read, not changed.
-
-    No floats, no clock, no randomness: the same bytes on every interpreter."""
+    Grants come first, in order, then ghosts; latches are in the first. `risk` 0 to 255 or None; `lane`: at the host's
+    gateway lane, which asks nobody. No floats, no clock, no randomness: the same bytes on every interpreter."""
     if ruleset is None:
-        return Decision(KIND_UNCERTAIN, None, [], [], [REASON_NO_RULESET], [], None, None, [], [])
-    view = _View(ruleset, state, event)
-    latches, until = _new_latches(ruleset, view)
-    unsure = nearest = None
-    for index, rule in enumerate(ruleset.rules):
-        if event.type not in rule.events:
+        return [_plain(reg.KIND_UNCERTAIN, [reg.REASON_NO_RULESET])]
+    if event.subject is not None and state.revoked(event.subject):
+        return [_plain(reg.KIND_DENY, [reg.REASON_REVOKED])]
+    view = View(ruleset, state, event, risk)
+    skip = NOT_AT_LANE if lane else NOT_AT_BRICKS
+    latches, until = _new_latches(ruleset, view, skip) if ruleset.latching else ([], [])
+    wins = []
+    ghosts = []
+    refused = []
+    unsure = None
+    done = None  # groups that have their first
+    for index in ruleset.by_type.get(event.type, b""):
+        rule = ruleset.rules[index]
+        if rule.flags & skip:
             continue
-        kind, why, rights = _judge(view, index, rule, index in latches)
-        if kind == KIND_GRANT:
-            opens = [part[0] for part in rights if not state.rights.opened(part[0])]
-            grants = [list(grant) for grant in rule.grants]
-            currency = None
-            for grant in grants:
-                if grant[0] != GRANT_SAMPLE:
-                    currency = ruleset.currency
-            words = rule.messages[0]
-            return Decision(kind, index, grants, rights, why, latches, currency, words, until, opens)
-        if kind == KIND_UNCERTAIN:
-            unsure = unsure or (rule, why)
-        elif nearest is None or _rank(why) < _rank(nearest[1]):
-            nearest = (rule, why)
-    kind = KIND_UNCERTAIN if unsure else KIND_DENY
-    explained = unsure or nearest
-    if explained is not None:
-        rule, why = explained
-        index = why[1]
-        message = rule.messages[2 if why[0] == REASON_NEAR else 1]
-    else:
-        index = message = None
-        why = [REASON_NO_RULE]
-    currency = ruleset.currency if why[0] == REASON_BASKET_SMALL else None
-    return Decision(kind, index, [], [], why, latches, currency, message, until, [])
+        if done is not None and rule.group in done:
+            continue
+        if rule.redeems is not None and not _voucher_of(rule, event):
+            continue
+        found = _judge(view, index, rule, lane)
+        if type(found) is stacking.Win:
+            if found.control:
+                ghosts.append(found)
+                continue
+            wins.append(found)
+            if rule.group is None or ruleset.groups[rule.group][0] == stacking.FIRST:
+                if not ruleset.groups:
+                    break
+                done = (done or []) + [rule.group]
+        elif found is None:
+            refused.append((index, None))
+        elif found[0] == reg.KIND_UNCERTAIN:
+            unsure = unsure or found[1]
+        else:
+            refused.append((index, found[1]))
+    out = []
+    if wins:
+        out, wins = _grant(view, wins, refused)
+    for win in wins if wins else ():
+        ghosts.append(win)  # a holdout's grants are ghosts
+    for win in ghosts[: stacking.MOST]:
+        out.append(_ghost(view, win))
+    if not out or (unsure is not None and out[0].kind == reg.KIND_GHOST):
+        out.insert(0, _refusal(view, refused, unsure))
+    if latches:
+        out[0] = _with(out[0], latches=latches, until=until)
+    return out
 
 
-def _new_latches(ruleset, view):
+def decide_one(ruleset, state, event, risk=None, lane=False):
+    """The first Decision: all that there is where no rule has a group."""
+    return decide(ruleset, state, event, risk, lane)[0]
+
+
+# --- one rule
+
+
+def _new_latches(ruleset, view, skip):
     """Rules whose condition is true for the first time in their slot, and until when they stay so."""
     latches = []
     until = []
-    for index in ruleset.latching:
-        rule = ruleset.rules[index]
-        if view.enter(rule) >= 0:
-            end = ruleset.slots[view.slot][1]
-            if not view.state.latched(index, end) and expr.truth(rule.when, view) == expr.TRUE:
-                latches.append(index)
-                until.append(end)
+    if view.wall is not None and view.open:
+        view.latching = latches
+        for index in ruleset.latching:
+            rule = ruleset.rules[index]
+            if rule.flags & skip:
+                continue
+            slot = view.enter(index, rule)
+            if slot >= 0:
+                end = ruleset.slots[slot][1]
+                if not view.state.latched(index, end) and expr.truth(rule.when, view) == expr.TRUE:
+                    latches.append(index)
+                    until.append(end)
     return latches, until
 
 
-def _judge(view, index, rule, latching):
-    """(kind, why, rights) of one rule that applies. All checks are joined by `all` (Kleene): one that is
-    false denies, whatever is unknown; without one, an unknown leads to the rule's offline policy. A condition
-    explains last: "2 more people" is said only where they would help."""
+def _voucher_of(rule, event):
+    """Whether an event is a voucher of the series that a rule redeems."""
+    signal = event.signal
+    return (
+        event.trust == reg.TRUST_VOUCHER
+        and signal is not None
+        and signal[0] == "voucher:{}".format(rule.redeems)
+        and serial(event) is not None
+    )
+
+
+def serial(event):
+    """The serial (8 bytes) of a voucher's event, or None."""
+    try:
+        found = bytes([int(event.reference[at : at + 2], 16) for at in range(0, 16, 2)])
+        return found if len(event.reference) == 16 else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _judge(view, index, rule, lane):
+    """A Win, (kind, why), or None for a condition that is not true, to be explained when nothing else grants. All checks
+    are joined by `all` (Kleene): one that is false denies, whatever is unknown; without one, an unknown leads to the
+    rule's offline policy."""
     event = view.event
-    unknown = refusal = None
     if event.trust < rule.trust:
-        return KIND_DENY, _why(REASON_TOKEN_KIND, index, None, None, event.trust, rule.trust), []
+        return reg.KIND_DENY, _why(reg.REASON_TOKEN_KIND, index, None, None, event.trust, rule.trust)
+    unknown = None
+    result = expr.TRUE
+    latched = False
     if view.wall is None:
-        unknown = _why(REASON_CLOCK_UNSET, index)
-    elif view.enter(rule) < 0:
-        why = _why(REASON_OUTSIDE_SLOT, index, None, None, None, None, _opens_in(view, rule))
-        return KIND_DENY, why, []
+        unknown = [reg.REASON_CLOCK_UNSET, index]
     else:
-        result = expr.truth(rule.when, view)
-        path = view.path
-        end = view.ruleset.slots[view.slot][1]
-        if result != expr.TRUE and not latching and not view.state.latched(index, end):
-            unknown = _not_yet(view, index, rule, result, path)
-            if result == expr.FALSE:
-                refusal = unknown
-        if rule.limit:
-            limit = _limit(view, index, rule, path)
-            if limit is not None and limit[0] == REASON_ALREADY_HAD:
-                return KIND_DENY, limit, []
-            unknown = unknown or limit
-    rights = []
-    for unit, amount in rule.need:
-        parts = view.state.rights.cover(index, unit, amount)
-        if parts is None:
-            return KIND_DENY, _short(view, index, unit, amount), []
-        rights += parts
-    if refusal is not None:
-        return KIND_DENY, refusal, []
+        slot = view.enter(index, rule)
+        if slot < 0:
+            return reg.KIND_DENY, _why(
+                reg.REASON_OUTSIDE_SLOT, index, None, None, None, None, _opens_in(view, rule)
+            )
+        latched = rule.latch and (
+            index in view.latching or view.state.latched(index, view.ruleset.slots[slot][1])
+        )
+        if not latched:
+            when = rule.when
+            if rule.flags & FLAT:
+                known = view.known
+                for at in range(1, len(when)):
+                    got = known[when[at]]
+                    if got == 3:
+                        got = view.leaf(when[at])
+                    if got < result:
+                        result = got
+                        if not got:
+                            return None
+            else:
+                result = expr.truth(when, view)
+                if result == expr.FALSE:
+                    return None
+            if result == expr.UNKNOWN:
+                unknown = expr  # explained below, if it comes to that
+    why, limit = _standing(view, index, rule)
+    if why is not None:
+        return reg.KIND_DENY, why
+    grants, money, _pieces = stacking.give(view.state, event, rule)
+    if not grants:
+        return reg.KIND_DENY, _why(reg.REASON_BASKET_SMALL, index)
+    rights = stacking.cover(view.state, index, rule, grants)
+    if type(rights) is tuple:
+        return reg.KIND_DENY, _short(view, index, rights[0], rights[1])
+    if unknown is expr:
+        unknown = _not_yet(view, index, rule, result)
+    unknown = unknown or limit or _unplaced(view, index, rule)
     if unknown is not None:
-        return rule.policy, unknown, []
-    shown = rule.shown
-    if shown is None:
-        return KIND_GRANT, _why(REASON_GRANTED, index, path), rights
-    have, need = _sides(view, shown)
-    return KIND_GRANT, _why(REASON_GRANTED, index, path, shown[3], have, need), rights
+        return rule.policy, unknown
+    win = stacking.Win(index, rule, None)
+    win.grants, win.money, win.rights = grants, money, rights
+    if rule.experiment is not None:
+        which, arm = rule.experiment
+        win.control = view.arm(which) != arm
+    if rule.mode != MODE_LOCAL and not lane:
+        win.ask = _ask(view.state.exposed(index), rule)
+    return win
 
 
-def _not_yet(view, index, rule, result, path):
+def _ask(exposed, rule):
+    if rule.mode != MODE_LAN or exposed >= rule.upper:
+        return 2
+    return 1 if exposed >= rule.lower else 0
+
+
+def _standing(view, index, rule):
+    """(why a rule is certainly not this subject's, why that is not known), each or None: arm, spent voucher, limits."""
+    subject = view.event.subject
+    unknown = None
+    if rule.experiment is not None and subject is not None:
+        which, arm = rule.experiment
+        mine = view.arm(which)
+        if mine != arm and mine != view.ruleset.experiments[which][3]:
+            return [reg.REASON_OTHER_ARM, index], None
+    if rule.redeems is not None:
+        spent = view.state.spent(serial(view.event))
+        if spent:
+            return [reg.REASON_VOUCHER_SPENT, index], None
+        if spent is None:
+            unknown = [reg.REASON_TOO_MANY_PEOPLE, index]
+    if rule.limit and view.wall is not None:
+        had = None
+        if subject is None:
+            unknown = unknown or _of(view, reg.REASON_TOKEN_KIND, index, rule)
+        else:
+            place = view.place()
+            if place >= 0:
+                had = view.state.granted(place, index)
+                if had >= rule.limit:
+                    return _of(view, reg.REASON_ALREADY_HAD, index, rule, had, rule.limit), None
+            elif view.unseen():
+                unknown = unknown or _of(view, reg.REASON_TOO_MANY_PEOPLE, index, rule)
+    if rule.limit_ever:
+        had = None if subject is None else view.state.granted_ever(subject, index)
+        if had is None:
+            code = reg.REASON_TOKEN_KIND if subject is None else reg.REASON_TOO_MANY_PEOPLE
+            unknown = unknown or _of(view, code, index, rule)
+        elif had >= rule.limit_ever:
+            return _of(view, reg.REASON_ALREADY_HAD, index, rule, had, rule.limit_ever), None
+    return None, unknown
+
+
+def _unplaced(view, index, rule):
+    """Without a subject neither an arm nor the holdout is known."""
+    if view.event.subject is None and (rule.experiment is not None or view.ruleset.holdout is not None):
+        return [reg.REASON_TOKEN_KIND, index]
+    return None
+
+
+def _of(view, code, index, rule, have=None, need=None):
+    """A *why* that has the path of the rule's condition, where it was looked at."""
+    path = None if view.wall is None else expr.path(rule.when, view)[0]
+    return _why(code, index, path, None, have, need)
+
+
+# --- what is granted
+
+
+def _grant(view, wins, refused):
+    """(Decisions that grant, wins of a subject in the holdout)."""
+    ruleset, state = view.ruleset, view.state
+    chosen = stacking.choose(ruleset, wins) if ruleset.groups else wins[:1]
+    capped = ()
+    if ruleset.groups or ruleset.basket_cap:
+        chosen, capped = stacking.together(ruleset, chosen)
+    for win in capped:
+        refused.append((win.index, [reg.REASON_CAP, win.index]))
+    if ruleset.holdout is not None and arms.held_out(ruleset, view.event.subject):
+        for win in chosen:
+            win.control = False
+        return [], chosen
+    out = []
+    opened = []
+    for win in chosen:
+        rights = win.rights
+        if rights is None:
+            rights = stacking.cover(state, win.index, win.rule, win.grants)
+        opens = [part[0] for part in rights if not state.rights.opened(part[0])]
+        opened += opens
+        redeems = win.rule.redeems is not None
+        out.append(
+            _decision(
+                view,
+                win.rule,
+                reg.KIND_REDEEM if redeems else reg.KIND_GRANT,
+                win.index,
+                _granted(view, win, reg.REASON_GRANTED),
+                GRANTED,
+                grants=win.grants,
+                rights=rights,
+                opens=opens,
+                experiment=None if win.rule.experiment is None else list(win.rule.experiment),
+                ask=win.ask,
+                detail=[serial(view.event)] if redeems else None,
+                currency=_currency(ruleset, win.grants, win.rule),
+            )
+        )
+    return out, ()
+
+
+def _currency(ruleset, grants, rule):
+    for grant in grants:
+        if grant[0] not in _MONEYLESS:
+            return ruleset.currency
+    return None
+
+
+def _ghost(view, win):
+    experiment = [arms.HOLDOUT, 0]
+    if win.control:
+        which = win.rule.experiment[0]
+        experiment = [which, view.ruleset.experiments[which][3]]
+    why = _granted(view, win, reg.REASON_CONTROL_ARM)
+    return _decision(view, win.rule, reg.KIND_GHOST, win.index, why, DENIED, experiment=experiment)
+
+
+def _granted(view, win, code):
+    rule = win.rule
+    if view.wall is None:
+        return [code, win.index]
+    view.enter(win.index, rule)
+    path = expr.path(rule.when, view)[0]
+    if rule.shown is None:
+        return _why(code, win.index, path)
+    have, need = view.sides(expr.nth(rule.when, rule.shown))
+    return _why(code, win.index, path, rule.shown, have, need)
+
+
+# --- why not
+
+
+def _refusal(view, refused, unsure):
+    """The deny or uncertain Decision where nothing grants: the first unknown, else the rule that came nearest."""
+    why = unsure
+    kind = reg.KIND_UNCERTAIN
+    if why is None:
+        kind = reg.KIND_DENY
+        best = len(_NEAREST) + 1, 0
+        for index, found in refused:
+            if found is None:
+                found = _explain(view, index)
+            rank = _rank(found)
+            if rank < best:
+                best = rank
+                why = found
+    if why is None:
+        return _plain(reg.KIND_DENY, [reg.REASON_NO_RULE])
+    rule = view.ruleset.rules[why[1]]
+    currency = view.ruleset.currency if why[0] == reg.REASON_BASKET_SMALL else None
+    message = NEAR if why[0] == reg.REASON_NEAR else DENIED
+    return _decision(view, rule, kind, why[1], why, message, currency=currency)
+
+
+def _explain(view, index):
+    """Why of a rule whose condition is not true: what would refuse all the same goes first."""
+    rule = view.ruleset.rules[index]
+    view.enter(index, rule)
+    why, _unknown = _standing(view, index, rule)
+    if why is not None:
+        return why
+    grants, _money, _pieces = stacking.give(view.state, view.event, rule)
+    if grants:
+        rights = stacking.cover(view.state, index, rule, grants)
+        if type(rights) is tuple:
+            return _short(view, index, rights[0], rights[1])
+    return _not_yet(view, index, rule, expr.FALSE)
+
+
+def _not_yet(view, index, rule, result):
     """Why a condition is not true: the comparison to blame, how much there is and how much it takes."""
-    leaf = expr.blame(rule.when, view)
-    if leaf is None:
-        return _why(REASON_CONDITION, index, path)
-    have, need = _sides(view, leaf)
-    name = leaf[1][0]
-    code = REASON_CONDITION
-    near = None
-    rising = leaf[0] in (expr.GT, expr.GE) and type(leaf[2]) is int
+    path = expr.path(rule.when, view)[0]
+
+    def counts_people(place):
+        return view.ruleset.values[view.ruleset.leaves[3 * place + 1]][0] == expr.PEOPLE
+
+    guilty = expr.blame(rule.when, view, counts_people)
+    if guilty is None:
+        return _why(reg.REASON_CONDITION, index, path)
+    number, place = guilty
+    have, need = view.sides(place)
+    code, near = _code(view, rule, place, result, have, need)
+    return _why(code, index, path, number, have, need, near)
+
+
+def _code(view, rule, place, result, have, need):
+    """(reason, what is missing) for the comparison to blame."""
+    ruleset = view.ruleset
+    op, left, right = ruleset.leaves[3 * place : 3 * place + 3]
+    value = ruleset.values[left]
+    name = value[0]
+    rising = op in (expr.GT, expr.GE) or (
+        op in (expr.GT + expr.BOTH, expr.GE + expr.BOTH) and ruleset.values[right][0] == expr.OPEN
+    )
     if result == expr.UNKNOWN:
+        if name in (expr.PEOPLE, expr.EVENTS) and view.old(rule):
+            return reg.REASON_STALE, None
+        if name in (expr.SIGNAL, expr.BALANCE):
+            return (
+                reg.REASON_STALE
+                if view.event.subject is not None or name == expr.SIGNAL
+                else reg.REASON_TOKEN_KIND,
+                None,
+            )
         if name == expr.PEOPLE:
-            code = REASON_TOO_MANY_PEOPLE
-        elif name == expr.VISITS:
-            code = REASON_TOKEN_KIND if view.event.subject is None else REASON_TOO_MANY_PEOPLE
-    elif rising and have < need:
-        if name == expr.PEOPLE and view.since < leaf[1][2]:
-            code = REASON_NEAR
-            near = need - have
-        elif name == expr.BASKET:
-            code = REASON_BASKET_SMALL
-            near = need - have
-    return _why(code, index, path, leaf[3], have, need, near)
-
-
-def _sides(view, leaf):
-    have = view.number(leaf[1])
-    need = leaf[2] if type(leaf[2]) is int else view.number(leaf[2])
-    return have, None if need is None else expr.needed(leaf[0], need)
-
-
-def _limit(view, index, rule, path):
-    """Why the subject may not be granted once more, or None."""
-    if view.event.subject is None:
-        return _why(REASON_TOKEN_KIND, index, path)
-    place = view.place()
-    if place < 0:
-        return _why(REASON_TOO_MANY_PEOPLE, index, path) if view.unseen() else None
-    had = view.state.granted(place, index)
-    return _why(REASON_ALREADY_HAD, index, path, None, had, rule.limit) if had >= rule.limit else None
+            return reg.REASON_TOO_MANY_PEOPLE, None
+        if name in (expr.VISITS, expr.SEEN, expr.ATTENDED, expr.ARM):
+            return reg.REASON_TOKEN_KIND if view.event.subject is None else reg.REASON_TOO_MANY_PEOPLE, None
+        return reg.REASON_CONDITION, None
+    if not rising or not rule.flags & NEARS or have is None or need is None or have >= need:
+        return reg.REASON_CONDITION, None
+    if name == expr.BASKET:
+        return reg.REASON_BASKET_SMALL, need - have
+    if name == expr.PEOPLE or name == expr.EVENTS:
+        _what, window, ms, _scope, _type, _trust = ruleset.counters[value[1]]
+        if window != expr.WINDOW_FIRST or view.since < ms:
+            return reg.REASON_NEAR, need - have
+    elif not rule.flags & CAP_ONLY and name in (
+        expr.BALANCE, expr.ATTENDED, expr.VISITS, expr.ITEMS, expr.ITEM,
+    ):  # fmt: skip
+        return reg.REASON_NEAR, need - have
+    return reg.REASON_CONDITION, None
 
 
 def _short(view, index, unit, amount):
     rights = view.state.rights
     if not rights.had(index, unit):
-        return _why(REASON_NO_RIGHTS_YET, index, None, None, None, amount)
-    code = REASON_BUDGET_USED_UP if unit == UNIT_MINOR else REASON_STOCK_USED_UP
+        return _why(reg.REASON_NO_RIGHTS_YET, index, None, None, None, amount)
+    code = reg.REASON_BUDGET_USED_UP if unit == reg.UNIT_MINOR else reg.REASON_STOCK_USED_UP
     return _why(code, index, None, None, rights.available(index, unit), amount)
 
 
 def _opens_in(view, rule):
     """Seconds until the rule's next slot begins, rounded up; None where none follows."""
-    starts = [view.ruleset.slots[slot][0] for slot in rule.slots]
-    later = [start for start in starts if start > view.wall]
-    return (min(later) - view.wall + 999) // 1000 if later else None
+    first = None
+    for slot in rule.slots:
+        start = view.ruleset.slots[slot][0]
+        if start > view.wall and (first is None or start < first):
+            first = start
+    return None if first is None else (first - view.wall + 999) // 1000
 
 
 def _why(code, index, path=None, leaf=None, have=None, need=None, near=None):
@@ -273,28 +459,81 @@ def _why(code, index, path=None, leaf=None, have=None, need=None, near=None):
 
 def _rank(why):
     """Order of refusals: the lower explains better; of two near ones the nearer, then the earlier rule."""
-    return (_NEAREST.index(why[0]), why[7] if why[0] == REASON_NEAR else 0)
+    return (_NEAREST.index(why[0]), why[7] if why[0] == reg.REASON_NEAR else 0)
 
 
-def record_fields(ruleset, event, decision):
-    """The part of a decision record's public fields that comes from deciding: 5 to 15 and 23."""
-    fields = {
-        5: event.wall_ms,
-        6: event.uptime_ms or 0,
-        7: [event.quality, event.spread_ms or 0],
-        10: decision.kind,
-        11: event.type * 16 + event.trust,
-        14: decision.why,
-        15: event.nonce,
-    }
-    if ruleset is not None:
-        fields[8] = ruleset.digest8
-    if decision.rule is not None:
-        fields[9] = decision.rule
-    if decision.grants:
-        fields[12] = decision.grants
-    if decision.rights:
-        fields[13] = decision.rights
-    if decision.currency is not None:
-        fields[23] = decision.currency
-    return fields
+# --- decisions
+
+
+def _plain(kind, why, rule=None, message=None, detail=None):
+    return Decision(kind, rule, [], [], why, [], None, message, [], [], None, 0, None, False, detail)
+
+
+def _decision(
+    view,
+    rule,
+    kind,
+    index,
+    why,
+    message,
+    grants=(),
+    rights=(),
+    opens=(),
+    experiment=None,
+    ask=0,
+    detail=None,
+    currency=None,
+):
+    """A Decision that a rule explains, with the age of the data of others that its condition looks at."""
+    newest, oldest = view.age(rule)
+    if newest is not None and len(why) > 2:
+        while len(why) < 7:
+            why.append(None)
+        why[6] = newest
+    evidence = view.state.evidence() if rule.flags & COUNTS_KIT and view.wall is not None else None
+    stale = oldest is not None and oldest > _STALE_S
+    return Decision(
+        kind, index, list(grants), list(rights), why, [], currency, message, [], list(opens), experiment, ask, evidence, stale,
+        detail,
+    )  # fmt: skip
+
+
+def _with(decision, latches, until):
+    found = list(decision)
+    found[5] = latches
+    found[8] = until
+    return Decision(*found)
+
+
+def operator(ruleset, state, event, rule_index, question, who, text, granted):
+    """The Decision of a person at the stall on a question that a record (brick8, seq) put: conditions are waived,
+    rights and limits hold. `who` at most 24 bytes of text, `text` the reason, at most 60; reason 23 where it is as the person said."""
+    rule = ruleset.rules[rule_index]
+    detail = [question[0], question[1], who, text]
+    if not granted:
+        return _plain(reg.KIND_DENY, [reg.REASON_PERSON, rule_index], rule_index, DENIED, detail)
+    view = View(ruleset, state, event)
+    if view.wall is not None:
+        view.enter(rule_index, rule)
+    why, unknown = _standing(view, rule_index, rule) if view.slot >= 0 or not rule.limit else (None, None)
+    why = why or unknown
+    grants, _money, _pieces = stacking.give(state, event, rule)
+    if why is None and rule.redeems is not None and not _voucher_of(rule, event):
+        why = [reg.REASON_VOUCHER_FALSE, rule_index]
+    if why is None and not grants:
+        why = [reg.REASON_BASKET_SMALL, rule_index]
+    rights = None
+    if why is None:
+        rights = stacking.cover(state, rule_index, rule, grants)
+        if type(rights) is tuple:
+            why = _short(view, rule_index, rights[0], rights[1])
+    if why is not None:
+        return _plain(reg.KIND_DENY, why, rule_index, DENIED, detail)
+    opens = [part[0] for part in rights if not state.rights.opened(part[0])]
+    kind = reg.KIND_GRANT if rule.redeems is None else reg.KIND_REDEEM
+    if kind == reg.KIND_REDEEM:
+        detail = [serial(event)] + detail
+    return Decision(
+        kind, rule_index, grants, rights, [reg.REASON_PERSON, rule_index], [], _currency(ruleset, grants, rule), GRANTED, [],
+        opens, None, 0, None, False, detail,
+    )  # fmt: skip

@@ -34,7 +34,7 @@ def sentence(fields, ruleset=None):
     kind = fields.get(10)
     rule = _rule(fields.get(9), ruleset)
     if kind == reg.KIND_GRANT:
-        words = "Granted: " + grants(fields) + _granted_because(fields, rule) + "."
+        words = "Granted: " + grants(fields) + _granted_because(fields, ruleset) + "."
     elif kind == reg.KIND_DENY:
         words = "Nothing this time: " + reason(fields, ruleset) + "."
     elif kind == reg.KIND_UNCERTAIN:
@@ -82,10 +82,10 @@ def grant(kind, size, minor, currency):
 # --- why
 
 
-def _granted_because(fields, rule):
+def _granted_because(fields, ruleset):
     why = fields.get(14) or ()
     have, need = _at(why, 4), _at(why, 5)
-    leaf = _leaf(rule, why)
+    leaf = _leaf(ruleset, fields, why)
     if leaf is None or have is None:
         return ""
     if leaf[1][0] == expr.PEOPLE and leaf[0] in (expr.GT, expr.GE):
@@ -104,7 +104,7 @@ def reason(fields, ruleset=None):
     rule = _rule(fields.get(9), ruleset)
     have, need, near = _at(why, 4), _at(why, 5), _at(why, 7)
     if code == reg.REASON_NEAR and near is not None:
-        return _near(near, fields, ruleset, rule, _leaf(rule, why))
+        return _near(near, fields, ruleset, rule, _leaf(ruleset, fields, why))
     if code == reg.REASON_ALREADY_HAD:
         if need is not None and need > 1:
             return "this person already had it {} times, and {} are allowed".format(have, need)
@@ -117,7 +117,7 @@ def reason(fields, ruleset=None):
         later = "" if near is None else "; it begins in " + duration(near * 1000)
         return "it is not on now" + later
     if code == reg.REASON_CONDITION:
-        return _condition(have, need, _leaf(rule, why))
+        return _condition(have, need, _leaf(ruleset, fields, why))
     for known, words in _REASONS:
         if known == code:
             return words
@@ -143,6 +143,16 @@ _REASONS = (
     (reg.REASON_BASKET_SMALL, "the basket is too small"),
     (reg.REASON_LATCH, "the condition was reached before"),
     (reg.REASON_RULESET_EXPIRED, "the rules have expired"),
+    (reg.REASON_PERSON, "a person at the stall decided it"),
+    (reg.REASON_REVOKED, "this tag or pass was revoked"),
+    (reg.REASON_CAP, "as much as one purchase may bring is already given"),
+    (reg.REASON_VOUCHER_SPENT, "this voucher was used before"),
+    (reg.REASON_VOUCHER_EXPIRED, "this voucher is not valid now"),
+    (reg.REASON_VOUCHER_ELSEWHERE, "this voucher is for another stall"),
+    (reg.REASON_VOUCHER_FALSE, "this is no true voucher"),
+    (reg.REASON_OTHER_ARM, "this offer is tried with other visitors"),
+    (reg.REASON_HOST_REFUSED, "the host said no"),
+    (reg.REASON_REVERSED, "it was taken back"),
 )
 
 
@@ -291,6 +301,8 @@ def _rule(index, ruleset):
     return ruleset.rules[index]
 
 
-def _leaf(rule, why):
+def _leaf(ruleset, fields, why):
     number = _at(why, 3)
-    return None if rule is None or number is None else expr.leaf(rule.when, number)
+    if number is None or _rule(fields.get(9), ruleset) is None:
+        return None
+    return ruleset.leaf(fields[9], number)

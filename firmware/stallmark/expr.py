@@ -1,4 +1,4 @@
-"""Conditions of a rule: three-valued, integers only, bounded. docs/formats/ruleset.md"""
+"""Conditions of a rule: read strictly, kept as numbers in shared tables, three-valued. docs/formats/ruleset.md"""
 
 from stallmark import form
 from stallmark.constant import const
@@ -13,23 +13,67 @@ ALWAYS = const(0)
 ALL = const(1)
 ANY = const(2)
 NOT = const(3)
+AT_LEAST = const(4)
 GT = const(10)
 GE = const(11)
 LT = const(12)
 LE = const(13)
 EQ = const(14)
+BETWEEN = const(15)
+IN = const(16)
+BOTH = const(32)  # added to an operator of the tables: a value, not a number, on the right too
 
-PEOPLE = const(20)  # different people in the first ms of the slot
-VISITS = const(21)  # of this subject in the slot
+NUMBER = const(0)  # a plain number in the table of values
+PEOPLE = const(20)
+VISITS = const(21)
 BASKET = const(22)
 TIP = const(23)
-SINCE = const(24)  # ms since the slot's start
+SINCE = const(24)
+EVENTS = const(25)
+SEEN = const(26)
+ITEMS = const(27)
+ITEM = const(28)
+ATTENDED = const(29)
+BALANCE = const(30)
+BALANCE_AGE = const(31)
+SIGNAL = const(32)
+ARM = const(33)
+RISK = const(34)
+TRUST = const(35)
+EVENT_TYPE = const(36)
+LATCHED = const(37)
+OPEN = const(40)
+ADD = const(50)
+SUB = const(51)
+SHARE = const(52)
+MIN = const(53)
+MAX = const(54)
+DOWN_TO = const(55)
+
+WINDOW_FIRST = const(0)
+WINDOW_SLIDING = const(1)
+WINDOW_TUMBLING = const(2)
 
 MAX_DEPTH = const(8)
-MAX_NODES = const(32)
-MAX_COUNTERS = const(8)
 MAX_SLOT_MS = const(1036800000)  # 12 days: differences of instants stay small integers on a 32-bit brick
-SHARED = (PEOPLE, SINCE)  # values that are the same for everyone at one moment
+_MAX_CODE_BYTES = const(32)
+
+# By version: nodes and comparisons in a rule, counters in a ruleset
+_NODES = (0, 32, 48)
+_LEAVES = (0, 32, 24)
+_COUNTERS = (0, 8, 12)
+_SHARED = (PEOPLE, SINCE, EVENTS, SIGNAL, LATCHED, OPEN)  # the same for everyone at one moment
+_NEAR = (PEOPLE, BASKET, EVENTS, BALANCE, ATTENDED, VISITS, ITEMS, ITEM)
+
+# Rule flags that a condition sets, as stallmark.ruleform names them
+_FLAT, _KIT, _PEOPLE, _VISITS, _ATTENDS, _BALANCES, _SIGNALS, _NEARS = 8, 16, 32, 64, 128, 256, 512, 1024
+_FLAG_OF = (
+    (PEOPLE, _PEOPLE), (SEEN, _PEOPLE), (VISITS, _VISITS), (ATTENDED, _ATTENDS),
+    (BALANCE, _BALANCES), (BALANCE_AGE, _BALANCES), (SIGNAL, _SIGNALS),
+)  # fmt: skip
+
+# How a kit-wide count stands in a value: not at all, so that more only raises it, in another way
+_NONE, _RISING, _OTHER = 0, 1, 2
 
 
 def mirror(op):
@@ -40,30 +84,56 @@ def mirror(op):
 
 
 class Parser:
-    """Compiles the conditions of one ruleset to nested tuples, and collects what they count.
+    """Compiles the conditions of one ruleset; values and comparisons that repeat are kept once.
 
-    `counters`: distinct (first ms, trust), at most 8, shared by all rules. `values`, `nodes`, `leaves`: of
-    the condition compiled last."""
+    After `condition`: `flags` of the rule, `shown` the number of the comparison that explains a grant or None, `shared`
+    whether its truth is the same for everyone, `counts_different` whether people are counted. `latches`: for each rule read
+    so far whether it latches."""
 
-    def __init__(self):
-        self.counters = []
+    def __init__(self, ruleset):
+        self._ruleset = ruleset
+        self.latches = []
+        self._counters = []
+        self._values = {}
+        self._leaves = {}
 
-    def condition(self, expr, trust):
-        """The compiled form of `expr`; people of at least `trust` count. Raises FormatError, LimitError.
+    def tables(self):
+        """(values, comparisons, counters) of all conditions."""
+        values = [None] * len(self._values)
+        for value in self._values:
+            values[self._values[value]] = value
+        leaves = [0] * (3 * len(self._leaves))
+        for leaf in self._leaves:
+            at = self._leaves[leaf] * 3
+            leaves[at : at + 3] = leaf
+        return tuple(values), tuple(leaves), tuple(self._counters)
 
-        (0,) · (1 | 2, children) · (3, child) · (10 … 14, value, value, leaf number), a value being an int or
-        (20, counter index, first ms) or (21 … 24,)."""
-        self.nodes = 0
-        self.leaves = 0
-        self.values = []
+    def condition(self, expr, trust, version, strict=False):
+        """The compiled form: (operator, part, …), a part being the number of a comparison in the ruleset's table or such a
+        tuple; (0,) for true; (4, n, part, …). People of at least `trust` count; `strict` lets kit-wide counts stand anywhere,
+        because the host answers. Raises FormatError, LimitError."""
+        self._version = version
+        self._strict = strict
         self._trust = trust
-        return self._expr(expr, MAX_DEPTH)
+        self._nodes = self._count = self.flags = 0
+        self._inverted = False
+        self.shown = None
+        self._shown_people = False
+        self.shared = True
+        self.counts_different = False
+        found = self._expr(expr, MAX_DEPTH)
+        if type(found) is int:
+            found = (ALL, found)
+        if found[0] == ALL and all([type(part) is int for part in found]):
+            self.flags |= _FLAT
+        return found
 
     def _node(self, expr):
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise LimitError("condition of more than {} nodes".format(MAX_NODES))
-        form.array(expr, "condition", MAX_NODES, 1)
+        self._nodes += 1
+        most = _NODES[self._version]
+        if self._nodes > most:
+            raise LimitError("condition of more than {} nodes".format(most))
+        form.array(expr, "condition", most, 1)
         return form.uint(expr[0], "condition operator", 255)
 
     def _expr(self, expr, depth):
@@ -74,149 +144,385 @@ class Parser:
             form.array(expr, "condition [0]", 1)
             return (ALWAYS,)
         if op == ALL or op == ANY:
-            form.array(expr, "condition all or any", MAX_NODES, 2)
-            return (op, tuple([self._expr(child, depth - 1) for child in expr[1:]]))
+            form.array(expr, "condition all or any", 48, 2)
+            return (op,) + tuple([self._expr(child, depth - 1) for child in expr[1:]])
         if op == NOT:
             form.array(expr, "condition not", 2, 2)
-            return (op, self._expr(expr[1], depth - 1))
-        if op < GT or op > EQ:
-            form.fail("condition operator {}".format(op), "one of version 1 (newer than this program?)")
+            was = self._inverted
+            self._inverted = True
+            found = (op, self._expr(expr[1], depth - 1))
+            self._inverted = was
+            return found
+        if op == AT_LEAST and self._version > 1:
+            form.array(expr, "condition at least", 48, 3)
+            form.uint(expr[1], "how many of at least", len(expr) - 2, 1)
+            return (op, expr[1]) + tuple([self._expr(child, depth - 1) for child in expr[2:]])
+        if op < GT or op > (EQ if self._version == 1 else IN):
+            form.fail(
+                "condition operator {}".format(op),
+                "one of version {} (newer than this program?)".format(self._version),
+            )
+        return self._comparison(op, expr, depth)
+
+    # --- comparisons
+
+    def _comparison(self, op, expr, depth):
+        number = self._count
+        self._count += 1
+        if number == _LEAVES[self._version]:
+            raise LimitError("condition of more than {} comparisons".format(number))
+        if op > EQ:
+            found = self._several(op, expr, depth)
+        else:
+            found = self._two(op, expr, depth)
+        name = self._name
+        if name == PEOPLE and not self._shown_people:
+            self._shown_people = True
+            self.shown = number
+        elif self.shown is None:
+            self.shown = number
+        return self._leaves.setdefault(found, len(self._leaves))
+
+    def _two(self, op, expr, depth):
         form.array(expr, "comparison", 3, 3)
-        leaf = self.leaves
-        self.leaves += 1
-        left = self._value(expr[1])
-        right = self._value(expr[2])
+        left, right = expr[1], expr[2]
         if type(left) is int:
             if type(right) is int:
                 form.fail("comparison of two numbers", "a value that can change on one side")
             left, right, op = right, left, mirror(op)
-        return (op, left, right, leaf)
+        at, kit = self._value(left, depth)
+        name = self._name
+        other = _NONE
+        if type(right) is int:
+            form.integer(right, "number in a condition")
+            fixed = True
+        else:
+            right, other = self._value(right, depth)
+            fixed = self._name == OPEN
+        self._name = name
+        self._safe(kit, other, op == GT or op == GE)
+        if (op == GT or op == GE) and fixed and name in _NEAR:
+            self.flags |= _NEARS
+        return (op, at, right) if type(expr[1]) is int or type(expr[2]) is int else (op + BOTH, at, right)
 
-    def _value(self, value):
+    def _several(self, op, expr, depth):
+        """[15, v, low, high] · [16, v, int…]"""
+        form.array(expr, "between or one of", 48, 3)
+        if type(expr[1]) is int:
+            form.fail("between or one of a number", "a value that can change")
+        at, kit = self._value(expr[1], depth)
+        name = self._name
+        self._safe(kit, _NONE, False)
+        if op == IN:
+            for number in expr[2:]:
+                form.integer(number, "number in a condition")
+            return (op, at, tuple(expr[2:]))
+        form.array(expr, "between", 4, 4)
+        low, high = expr[2], expr[3]
+        if type(low) is int and type(high) is int:
+            form.integer(low, "number in a condition")
+            if form.integer(high, "number in a condition") < low:
+                form.fail("between", "a low that is not above the high")
+            return (op, at, (low, high))
+        sides = []
+        for side in (low, high):
+            found, kit = self._value(side, depth)
+            self._safe(kit, _NONE, False)
+            sides.append(found)
+        self._name = name
+        return (op + BOTH, at, tuple(sides))
+
+    def _safe(self, kit, other, rising):
+        """A count of the whole kit is only ever a lower bound: what it may be compared by."""
+        if self._strict or (kit == _NONE and other == _NONE):
+            return
+        if other != _NONE or kit != _RISING or not rising or self._inverted:
+            form.fail("kit-wide count", "only gt or ge, not in not, unless the offline mode is strict (3)")
+
+    # --- values
+
+    def _value(self, value, depth):
+        """(place in the table of values, how a kit-wide count stands in it); `_name` is left as its name."""
         if type(value) is int:
-            return form.integer(value, "number in a condition")
+            self._name = NUMBER
+            form.integer(value, "number in a condition")
+            return self._keep((NUMBER, value)), _NONE
         name = self._node(value)
-        if name == PEOPLE:
+        if (self._version == 1 and name > SINCE) or name < PEOPLE:
+            raise FormatError(
+                "value {}: expected one of version {} (newer than this program?)".format(name, self._version)
+            )
+        if name >= ADD:
+            return self._arithmetic(name, value, depth)
+        kit = _NONE
+        if name == PEOPLE or name == EVENTS or name == SEEN:
+            found, kit = self._counted(name, value)
+        elif name == SIGNAL or name == ARM or name == LATCHED or name == OPEN:
+            found = (name, self._index(name, value))
+        elif name == ITEM:
+            form.array(value, "item [28]", 2, 2)
+            if type(value[1]) is int:
+                form.integer(value[1], "item code [28]")
+            elif not form.text(value[1], "item code [28]", _MAX_CODE_BYTES):
+                form.fail("item code [28]", "a number or a text")
+            found = (name, value[1])
+        elif name <= EVENT_TYPE:
+            form.array(value, "value [{}]".format(name), 1)
+            found = (name,)
+        else:
+            raise FormatError("value {}: expected one of version 2 (newer than this program?)".format(name))
+        for known, flag in _FLAG_OF:
+            if known == name:
+                self.flags |= flag
+        if name not in _SHARED:
+            self.shared = False
+        self._name = name
+        return self._keep(found), kit
+
+    def _keep(self, value):
+        return self._values.setdefault(value, len(self._values))
+
+    def _counted(self, name, value):
+        """[20, window, ms, scope] · [25, window, ms, scope, type] · [26, type, ms]; version 1: [20, first ms]"""
+        scope = kind = window = 0
+        if self._version == 1:
             form.array(value, "people [20]", 2, 2)
-            first = form.uint(value[1], "first ms of people [20]", MAX_SLOT_MS, 1)
-            counter = (first, self._trust)
-            if counter not in self.counters:
-                if len(self.counters) == MAX_COUNTERS:
-                    raise LimitError("more than {} different people counts".format(MAX_COUNTERS))
-                self.counters.append(counter)
-            self.values.append(PEOPLE)
-            return (PEOPLE, self.counters.index(counter), first)
-        if name < VISITS or name > SINCE:
-            raise FormatError("value {}: expected one of version 1 (newer than this program?)".format(name))
-        form.array(value, "value [{}]".format(name), 1)
-        self.values.append(name)
-        return (name,)
+            ms = form.uint(value[1], "first ms of people [20]", MAX_SLOT_MS, 1)
+            scope = 1
+        elif name == SEEN:
+            form.array(value, "seen [26]", 3, 3)
+            kind = form.uint(value[1], "event type of seen [26]", 255, 1)
+            ms = form.uint(value[2], "ms of seen [26]", MAX_SLOT_MS, 1)
+            window = WINDOW_SLIDING
+        else:
+            size = 4 if name == PEOPLE else 5
+            form.array(value, "count [{}]".format(name), size, size)
+            window = form.uint(value[1], "window of a count", WINDOW_TUMBLING)
+            ms = form.uint(value[2], "ms of a count", MAX_SLOT_MS, 1)
+            scope = form.uint(value[3], "scope of a count", 1)
+            if name == EVENTS:
+                kind = form.uint(value[4], "event type of a count", 255)
+            if scope == 0:
+                self.flags |= _KIT
+        if name == PEOPLE:
+            self.counts_different = True
+        counter = (name, window, ms, scope, kind, self._trust)
+        if counter not in self._counters:
+            if len(self._counters) == _COUNTERS[self._version]:
+                raise LimitError("more than {} different people counts".format(_COUNTERS[self._version]))
+            self._counters.append(counter)
+        return (name, self._counters.index(counter), ms), _NONE if scope or name == SEEN else _RISING
+
+    def _index(self, name, value):
+        form.array(value, "value [{}]".format(name), 2, 2)
+        ruleset = self._ruleset
+        if name == LATCHED:
+            index = form.uint(value[1], "rule of latched [37]: an earlier one", len(self.latches) - 1)
+            if not self.latches[index]:
+                form.fail("rule of latched [37]", "one that latches")
+            return index
+        if name == SIGNAL:
+            return form.uint(value[1], "signal [32]", len(ruleset.signals) - 1)
+        if name == ARM:
+            return form.uint(value[1], "experiment [33]", len(ruleset.experiments) - 1)
+        return form.uint(value[1], "open value [40]", len(ruleset.open_values) - 1)
+
+    def _arithmetic(self, name, value, depth):
+        if name > DOWN_TO:
+            raise FormatError("value {}: expected one of version 2 (newer than this program?)".format(name))
+        if depth < 2:
+            raise LimitError("condition of more than {} levels".format(MAX_DEPTH))
+        form.array(value, "value [{}]".format(name), 3, 3)
+        left, kit = self._value(value[1], depth - 1)
+        if name == DOWN_TO:
+            right = self._keep((NUMBER, form.uint(value[2], "multiple [55]", form.I64, 1)))
+            other = _NONE
+        else:
+            right, other = self._value(value[2], depth - 1)
+        if other != _NONE and (name == SUB or name == SHARE):
+            kit = _OTHER
+        if name == SHARE and kit == _RISING and (type(value[2]) is not int or value[2] < 0):
+            kit = _OTHER
+        self._name = name
+        return self._keep((name, left, right)), max(kit, other)
+
+
+# --- evaluation: `view` has `known` (truth of each comparison so far, 3 where not looked at) and `leaf(number)`
 
 
 def truth(node, view):
-    """FALSE, UNKNOWN or TRUE. Every leaf is looked at: `view.path` gets the bit of each true one.
-
-    `view.number(value)` gives an int or None (unknown), and sets `view.least` where the true number may be
-    higher."""
+    """FALSE, UNKNOWN or TRUE of a compiled condition; comparisons are looked at only as far as they matter."""
     op = node[0]
-    if op >= GT:
-        result = compare(node, view)
-        if result == TRUE:
-            view.path |= 1 << node[3]
+    if op == ALL or op == ANY:
+        known = view.known
+        stop = FALSE if op == ALL else TRUE
+        result = TRUE - stop
+        for index in range(1, len(node)):
+            part = node[index]
+            if type(part) is int:
+                got = known[part]
+                if got == 3:
+                    got = view.leaf(part)
+            else:
+                got = truth(part, view)
+            if got == stop:
+                return stop
+            if got == UNKNOWN:
+                result = UNKNOWN
         return result
-    if op == ALL:
-        result = TRUE
-        for child in node[1]:
-            got = truth(child, view)
-            if got < result:
-                result = got
-        return result
-    if op == ANY:
-        result = FALSE
-        for child in node[1]:
-            got = truth(child, view)
-            if got > result:
-                result = got
-        return result
+    if op == AT_LEAST:
+        true = unknown = 0
+        for index in range(2, len(node)):
+            got = _part(node[index], view)
+            true += got == TRUE
+            unknown += got == UNKNOWN
+        return TRUE if true >= node[1] else UNKNOWN if true + unknown >= node[1] else FALSE
+    return TRUE - _part(node[1], view) if op == NOT else TRUE
+
+
+def _part(part, view):
+    if type(part) is not int:
+        return truth(part, view)
+    got = view.known[part]
+    return view.leaf(part) if got == 3 else got
+
+
+def parts(node):
+    """The parts of `all`, `any`, `not` and `at least`: numbers of comparisons and nodes."""
+    return node[2:] if node[0] == AT_LEAST else node[1:]
+
+
+def path(node, view, at=0):
+    """(mask of the true comparisons, how many there are): every one is looked at."""
+    mask = 0
+    for part in parts(node):
+        if type(part) is int:
+            if _part(part, view) == TRUE:
+                mask |= 1 << at
+            at += 1
+        else:
+            more, at = path(part, view, at)
+            mask |= more
+    return mask, at
+
+
+def nth(node, number):
+    """The comparison (its place in the table) with this number in a condition, or None."""
+    found = _nth(node, number)
+    return found if found >= 0 else None
+
+
+def _nth(node, number):
+    """The place, or -1 - how many comparisons are still to come."""
+    for part in parts(node):
+        if type(part) is int:
+            if not number:
+                return part
+            number -= 1
+        else:
+            found = _nth(part, number)
+            if found >= 0:
+                return found
+            number = -1 - found
+    return -1 - number
+
+
+def blame(node, view, counts_people, wanted=TRUE, at=0):
+    """(number, place) of the comparison because of which `node` is not `wanted` (TRUE or FALSE): of several that must
+    all change the first, of several of which one is enough the first that counts people (`counts_people(place)`), else the
+    first. None where there is none. `at`: the number of the node's first comparison."""
+    op = node[0]
     if op == NOT:
-        return TRUE - truth(node[1], view)
-    return TRUE
-
-
-def compare(node, view):
-    """FALSE, UNKNOWN or TRUE for one comparison."""
-    op = node[0]
-    a = view.number(node[1])
-    a_least = view.least
-    b = node[2]
-    b_least = False
-    if type(b) is not int:
-        b = view.number(b)
-        b_least = view.least
-    if a is None or b is None:
-        return UNKNOWN
-    if b_least:
-        if a_least:
-            return UNKNOWN
-        a, b, op = b, a, mirror(op)
-    if a_least or b_least:
-        # The true number is a or more: what more can only confirm is known, the rest is not.
-        if op == GT:
-            return TRUE if a > b else UNKNOWN
-        if op == GE:
-            return TRUE if a >= b else UNKNOWN
-        if op == LT:
-            return FALSE if a >= b else UNKNOWN
-        return FALSE if a > b else UNKNOWN
-    if op == GT:
-        holds = a > b
-    elif op == GE:
-        holds = a >= b
-    elif op == LT:
-        holds = a < b
-    elif op == LE:
-        holds = a <= b
-    else:
-        holds = a == b
-    return TRUE if holds else FALSE
-
-
-def blame(node, view, wanted=TRUE):
-    """The comparison because of which `node` is not `wanted` (TRUE or FALSE): of several that must all change
-    the first, of several of which one is enough the first that counts people, else the first. None where
-    there is none."""
-    op = node[0]
-    if op >= GT:
-        return node
-    if op == NOT:
-        return blame(node[1], view, TRUE - wanted)
-    if op == ALWAYS:
-        return None
+        wanted = TRUE - wanted
+        return (at, node[1]) if type(node[1]) is int else blame(node[1], view, counts_people, wanted, at)
     result = truth(node, view)
     one_is_enough = (op == ANY) == (wanted == TRUE)
+    if op == AT_LEAST:
+        one_is_enough = True
     found = None
-    for child in node[1]:
-        if truth(child, view) != result:
-            continue
-        got = blame(child, view, wanted)
-        if _counts_people(got) or not one_is_enough:
+    for part in parts(node):
+        here = at
+        if type(part) is int:
+            at += 1
+            if not _guilty(_part(part, view), result, op, wanted):
+                continue
+            got = (here, part)
+        else:
+            at += count(part)
+            if not _guilty(truth(part, view), result, op, wanted):
+                continue
+            got = blame(part, view, counts_people, wanted, here)
+        if not one_is_enough or (got is not None and counts_people(got[1])):
             return got
         found = found or got
     return found
 
 
-def _counts_people(leaf):
-    return leaf is not None and type(leaf[1]) is tuple and leaf[1][0] == PEOPLE
+def _guilty(got, result, op, wanted):
+    """Whether a part explains the whole: it has its truth; of *at least* it is any that is not as wanted."""
+    return got != wanted if op == AT_LEAST else got == result
+
+
+def count(node):
+    """Comparisons in a condition."""
+    total = 0
+    for part in parts(node):
+        total += 1 if type(part) is int else count(part)
+    return total
+
+
+# --- conditions as people and compilers read them
+
+
+def tree(tables, node, counter):
+    """A condition as nested tuples with its values in place: `tables` has `values` and `leaves`."""
+    op = node[0]
+    if op == ALWAYS:
+        return (ALWAYS,)
+    out = []
+    for part in parts(node):
+        if type(part) is int:
+            out.append(comparison(tables, part, counter[0]))
+            counter[0] += 1
+        else:
+            out.append(tree(tables, part, counter))
+    if op == NOT:
+        return (NOT, out[0])
+    if op == AT_LEAST:
+        return (AT_LEAST, tuple(out), node[1])
+    return out[0] if len(node) == 2 and counter[0] == 1 and op == ALL else (op, tuple(out))
+
+
+def comparison(tables, place, number):
+    """(operator, value, value or int, number) of a place in the table; between: right is (low, high), one of: the numbers."""
+    op, left, right = tables.leaves[3 * place : 3 * place + 3]
+    if op >= BOTH:
+        op -= BOTH
+        if op == BETWEEN:
+            right = (value(tables, right[0]), value(tables, right[1]))
+        else:
+            right = value(tables, right)
+    return (op, value(tables, left), right, number)
+
+
+def value(tables, at):
+    """A value as a tuple, arithmetic with its parts in place; a plain number as int."""
+    found = tables.values[at]
+    if found[0] == NUMBER:
+        return found[1]
+    if found[0] >= ADD:
+        return (found[0], value(tables, found[1]), value(tables, found[2]))
+    return found
 
 
 def leaf(node, number):
-    """The comparison with this number, or None."""
+    """The comparison with this number in a tree, or None."""
     op = node[0]
     if op >= GT:
         return node if node[3] == number else None
     if op == NOT:
         return leaf(node[1], number)
-    if op == ALL or op == ANY:
+    if op != ALWAYS:
         for child in node[1]:
             found = leaf(child, number)
             if found is not None:

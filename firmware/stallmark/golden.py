@@ -40,14 +40,15 @@ class Trial:
         self.state.rights = _Plenty()
 
     def decide(self, event):
-        """The Decision on an event, taken over by the state as its records would be."""
-        decision = decide(self.ruleset, self.state, event)
-        fields = record_fields(self.ruleset, event, decision)
-        for index, until in zip(decision.latches, decision.until):
-            latch = {5: fields[5], 7: fields[7], 8: fields[8], 9: index, 10: KIND_LATCH, 24: [until]}
-            self._note(latch, None)
-        self._note(fields, None if event.subject is None else {1: event.subject})
-        return decision
+        """The first Decision on an event; all of them are taken over by the state as their records would be."""
+        decisions = decide(self.ruleset, self.state, event)
+        for decision in decisions:
+            fields = record_fields(self.ruleset, event, decision)
+            for index, until in zip(decision.latches, decision.until):
+                latch = {5: fields[5], 7: fields[7], 8: fields[8], 9: index, 10: KIND_LATCH, 24: [until]}
+                self._note(latch, None)
+            self._note(fields, None if event.subject is None else {1: event.subject})
+        return decisions[0]
 
     def _note(self, fields, private_fields):
         fields[0] = fields[16] = 0

@@ -1,244 +1,208 @@
-"""A compiled ruleset, read strictly into compact tuples; and `decide`. docs/formats/ruleset.md"""
+"""A compiled ruleset, version 1 or 2, read strictly into compact tables; and `decide`. docs/formats/ruleset.md"""
 
-from collections import namedtuple
-
-from stallmark import cbor, expr, form
+from stallmark import cborread, expr, form, ruleform, ruleform1
 from stallmark.crypt import sha256
-from stallmark.decide import Decision, decide, record_fields
+from stallmark.decide import (
+    Decision,
+    commit,
+    decide,
+    decide_one,
+    operator,
+    outcome,
+    record_fields,
+    reserve_fields,
+    settle,
+)
 from stallmark.errors import FormatError, LimitError
-from stallmark.registry import (
-    GRANT_FIXED_NOW,
-    GRANT_PERCENT_NOW,
-    GRANT_SAMPLE,
-    KIND_DENY,
-    KIND_UNCERTAIN,
-    TRUST_ISSUED,
-    UNIT_MINOR,
-    UNIT_PEOPLE,
-    UNIT_PIECES,
-)
 from stallmark.rights import rule8
+from stallmark.ruleform import Rule
 
-__all__ = ("ENGINE", "Decision", "Rule", "Ruleset", "decide", "record_fields")
+__all__ = (
+    "ENGINE", "Decision", "Rule", "Ruleset", "commit", "decide", "decide_one", "operator", "outcome", "record_fields",
+    "reserve_fields", "settle",
+)  # fmt: skip
 
-ENGINE = 1  # the version of the language that this engine decides by
-MAX_BYTES = 16384
-MAX_SLOTS = 64
-MAX_RULES = 64
+ENGINE = 2  # the version of the language that this engine decides by; version 1 is read too
+MAX_BYTES = 49152
+MAX_SLOTS = 250
+MAX_RULES = 250
 MAX_PEOPLE = 8192
-MAX_AMOUNT = 1000000000  # of minor units or pieces in one grant or need
-
-# when: compiled condition (stallmark.expr); shown: the comparison that explains a grant, or None;
-# people_trust: field 12
-Rule = namedtuple(
-    "Rule", "id events trust slots when latch grants need limit policy messages people_trust shown"
-)
+MAX_AMOUNT = ruleform.MAX_AMOUNT
+_NOWHERE = 255  # of a rule: none of its slots is open
 
 
 class Ruleset:
-    """A ruleset of its bytes, at most 16 KiB. Raises FormatError (LimitError) for anything that the page does
-    not allow.
+    """A ruleset of its bytes, at most 48 KiB (version 1: 16 KiB). Raises FormatError (LimitError) for anything
+    that the page does not allow. The bytes are kept: texts are read from them when they are asked for.
 
-    `digest` is SHA-256 of the bytes, `digest8` its prefix as records name it. Derived: `counters` distinct
-    (first ms, trust) people counts, `latching` and `limited` indexes of rules, `watched` whether a slot's
-    people are remembered, `least_trust` the lowest trust of which they are, `rule8` the names of rules in
-    slices."""
+    `digest` is SHA-256 of the bytes, `digest8` its prefix as records name it. Version 1 leaves empty what it
+    does not know. Derived, all indexes being places in the tuples beside them:
+    `values` what conditions compare, each once; `leaves` the comparisons, each once, three entries each;
+    `counters` (what 20|25|26, window, ms, scope, event type, least trust); `latching`, `limited` (a limit in the
+    slot) and `limited_ever` (over the campaign) rules; `watched` for each slot whether its people are remembered,
+    from `leads` ms before its start on; `attends` whether attended slots are asked for; `least_trust` the lowest
+    trust of which people are remembered; `parameters_defaults`; `rule8` the names of rules in slices."""
 
     def __init__(self, data):
+        data = bytes(data)
         if len(data) > MAX_BYTES:
             raise LimitError("ruleset of {} bytes: expected at most {}".format(len(data), MAX_BYTES))
+        self.data = data
         self.digest = sha256(data)
         self.digest8 = self.digest[:8]
-        self._read(cbor.decode(data, 16, 4096))
+        places = ruleform.places(data, 0, "ruleset")
+        self.version = ruleform.field(data, places, 0, "ruleset")
+        if self.version not in (1, 2) or type(self.version) is not int:
+            form.fail("ruleset", "version 1 or 2")
+        (ruleform1 if self.version == 1 else ruleform).check_fields(places, "ruleset")
+        self._head(data, places)
+        if self.version == 1:
+            ruleform1.head(self)
+        else:
+            ruleform.head(self, data, places)
+        self._rules(data, places[5])
+        self._derive()
 
-    def _read(self, f):
-        _exactly(f, "ruleset", 9)
-        form.version1(f, "ruleset")
-        self.id = _name(f[1], "ruleset id (1)", 48)
-        self.rev = form.uint(f[2], "ruleset rev (2)", form.U32)
-        self.currency = _currency(f[3])
-        self.slots = tuple([_slot(pair) for pair in form.array(f[4], "slots (4)", MAX_SLOTS)])
-        self.terms = None if f[6] is None else form.octets(f[6], "terms (6)", 16)
-        self.people_capacity = form.uint(f[7], "people capacity (7)", MAX_PEOPLE)
-        self.market = form.text(f[8], "market name (8)", 64)
-        parser = expr.Parser()
+    def _head(self, data, places):
+        def get(key):
+            return ruleform.field(data, places, key, "ruleset")
+
+        most_slots = ruleform1.MAX_SLOTS if self.version == 1 else MAX_SLOTS
+        if self.version == 1 and len(data) > ruleform1.MAX_BYTES:
+            raise LimitError(
+                "ruleset of {} bytes: expected at most {}".format(len(data), ruleform1.MAX_BYTES)
+            )
+        self.id = ruleform.name(get(1), "ruleset id (1)", 48)
+        self.rev = form.uint(get(2), "ruleset rev (2)", form.U32)
+        self.currency = ruleform.currency(get(3))
+        self.slots = tuple([ruleform.slot(pair) for pair in form.array(get(4), "slots (4)", most_slots)])
+        terms = get(6)
+        self.terms = None if terms is None else form.octets(terms, "terms (6)", 16)
+        self.people_capacity = form.uint(get(7), "people capacity (7)", MAX_PEOPLE)
+        self.market = form.text(get(8), "market name (8)", 64)
+
+    def _rules(self, data, at):
+        most = ruleform1.MAX_RULES if self.version == 1 else MAX_RULES
+        count, at = ruleform.array_head(data, at, "rules (5)", most)
+        reader = ruleform.Reader(self, expr.Parser(self))
+        read = ruleform1.rule if self.version == 1 else ruleform.rule
         rules = []
-        for index, rule in enumerate(form.array(f[5], "rules (5)", MAX_RULES)):
+        for index in range(count):
             try:
-                rules.append(self._rule(rule, parser))
+                fields, end = cborread.decode_prefix(data, at, 16, 1024)
+                rules.append(read(reader, fields, at))
+                reader.parser.latches.append(rules[-1].latch)
+                at = end
             except LimitError as error:
                 raise LimitError("rule {}: {}".format(index, error))
             except FormatError as error:
                 raise FormatError("rule {}: {}".format(index, error))
         self.rules = tuple(rules)
-        names = [rule.id for rule in rules]
-        for name in names:
-            if names.count(name) > 1:
-                form.fail("rule id {}".format(name), "each id once")
-        self.counters = tuple(parser.counters)
-        self.rule8 = tuple([rule8(name) for name in names])
-        self.latching = tuple([i for i in range(len(rules)) if rules[i].latch])
-        self.limited = tuple([i for i in range(len(rules)) if rules[i].limit])
+        self.values, self.leaves, self.counters = reader.parser.tables()
 
-    # --- one rule
+    def _derive(self):
+        rules = self.rules
+        names = set()
+        for rule in rules:
+            if rule.id in names:
+                form.fail("rule id {}".format(rule.id), "each id once")
+            names.add(rule.id)
+        self.rule8 = Names(b"".join([rule8(rule.id) for rule in rules]))
+        self.latching = _indexes(rules, lambda rule: rule.latch)
+        self.limited = _indexes(rules, lambda rule: rule.limit)
+        self.limited_ever = _indexes(rules, lambda rule: rule.limit_ever)
+        self.attends = any([rule.flags & ruleform.ATTENDS for rule in rules])
+        self.watched = bytearray(len(self.slots))
+        self.leads = [0] * len(self.slots)
+        self.least_trust = 15
+        by_type = {}
+        for index, rule in enumerate(rules):
+            for event in rule.events:
+                by_type[event] = by_type.get(event, b"") + bytes((index,))
+            flags = rule.flags
+            if rule.limit or flags & ruleform.WATCHES:
+                for slot in rule.slots:
+                    self.watched[slot] = 1
+            for slot in rule.slots:
+                for _tokens, lead in rule.early:
+                    self.leads[slot] = max(self.leads[slot], lead)
+            if flags & ruleform.COUNTS_PEOPLE:
+                self.least_trust = min(self.least_trust, rule.people_trust)
+            if rule.limit or rule.limit_ever or flags & (ruleform.ASKS_VISITS | ruleform.ATTENDS):
+                self.least_trust = min(self.least_trust, rule.trust)
+        self.by_type = by_type
+        self._from = self._to = 0
+        self._open = None
 
-    def _rule(self, f, parser):
-        _exactly(f, "rule", 13)
-        name = _name(f[0], "rule id (0)", 32)
-        events = form.array(f[1], "event types (1)", 32, 1)
-        for event in events:
-            form.uint(event, "event type (1)", 4095, 1)
-        trust = form.uint(f[2], "minimum trust (2)", 15)
-        slots = self._slots_of(form.array(f[3], "slots (3)", MAX_SLOTS, 1))
-        people_trust = form.uint(f[12], "counts-as-people trust (12)", 15)
-        when = parser.condition(f[4], people_trust)
-        latch = f[5]
-        if type(latch) is not bool:
-            form.fail("latch (5)", "true or false")
-        if latch:
-            for value in parser.values:
-                if value not in expr.SHARED:
-                    form.fail("latch (5)", "a condition on the whole slot: people and time only")
-        grants = tuple([_grant(grant) for grant in form.array(f[6], "grants (6)", 4, 1)])
-        need = _needs(f[7], grants)
-        if need and expr.PEOPLE in parser.values and people_trust < TRUST_ISSUED:
-            form.fail("counts-as-people trust (12)", "3 or more: tokens that anyone can make open no money")
-        limit = form.uint(f[8], "limit per subject (8)", 255)
-        policy = f[9]
-        if policy != KIND_DENY and policy != KIND_UNCERTAIN:
-            form.fail("offline policy (9)", "2 or 14")
-        messages = form.fields(f[10], "messages (10)", ())
-        for key in messages:
-            if key > 2:
-                form.fail("messages (10)", "keys 0 to 2")
-            form.text(messages[key], "message (10)", 120)
-        form.uint(f[11], "intent (11)", 4, 1)
-        return Rule(
-            name, tuple(events), trust, slots, when, latch, grants, need, limit, policy,
-            tuple([messages.get(key) for key in range(3)]), people_trust, _shown(when, parser.leaves),
-        )  # fmt: skip
+    # --- what is open when
 
-    def _slots_of(self, indexes):
-        for at, index in enumerate(indexes):
-            form.uint(index, "slot index (3)", len(self.slots) - 1)
-            start, end = self.slots[index]
-            for other in indexes[:at]:
-                if self.slots[other][0] < end and start < self.slots[other][1]:
-                    form.fail("slots (3) of a rule", "slots that do not overlap")
-        return tuple(indexes)
+    def open_at(self, wall):
+        """(slots open at `wall` ms as a tuple, for each rule its open slot or 255). The same object until one opens or closes."""
+        if self._open is None or not self._from <= wall < self._to:
+            self._turn(wall)
+        return self._open
 
-    # --- what the state has to remember
+    def _turn(self, wall):
+        since, until = 0, form.I64
+        slots = []
+        for index, (start, end) in enumerate(self.slots):
+            for instant in (start, end):
+                if instant <= wall:
+                    since = max(since, instant)
+                else:
+                    until = min(until, instant)
+            if start <= wall < end:
+                slots.append(index)
+        mine = bytearray(len(self.rules))
+        for index, rule in enumerate(self.rules):
+            mine[index] = _NOWHERE
+            for slot in slots:
+                if slot in rule.slots:
+                    mine[index] = slot
+                    break
+        self._from, self._to = since, until
+        self._open = (tuple(slots), mine)
 
-    @property
-    def watched(self):
-        """For each slot whether people in it are remembered: a rule counts them, their visits or grants."""
-        watched = bytearray(len(self.slots))
-        for rule in self.rules:
-            if _remembers(rule):
-                for index in rule.slots:
-                    watched[index] = 1
-        return watched
+    # --- what is read again when somebody asks
 
-    @property
-    def least_trust(self):
-        """The lowest trust of which a person is remembered: tokens that count for nothing fill no table."""
-        least = 15
-        for rule in self.rules:
-            if _asks(rule.when, expr.PEOPLE):
-                least = min(least, rule.people_trust)
-            if rule.limit or _asks(rule.when, expr.VISITS):
-                least = min(least, rule.trust)
-        return least
+    def fields(self, index):
+        """The wire map of a rule: what deciding does not need (tax, funder, odds, intent, messages) is here."""
+        return cborread.decode_prefix(self.data, self.rules[index].at, 16, 1024)[0]
 
+    def tree(self, index):
+        """A rule's condition as nested tuples: (0,) · (1 | 2, children) · (3, child) · (4, children, n) · comparisons
+        as `leaf` gives them, the numbers counting up in order of first appearance."""
+        return expr.tree(self, self.rules[index].when, [0])
 
-def _exactly(f, what, count):
-    """A map with keys 0 to count - 1 exactly: a field unknown here could change a decision."""
-    form.fields(f, what, range(count))
-    if len(f) != count:
-        form.fail(what, "fields 0 to {} only (newer than this program?)".format(count - 1))
+    def leaf(self, index, number):
+        """Comparison `number` of a rule: (operator, value, value or int, number), values as tuples; None where there is none."""
+        return expr.leaf(self.tree(index), number)
 
-
-def _name(value, what, limit):
-    if not form.text(value, what, limit):
-        form.fail(what, "a name")
-    return value
+    def words(self, index, message, language=0):
+        """The author's text for an outcome (0 granted, 1 denied, 2 near) of a rule in one of the languages; None without one."""
+        if index is None or message is None or index >= len(self.rules):
+            return None
+        at = ruleform.places(self.data, self.rules[index].at, "rule")[10]
+        texts = cborread.decode_prefix(self.data, at, 4, 64)[0]
+        if self.version == 1:
+            return texts.get(message)
+        return texts[language if language < len(texts) else 0][message]
 
 
-def _currency(value):
-    form.text(value, "currency (3)", 3)
-    for letter in value:
-        if not "A" <= letter <= "Z":
-            value = ""
-    if len(value) != 3:
-        form.fail("currency (3)", "three capital letters")
-    return value
+class Names:
+    """Names of eight bytes each, in one string of bytes: a sequence of bytes objects."""
+
+    def __init__(self, data):
+        self._data = data
+
+    def __len__(self):
+        return len(self._data) // 8
+
+    def __getitem__(self, index):
+        if index < 0 or index * 8 >= len(self._data):
+            raise IndexError(index)
+        return self._data[index * 8 : index * 8 + 8]
 
 
-def _slot(pair):
-    form.array(pair, "slot (4)", 2, 2)
-    start = form.uint(pair[0], "slot start (4)")
-    end = form.uint(pair[1], "slot end (4)")
-    if not 0 < end - start <= expr.MAX_SLOT_MS:
-        form.fail("slot (4)", "an end after the start, within 12 days")
-    return (start, end)
-
-
-def _grant(grant):
-    """[1, bps, most it may cost] · [2, 1, minor] · [5, pieces, 0]"""
-    form.array(grant, "grant (6)", 3, 3)
-    kind = form.uint(grant[0], "grant type (6)", 255)
-    if kind == GRANT_PERCENT_NOW:
-        form.uint(grant[1], "basis points (6)", 10000, 1)
-        form.uint(grant[2], "most that a percentage may cost (6)", MAX_AMOUNT, 1)
-    elif kind == GRANT_FIXED_NOW:
-        form.uint(grant[1], "number of credits (6)", 1, 1)
-        form.uint(grant[2], "credit (6)", MAX_AMOUNT, 1)
-    elif kind == GRANT_SAMPLE:
-        form.uint(grant[1], "pieces (6)", MAX_AMOUNT, 1)
-        form.uint(grant[2], "credit of a sample (6)", 0)
-    else:
-        form.fail("grant type {} (6)".format(kind), "one that this engine can give (a newer one?)")
-    return tuple(grant)
-
-
-def _needs(needs, grants):
-    """((unit, amount), …), each unit once; money and pieces that are granted must be covered."""
-    money = pieces = 0
-    for kind, quantity, minor in grants:
-        if kind == GRANT_SAMPLE:
-            pieces += quantity
-        else:
-            money += minor
-    covered = {}
-    for need in form.array(needs, "needs (7)", 3):
-        form.array(need, "need (7)", 2, 2)
-        unit = form.uint(need[0], "unit (7)", UNIT_PEOPLE, UNIT_MINOR)
-        if unit in covered:
-            form.fail("needs (7)", "each unit once")
-        covered[unit] = form.uint(need[1], "amount (7)", MAX_AMOUNT, 1)
-    if covered.get(UNIT_MINOR, 0) < money or covered.get(UNIT_PIECES, 0) < pieces:
-        form.fail("needs (7)", "rights for everything that is granted")
-    return tuple([(need[0], need[1]) for need in needs])
-
-
-def _shown(when, leaves):
-    """The comparison that explains a grant best: the first that counts people, else the first."""
-    found = [expr.leaf(when, number) for number in range(leaves)]
-    for leaf in found:
-        if leaf is not None and leaf[1][0] == expr.PEOPLE:
-            return leaf
-    return found[0] if found else None
-
-
-def _asks(node, name):
-    if node[0] >= expr.GT:
-        return node[1][0] == name or (type(node[2]) is tuple and node[2][0] == name)
-    if node[0] == expr.NOT:
-        return _asks(node[1], name)
-    if node[0] == expr.ALWAYS:
-        return False
-    return any([_asks(child, name) for child in node[1]])
-
-
-def _remembers(rule):
-    return rule.limit or _asks(rule.when, expr.PEOPLE) or _asks(rule.when, expr.VISITS)
+def _indexes(rules, wanted):
+    return tuple([index for index, rule in enumerate(rules) if wanted(rule)])

@@ -85,7 +85,8 @@ class Brick:
         return self.state.add_slice(piece, floor)
 
     def look(self, happened):
-        return rules.decide(self.ruleset, self.state, happened)
+        """The first Decision: all that there is where no rule has a group."""
+        return rules.decide_one(self.ruleset, self.state, happened)
 
     def tap(self, *args, **other):
         """Decides on a tap and writes what there is to write, in order; the Decision."""

@@ -9,7 +9,23 @@ ONE, TWO = subject(1), subject(2)
 
 
 def deny(code=reg.REASON_ALREADY_HAD, rule=0, latches=()):
-    return Decision(reg.KIND_DENY, rule, [], [], [code, rule], list(latches), None, None, [], [])
+    return Decision(
+        reg.KIND_DENY,
+        rule,
+        [],
+        [],
+        [code, rule],
+        list(latches),
+        None,
+        None,
+        [],
+        [],
+        None,
+        0,
+        None,
+        False,
+        None,
+    )
 
 
 def test_the_first_denial_is_written_and_the_rest_of_the_minute_is_counted():

@@ -52,7 +52,7 @@ def test_a_decision_costs_the_same_all_day():
     late = garbage(brick, 5), garbage(brick, 5000)
     assert max(early + late) < PER_DECISION, (early, late)
     # From the 21st person on the second rule grants: a few lists more, not more with every person.
-    assert late[0] < early[0] + 512 and late[1] < early[1] + 512, (early, late)
+    assert late[0] < early[0] + 1024 and late[1] < early[1] + 1024, (early, late)
 
 
 def test_what_is_remembered_has_its_size_from_the_start():

@@ -86,7 +86,7 @@ class Worlds:
         for held, world in self._states:  # in an order in which fewer come before more
             if not _reached(held, self._least) or _reached(held, fewest):
                 continue
-            o = rules.decide(self._ruleset, world, happened)
+            o = rules.decide_one(self._ruleset, world, happened)
             again = (o.kind, o.rule, o.grants, o.rights, o.why, o.currency)
             if [tidy(part) for part in again] == said:
                 fewest.append(held)

@@ -1,0 +1,147 @@
+"""What a rule gives for one event, and which of several rules that would grant do so together. docs/formats/ruleset.md"""
+
+from stallmark.grantform import PIECES, SHARES
+from stallmark.registry import GRANT_FIXED_NOW, GRANT_SPLIT, GRANT_TIP_MATCH, UNIT_MINOR, UNIT_PIECES
+from stallmark.ruleform import CAP_ONLY
+
+MOST = 4  # grants for one event
+FIRST, BEST, EVERY = 1, 2, 3
+
+
+class Win:
+    """A rule that would grant: `grants` as in the record's field 12, `money` their sum, `rights` what covers them."""
+
+    def __init__(self, index, rule, why):
+        self.index = index
+        self.rule = rule
+        self.why = why
+        self.grants = self.rights = None
+        self.money = 0
+        self.ask = 0
+        self.control = False
+
+
+def give(state, event, rule):
+    """(grants [[type, bps or quantity, minor] …], money, pieces) of a rule for an event; money that is 0 is left out."""
+    grants = []
+    money = pieces = 0
+    for grant in rule.grants:
+        kind, quantity, minor = grant[0], grant[1], grant[2]
+        if type(quantity) is tuple:
+            quantity = state.parameter(quantity[1])
+        if type(minor) is tuple:
+            minor = state.parameter(minor[1])
+        if kind in SHARES:
+            if not rule.flags & CAP_ONLY:
+                of = event.tip_minor if kind == GRANT_TIP_MATCH else event.basket_minor
+                if of is not None:
+                    minor = min(minor, (of * quantity + 5000) // 10000)
+            if not minor or not quantity:
+                continue
+        elif kind in PIECES:
+            if not quantity:
+                continue
+            pieces += quantity
+        elif kind == GRANT_FIXED_NOW and not minor and rule.redeems is not None:
+            minor = event.signal[1]
+            if minor <= 0:
+                continue
+        elif (not minor and type(grant[2]) is tuple) or (not quantity and type(grant[1]) is tuple):
+            continue  # an open value that the operator has set to nothing
+        grants.append([kind, quantity, minor])
+        money += minor
+    return grants, money, pieces
+
+
+def cover(state, index, rule, grants):
+    """Rights [[slice, part] …] for what is given, or the (unit, amount) that is not covered."""
+    rights = []
+    for unit, amount in rule.need:
+        if not amount:
+            amount = _amount(unit, grants)
+            if not amount:
+                continue
+        parts = state.rights.cover(index, unit, amount)
+        if parts is None:
+            return unit, amount
+        rights += parts
+    return rights
+
+
+def _amount(unit, grants):
+    """How much of a unit grants need: money, pieces, or one person. What is split is the customer's own."""
+    if unit == UNIT_MINOR:
+        return sum([grant[2] for grant in grants if grant[0] != GRANT_SPLIT])
+    if unit == UNIT_PIECES:
+        return sum([grant[1] for grant in grants if grant[0] in PIECES])
+    return 1
+
+
+def choose(ruleset, wins):
+    """The wins that may grant together, in order: of each group as its mode says, and nothing beside an exclusive one."""
+    left = []
+    plain = False
+    groups = ruleset.groups
+    for win in wins:
+        group = win.rule.group
+        if group is None:
+            if plain:
+                continue
+            plain = True
+        elif groups[group][0] != EVERY and not _best(groups[group][0], group, win, wins):
+            continue
+        left.append(win)
+    return left
+
+
+def _best(mode, group, win, wins):
+    """Whether a win is its group's: the first, or the one of most money and then the first."""
+    best = None
+    for other in wins:
+        if other.rule.group == group and (best is None or (mode == BEST and other.money > best.money)):
+            best = other
+    return best is win
+
+
+def together(ruleset, left):
+    """(wins that grant, wins that nothing is left for): exclusive groups end the list, caps cut money. At most four."""
+    out = []
+    capped = []
+    event_left = ruleset.basket_cap or None
+    group_left = {}
+    for win in left:
+        group = win.rule.group
+        _mode, exclusive, cap = (EVERY, False, 0) if group is None else ruleset.groups[group]
+        if exclusive and out:
+            continue
+        room = event_left
+        if cap:
+            mine = group_left.get(group, cap)
+            room = mine if room is None else min(room, mine)
+        if room is not None and win.money > room:
+            if not _cut(win, room):
+                capped.append(win)
+                continue
+        if event_left is not None:
+            event_left -= win.money
+        if cap:
+            group_left[group] = group_left.get(group, cap) - win.money
+        out.append(win)
+        if exclusive or len(out) == MOST:
+            break
+    return out, capped
+
+
+def _cut(win, room):
+    """Cuts a win's money to `room` minor units, from its last grant on; False where nothing is left of it."""
+    grants = []
+    for kind, quantity, minor in win.grants:
+        had = minor
+        minor = min(minor, room)
+        room -= minor
+        if minor or not had:
+            grants.append([kind, quantity, minor])
+    win.grants = grants
+    win.money = sum([grant[2] for grant in grants])
+    win.rights = None
+    return bool(grants)
