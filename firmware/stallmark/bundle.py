@@ -22,6 +22,7 @@ MAX_ENVELOPE = 4096
 MAX_SIGNATURES = 4
 MAX_FALLBACK = 4
 MAX_GOLDEN = 32
+OLDEST_ENGINE = 1  # what this program still decides by
 
 # digest: SHA-256 of the envelope, the bundle's name; fields: the payload map
 Bundle = namedtuple("Bundle", "type payload signatures digest fields")
@@ -152,7 +153,7 @@ def check(bundle, authors, threshold, verify, installed, hardware, engine, time_
 
     `authors` are the installed `(kid8, public32)` and `threshold` the installed number of distinct ones that
     must have signed, `verify(public32, message, signature64) -> bool`, `installed` the Bundle in use or None,
-    `hardware` the board's text, `engine` this program's number, `time_floor` the latest instant (ms) known
+    `hardware` the board's text, `engine` this program's number (it decides as all from 1 on did), `time_floor` the latest instant (ms) known
     from signed things, or None. The artefact itself is checked by `artefact_good` once its bytes are
     there."""
     f = bundle.fields
@@ -162,7 +163,7 @@ def check(bundle, authors, threshold, verify, installed, hardware, engine, time_
         return INSTALL_ALREADY
     if threshold < 1 or len(signers(bundle, authors, verify)) < threshold:
         return INSTALL_THRESHOLD
-    if (f[7] and hardware not in f[7]) or not f[6][0] <= engine <= f[6][1]:
+    if (f[7] and hardware not in f[7]) or engine < f[6][0] or f[6][1] < OLDEST_ENGINE:
         return INSTALL_HARDWARE
     if f[8] is not None and time_floor is not None and f[8] <= time_floor:
         return INSTALL_EXPIRED
