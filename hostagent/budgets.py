@@ -1,18 +1,16 @@
-"""Rights: slices come from the controller; each goes to one brick, once and for good (bundle.md).
+"""Rights: slices come from the controller; each goes to one brick, once and for good (docs/rights.md).
 
-An assignment is durable before the slice is sent; a brick's own slices are sent anew after each handshake. A
-brick is kept at two slices of a rule with something left in them, but takes a second one only while every
-other
-brick of the kit can still get its first.
+An assignment is durable before the slice is sent; a brick's own slices are sent anew after each handshake. Who gets
+which is decided in `allotment`; the host's own lane is one more brick.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from hostagent import signer
+from hostagent.allotment import Allotment, Held
 from hostagent.bricks import Brick
 from hostagent.clock import Clock
 from hostagent.controller import Controller, SignedSlice
@@ -20,7 +18,6 @@ from hostagent.core import FormatError, reg, rights
 from hostagent.errors import ControllerError, StoreUnavailable
 from hostagent.store.slices import Slice, Slices
 
-WANTED = 2
 MAX_SLICES = 4096
 log = logging.getLogger("hostagent.budgets")
 
@@ -33,20 +30,6 @@ RESULT_WORDS = {
     reg.SLICE_UNKNOWN_RULE: "for a rule that the brick does not have",
     reg.SLICE_NO_ROOM: "no room on the brick",
 }
-
-
-@dataclass
-class Held:
-    """One slice in memory."""
-
-    slice: Slice
-    brick: bytes | None
-    result: int | None
-    withheld: str | None
-    # The disk has not confirmed the assignment: the slice is not sent, and no other brick gets it.
-    unconfirmed: bool = False
-    # When the brick answered to it in this session of the link; None: not yet.
-    answered: int | None = None
 
 
 class Budgets:
@@ -75,60 +58,55 @@ class Budgets:
         self._director = director
         # A store that replaces a damaged one cannot know what the old one assigned since: see `_take`.
         self._successor = successor
-        self._slices: dict[int, Held] = {}
+        self._floor = 0
+        self.allotment = Allotment(lambda: self._bricks, self._ready, self._left)
+        self._slices = self.allotment.slices
         self._assigning = False
         self._again = False
-        # Order of what bricks say: a status counts for a slice only if it came after the brick took the
-        # slice.
-        self._order = 0
-        self._status_order: dict[bytes, int] = {}
         self._ruleset: dict[bytes, bytes | None] = {}
         self.connected: Callable[[bytes], bool] = lambda brick: True
         self.give: Callable[[bytes, list[tuple[bytes, bytes]]], None] = lambda brick, slices: None
         self.refused: dict[str, int] = {}
         self.pulled_at: float | None = None
+        # What the controller last said of these budgets (GET /v1/kits/…/rights), for screens.
+        self.figures: list[dict[str, Any]] = []
         self._assignments: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Takes up what the store knows."""
         for row in await asyncio.wrap_future(self._table.all()):
-            self._slices[row.slice.id] = Held(row.slice, row.brick, row.result, row.withheld)
+            self._slices[row.slice.id] = Held(row.slice, row.brick, row.result, row.withheld, hint=row.hint)
+        self._floor = await asyncio.wrap_future(self._table.floor())
 
     async def pull(self) -> None:
         """Asks the controller for slices and takes in what is new. Raises ControllerError,
         StoreUnavailable."""
-        offered = await self._controller.slices()
+        offered, last = await self._controller.slices()
         fresh: list[Held] = []
         for signed in offered[:MAX_SLICES]:
             held = self._take(signed)
             if held is not None:
                 fresh.append(held)
-        if fresh:
+        if fresh or self._successor:
+            # What was minted so far and is not offered now (a clock elsewhere may err) stays withheld as well.
+            floor = max([last, *(held.slice.id for held in fresh)]) if self._successor else None
             await asyncio.wrap_future(
-                self._table.add([(held.slice, held.withheld) for held in fresh], settled=self._successor)
+                self._table.add([(held.slice, held.withheld, held.hint) for held in fresh], floor)
             )
             for held in fresh:
                 self._slices[held.slice.id] = held
-        elif self._successor:
-            await asyncio.wrap_future(self._table.add([], settled=True))
+            self._floor = self._floor if floor is None else floor
         self._successor = False
         await self.assign()
 
     def slices_of(self, brick: bytes) -> list[tuple[bytes, bytes]]:
         """At a handshake: payload and signature of every slice of a brick that it may still spend."""
-        now = self._clock.now_ms()
-        own: list[tuple[bytes, bytes]] = []
-        for held in self._slices.values():
-            if held.brick == brick:
-                held.answered = None
-                if held.slice.expires > now and not held.unconfirmed:
-                    own.append((held.slice.payload, held.slice.signature))
-        return own
+        own = self.allotment.own(brick, self._clock.now_ms())
+        return [(held.slice.payload, held.slice.signature) for held in own]
 
     def on_status(self, brick: Brick) -> None:
         """A brick said what it has left."""
-        self._order += 1
-        self._status_order[brick.brick] = self._order
+        self.allotment.heard_status(brick.brick)
         self._offer_again(brick)
         if self._next_for(brick) is not None:
             task = asyncio.get_running_loop().create_task(self._assign_quietly(), name="assign slices")
@@ -137,19 +115,13 @@ class Budgets:
 
     def on_result(self, brick: Brick, slice_id: int, result: int) -> None:
         """A brick answered to a slice."""
-        held = self._slices.get(slice_id)
-        if held is None or held.brick != brick.brick:
+        held = self.allotment.heard_result(brick.brick, slice_id, result)
+        if held is None or held.result is None:
             return
-        self._order += 1
-        held.answered = self._order
-        if result == reg.SLICE_HELD:
-            result = reg.SLICE_OK
-        if held.result == result:
-            return
-        held.result = result
-        self._table.set_result(slice_id, result)
-        if result != reg.SLICE_OK:
-            log.warning("%s: slice %d: %s", brick.name, slice_id, RESULT_WORDS.get(result, str(result)))
+        self._table.set_result(slice_id, held.result)
+        if held.result != reg.SLICE_OK:
+            words = RESULT_WORDS.get(held.result, str(held.result))
+            log.warning("%s: slice %d: %s", brick.name, slice_id, words)
 
     async def assign(self) -> None:
         """Gives every connected brick what it needs, as far as there is something. Raises
@@ -172,29 +144,47 @@ class Budgets:
             self._assigning = False
 
     def summary(self) -> list[dict[str, Any]]:
-        """For the status page: one line a rule."""
-        lines: dict[bytes, dict[str, Any]] = {}
+        """For the status page: one line a rule and unit, amounts in that unit.
+
+        `amount` = `spent` + `stranded`, as far as bricks have told this host; `stranded` = `assigned` (unspent at a
+        brick) + `left_unassigned` + `withheld` + `expired` (unspent when it ended; the controller may take it back).
+        """
+        now = self._clock.now_ms()
+        lines: dict[tuple[bytes, int], dict[str, Any]] = {}
         for held in self._slices.values():
+            one = held.slice
             line = lines.setdefault(
-                held.slice.rule,
+                (one.rule, one.unit),
                 {
-                    "rule": held.slice.rule.hex(),
-                    "unit": held.slice.unit,
-                    "slices": 0,
-                    "unassigned": 0,
-                    "amount": 0,
-                    "left_unassigned": 0,
-                    "withheld": 0,
+                    "rule": one.rule.hex(),
+                    "unit": one.unit,
+                    **dict.fromkeys(("slices", "unassigned", "amount", "spent", "assigned"), 0),
+                    **dict.fromkeys(("left_unassigned", "withheld", "expired", "stranded"), 0),
                 },
             )
             line["slices"] += 1
-            line["amount"] += held.slice.amount
-            if held.withheld is not None:
-                line["withheld"] += held.slice.amount
+            line["amount"] += one.amount
+            left = self._left_of(held)
+            line["spent"] += one.amount - left
+            line["stranded"] += left
+            if one.expires <= now:
+                line["expired"] += left
+            elif held.withheld is not None:
+                line["withheld"] += left
             elif held.brick is None:
                 line["unassigned"] += 1
-                line["left_unassigned"] += held.slice.amount
-        return [lines[rule] for rule in sorted(lines)]
+                line["left_unassigned"] += left
+            else:
+                line["assigned"] += left
+        return [lines[key] for key in sorted(lines)]
+
+    def assigned(self) -> dict[int, bytes]:
+        """Which brick has which slice, as far as that is durable."""
+        return {
+            number: held.brick
+            for number, held in self._slices.items()
+            if held.brick is not None and not held.unconfirmed
+        }
 
     # --- inside
 
@@ -213,7 +203,8 @@ class Budgets:
         ):
             return self._refuse("slice with a wrong signature")
         # What an earlier, damaged store may have assigned must never be assigned again: it stays unspent.
-        withheld = "may have been assigned by the damaged store" if self._successor else None
+        doubtful = self._successor or parsed.id <= self._floor
+        withheld = "may have been assigned by the damaged store" if doubtful else None
         parts = Slice(
             parsed.id,
             parsed.rule,
@@ -223,7 +214,7 @@ class Budgets:
             signed.payload,
             signed.signature,
         )
-        return Held(parts, None, None, withheld)
+        return Held(parts, None, None, withheld, hint=signed.brick)
 
     def _offer_again(self, brick: Brick) -> None:
         """A brick that runs other rules now may want what it refused before."""
@@ -232,11 +223,7 @@ class Budgets:
         self._ruleset[brick.brick] = ruleset
         if ruleset == before:
             return
-        refused = [
-            held
-            for held in self._slices.values()
-            if held.brick == brick.brick and held.answered is not None and held.result != reg.SLICE_OK
-        ]
+        refused = self.allotment.refused_by(brick.brick)
         for held in refused:
             held.answered = None
         if refused and self.connected(brick.brick):
@@ -260,43 +247,20 @@ class Budgets:
             self.give(brick, [(held.slice.payload, held.slice.signature)])
 
     def _next_for(self, brick: Brick) -> Held | None:
-        """The slice that this brick gets next, if it is there and needs one."""
-        if brick.status is None or not self.connected(brick.brick):
-            return None
-        now = self._clock.now_ms()
-        free: dict[bytes, list[Held]] = {}
-        for held in self._slices.values():
-            if held.brick is None and held.withheld is None and held.slice.expires > now:
-                free.setdefault(held.slice.rule, []).append(held)
-        for rule in sorted(free):
-            have = self._have(brick, rule, now)
-            if have >= WANTED:
-                continue
-            if have or self._ever(brick.brick, rule):
-                without = sum(not self._ever(other, rule) for other in self._bricks)
-                if len(free[rule]) <= without:
-                    continue
-            return min(free[rule], key=lambda held: held.slice.id)
-        return None
+        return self.allotment.next_for(brick.brick, self._clock.now_ms())
 
-    def _ever(self, brick: bytes, rule: bytes) -> bool:
-        return any(held.brick == brick and held.slice.rule == rule for held in self._slices.values())
+    def _ready(self, brick: bytes) -> bool:
+        return self._bricks[brick].status is not None and self.connected(brick)
 
-    def _have(self, brick: Brick, rule: bytes, now: int) -> int:
-        """Slices of a rule with something left: as the brick says, or on their way to it."""
-        left = {} if brick.status is None else brick.status.slices
-        said = self._status_order.get(brick.brick, 0)
-        count = 0
-        for held in self._slices.values():
-            if held.brick != brick.brick or held.slice.rule != rule or held.slice.expires <= now:
-                continue
-            # A brick that has just started knows of none of its slices until they are sent anew; one that
-            # refuses
-            # a slice (it has not got the rule yet) is not given the whole stock to refuse.
-            pending = held.answered is None or said < held.answered or held.result != reg.SLICE_OK
-            if pending or left.get(held.slice.id, 0) > 0:
-                count += 1
-        return count
+    def _left(self, brick: bytes) -> dict[int, int]:
+        status = self._bricks[brick].status
+        return {} if status is None else status.slices
+
+    def _left_of(self, held: Held) -> int:
+        """As its brick last said; whole before it said so."""
+        if held.brick is None or held.brick not in self._bricks:
+            return held.slice.amount
+        return min(held.slice.amount, self._left(held.brick).get(held.slice.id, held.slice.amount))
 
     async def _assign_quietly(self) -> None:
         try:

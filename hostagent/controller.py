@@ -66,10 +66,11 @@ class PrivateKey:
 
 @dataclass(frozen=True)
 class SignedSlice:
-    """A slice as minted: payload and the director's signature."""
+    """A slice as minted: payload and the director's signature; `brick`: whom the forecast had in mind."""
 
     payload: bytes
     signature: bytes
+    brick: bytes | None = None
 
 
 P = ParamSpec("P")
@@ -177,13 +178,30 @@ class Controller:
         return answer.get("etag", ""), body
 
     @_counted
-    async def slices(self) -> list[SignedSlice]:
-        """Every slice of the kit's rental that the controller still gives out."""
+    async def slices(self) -> tuple[list[SignedSlice], int]:
+        """Every slice of the kit's rental that the controller still gives out, and the highest number of a slice
+        that it ever minted (0 where it does not say)."""
         answer = await self._json("GET", f"/v1/kits/{self._kit}/slices")
-        slices = answer.get("slices")
+        slices, last = answer.get("slices"), answer.get("last")
         if not isinstance(slices, list):
             raise ControllerError("unreadable", "answer without slices")
-        return [_slice(entry) for entry in cast(list[Any], slices)]
+        return [_slice(entry) for entry in cast(list[Any], slices)], last if type(last) is int else 0
+
+    @_counted
+    async def rights(self) -> list[dict[str, Any]]:
+        """The kit's budgets in figures (docs/rights.md)."""
+        answer = await self._json("GET", f"/v1/kits/{self._kit}/rights")
+        return [cast("dict[str, Any]", line) for line in _list(answer, "rights") if isinstance(line, dict)]
+
+    @_counted
+    async def spent(self, after: int) -> tuple[list[bytes], int]:
+        """Serials of vouchers that were paid anywhere, above the number `after`, and the number to go on from."""
+        answer = await self._json("GET", f"/v1/kits/{self._kit}/spent?after={after}")
+        serials = [_hex(serial, 8) for serial in _list(answer, "spent")]
+        last = answer.get("last")
+        if None in serials or type(last) is not int or last < after:
+            raise ControllerError("unreadable", "answer without spent vouchers")
+        return [serial for serial in serials if serial is not None], last
 
     async def _json(
         self, method: str, path: str, body: bytes | None = None, kind: str | None = None
@@ -258,6 +276,13 @@ def _object(body: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
+def _list(answer: dict[str, Any], name: str) -> list[Any]:
+    found = answer.get(name)
+    if not isinstance(found, list):
+        raise ControllerError("unreadable", f"answer without {name}")
+    return cast(list[Any], found)
+
+
 def _mark(entry: Any) -> Mark:
     if isinstance(entry, dict):
         f = cast(dict[str, Any], entry)
@@ -272,7 +297,7 @@ def _slice(entry: Any) -> SignedSlice:
         f = cast(dict[str, Any], entry)
         payload, signature = _base64(f.get("payload")), _base64(f.get("signature"))
         if payload is not None and signature is not None and len(signature) == 64:
-            return SignedSlice(payload, signature)
+            return SignedSlice(payload, signature, _hex(f.get("brick"), 8))
     raise ControllerError("unreadable", "a slice that is none")
 
 

@@ -20,6 +20,7 @@ from hostagent.chain import Chain
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import FormatError, cbor, receipt, reg
 from hostagent.errors import HostError, StoreUnavailable
+from hostagent.store import spent
 from hostagent.store.receipts import Gap, Group, Quarantined, Receipts
 
 GROUP_RECORDS = 256
@@ -151,6 +152,7 @@ class Intake:
         host_seq = self._chain.host_seq
         cose = self._chain.add(seq, public, mac, found, ms, window, basis)
         self._open.group.rows.append((host_seq, brick.number, seq, ms, cose, private or None))
+        self._open.group.also.extend(spent.statements(found.kind, public, ms))
         if found.kind == reg.KIND_CLOSE:
             brick.closing = None
         brick.next_seq = seq + 1
@@ -187,6 +189,7 @@ class Intake:
                 item.seq, item.public, item.mac, found, ms, window, basis, item.reference, item.refers
             )
             work.group.rows.append((host_seq, brick.number, item.seq, ms, cose, item.private or None))
+            work.group.also.extend(spent.statements(found.kind, item.public, ms))
             receipts.append((host_seq, self._chain.prev16))
             brick.next_seq = item.seq + 1
             brick.prev16 = form.link(item.public, item.mac)

@@ -128,6 +128,7 @@ def prepare(connection: Sql, successor: Callable[[], "Beginning | None"] = lambd
         beginning = successor()
         with connection:
             connection.execute(SCHEMA)
+            connection.execute(ADDED)
             if beginning is not None:
                 connection.execute("INSERT INTO meta VALUES ('recovered', ?)", (beginning.predecessor,))
                 for statement, rows in beginning.rows:

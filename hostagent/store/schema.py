@@ -131,4 +131,17 @@ CREATE TABLE IF NOT EXISTS till_sales (
     last_seq INTEGER NOT NULL,
     PRIMARY KEY (till, reference, first_seq)
 ) WITHOUT ROWID;
+
+-- Whom the forecast had in mind for a slice.
+CREATE TABLE IF NOT EXISTS slice_hints (id INTEGER PRIMARY KEY, brick BLOB NOT NULL);
+
+-- Vouchers that were paid, or promised to be: apart from receipts and outbox, never emptied. brick and nonce: whom a yes
+-- was given to; seq: the record that paid it; brick is empty for what the controller told of other kits.
+CREATE TABLE IF NOT EXISTS spent (
+    serial BLOB PRIMARY KEY,
+    brick BLOB NOT NULL,
+    nonce BLOB,
+    seq INTEGER,
+    at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 """

@@ -27,6 +27,7 @@ class SliceRow(NamedTuple):
     brick: bytes | None
     result: int | None
     withheld: str | None
+    hint: bytes | None
 
 
 class Slices:
@@ -40,17 +41,21 @@ class Slices:
 
         def query(sql: Sql) -> list[SliceRow]:
             rows = sql.execute(
-                "SELECT id, rule, unit, amount, expires, payload, signature, brick, result, withheld "
-                "FROM slices ORDER BY id"
+                "SELECT s.id, rule, unit, amount, expires, payload, signature, s.brick, result, withheld, h.brick "
+                "FROM slices s LEFT JOIN slice_hints h ON h.id = s.id ORDER BY s.id"
             )
             return [SliceRow(Slice(*row[:7]), *row[7:]) for row in rows]
 
         return self._store.read(query)
 
-    def add(self, slices: Sequence[tuple[Slice, str | None]], settled: bool) -> "Future[None]":
-        """Takes in new slices, each with the reason why it must not be assigned, if there is one.
+    def add(
+        self, slices: Sequence[tuple[Slice, str | None, bytes | None]], floor: int | None = None
+    ) -> "Future[None]":
+        """Takes in new slices, each with the reason why it must not be assigned, if there is one, and the brick that
+        the forecast had in mind.
 
-        `settled`: these were the first that the successor of a damaged store saw.
+        `floor`: these were the first that the successor of a damaged store saw, and every slice up to this number may
+        have been assigned by that one.
         """
 
         def work(sql: Sql) -> None:
@@ -58,12 +63,25 @@ class Slices:
                 "INSERT OR IGNORE INTO slices "
                 "(id, rule, unit, amount, expires, payload, signature, withheld) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*parts, withheld) for parts, withheld in slices],
+                [(*parts, withheld) for parts, withheld, _ in slices],
             )
-            if settled:
-                sql.execute("INSERT OR REPLACE INTO meta VALUES ('slices_settled', 1)")
+            sql.executemany(
+                "INSERT OR IGNORE INTO slice_hints VALUES (?, ?)",
+                [(parts.id, hint) for parts, _, hint in slices if hint is not None],
+            )
+            if floor is not None:
+                sql.execute("INSERT OR REPLACE INTO meta VALUES ('slices_settled', ?)", (floor,))
 
         return self._store.write(work)
+
+    def floor(self) -> "Future[int]":
+        """Slices up to this number may have been assigned by a store before this one."""
+
+        def query(sql: Sql) -> int:
+            row = sql.execute("SELECT value FROM meta WHERE name = 'slices_settled'").fetchone()
+            return 0 if row is None else int(row[0])
+
+        return self._store.read(query)
 
     def assign(self, slice_id: int, brick: bytes) -> "Future[None]":
         """Gives a slice to a brick for good. The future fails with ValueError where another has it."""

@@ -26,6 +26,7 @@ MISSING = "(missing)"
 RESCUED = {
     "link_keys": ("SELECT * FROM link_keys", "INSERT OR IGNORE INTO link_keys VALUES (?, ?, ?)"),
     "slices": ("SELECT * FROM slices", "INSERT OR IGNORE INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    "spent": ("SELECT * FROM spent", "INSERT OR IGNORE INTO spent VALUES (?, ?, ?, ?, ?)"),
 }
 log = logging.getLogger("hostagent.store")
 
@@ -230,7 +231,7 @@ def open_store(path: Path, key: bytes, vfs: str | None = None) -> Opened:
 
 
 def _rescue(aside: Path, key: bytes) -> list[tuple[str, list[tuple[Any, ...]]]]:
-    """What still reads of two small tables. The cipher authenticates every page: what reads is our own."""
+    """What still reads of a few small tables. The cipher authenticates every page: what reads is our own."""
     rescued: list[tuple[str, list[tuple[Any, ...]]]] = []
     for table, (select, insert) in RESCUED.items():
         try:

@@ -1,0 +1,134 @@
+"""Which brick gets which slice of rights: pure, over what is in memory. docs/rights.md, *At the host*
+
+A slice is given to one brick, once and for good. A brick is kept at two slices of a rule with something left in
+them, but takes a second one only while every other brick of the kit can still get its first. Where the forecast had
+a brick in mind for a slice, that brick gets it; another one only when it has nothing left at all.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hostagent.core import reg
+from hostagent.store.slices import Slice
+
+WANTED = 2
+
+
+@dataclass
+class Held:
+    """One slice in memory."""
+
+    slice: Slice
+    brick: bytes | None
+    result: int | None
+    # Why it must go to nobody, if there is a reason.
+    withheld: str | None
+    # The disk has not confirmed the assignment: the slice is not sent, and no other brick gets it.
+    unconfirmed: bool = False
+    # When the brick answered to it in this session of the link; None: not yet.
+    answered: int | None = None
+    # Whom the forecast had in mind.
+    hint: bytes | None = None
+
+
+class Allotment:
+    """All slices of a kit, and what bricks said of theirs.
+
+    `bricks`: those of the kit, in their order; `connected(brick)`: whether its link is up and it said what it has
+    left; `left(brick)`: that, by slice. All times are market ms."""
+
+    def __init__(
+        self,
+        bricks: Callable[[], Iterable[bytes]],
+        connected: Callable[[bytes], bool],
+        left: Callable[[bytes], dict[int, int]],
+    ) -> None:
+        self.slices: dict[int, Held] = {}
+        self._bricks = bricks
+        self._connected = connected
+        self._left = left
+        # Order of what bricks say: a status counts for a slice only if it came after the brick took the slice.
+        self._order = 0
+        self._status_order: dict[bytes, int] = {}
+
+    # --- what bricks say
+
+    def heard_status(self, brick: bytes) -> None:
+        """A brick said what it has left."""
+        self._order += 1
+        self._status_order[brick] = self._order
+
+    def heard_result(self, brick: bytes, number: int, result: int) -> Held | None:
+        """A brick answered to a slice: the slice, where the answer is news and it is this brick's."""
+        held = self.slices.get(number)
+        if held is None or held.brick != brick:
+            return None
+        self._order += 1
+        held.answered = self._order
+        if result == reg.SLICE_HELD:
+            result = reg.SLICE_OK
+        if held.result == result:
+            return None
+        held.result = result
+        return held
+
+    def refused_by(self, brick: bytes) -> list[Held]:
+        """What a brick refused in this session."""
+        return [
+            held
+            for held in self.slices.values()
+            if held.brick == brick and held.answered is not None and held.result != reg.SLICE_OK
+        ]
+
+    # --- who gets what
+
+    def own(self, brick: bytes, now_ms: int) -> list[Held]:
+        """What is sent to a brick at the start of a session: all that it may still spend."""
+        found: list[Held] = []
+        for held in self.slices.values():
+            if held.brick == brick:
+                held.answered = None
+                if held.slice.expires > now_ms and not held.unconfirmed:
+                    found.append(held)
+        return found
+
+    def next_for(self, brick: bytes, now_ms: int) -> Held | None:
+        """The slice that a brick gets next, if it is there and needs one."""
+        if not self._connected(brick):
+            return None
+        free: dict[bytes, list[Held]] = {}
+        for held in self.slices.values():
+            if held.brick is None and held.withheld is None and held.slice.expires > now_ms:
+                free.setdefault(held.slice.rule, []).append(held)
+        for rule in sorted(free):
+            have = self._have(brick, rule, now_ms)
+            if have >= WANTED:
+                continue
+            ever = self._ever(brick, rule)
+            if have or ever:
+                without = sum(not self._ever(other, rule) for other in self._bricks())
+                if len(free[rule]) <= without:
+                    continue
+            # A slice that was meant for another one is for when nothing is left here.
+            fit = [held for held in free[rule] if not have or held.hint in (None, brick)]
+            if fit:
+                return min(fit, key=lambda held: (held.hint != brick, held.hint is not None, held.slice.id))
+        return None
+
+    def _ever(self, brick: bytes, rule: bytes) -> bool:
+        return any(held.brick == brick and held.slice.rule == rule for held in self.slices.values())
+
+    def _have(self, brick: bytes, rule: bytes, now_ms: int) -> int:
+        """Slices of a rule with something left: as the brick says, or on their way to it."""
+        left = self._left(brick)
+        said = self._status_order.get(brick, 0)
+        count = 0
+        for held in self.slices.values():
+            if held.brick != brick or held.slice.rule != rule or held.slice.expires <= now_ms:
+                continue
+            # A brick that has just started knows of none of its slices until they are sent anew; one that refuses
+            # a slice (it has not got the rule yet) is not given the whole stock to refuse.
+            pending = held.answered is None or said < held.answered or held.result != reg.SLICE_OK
+            if pending or left.get(held.slice.id, 0) > 0:
+                count += 1
+        return count
