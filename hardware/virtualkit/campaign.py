@@ -8,6 +8,9 @@ from typing import Any
 
 from fleet.authoring.compile import compile_campaign
 from fleet.authoring.signing import make_bundle
+from virtualkit.core import bundle, rules
+from virtualkit.folder import KitFolder
+from virtualkit.kitplan import THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,40 @@ def demo_bundle(start_ms: int, rev: int, seeds: Sequence[bytes]) -> Published:
     text = resources.files("fleet.authoring").joinpath("campaigns/market_hour.json").read_text()
     ruleset, report = compile_campaign(json.loads(text), start_ms, rev)
     assert report.terms is not None and report.terms16 is not None
-    bundle = make_bundle(
+    signed = make_bundle(
         ruleset, rev, seeds, report.id, golden=report.golden, terms16=report.terms16, since_ms=start_ms
     )
-    return Published(bundle, report.terms, report.terms16, [right.as_config() for right in report.rights])
+    return Published(signed, report.terms, report.terms16, [right.as_config() for right in report.rights])
+
+
+def write_bundle(folder: KitFolder, start_ms: int, rev: int, authors: Sequence[bytes]) -> Published:
+    """Compiles the demo campaign for a market day beginning at `start_ms`, signs it with two of the authors' seeds, and puts
+    bundle and terms where the controller offers them; earlier bundles stay for the sentences of their records."""
+    made = demo_bundle(start_ms, rev, list(authors[:THRESHOLD]))
+    rules = folder.controller / "rules"
+    rules.mkdir(parents=True, exist_ok=True)
+    active = rules / "active.smbundle"
+    if active.exists():
+        active.rename(rules / f"rev-{rev - 1}.smbundle")
+    fresh = active.with_suffix(".new")
+    fresh.write_bytes(made.bundle)
+    fresh.replace(active)
+    terms = folder.controller / "terms"
+    terms.mkdir(exist_ok=True)
+    (terms / f"{made.terms16.hex()}.txt").write_text(made.terms)
+    return made
+
+
+def load_ruleset(folder: KitFolder) -> bytes:
+    """The compiled ruleset on offer."""
+    return bytes(bundle.split((folder.controller / "rules" / "active.smbundle").read_bytes())[1])
+
+
+def renew_campaign(folder: KitFolder, now_ms: int) -> bool:
+    """A kit that was made on another day gets today's campaign, a revision up, when yesterday's slot is over. True if it did."""
+    ruleset = rules.Ruleset(load_ruleset(folder))
+    if now_ms < max(end for _, end in ruleset.slots):
+        return False
+    seeds = [json.loads(path.read_text())["seed"] for path in sorted(folder.authors.glob("author-*.json"))]
+    write_bundle(folder, now_ms, ruleset.rev + 1, [bytes.fromhex(seed) for seed in seeds])
+    return True

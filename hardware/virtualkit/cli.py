@@ -15,6 +15,7 @@ from virtualkit import control, newkit
 from virtualkit.brick_process import BrickCrashed
 from virtualkit.interpreter import InterpreterMissing
 from virtualkit.kit import VirtualKit
+from virtualkit.kitplan import KitPlan
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Make and run a virtual kit; tap and scan on it."
@@ -37,7 +38,7 @@ def new(
     host_port: Annotated[int, typer.Option(help="The host's port.")] = 8781,
 ) -> None:
     """A new kit: development keys, three bricks provisioned over their links, a signed campaign, cards to try."""
-    plan = newkit.KitPlan(
+    plan = KitPlan(
         name=name, fleet_port=fleet_port, host_port=host_port, start_ms=time.time_ns() // 1_000_000
     )
     try:

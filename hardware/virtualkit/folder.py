@@ -34,6 +34,16 @@ class KitFolder:
         return self.path / "public" / "keys.json"
 
     @property
+    def till(self) -> Path:
+        """What a till at this stall is told: the host's address and its token."""
+        return self.path / "till" / "till-1.json"
+
+    @property
+    def operator(self) -> Path:
+        """Name and PIN of the person at the stall's screen."""
+        return self.path / "operator.json"
+
+    @property
     def cards(self) -> Path:
         return self.path / "cards"
 

@@ -19,7 +19,8 @@ from virtualkit.brick import BrickSpec, VirtualBrick
 from virtualkit.brick_process import BrickCrashed
 from virtualkit.cards import Card
 from virtualkit.demo.stall import Stall, unready
-from virtualkit.newkit import BrickPlan, KitPlan, NewKit, free_ports, new_kit
+from virtualkit.kitplan import BrickPlan, KitPlan
+from virtualkit.newkit import NewKit, free_ports, new_kit
 from workbench.flash import compile_firmware
 
 from tests.bench import Figure, say

@@ -11,7 +11,8 @@ from stallmark import registry as reg
 from virtualkit import cards, dumps, othertags
 from virtualkit.demo.stall import Stall, public_keys
 from virtualkit.faults import WireFaults
-from virtualkit.newkit import BrickPlan, KitPlan, free_ports, new_kit
+from virtualkit.kitplan import BrickPlan, KitPlan
+from virtualkit.newkit import free_ports, new_kit
 from virtualkit.pins import ASK, FAULT, GRANTED, NOTHING
 from virtualkit.reference import audit
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from virtualkit.newkit import KitPlan, free_ports, new_kit
+from virtualkit.kitplan import KitPlan
+from virtualkit.newkit import free_ports, new_kit
 
 SECONDS = 60
 

@@ -13,6 +13,7 @@ from rich.live import Live
 
 from virtualkit.brick import BrickOff
 from virtualkit.brick_process import BrickCrashed
+from virtualkit.campaign import renew_campaign
 from virtualkit.cards import Card
 from virtualkit.demo.children import ChildFailed
 from virtualkit.demo.feed import Leaf
@@ -21,8 +22,9 @@ from virtualkit.demo.scene import BrickScene, EventScene, Scene
 from virtualkit.demo.stall import Stall, unready
 from virtualkit.demo.view import render
 from virtualkit.folder import KitFolder
+from virtualkit.kitplan import KitPlan
 from virtualkit.market import Crowd
-from virtualkit.newkit import KitPlan, event_key, new_kit, renew_campaign, usual_ports
+from virtualkit.newkit import event_key, new_kit, usual_ports
 from virtualkit.pins import Edge
 
 REFRESH_PER_SECOND = 4

@@ -11,13 +11,15 @@ from typing import Any
 
 from virtualkit import dumps
 from virtualkit.brick import BrickOff, Shown, VirtualBrick
+from virtualkit.campaign import load_ruleset
 from virtualkit.cards import Card
 from virtualkit.demo.chaos import Chaos
 from virtualkit.demo.durable import StoreWatch
 from virtualkit.demo.stall import Stall, public_keys
 from virtualkit.folder import KitFolder
+from virtualkit.kitplan import KitPlan
 from virtualkit.market import Crowd, Visit
-from virtualkit.newkit import KitPlan, free_ports, load_ruleset, new_kit
+from virtualkit.newkit import free_ports, new_kit
 from virtualkit.reference import audit
 from virtualkit.reference.judge import Exhibits, judge
 from virtualkit.stats import spread
