@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
-from fleet.authoring import vectors
+from fleet.authoring import compile2, vectors, wire
 from fleet.authoring.conditions import condition, people_needed
 from fleet.authoring.engine import FormatError, cbor, golden, reg, rules, state
 from fleet.authoring.reader import Attempt, Node, Problem
 from fleet.authoring.report import NEEDS_RIGHTS, SAFE, CampaignError, Report, RuleReport
-from fleet.authoring.rights import Right, largest_record
+from fleet.authoring.rights import Right
+from fleet.authoring.sizes import PAGE, largest_record
 
 SCHEMA = "stallmark-campaign/1"
-PAGE = 256
+MAX_SLOTS, MAX_RULES = 64, 64  # of version 1
 __all__ = ["CampaignError", "Report", "RuleReport", "check_campaign", "compile_campaign"]
 
 EVENTS = {name: number for number, name in reg.EVENT_NAMES if number}
@@ -44,11 +45,18 @@ def compile_campaign(campaign: Any, start_ms: int, rev: int | None = None) -> tu
 
 def check_campaign(campaign: Any, start_ms: int, rev: int | None = None) -> Report:
     """The report on a campaign, whether it is good or not. Raises nothing."""
-    report = Report()
+    report = Report(schema=SCHEMA)
+    if _schema_of(campaign) == compile2.SCHEMA:
+        compile2.check(campaign, report, start_ms, rev)
+        return report
     root = Node(campaign, problems=report.errors)
     with Attempt():
         _Compiler(root, report, start_ms, rev).run()
     return report
+
+
+def _schema_of(campaign: Any) -> Any:
+    return cast("dict[str, Any]", campaign).get("$schema") if isinstance(campaign, dict) else None
 
 
 class _Compiler:
@@ -68,7 +76,7 @@ class _Compiler:
         with Attempt():
             schema = root.get("$schema")
             if schema.value != SCHEMA:
-                schema.wrong(f'expected "{SCHEMA}"')
+                schema.wrong(f'expected "{compile2.SCHEMA}" or "{SCHEMA}"')
         fields: dict[int, Any] = {0: 1, 1: "", 2: 0, 3: "XXX", 4: [], 5: [], 6: None, 7: 0, 8: ""}
         with Attempt():
             fields[1] = report.id = root.get("id").text(48)
@@ -91,7 +99,7 @@ class _Compiler:
             fields[4] = self._read_slots(root.get("slots"))
         if not currency.failed:  # amounts cannot be read without
             with Attempt():
-                for node in root.get("rules").items(0, rules.MAX_RULES):
+                for node in root.get("rules").items(0, MAX_RULES):
                     with Attempt():
                         fields[5].append(self._rule(node))
         if not report.errors:
@@ -108,7 +116,7 @@ class _Compiler:
 
     def _read_slots(self, table: Node) -> list[list[int]]:
         slots: list[list[int]] = []
-        for name, node in table.members(rules.MAX_SLOTS):
+        for name, node in table.members(MAX_SLOTS):
             node.keys("start", "duration")
             begin = node.get("start").instant(self._start_ms)
             self._slots[name] = len(slots)
@@ -124,7 +132,7 @@ class _Compiler:
         out: dict[int, Any] = {0: node.get("id").text(32)}
         out[1] = [event.choice(EVENTS) for event in node.get("on").items(1, 32)]
         out[2] = node.get("minimum_trust").choice(TRUSTS)
-        out[3] = [slot.choice(self._slots) for slot in node.get("slots").items(1, rules.MAX_SLOTS)]
+        out[3] = [slot.choice(self._slots) for slot in node.get("slots").items(1, MAX_SLOTS)]
         out[4] = condition(node.get("when"), currency)
         out[5] = node.get("latch", False).yes()
         grants = [_grant(grant, currency) for grant in node.get("grants").items(1, 4)]
@@ -191,28 +199,29 @@ class _Compiler:
         except FormatError as error:
             root.wrong(f"the engine refuses it: {error}")
             return
-        for index, rule in enumerate(ruleset.rules):
+        compiled = wire.read(data)[5]
+        for index, rule in enumerate(compiled):
             self._report_rule(index, rule)
         capacity: int = state.capacity_of(ruleset)
         if capacity < ruleset.people_capacity:
             text = f"a brick remembers {capacity} people with these limits, not {ruleset.people_capacity}"
             report.notes.append(Problem("/people", text))
-        elif capacity < max((people_needed(rule.when) for rule in ruleset.rules), default=0):
+        elif capacity < max((people_needed(rule[4]) for rule in compiled), default=0):
             root.get("people").wrong("too few: a condition waits for more people than a brick would remember")
         with Attempt():
             self._golden(ruleset)
         report.ruleset = b"" if report.errors else data
 
-    def _report_rule(self, index: int, rule: Any) -> None:
-        mine = [right for right in self._report.rights if right.rule == rule.id]
-        size = largest_record(rule)
+    def _report_rule(self, index: int, rule: dict[int, Any]) -> None:
+        mine = [right for right in self._report.rights if right.rule == rule[0]]
+        size = largest_record(rule[4], rule[6], rule[7], rule[1])
         if size > PAGE:
             text = f"a record of this rule would take {size} of {PAGE} bytes: grant fewer things at once"
             self._report.errors.append(Problem(f"/rules/{index}/grants", text))
         self._report.rules.append(
             RuleReport(
-                rule.id,
-                NEEDS_RIGHTS if rule.need else SAFE,
+                rule[0],
+                NEEDS_RIGHTS if rule[7] else SAFE,
                 sum(right.total for right in mine if right.unit == reg.UNIT_MINOR),
                 sum(right.total for right in mine if right.unit == reg.UNIT_PIECES),
                 size,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from fleet.authoring.engine import expr, money
+from fleet.authoring import opcodes as expr
+from fleet.authoring import wire
+from fleet.authoring.engine import money
 from fleet.authoring.reader import Node
 
 _MAX_LIST = 16
@@ -70,22 +72,18 @@ def _value(node: Node, currency: str) -> Any:
     raise node.wrong(f"expected a number, {', '.join(_WORDS)}, {tables}")
 
 
-def leaves_of(when: Any) -> list[Any]:
-    """The comparisons of a compiled condition, in order of their numbers."""
-    found: list[Any] = []
-    while (leaf := expr.leaf(when, len(found))) is not None:
-        found.append(leaf)
-    return found
-
-
 def people_needed(when: Any) -> int:
-    """The largest count of people that a compiled condition waits for; 0 where it waits for none."""
-    rising = [leaf for leaf in leaves_of(when) if leaf[0] in _RISING and leaf[1][0] == expr.PEOPLE]
-    return max((expr.needed(leaf[0], leaf[2]) for leaf in rising if isinstance(leaf[2], int)), default=0)
+    """The largest count of people that a compiled condition (wire form) waits for; 0 where it waits for none."""
+    most = 0
+    for comparison in wire.comparisons(when):
+        op, value, number = wire.sides(comparison)
+        if value[0] == expr.PEOPLE and op in _RISING and isinstance(number, int):
+            most = max(most, number + (op == expr.GT))
+    return most
 
 
 def words(when: Any, currency: str) -> str:
-    """A compiled condition (stallmark.expr tuples) in plain words."""
+    """A compiled condition (wire form) in plain words."""
     op = when[0]
     if op == expr.ALWAYS:
         return "always"
@@ -93,12 +91,13 @@ def words(when: Any, currency: str) -> str:
         return f"not ({words(when[1], currency)})"
     if op in (expr.ALL, expr.ANY):
         joint = " and " if op == expr.ALL else " or "
-        parts = [words(part, currency) for part in when[1]]
+        parts = [words(part, currency) for part in when[1:]]
         return parts[0] if len(parts) == 1 else "(" + joint.join(parts) + ")"
-    unit = when[1][0]
-    size = f"{_PHRASES[op]} {_amount(when[2], unit, currency)}"
+    op, value, number = wire.sides(when)
+    unit = value[0]
+    size = f"{_PHRASES[op]} {_amount(number, unit, currency)}"
     if unit == expr.PEOPLE:
-        return f"{size} different people came in {_first(when[1][2])} of the slot"
+        return f"{size} different people came in {_first(value[1])} of the slot"
     if unit == expr.VISITS:
         return f"this person has made {size} visits to this brick"
     if unit == expr.SINCE:
@@ -113,14 +112,14 @@ def _amount(value: Any, unit: int, currency: str) -> str:
     if unit in (expr.BASKET, expr.TIP):
         text: str = money.text(value, currency)
         return text
-    return _duration(value) if unit == expr.SINCE else str(value)
+    return span(value) if unit == expr.SINCE else str(value)
 
 
 def _first(ms: int) -> str:
-    return "the first hour" if ms == 3_600_000 else f"the first {_duration(ms)}"
+    return "the first hour" if ms == 3_600_000 else f"the first {span(ms)}"
 
 
-def _duration(ms: int) -> str:
+def span(ms: int) -> str:
     """Exactly this long, unlike the rounded spans on screens."""
     parts: list[str] = []
     for size, name in _SPANS:

@@ -18,10 +18,14 @@ _MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend, or to know: where (JSON pointer) and what."""
+    """One thing to mend, or to know: where (JSON pointer) and what; of campaign/2 also its kind, what was
+    found and what to write."""
 
     pointer: str
     text: str
+    code: str = ""
+    found: str = ""
+    write: str = ""
 
     def __str__(self) -> str:
         return f"{self.pointer or '/'}: {self.text}"
@@ -43,6 +47,10 @@ class Node:
         """Notes a problem here; raise the answer where nothing can be made of the value."""
         self.problems.append(Problem(self.pointer, text))
         return _Unusable(text)
+
+    def unusable(self) -> _Unusable:
+        """Raised where parts were noted already and nothing can be made of the whole."""
+        return _Unusable(self.pointer)
 
     def _under(self, key: str | int, value: Any) -> Node:
         step = str(key).replace("~", "~0").replace("/", "~1")

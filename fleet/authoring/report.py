@@ -7,10 +7,22 @@ from typing import Any
 
 from stallmark.errors import StallmarkError
 
+from fleet.authoring.given import Given, OpenValue
 from fleet.authoring.reader import Problem
 from fleet.authoring.rights import Right
+from fleet.authoring.schedule import Notice
 
-SAFE, NEEDS_RIGHTS = "safe", "needs rights"
+SAFE, NEEDS_RIGHTS, NEEDS_HOST, REFUSED = "safe", "needs rights", "needs host", "refused"
+CLASSES = (SAFE, NEEDS_RIGHTS, NEEDS_HOST, REFUSED)  # from the freest on
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One thing that gives a rule its class offline: which class, where it stands, and why."""
+
+    offline: str
+    pointer: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +30,17 @@ class RuleReport:
     """What the compiler says of one rule: class offline, cost at most, size of its records."""
 
     id: str
-    offline: str  # "safe" or "needs rights"
+    offline: str  # one of CLASSES
     minor: int  # the most that it can cost, minor units of the campaign's currency
     pieces: int  # the most pieces that it can hand out
     record_bytes: int
+    pointer: str = ""
+    people: int = 0  # the most grants, where first_n bounds them
+    tokens: int = 0  # loyalty tokens in one grant; what they can cost is bounded by limits alone
+    each_minor: int = 0  # the most money in one grant
+    bound: str = ""  # what makes the bound
+    causes: tuple[Cause, ...] = ()
+    grants: tuple[Given, ...] = ()
 
 
 @dataclass
@@ -39,6 +58,13 @@ class Report:
     terms: str | None = None
     terms16: bytes | None = None
     ruleset: bytes = b""
+    schema: str = ""
+    terms_in: dict[str, str] = field(default_factory=dict[str, str])  # by language
+    authoring_hash: bytes | None = None  # SHA-256 of the campaign as RFC 8785 writes it
+    zone: str | None = None
+    notices: list[Notice] = field(default_factory=list[Notice])
+    open_values: list[OpenValue] = field(default_factory=list[OpenValue])
+    kpi: dict[str, Any] | None = None
 
     @property
     def minor(self) -> int:

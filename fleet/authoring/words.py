@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from fleet.authoring import conditions
-from fleet.authoring.engine import explain, expr, money, reg, rules, word
+from fleet.authoring import conditions, wire
+from fleet.authoring import opcodes as expr
+from fleet.authoring.engine import explain, money, reg, word
 from fleet.authoring.report import NEEDS_RIGHTS, Report, RuleReport
 
-_TOKENS = {
+TOKENS = {
     reg.TRUST_ANONYMOUS: "any token, even one that cannot be told from others",
     reg.TRUST_TEXT: "any code or tag that can be told from others",
     reg.TRUST_BARE: "any tag, blank ones too",
@@ -18,34 +19,34 @@ _TOKENS = {
 
 
 def ruleset(data: bytes, report: Report) -> list[str]:
-    """Paragraphs: the campaign, then its rules in the order in which they are tried."""
-    found = rules.Ruleset(data)
-    slots = "; ".join(f"{_instant(start)} to {_instant(end)}" for start, end in found.slots)
-    head = f"{found.market or found.id} ({found.id}, revision {found.rev}): open {slots or 'never'}."
+    """Paragraphs of a ruleset of version 1: the campaign, then its rules in the order in which they are tried."""
+    found = wire.read(data)
+    slots = "; ".join(f"{_instant(start)} to {_instant(end)}" for start, end in found[4])
+    head = f"{found[8] or found[1]} ({found[1]}, revision {found[2]}): open {slots or 'never'}."
     out = [head, "Rules are tried in this order; the first that grants wins."]
-    for number, (one, said) in enumerate(zip(found.rules, report.rules, strict=True), 1):
-        out.append(f"{number}. {rule(one, said, found)}")
+    for number, (one, said) in enumerate(zip(found[5], report.rules, strict=True), 1):
+        out.append(f"{number}. {rule(one, said, found[3])}")
     return out
 
 
-def rule(one: Any, said: RuleReport, found: Any) -> str:
-    """One rule (stallmark.rules.Rule) in sentences."""
-    currency: str = found.currency
-    gives = " and ".join(explain.grant(kind, size, minor, currency) for kind, size, minor in one.grants)
-    events = " or ".join(word(reg.EVENT_NAMES, event) for event in one.events)
-    parts = [f"{one.id} gives {gives}, on {events}"]
-    if one.when[0] != expr.ALWAYS:
-        lasting = ", and from then on to the end of the slot" if one.latch else ""
-        parts.append(f"when {conditions.words(one.when, currency)}{lasting}")
-    limit = "as often as wanted" if not one.limit else "once" if one.limit == 1 else f"{one.limit} times"
-    parts.append(f"{limit} for each person in each slot")
-    token = _TOKENS.get(one.trust, f"a token of class {word(reg.TRUST_NAMES, one.trust)} or better")
+def rule(one: dict[int, Any], said: RuleReport, currency: str) -> str:
+    """One rule (its wire form) in sentences."""
+    name, events, trust, _, when, latch, grants, _, limit, policy = (one[key] for key in range(10))
+    gives = " and ".join(explain.grant(kind, size, minor, currency) for kind, size, minor in grants)
+    on = " or ".join(word(reg.EVENT_NAMES, event) for event in events)
+    parts = [f"{name} gives {gives}, on {on}"]
+    if when[0] != expr.ALWAYS:
+        lasting = ", and from then on to the end of the slot" if latch else ""
+        parts.append(f"when {conditions.words(when, currency)}{lasting}")
+    often = "as often as wanted" if not limit else "once" if limit == 1 else f"{limit} times"
+    parts.append(f"{often} for each person in each slot")
+    token = TOKENS.get(trust, f"a token of class {word(reg.TRUST_NAMES, trust)} or better")
     text = f"{', '.join(parts)}. It takes {token}."
-    if conditions.people_needed(one.when):
-        counted = _TOKENS.get(one.people_trust, word(reg.TRUST_NAMES, one.people_trust))
+    if conditions.people_needed(when):
+        counted = TOKENS.get(one[12], word(reg.TRUST_NAMES, one[12]))
         text += f" Only who comes with {counted} counts as a person."
-    policy = "refuses" if one.policy == reg.KIND_DENY else "says: ask at the stall"
-    text += f" When something is not known, the brick {policy}."
+    refuses = "refuses" if policy == reg.KIND_DENY else "says: ask at the stall"
+    text += f" When something is not known, the brick {refuses}."
     return f"{text} Offline: {offline(said, currency)}."
 
 

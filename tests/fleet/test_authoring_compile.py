@@ -98,7 +98,7 @@ def test_words_are_read_back_from_the_bytes(market: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("pointer", "value", "says"),
     [
-        ("/$schema", "stallmark-campaign/2", 'expected "stallmark-campaign/1"'),
+        ("/$schema", "stallmark-campaign/3", '"stallmark-campaign/1"'),
         ("/id", "", "expected 1 to 48 bytes"),
         ("/id", ..., "id is missing"),
         ("/rev", 1.0, "whole number"),
