@@ -153,9 +153,9 @@ def check(bundle, authors, threshold, verify, installed, hardware, engine, time_
 
     `authors` are the installed `(kid8, public32)` and `threshold` the installed number of distinct ones that
     must have signed, `verify(public32, message, signature64) -> bool`, `installed` the Bundle in use or None,
-    `hardware` the board's text, `engine` this program's number (it decides as all from 1 on did), `time_floor` the latest instant (ms) known
-    from signed things, or None. The artefact itself is checked by `artefact_good` once its bytes are
-    there."""
+    `hardware` the board's text, `engine` this program's number (it decides as all from OLDEST_ENGINE on
+    did), `time_floor` the latest instant (ms) known from signed things, or None. The artefact itself is
+    checked by `artefact_good` once its bytes are there."""
     f = bundle.fields
     if f[1] != kind:
         return INSTALL_UNREADABLE
