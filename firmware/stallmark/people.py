@@ -55,22 +55,25 @@ def read(data, at):
     return None if subject == NOBODY else subject, event_type, flags & _TRUST, flags, rule, slot, since
 
 
-def of_record(slots, fields, private_fields):
+def of_record(slots, fields, private_fields, leads=None):
     """Entries (bytes, 14 for each slot that was open) of a record for the other bricks; empty where it says
-    nothing of people. `slots`: [(start ms, end ms) …] of the ruleset that the record was decided by.
+    nothing of people. `slots`: [(start ms, end ms) …] of the ruleset that the record was decided by, `leads`: ms
+    of early access to each.
 
-    What a person answered afterwards (reason 23) is told without event type: the event was told before."""
+    Who comes early comes at the slot's start. What a person answered afterwards (reason 23) is told without event
+    type: the event was told before."""
     kind = fields[10]
     if kind not in (KIND_GRANT, KIND_DENY, KIND_GHOST, KIND_UNCERTAIN, KIND_REDEEM):
         return b""
     if fields[0] & (FLAG_TRAINING | FLAG_SHADOW) or fields[5] is None or fields[7][0] < QUALITY_HOST:
         return b""
     subject = None if not private_fields else private_fields.get(1)
+    rule = fields.get(9)
     event_type, trust = divmod(fields.get(11, 0), 16)
     if fields.get(14, (0,))[0] == REASON_PERSON:
         event_type = EVENT_NONE
     out = b""
     for slot, (start, end) in enumerate(slots):
-        if start <= fields[5] < end:
-            out += entry(subject, event_type, trust, kind, fields.get(9), slot, fields[5] - start)
+        if start - (leads[slot] if leads else 0) <= fields[5] < end:
+            out += entry(subject, event_type, trust, kind, rule, slot, max(fields[5] - start, 0))
     return out

@@ -1,8 +1,5 @@
-"""What a brick remembers of people, grants, latches, rights; records change it. docs/formats/ruleset.md"""
+"""What decisions rest on: people, grants, latches, rights, what others told; records change it. docs/formats/ruleset.md"""
 
-from struct import pack_into, unpack_from
-
-from stallmark import counters
 from stallmark.registry import (
     FLAG_SHADOW,
     FLAG_TRAINING,
@@ -10,54 +7,109 @@ from stallmark.registry import (
     KIND_GHOST,
     KIND_GRANT,
     KIND_LATCH,
+    KIND_PARAMETERS,
+    KIND_REDEEM,
     KIND_REFUND,
     KIND_RELEASE,
+    KIND_RESERVE,
     KIND_RIGHTS,
     KIND_UNCERTAIN,
     KIND_VOID,
     QUALITY_HOST,
+    REASON_PERSON,
 )
 from stallmark.spending import Rights
 
-VISITORS = (KIND_GRANT, KIND_DENY, KIND_GHOST, KIND_UNCERTAIN)  # records of somebody having come
-# Rights (13) in these are not spent; nothing comes back to a brick either
+# Parts that not every ruleset needs (people, windows, balances …) are imported when one does: a brick's heap
+# holds the code, too.
+
+# Records of somebody having come
+VISITORS = (KIND_GRANT, KIND_DENY, KIND_GHOST, KIND_UNCERTAIN, KIND_REDEEM)
+GRANTS = (KIND_GRANT, KIND_GHOST, KIND_REDEEM)  # what counts towards limits
+# Rights (13) in these are not spent; only what a reserve took comes back to a brick
 GIVES_BACK = (KIND_VOID, KIND_REFUND, KIND_RELEASE)
 PRACTICE = FLAG_TRAINING | FLAG_SHADOW
-TABLE_BYTES = 65536  # at most, for people
-_KEY = 7  # slot + 1, first 6 bytes of subject8
-_COUNTS = 3  # value: bit for each counter, visits u16, then grants of each limited rule
+_ASKS_BALANCE = 256  # flag of a rule, as stallmark.ruleform names it
+_NO_NONCE = bytes(8)
+_NEVER = 1 << 62
+_NONCES = 4  # latest events, of which another record is no other event
 
 
 class State:
     """The state that a ruleset's decisions rest on; `ruleset` None keeps rights alone (nothing installed).
 
-    `people_capacity`: the board's limit of remembered people, where it is lower than the ruleset's. People
-    are remembered for each slot apart, so one person in two slots is two. When the table is full those of
-    ended slots go; when it is still full newcomers are not remembered, counts are then *at least* what they
-    say, and limits of newcomers are unknown (reason *too many people*)."""
+    `people_capacity`: the board's limit of remembered people, where it is lower than the ruleset's. When the
+    table of people is full those of ended slots go; when it is still full newcomers are not remembered,
+    counts are then *at least* what they say, and limits of newcomers are unknown (reason *too many people*).
+    What others told (people, signals, balances, revoked subjects) lasts until a restart; all else is in
+    records. Memory is set aside at the start, and only for what the ruleset uses.
+
+    With a ruleset there are also, of stallmark.peopleslots.Visitors: `person(slot, subject)`, `room(slot,
+    wall)`, `unsure(slot, counter, wall)`, `count(slot, counter, wall)`, `counts(place, counter, slot, wall)`,
+    `seen(place, counter, slot, wall)`, `visits(place)`, `granted(place, rule)`."""
 
     def __init__(self, ruleset=None, people_capacity=None):
         self.ruleset = ruleset
         self.seq = 0
         self._rental = None
+        self._brick = None
         rules = [] if ruleset is None else ruleset.rules
         self._digest8 = None if ruleset is None else ruleset.digest8
         self.rights = Rights(tuple([tuple([need[0] for need in rule.need]) for rule in rules]))
         self._latched = [0] * len(rules)  # until ms
         self._latch_seq = [0] * len(rules)
-        self._slots = [] if ruleset is None else ruleset.slots
-        self._watched = bytearray() if ruleset is None else ruleset.watched
-        self._least_trust = 0 if ruleset is None else ruleset.least_trust
-        self._counters = [] if ruleset is None else ruleset.counters
-        self._limited = [] if ruleset is None else ruleset.limited
-        self._counted = [0] * (len(self._slots) * len(self._counters))
-        self._entries = [0] * len(self._slots)
-        self._unsure = bytearray(len(self._slots))  # somebody was not remembered, or was dropped
-        self._dropped = bytearray(len(self._slots))
-        capacity = 0 if ruleset is None else capacity_of(ruleset, people_capacity)
-        self._people = counters.Table(capacity, _KEY, _COUNTS + len(self._limited))
+        self._nonces = []
+        self._reach = (0, 0, ())
+        self._reserves = self._people = self._ever = self._balances = self._exposure = None
+        self._parameters = self._signals = self._spent = self._revoked = self._others = None
+        if ruleset is not None:
+            self._make(ruleset, people_capacity)
 
-    # --- records in
+    def _make(self, ruleset, most):
+        from stallmark import counters
+        from stallmark.peopleslots import TABLE_BYTES, Visitors
+
+        rules = ruleset.rules
+        capacity = ruleset.people_capacity if most is None else min(most, ruleset.people_capacity)
+        tokens = any([rule.flags & _ASKS_BALANCE or rule.early for rule in rules])
+        beside = 0
+        if tokens or ruleset.attends or ruleset.limited_ever:
+            from stallmark.peopleever import Ever, entry_bytes
+
+            beside = entry_bytes(ruleset, tokens)
+        people = self._people = Visitors(ruleset, capacity, beside)
+        if beside:
+            same = people.table.capacity or counters.fitting(capacity, beside, TABLE_BYTES)
+            self._ever = Ever(ruleset, same, tokens)
+        if tokens:
+            from stallmark.balances import Balances
+
+            self._balances = Balances(self._ever)
+        exposed = tuple([index for index, rule in enumerate(rules) if rule.mode > 1])
+        if exposed:
+            from stallmark.exposure import Exposure
+
+            self._exposure = Exposure(exposed)
+        if ruleset.open_values or ruleset.signals:
+            from stallmark.parameters import Parameters, Signals
+
+            self._parameters = Parameters(ruleset.open_values)
+            self._signals = Signals(ruleset.signals)
+        if any([rule.redeems is not None for rule in rules]):
+            from stallmark.spent import Spent
+
+            self._spent = Spent()
+        self.people_capacity = people.table.capacity
+        self.person = people.find
+        self.room = people.room
+        self.unsure = people.unsure
+        self.count = people.count
+        self.counts = people.counts
+        self.seen = people.seen
+        self.visits = people.visits
+        self.granted = people.granted
+
+    # --- own records
 
     def apply(self, record):
         """Takes over one record (seq, fields, private_fields), new or read back at start-up, in order of seq.
@@ -71,6 +123,7 @@ class State:
         if f[16] != self._rental:
             if self._rental is not None:
                 self.rights.forget()
+                self._reserves = None
             self._rental = f[16]
         if 13 in f and kind not in GIVES_BACK:
             for slice_id, amount in f[13]:
@@ -78,15 +131,36 @@ class State:
                     self.rights.carry(slice_id, amount, record.seq)
                 else:
                     self.rights.spend(slice_id, amount, record.seq)
+        if kind == KIND_RESERVE or 20 in f:
+            self._reserve(f, kind, record.seq)
         if self.ruleset is not None and not f[0] & PRACTICE:
+            self._brick = f.get(1)
             if kind == KIND_LATCH:
                 self._latch(f, record.seq)
-            elif kind in VISITORS and f[5] is not None and f[7][0] >= QUALITY_HOST:
+            elif kind == KIND_PARAMETERS:
+                if self._parameters is not None and f.get(8) == self._digest8:
+                    self._parameters.take(f.get(24), record.seq)
+            elif kind in VISITORS:
                 private = record.private_fields
-                subject = private.get(1) if private else None
-                if subject is not None and f.get(11, 0) & 15 >= self._least_trust:
-                    self._visit(f, subject)
+                self._visit(f, kind, private.get(1) if private else None)
+            elif kind == KIND_VOID and self._balances is not None and 20 in f:
+                self._balances.void(f[20])
         return True
+
+    def _reserve(self, f, kind, seq):
+        """A reserve's rights are set aside, and come back once at most: with its release."""
+        if kind == KIND_RESERVE:
+            if self._reserves is None:
+                from stallmark.reserves import Reserves
+
+                self._reserves = Reserves()
+            self._reserves.add(seq, f.get(9), f.get(13, []), f.get(15))
+        elif self._reserves is not None and (kind == KIND_RELEASE or kind in GRANTS):
+            parts = self._reserves.end(f[20])
+            if parts and kind == KIND_RELEASE:
+                from stallmark.reserves import given_back
+
+                self.rights.release(given_back(parts, f.get(13, [])))
 
     def _latch(self, f, seq):
         rule = f.get(9)
@@ -95,98 +169,175 @@ class State:
             self._latched[rule] = until[0]
             self._latch_seq[rule] = seq
 
-    def _visit(self, f, subject):
+    def _visit(self, f, kind, subject):
+        event_type, trust = divmod(f.get(11, 0), 16)
+        rule = -1
+        if kind in GRANTS and f.get(8) == self._digest8 and f.get(9) is not None:
+            rule = f[9]
+            if self._exposure is not None and kind != KIND_GHOST:
+                self._exposure.grant(rule, self.seq)
+        subject6 = None
+        if subject is not None:
+            subject6 = subject[:6]
+            if self._ever is not None and rule >= 0:
+                self._ever.grant(subject6, rule)
+                if self._balances is not None and kind == KIND_GRANT:
+                    self._balances.granted(subject6, f.get(12, ()), self.seq)
+        if kind == KIND_REDEEM and self._spent is not None and f.get(24):
+            if type(f[24][0]) is bytes and len(f[24][0]) == 8:
+                self._spent.add(f[24][0])
         wall = f[5]
-        for slot, (start, end) in enumerate(self._slots):
-            if start <= wall < end and self._watched[slot] and not self._dropped[slot]:
-                at = self._remember(slot, subject, wall)
-                if at < 0:
-                    self._unsure[slot] = 1
-                else:
-                    self._note(f, slot, at, wall - start)
+        if wall is None or f[7][0] < QUALITY_HOST:
+            return
+        fresh = self._fresh(f)
+        for slot in self._reached(wall):
+            since = max(wall - self.ruleset.slots[slot][0], 0)  # who comes early comes at its start
+            self._people.meet(slot, subject6, since, wall, event_type, trust, True, fresh, rule)
+            if self._ever is not None and subject6 is not None and trust >= self.ruleset.least_trust:
+                self._ever.attend(subject6, slot)
 
-    def _remember(self, slot, subject, wall):
-        key = _key(slot, subject)
-        at = self._people.find(key)
-        if at < 0:
-            at = self._people.add(key)
-            if at < 0 and self._drop_ended(wall):
-                at = self._people.add(key)
-            if at >= 0:
-                self._entries[slot] += 1
-        return at
+    def _fresh(self, f):
+        """True for the first record of an event. What a person answered afterwards is no event."""
+        why = f.get(14)
+        if why and why[0] == REASON_PERSON:
+            return False
+        nonce = f.get(15)
+        if nonce is None or nonce == _NO_NONCE:
+            return True
+        if nonce in self._nonces:
+            return False
+        if len(self._nonces) == _NONCES:
+            self._nonces.pop(0)
+        self._nonces.append(nonce)
+        return True
 
-    def _note(self, f, slot, at, since):
-        data = self._people.data
-        trust = f.get(11, 0) & 15
-        for number, (first, least) in enumerate(self._counters):
-            bit = 1 << number
-            if not data[at] & bit and since < first and trust >= least:
-                data[at] |= bit
-                self._counted[slot * len(self._counters) + number] += 1
-        visits = unpack_from(">H", data, at + 1)[0]
-        if visits < 0xFFFF:
-            pack_into(">H", data, at + 1, visits + 1)
-        if f[10] == KIND_GRANT and f.get(8) == self._digest8 and f.get(9) in self._limited:
-            place = at + _COUNTS + self._limited.index(f[9])
-            if data[place] < 255:
-                data[place] += 1
+    def _reached(self, wall):
+        """Slots that are open at `wall`, or open for those with early access: who comes then belongs to them."""
+        since, until, reached = self._reach
+        if not since <= wall < until:
+            since, until, reached = 0, _NEVER, []
+            for slot, (start, end) in enumerate(self.ruleset.slots):
+                start -= self.ruleset.leads[slot]
+                if start <= wall < end:
+                    reached.append(slot)
+                for instant in (start, end):
+                    if instant <= wall:
+                        since = max(since, instant)
+                    else:
+                        until = min(until, instant)
+            self._reach = since, until, reached
+        return reached
 
-    def _drop_ended(self, wall):
-        """Makes room: people of slots that ended are forgotten; those slots stay closed."""
-        gone = bytearray(len(self._slots) + 1)
-        for slot, (_start, end) in enumerate(self._slots):
-            if end <= wall and self._entries[slot]:
-                gone[slot + 1] = self._dropped[slot] = self._unsure[slot] = 1
-                self._entries[slot] = 0
-        return any(gone) and self._people.drop(gone)
+    # --- what others told
+
+    def remote(self, brick8, up_to_seq, entries, wall_ms):
+        """Takes over entries (n × 14 bytes, link message 40) of another brick under the same ruleset, which
+        stand for its records up to a seq; `wall_ms` is now, or None. False where they bring nothing new."""
+        if self.ruleset is None or self.ruleset.version < 2 or brick8 == self._brick:
+            return False
+        if self._others is None:
+            from stallmark.peopleothers import Others
+
+            self._others = Others(self.ruleset.slots)
+        return self._others.take(brick8, up_to_seq, entries, wall_ms, self)
+
+    def meet_other(self, subject6, event_type, trust, flags, rule, slot, since, wall, fresh, first):
+        """One entry of another brick, as stallmark.peopleothers.Others hands it on."""
+        granted = rule if first and flags & 0xE0 and rule < len(self.ruleset.rules) else -1
+        self._people.meet(slot, subject6, since, wall, event_type, trust, False, fresh, granted)
+        if subject6 is None:
+            return
+        if self._ever is not None:
+            if trust >= self.ruleset.least_trust:
+                self._ever.attend(subject6, slot)
+            if granted >= 0 and slot in self.ruleset.rules[granted].slots:  # once, of slots open together
+                self._ever.grant(subject6, granted)
+        if flags & 0x20 and self._spent is not None:
+            self._spent.add_subject(subject6)
+
+    def heads(self):
+        """[[brick8, seq], …] of other bricks, in order of brick8."""
+        return [] if self._others is None else self._others.heads()
+
+    def evidence(self):
+        """16 bytes that stand for the heads (field 21), or None while nothing of others is known."""
+        return None if self._others is None else self._others.evidence()
+
+    def remote_age(self, wall):
+        """Seconds at `wall` since something of others came; None where nothing ever did."""
+        if self._others is None or self._others.heard_ms is None or wall is None:
+            return None
+        return max(wall - self._others.heard_ms, 0) // 1000
+
+    def signals(self, index, value, wall):
+        """A signal (its index) had this value at `wall`. False where that is not newer than what is known."""
+        return self._signals is not None and self._signals.set(index, value, wall)
+
+    def balances(self, as_of, seq, entries):
+        """The host's balances (n × 10 bytes, link message 42) as of an instant (ms), own records up to `seq`
+        counted. False where not all of them found room, or no rule asks."""
+        return self._balances is not None and self._balances.take(as_of, seq, entries)
+
+    def revoke(self, first, entries):
+        """Subjects (n × 6 bytes, link message 45) that were revoked; `first` forgets the earlier ones. False
+        where not all of them found room."""
+        if self._revoked is None:
+            from stallmark.spent import Revoked
+
+            self._revoked = Revoked()
+        return self._revoked.take(first, entries)
+
+    def reconciled(self, host_seq):
+        """Own records up to `host_seq` are durable at the host. Say so before records are read back, too."""
+        if self._exposure is not None:
+            self._exposure.reconciled(host_seq)
 
     # --- what a decision asks
 
     def open_slots(self, wall):
         """Indexes of the slots that `wall` (ms, None: not known well enough) lies in."""
-        if wall is None:
-            return ()
-        return tuple([i for i, (start, end) in enumerate(self._slots) if start <= wall < end])
-
-    def person(self, slot, subject):
-        """Place of what is remembered of a subject in a slot, or -1."""
-        return self._people.find(_key(slot, subject))
-
-    def room(self, slot, wall):
-        """True where one more person could be remembered in a slot."""
-        if self._dropped[slot]:
-            return False
-        if self._people.used < self._people.capacity:
-            return True
-        for other, (_start, end) in enumerate(self._slots):
-            if end <= wall and self._entries[other]:
-                return True
-        return False
-
-    def count(self, slot, counter):
-        """Different people counted so far by a counter in a slot."""
-        return self._counted[slot * len(self._counters) + counter]
-
-    def unsure(self, slot):
-        """True where counts of a slot are only the least that they can be."""
-        return bool(self._unsure[slot])
-
-    def counts(self, place, counter):
-        """True where the person at `place` is already in a counter."""
-        return bool(self._people.data[place] >> counter & 1)
-
-    def visits(self, place):
-        """Visits of the person at `place` so far."""
-        return unpack_from(">H", self._people.data, place + 1)[0]
-
-    def granted(self, place, rule):
-        """Grants of a limited rule (its index) to the person at `place` so far."""
-        return self._people.data[place + _COUNTS + self._limited.index(rule)]
+        return () if wall is None or self.ruleset is None else self.ruleset.open_at(wall)[0]
 
     def latched(self, rule, until):
         """True where a rule is latched up to `until` ms, the end of its slot."""
         return self._latched[rule] == until
+
+    def granted_ever(self, subject, rule):
+        """Grants of a rule with a limit over the campaign to a subject so far; None where not known."""
+        return self._ever.granted(subject[:6], rule)
+
+    def attended(self, subject, slot=-1):
+        """Different slots that a subject attended, `slot` (an index) included; None where not known."""
+        return None if self._ever is None else self._ever.attended(subject[:6], slot)
+
+    def balance(self, subject):
+        """Loyalty tokens of a subject; None where not known."""
+        return None if self._balances is None else self._balances.of(subject[:6])
+
+    def balance_age(self, wall):
+        """Seconds since the newest balances of the host; None where none ever came."""
+        return None if self._balances is None else self._balances.age(wall)
+
+    def signal(self, index, wall):
+        """(value, age s) of a signal, or None where there is none young enough."""
+        return None if self._signals is None else self._signals.get(index, wall)
+
+    def parameter(self, index):
+        """The value that an open value (its index) has now."""
+        return self._parameters.values[index]
+
+    def exposed(self, rule):
+        """Grants of a rule of mode 2 or 3 that are not yet durable at the host."""
+        return 0 if self._exposure is None else self._exposure.of(rule)
+
+    def spent(self, serial8, subject=None):
+        """True: this voucher was paid, here or (by its subject) elsewhere. None: not known, the table is
+        full."""
+        return None if self._spent is None else self._spent.has(serial8, subject)
+
+    def revoked(self, subject):
+        """True for a subject that was revoked."""
+        return self._revoked is not None and subject is not None and self._revoked.has(subject)
 
     # --- rights
 
@@ -204,6 +355,17 @@ class State:
         """[[slice id, left], …] of the slices held, in order of id."""
         return self.rights.lefts()
 
+    def open_reserves(self):
+        """[(seq, rule, parts), …] of reserves without a grant or release yet; after a restart they are to be
+        released first."""
+        return [] if self._reserves is None else self._reserves.all()
+
+    def reserve(self, seq):
+        """(seq, rule, parts, nonce8) of an open reserve, or None."""
+        return None if self._reserves is None else self._reserves.get(seq)
+
+    # --- what is to be said again before records are erased
+
     def carry_forward(self, before_seq=None, at_most=12):
         """[[slice id, spent so far], …] for a *rights* record: sums that rest on records older than
         `before_seq` (None: all). Ask before a sector is erased, with the first seq after it; write, apply,
@@ -219,19 +381,11 @@ class State:
                 due.append([rule, until])
         return due
 
+    def carry_parameters(self, before_seq):
+        """[[open value index, value], …] set by records older than `before_seq`: for a *parameters* record."""
+        return [] if self._parameters is None else self._parameters.carry(before_seq)
+
 
 def capacity_of(ruleset, most=None):
     """How many people a State remembers: what the ruleset asks for, within the table's bytes and `most`."""
-    if not any(ruleset.watched):
-        return 0
-    capacity = ruleset.people_capacity
-    if most is not None and most < capacity:
-        capacity = most
-    entry = _KEY + _COUNTS + len(ruleset.limited)
-    while counters.slots(capacity) * entry > TABLE_BYTES:
-        capacity -= 1 + capacity // 64
-    return capacity
-
-
-def _key(slot, subject):
-    return bytes((slot + 1,)) + subject[:6]
+    return State(ruleset, most).people_capacity

@@ -1,7 +1,7 @@
 """What a brick remembers: rebuilt from records, bounded, and honest about its bounds."""
 
 from rulekit import HOUR, MINUTE, SLOT, START, Brick, data, rule, sample, shown, subject, tap
-from stallmark import golden, rules, state
+from stallmark import golden, peopleslots, rules, state
 from stallmark import registry as reg
 from stallmark.counters import Table
 
@@ -203,8 +203,8 @@ def test_memory_for_people_has_a_bound():
     many = [rule("rule-{}".format(number), limit=1) for number in range(60)]
     ruleset = rules.Ruleset(data(*many, people=8192))
     kept = state.State(ruleset)
-    assert len(kept._people.data) <= state.TABLE_BYTES
-    assert state.State(rules.Ruleset(data(rule(), people=500)))._people.capacity == 500
+    assert len(kept._people.table.data) <= peopleslots.TABLE_BYTES
+    assert state.State(rules.Ruleset(data(rule(), people=500))).people_capacity == 500
 
 
 def test_records_without_a_trusted_clock_count_nobody():
