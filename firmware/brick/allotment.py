@@ -67,5 +67,10 @@ class Allotment:
         for _, piece in self._held:
             self._say(piece.id, self._add(piece))
 
+    def hand_out(self, state):
+        """Give another state every good slice, whole; nobody is told (practice)."""
+        for _, piece in self._held:
+            state.add_slice(piece, 0)
+
     def _say(self, slice_id, result):
         self._post(registry.MSG_SLICE_RESULT, {0: slice_id, 1: result})

@@ -18,12 +18,14 @@ from stallmark.constant import const
 from brick import aio, config
 from brick import counters as count
 from brick.allotment import Allotment
+from brick.asking import Asking
 from brick.chores import Chores
 from brick.counters import Counters
 from brick.decider import Decider
 from brick.diag import Diagnosis
 from brick.install import Installer
 from brick.intake import Desk
+from brick.kitwide import Kitwide
 from brick.line import Line
 from brick.orders import Orders
 from brick.outbox import Outbox
@@ -71,12 +73,15 @@ class Brick:
         self._diag = diag = Diagnosis(
             identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks
         )
-        self._uplink = uplink = Uplink(
-            line, link, outbox, counters, ticks, diag.status, self._session_begins
-        )
+        self._uplink = uplink = Uplink(line, link, outbox, counters, ticks, diag.status, self._session_begins)
         self._allotment = allotment = Allotment(
             identity, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
         )
+        decider.asking = asking = Asking(
+            decider, lamp, lambda: uplink.up, self._post, port.random, counters, ticks
+        )
+        kitwide = Kitwide(identity.brick8, decider, recorder, clock, counters, self._post, allotment.hand_out)
+        self._outbox = outbox
         orders = Orders(clock, recorder, decider, lamp, counters, uplink.status_changed)
         chores = Chores(
             decider,
@@ -92,7 +97,7 @@ class Brick:
             work,
         )
         for kind, handler in (
-            (reg.MSG_ACK, outbox.acknowledged),
+            (reg.MSG_ACK, self._acknowledged),
             (reg.MSG_RESEND, outbox.resend),
             (reg.MSG_CLOCK, orders.clock),
             (reg.MSG_CLOSE, orders.close),
@@ -100,15 +105,25 @@ class Brick:
             (reg.MSG_OFFER, installer.offered),
             (reg.MSG_CHUNK, installer.chunk),
             (reg.MSG_SLICE, allotment.received),
+            (reg.MSG_PEOPLE, kitwide.people),
+            (reg.MSG_SIGNALS, kitwide.signals),
+            (reg.MSG_BALANCES, kitwide.balances),
+            (reg.MSG_PARAMETERS, kitwide.parameters),
+            (reg.MSG_ANSWER, asking.answered),
+            (reg.MSG_REVOKED, kitwide.revoked),
+            (reg.MSG_TRAINING, kitwide.training),
         ):
             uplink.on(kind, handler)
         self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log)
         supervisor.add("light", lamp.run, _TASK_MS)
         supervisor.add("link in", uplink.listen, None)
         supervisor.add("link out", uplink.talk, _TASK_MS)
+        supervisor.add("asking", asking.run, _TASK_MS)
         supervisor.add("chores", chores.run, _CHORES_MS)
         supervisor.add("diagnostics", diag.run, _TASK_MS)
-        desk = Desk(identity, clock, port.random, decider.decide, lamp, counters)
+        desk = Desk(
+            identity, clock, port.random, decider, lambda: installer.floor_ms, self._verify, lamp, counters
+        )
         self._reader = self._add_reader(desk, ticks)
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)
@@ -165,6 +180,8 @@ class Brick:
             if number % _REPLAY_STEP == 0:
                 self._port.watchdog.feed()
         gc.threshold(config.GC_THRESHOLD)
+        if hasattr(state, "reconciled"):  # TEMPORARY
+            state.reconciled(self._journal.host_seq)
         self._decider.use(ruleset, state)
         recorder.settle()
 
@@ -177,6 +194,7 @@ class Brick:
             elif journal.next_seq > summary.head_seq + 1:  # marks know of records whose pages are gone
                 recorder.write(reg.KIND_LOST, {24: [summary.head_seq + 1, journal.next_seq - 1]})
             self._record_boot()
+            self._decider.release_open(starting=True)
         except FullError:
             self._counters.add(count.JOURNAL_FULL)
 
@@ -194,6 +212,11 @@ class Brick:
         """A record is durable: everything that rests on records takes it over."""
         self._decider.state.apply(entry)
         self._uplink.wake.raise_()
+
+    def _acknowledged(self, value):
+        self._outbox.acknowledged(value)
+        if hasattr(self._decider.state, "reconciled"):  # TEMPORARY
+            self._decider.state.reconciled(self._outbox.host_seq)
 
     def _session_begins(self):
         self._installer.restart()
@@ -234,6 +257,8 @@ class Brick:
             if number % _REPLAY_STEP == 0:
                 self._port.watchdog.feed()
                 await aio.sleep_ms(0)
+        if hasattr(state, "reconciled"):  # TEMPORARY
+            state.reconciled(self._outbox.host_seq)
         decider.use(ruleset, state)
         self._allotment.renew()
         try:

@@ -58,6 +58,8 @@ class Chores:
             self._recorder.settle()
             self._journal.erase_ahead()
         try:
+            if self._decider.owing:
+                self._decider.release_open()
             self._decider.close_repeats()
         except FullError:  # last, because what makes room comes before it; the merged ones wait
             pass

@@ -14,7 +14,8 @@ SOFT_AFTER = const(3)  # failures in a row before the chip is set up anew; twice
 FAULT_RETRY_MS = const(1000)
 
 # QR scanner
-QR_MAX = const(128)  # characters of a code that counts as an event (docs/formats/event.md)
+QR_MAX = const(128)  # characters of a code that counts as an event (docs/formats/event.md),
+VOUCHER_MAX = const(200)  # of a voucher
 QR_LINE_MAX = const(4096)  # bytes after which a line without an end is given up
 QR_REPEAT_MS = const(2000)
 
@@ -35,6 +36,14 @@ SLICE_PATIENCE_MS = const(2000)  # nor a slice of rights than this
 CHEAP_MS = const(50)  # where a signature takes no longer, it waits for nothing
 HELD_SLICES = const(32)  # good slices kept for the next ruleset's state
 PENDING_SLICES = const(24)  # slices that wait for their signature check; more are dropped and asked for again
+
+# Asking the host
+ASK_MS = const(150)  # how long an answer is waited for (docs/formats/ruleset.md, Asking)
+ASK_EVENT_MAX = const(400)  # bytes of an event that fit a question; of a longer one the host is not asked
+ASK_WAITING = const(4)  # events that wait for their turn while the host is asked
+
+# Training
+TRAINING_PEOPLE = const(64)  # people that the trial state remembers
 
 # Clock
 CLOCK_STEP_MS = const(2000)  # a correction larger than this is a record of its own

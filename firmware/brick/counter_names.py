@@ -36,6 +36,10 @@ NAMES = (
     (counters.QR_PASS_WRONG, "passes with a wrong MAC"),
     (counters.QR_CONFIGURED, "scanner set up"),
     (counters.QR_FAULTS, "scanner not answering"),
+    (counters.VOUCHER_WRONG, "wrong vouchers"),
+    (counters.VOUCHER_FALSE, "vouchers that no issuer signed"),
+    (counters.VOUCHER_TIME, "vouchers outside their time"),
+    (counters.VOUCHER_ELSEWHERE, "vouchers for elsewhere"),
     (counters.DECISIONS, "decisions"),
     (counters.JOURNAL_FULL, "decisions refused by a full journal"),
     (counters.DECIDED_WITHOUT_RECORD, "outcomes without a record"),
@@ -46,6 +50,12 @@ NAMES = (
     (counters.FLASH_ERRORS, "flash operations failed"),
     (counters.EVENTS_REFUSED, "injected events refused"),
     (counters.RECORDS_NEWER, "records newer than this program"),
+    (counters.ASKED, "questions to the host"),
+    (counters.ASK_UNANSWERED, "questions without an answer in time"),
+    (counters.ASK_LATE, "answers to no open question"),
+    (counters.RELEASED, "reserves given back after a cut"),
+    (counters.PRACTISED, "practice decisions"),
+    (counters.ASK_CROWDED, "events too many while the host was asked"),
     (counters.CLOCK_STEPS, "clock steps"),
     (counters.TASK_RESTARTS, "tasks restarted"),
     (counters.TASK_LATE, "tasks late"),
@@ -53,6 +63,9 @@ NAMES = (
     (counters.CHUNKS_WRONG, "chunks out of place"),
     (counters.INSTALLS_REFUSED, "bundles refused"),
     (counters.BOOTS, "start-ups"),
+    (counters.EXCHANGED, "exchange messages taken"),
+    (counters.EXCHANGE_OTHER, "exchange messages of another ruleset"),
+    (counters.PARAMETERS_REFUSED, "open values refused"),
 )
 
 

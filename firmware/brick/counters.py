@@ -42,6 +42,10 @@ QR_LINE_OVERFLOW = const(37)
 QR_PASS_WRONG = const(38)
 QR_CONFIGURED = const(39)
 QR_FAULTS = const(40)
+VOUCHER_WRONG = const(41)
+VOUCHER_FALSE = const(42)
+VOUCHER_TIME = const(43)
+VOUCHER_ELSEWHERE = const(44)
 # Decisions and journal
 DECISIONS = const(48)
 JOURNAL_FULL = const(49)
@@ -53,6 +57,12 @@ JOURNAL_FREED_EARLY = const(54)
 FLASH_ERRORS = const(55)
 EVENTS_REFUSED = const(56)
 RECORDS_NEWER = const(57)
+ASKED = const(58)
+ASK_UNANSWERED = const(59)
+ASK_LATE = const(60)
+RELEASED = const(61)
+PRACTISED = const(62)
+ASK_CROWDED = const(63)
 # Housekeeping
 CLOCK_STEPS = const(64)
 TASK_RESTARTS = const(65)
@@ -61,8 +71,12 @@ SLICES_DROPPED = const(67)
 CHUNKS_WRONG = const(68)
 INSTALLS_REFUSED = const(69)
 BOOTS = const(70)
+# What the host tells of the kit
+EXCHANGED = const(71)
+EXCHANGE_OTHER = const(72)
+PARAMETERS_REFUSED = const(73)
 
-_SIZE = const(71)
+_SIZE = const(74)
 
 
 class Counters:

@@ -104,7 +104,8 @@ class Diagnosis:
             while self._ticks() - begun < config.DIAGNOSTICS_MS:
                 pulse.beat()
                 await aio.sleep_ms(config.LOOK_MS)
-                self._lamp.background(indicator.FAULTY if self.faulty else indicator.READY)
+                usual = indicator.READY if self._decider.training is None else indicator.PRACTICE
+                self._lamp.background(indicator.FAULTY if self.faulty else usual)
                 self._uplink.status_changed()
             if self._uplink.up:
                 self._uplink.post(reg.MSG_DIAGNOSTICS, self.diagnostics())

@@ -1,7 +1,7 @@
 """A port for benches and tests: whole events as frames, decided like any other; no board offers it.
 
-Frame type 64: an event (docs/formats/event.md) of which type, trust, subject, nonce and basket count; its
-times are the brick's own. Frame type 65 answers it: `[nonce8, kind or null, seq or null]`, after the light.
+Frame type 64: an event (docs/formats/event.md) of which everything but times and origin counts; its times are
+the brick's own. Frame type 65 answers it: `[nonce8, kind or null, seq or null]`, after the light.
 Frame type 66 without a body asks for the heap after a collection; type 67 answers: `[used, free]` in bytes.
 """
 
@@ -55,7 +55,7 @@ class EventPort:
             self._counters.add(count.EVENTS_REFUSED)
             return
         clock = self._clock
-        record = self._decide(
+        self._decide(
             event.make(
                 type=given.type,
                 trust=given.trust,
@@ -68,9 +68,15 @@ class EventPort:
                 basket_minor=given.basket_minor,
                 items=given.items,
                 tip_minor=given.tip_minor,
-            )
+                lines=given.lines,
+                signal=given.signal,
+                reference=given.reference,
+            ),
+            lambda record: self._tell(given.nonce, record),
         )
-        outcome = [given.nonce, None, None]
+
+    def _tell(self, nonce, record):
+        outcome = [nonce, None, None]
         if record is not None:
-            outcome = [given.nonce, record.fields[10], record.seq]
+            outcome = [nonce, record.fields[10], record.seq]
         self._line.write(frame.build(FRAME_OUTCOME, cbor.encode(outcome)))

@@ -12,6 +12,7 @@ class Identity:
         root = fields[keystore.ROOT]
         self.brick8 = fields[keystore.BRICK]
         self.kit8 = fields[keystore.KIT]
+        self.hub8 = fields[keystore.HUB]
         self.rental = fields[keystore.RENTAL]
         self.only_key = fields[keystore.ONLY]
         self.authors = [(kid8, public32) for kid8, public32 in fields[keystore.AUTHORS]]

@@ -10,13 +10,17 @@ _TEXT_COUNTERS = {"setup_codes": count.QR_SETUP_CODE, "wrong_pass": count.QR_PAS
 
 
 class Desk:
-    """Where both readers hand in. `decide(event)` shows the outcome before it returns."""
+    """Where both readers hand in. The outcome is shown before it returns, or once the host was asked.
 
-    def __init__(self, identity, clock, random, decide, lamp, counters):
+    `floor_ms()`: latest instant known from signed things; `verify(public, message, signature)` takes its time."""
+
+    def __init__(self, identity, clock, random, decider, floor_ms, verify, lamp, counters):
         self._identity = identity
         self._clock = clock
         self._random = random
-        self._decide = decide
+        self._decider = decider
+        self._floor_ms = floor_ms
+        self._verify = verify
         self._lamp = lamp
         self._counters = counters
 
@@ -31,6 +35,8 @@ class Desk:
 
     def scan(self, data):
         """A code as the scanner sent it, without its line end; long ones come cut to one byte too many."""
+        if data[:5] == b"SMV1:" and self._voucher(data):
+            return
         keys = self._identity
         trust, subject, refused = token.from_text(data, keys.token_key, keys.subject_key)
         if refused is not None:
@@ -40,24 +46,44 @@ class Desk:
         else:
             self._hand_in(EVENT_QR_SCAN, trust, subject)
 
+    def _voucher(self, data):
+        """True where a text was a voucher, good or bad."""
+        from brick import vouchers  # seldom needed: not in memory before
+
+        ruleset = self._decider.ruleset
+        issuers = () if ruleset is None else getattr(ruleset, "issuers", ())
+        taken = vouchers.take(
+            data, self._identity, issuers, self._clock, self._floor_ms(), self._verify, self._counters
+        )
+        if taken is None:
+            return False
+        trust, fields, refused = taken
+        given = self._event(EVENT_QR_SCAN, trust, **fields)
+        if refused is None:
+            self._decider.decide(given)
+        else:
+            self._decider.refuse(given, *refused)
+        return True
+
     def trouble(self, number):
         """Something is on the reader and it is no event: counted; the customer is asked to see the stall."""
         self._counters.add(number)
         self._lamp.show(indicator.ASK)
 
     def _hand_in(self, kind, trust, subject):
+        self._decider.decide(self._event(kind, trust, subject=subject))
+
+    def _event(self, kind, trust, **fields):
         clock = self._clock
-        self._decide(
-            event.make(
-                type=kind,
-                trust=trust,
-                subject=subject,
-                wall_ms=clock.wall_ms(),
-                uptime_ms=clock.uptime_ms(),
-                quality=clock.quality,
-                spread_ms=clock.spread_ms,
-                nonce=self._random(8),
-            )
+        return event.make(
+            type=kind,
+            trust=trust,
+            wall_ms=clock.wall_ms(),
+            uptime_ms=clock.uptime_ms(),
+            quality=clock.quality,
+            spread_ms=clock.spread_ms,
+            nonce=self._random(8),
+            **fields,
         )
 
 

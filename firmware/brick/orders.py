@@ -39,6 +39,8 @@ class Orders:
         """The stall closes: what is merged is written, the close record ends the key epoch."""
         form.fields(value, "close", (0,))
         who = form.text(value[0], "close who (0)", 24)
+        if self._decider.asking is not None:
+            self._decider.asking.finish()
         try:
             self._decider.close_repeats(everything=True)
         except (FullError, OSError):

@@ -20,6 +20,11 @@ class Outbox:
         self._cursor = self._host + 1
         self._source = None
 
+    @property
+    def host_seq(self):
+        """Everything up to this record is durable at the host, as it said."""
+        return self._host
+
     def restart(self):
         """A new session: everything that the host has not said it holds goes again."""
         self._go_to(self._host + 1)

@@ -14,6 +14,7 @@ _ESSENTIAL = (
     reg.KIND_REDEEM,
     reg.KIND_LATCH,
     reg.KIND_RIGHTS,
+    reg.KIND_RELEASE,
     reg.KIND_BOOT,
     reg.KIND_CLOSE,
     reg.KIND_LOST,

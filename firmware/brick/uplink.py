@@ -123,7 +123,10 @@ class Uplink:
         link = self._link
         while self._posts and link.room:
             kind, value = self._posts.pop(0)
-            link.send(kind, value, now_ms=now)
+            try:
+                link.send(kind, value, now_ms=now)
+            except FormatError:  # longer than a message can be: as if it had not been asked for
+                self._misread += 1
         self._send_status(now)
         while link.room > _KEEP_ROOM:
             entry = self._outbox.next()

@@ -75,7 +75,7 @@ def test_everything_else_is_refused_by_its_own_name_and_the_old_rules_go_on(lent
                 (authors.bundle(NEXT, 2, signers=0), {}, reg.INSTALL_THRESHOLD),
                 (authors.bundle(NEXT, 1), {}, reg.INSTALL_OLDER),
                 (authors.bundle(NEXT, 2, hardware=["another board"]), {}, reg.INSTALL_HARDWARE),
-                (authors.bundle(NEXT, 2, engine=(2, 3)), {}, reg.INSTALL_HARDWARE),
+                (authors.bundle(NEXT, 2, engine=(3, 4)), {}, reg.INSTALL_HARDWARE),
                 (authors.bundle(NEXT, 2, golden=[golden(reg.REASON_NEAR, 2)]), {}, reg.INSTALL_VECTOR),
                 (authors.bundle(b"no ruleset", 2), {}, reg.INSTALL_UNREADABLE),
                 (torn, {}, reg.INSTALL_DIGEST),

@@ -225,7 +225,7 @@ def test_codes_of_every_length_arrive_cut_at_one_byte_too_many(length: int):
         async with running() as bench:
             bench.sends(b"z" * length + b"\r")
             await until(lambda: bench.desk.codes, "the code")
-            assert bench.desk.codes == [b"z" * min(length, 129)]
+            assert bench.desk.codes == [b"z" * min(length, 201)]
 
     run(test)
 

@@ -41,7 +41,7 @@ class Scanner:
         self._ticks = ticks
         self._line = None
         self._baud = _BAUD
-        self._lines = Lines(config.QR_MAX + 1, config.QR_LINE_MAX)
+        self._lines = Lines(config.VOUCHER_MAX + 1, config.QR_LINE_MAX)
         self._chunk = bytearray(_CHUNK)
         self._answer = None
         self._last = None

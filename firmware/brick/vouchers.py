@@ -1,0 +1,43 @@
+"""A voucher at the scanner: taken in the order of docs/formats/voucher.md, then an event like any other."""
+
+from stallmark import registry as reg
+from stallmark import token, voucher
+from stallmark.errors import FormatError
+
+from brick import counters as count
+
+_COUNTED = (
+    (reg.REASON_VOUCHER_FALSE, count.VOUCHER_FALSE),
+    (reg.REASON_VOUCHER_EXPIRED, count.VOUCHER_TIME),
+    (reg.REASON_CLOCK_UNSET, count.VOUCHER_TIME),
+    (reg.REASON_VOUCHER_ELSEWHERE, count.VOUCHER_ELSEWHERE),
+)
+
+
+def take(data, identity, issuers, clock, floor_ms, verify, counters):
+    """(trust, event fields, kind and reason of a refusal or None) of what claims to be a voucher; None where it is
+    none: then it is text. `issuers`: public keys of the ruleset in use. Checking a signature takes seconds on a small
+    chip; only a text of the right form, of an issuer that the authors signed, gets that far."""
+    try:
+        found = voucher.parse(data)
+    except FormatError:
+        counters.add(count.VOUCHER_WRONG)
+        return None
+    wall_ms = clock.wall_ms()
+    clock_s = wall_ms // 1000 if wall_ms is not None and clock.quality >= reg.QUALITY_HOST else None
+    audiences = (identity.brick8, identity.kit8, identity.hub8)
+    reason = voucher.refusal(found, issuers, audiences, floor_ms // 1000, clock_s, verify)
+    fields = {
+        "subject": token.subject(identity.subject_key, voucher.TOKEN_TYPE, found.serial),
+        "signal": voucher.signal(found),
+        "reference": voucher.reference(found),
+    }
+    if reason is None:
+        return reg.TRUST_VOUCHER, fields, None
+    for code, number in _COUNTED:
+        if code == reason:
+            counters.add(number)
+    kind = reg.KIND_UNCERTAIN if reason == reg.REASON_CLOCK_UNSET else reg.KIND_DENY
+    # What nobody has signed is text: it must not count as a person whom an issuer vouched for.
+    trust = reg.TRUST_TEXT if reason == reg.REASON_VOUCHER_FALSE else reg.TRUST_VOUCHER
+    return trust, fields, (kind, reason)
