@@ -1,4 +1,4 @@
-"""`stallmark rules test`, `replay` and `events`: rules on stories, on recorded streams, and streams made up for it."""
+"""`stallmark rules replay` and `events`: rules on recorded streams, and streams made up for it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from rich.text import Text
 
 from fleet.authoring import recorded, replay, synthetic
 from fleet.authoring.candidates import CandidateError, instant, read_candidate
+from fleet.authoring.cli_story import WIDE, test_rules
 from fleet.authoring.recorded import StreamError
 
 SAME, DIFFERS, USAGE = 0, 1, 2
@@ -32,6 +33,7 @@ Rules = "A campaign in JSON, a compiled ruleset, or a bundle."
 
 def add(app: typer.Typer) -> None:
     """Puts these commands beside check, explain and compile."""
+    app.command("test")(test_rules)
     app.command("replay")(replay_rules)
     app.command("events")(make_events)
 
@@ -89,7 +91,8 @@ def _report(plan: replay.Plan, result: replay.Result, as_json: bool, html: Path 
     if as_json:
         typer.echo(json.dumps(replay_report.as_json(plan, result, words.currency), ensure_ascii=False))
     else:
-        replay_report.show(Console(), plan, result, words, hubs)
+        out = Console()
+        replay_report.show(out if out.is_terminal else Console(width=WIDE), plan, result, words, hubs)
     if html is not None:
         from fleet.authoring import replay_page  # matplotlib takes a second to load
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
+from stallmark import people as _people
 from stallmark import rights as _rights
 
 from fleet.authoring.engine import reg, rules, state
 
+people: Any = _people
 rights: Any = _rights
 
 NEVER = 1 << 52  # ms: slices of a story or a replay do not expire
 YES, NO = 1, 2
-_HEARD = (
-    reg.KIND_GRANT,
-    reg.KIND_DENY,
-    reg.KIND_GHOST,
-    reg.KIND_UNCERTAIN,
-    reg.KIND_REDEEM,
-)  # records others hear of
 _ZERO8 = bytes(8)
 
 
@@ -69,19 +64,25 @@ class Place:
 
     def decide(self, event: Any, risk: int | None = None) -> list[Any]:
         """The Decisions on an event; nothing changes."""
-        try:
-            found: Any = rules.decide(self.ruleset, self.state, event, risk, self.lane)
-        except TypeError:
-            found = rules.decide(self.ruleset, self.state, event)
-        return cast("list[Any]", found) if isinstance(found, list) else [found]
+        found: list[Any] = rules.decide(self.ruleset, self.state, event, risk, self.lane)
+        return found
 
-    def take(self, event: Any, answer: int | None = YES, reason: int | None = None) -> list[Written]:
+    def parameters(self, values: list[list[int]], who: str, wall_ms: int) -> None:
+        """The operator's open values, as a *parameters* record."""
+        clock = [reg.QUALITY_HOST, 0]
+        self.write(
+            {5: wall_ms, 7: clock, 8: self.ruleset.digest8, 10: reg.KIND_PARAMETERS, 24: [values, who]}, None
+        )
+
+    def take(
+        self, event: Any, answer: int | None = YES, reason: int | None = None, risk: int | None = None
+    ) -> list[Written]:
         """Decides on an event and writes its records, in order; the records of decisions alone (latches, first uses of
         slices and reserves are written too). `answer`: what the host says where it is asked (None: nothing)."""
         out: list[Written] = []
-        for decision in self.decide(event):
+        for decision in self.decide(event, risk):
             self._before(event, decision)
-            if getattr(decision, "ask", 0):
+            if decision.ask:
                 out += self._ask(event, decision, answer, reason)
             else:
                 fields = rules.record_fields(self.ruleset, event, decision)
@@ -125,30 +126,12 @@ class Place:
 
     def entries(self, found: Sequence[Written]) -> bytes:
         """What the other places of a kit hear of these records: n entries of 14 bytes (docs/formats/link.md, 40)."""
-        out = bytearray()
-        for written in found:
-            f = written.fields
-            wall = f[5]
-            if (
-                f[10] not in _HEARD
-                or f[8] != self.ruleset.digest8
-                or wall is None
-                or f[7][0] < reg.QUALITY_HOST
-            ):
-                continue
-            for slot in self.state.open_slots(wall):
-                since = wall - self.ruleset.slots[slot][0]
-                subject = written.private_fields.get(1)
-                rule = f.get(9)
-                out += _people().entry(subject, f[11] >> 4, f[11] & 15, f[10], rule, slot, since)
-        return bytes(out)
+        return b"".join(
+            people.of_record(self.ruleset.slots, written.fields, written.private_fields)
+            for written in found
+            if written.fields.get(8) == self.ruleset.digest8
+        )
 
     def hear(self, other: Place, up_to: int, entries: bytes, wall_ms: int) -> None:
         """Takes over what another place of the kit wrote, up to its record `up_to`."""
         self.state.remote(other.brick, up_to, entries, wall_ms)
-
-
-def _people() -> Any:
-    import importlib
-
-    return importlib.import_module("stallmark.people")

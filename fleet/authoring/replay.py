@@ -172,7 +172,7 @@ class _Kit:
         return written
 
     def _needs(self, fields: dict[int, Any]) -> Iterator[tuple[int, int]]:
-        if 13 in fields and fields[10] == reg.KIND_GRANT:
+        if fields[10] in (reg.KIND_GRANT, reg.KIND_REDEEM):
             rule = fields[9]
             for need in self._ruleset.rules[rule].need:
                 yield rule, need[0]

@@ -12,10 +12,11 @@ from fleet.authoring.engine import reg, word
 
 EXAMPLES = 24  # of each kit and of the whole: those that change the most money
 STEP_MS = 900_000  # of the plot over time
+# A split passes on what the customer paid: nobody's budget is spent by it
 MONEY = frozenset(
     (
         reg.GRANT_PERCENT_NOW, reg.GRANT_FIXED_NOW, reg.GRANT_PERCENT_NEXT, reg.GRANT_FIXED_NEXT, reg.GRANT_TIP_MATCH,
-        reg.GRANT_VOUCHER, reg.GRANT_DONATION, reg.GRANT_SPLIT,
+        reg.GRANT_VOUCHER, reg.GRANT_DONATION,
     )
 )  # fmt: skip
 PIECES = frozenset((reg.GRANT_SAMPLE, reg.GRANT_UPGRADE))
