@@ -168,6 +168,7 @@ class Brick:
     def _replay(self, ruleset):
         """Read every record once: what is remembered, the key epoch's length, the number of this start-up."""
         state = State(ruleset, self._people)
+        state.reconciled(self._journal.host_seq)
         recorder = self._recorder
         # Collecting after every few records would make a start with a full journal four times as long.
         gc.threshold(-1)
@@ -180,8 +181,6 @@ class Brick:
             if number % _REPLAY_STEP == 0:
                 self._port.watchdog.feed()
         gc.threshold(config.GC_THRESHOLD)
-        if hasattr(state, "reconciled"):  # TEMPORARY
-            state.reconciled(self._journal.host_seq)
         self._decider.use(ruleset, state)
         recorder.settle()
 
@@ -215,8 +214,7 @@ class Brick:
 
     def _acknowledged(self, value):
         self._outbox.acknowledged(value)
-        if hasattr(self._decider.state, "reconciled"):  # TEMPORARY
-            self._decider.state.reconciled(self._outbox.host_seq)
+        self._decider.state.reconciled(self._outbox.host_seq)
 
     def _session_begins(self):
         self._installer.restart()
@@ -249,6 +247,7 @@ class Brick:
             decider.use(None, State())
             gc.collect()
             state = State(ruleset, self._people)
+        state.reconciled(self._outbox.host_seq)
         for number, entry in enumerate(self._journal.records()):
             try:
                 state.apply(entry)
@@ -257,8 +256,9 @@ class Brick:
             if number % _REPLAY_STEP == 0:
                 self._port.watchdog.feed()
                 await aio.sleep_ms(0)
-        if hasattr(state, "reconciled"):  # TEMPORARY
-            state.reconciled(self._outbox.host_seq)
+        decider.asking.finish()
+        for entry in self._journal.records(state.seq + 1):
+            state.apply(entry)
         decider.use(ruleset, state)
         self._allotment.renew()
         try:

@@ -37,6 +37,9 @@ CHEAP_MS = const(50)  # where a signature takes no longer, it waits for nothing
 HELD_SLICES = const(32)  # good slices kept for the next ruleset's state
 PENDING_SLICES = const(24)  # slices that wait for their signature check; more are dropped and asked for again
 
+# Records
+CODE_BYTES = const(128)  # of item codes in a record's private part; more would not fit beside long rules
+
 # Asking the host
 ASK_MS = const(150)  # how long an answer is waited for (docs/formats/ruleset.md, Asking)
 ASK_EVENT_MAX = const(400)  # bytes of an event that fit a question; of a longer one the host is not asked

@@ -66,12 +66,10 @@ class Decider:
         self._counters.add(count.DECISIONS)
         state = self.state if self.training is None else self.training.state
         decisions = engine.decide(self.ruleset, state, event)
-        if type(decisions) is not list:  # TEMPORARY
-            decisions = [decisions]
         if self.training is None:
             if len(decisions) == 1 and self._merges(event, decisions[0]):
                 return _tell(done, None)
-            if self.asking is not None and any([getattr(decision, "ask", 0) for decision in decisions]):
+            if self.asking is not None and any([decision.ask for decision in decisions]):
                 try:
                     return self.asking.begin(event, decisions, done)
                 except FullError:
@@ -185,8 +183,6 @@ class Decider:
     def release_open(self, starting=False):
         """Give back what was reserved and never came to an end: after a cut, or where its end found no room."""
         waiting = () if self.asking is None else self.asking.open
-        if not hasattr(self.state, "open_reserves"):  # TEMPORARY
-            return
         for seq, _rule, parts in self.state.open_reserves():
             if seq not in waiting:
                 self._recorder.write(reg.KIND_RELEASE, {13: parts, 20: seq})
@@ -254,8 +250,6 @@ class Decider:
         if wall_ms is not None:
             for rule, until in self.state.carry_latches(before_seq, wall_ms):
                 self._recorder.write(reg.KIND_LATCH, {8: self.ruleset.digest8, 9: rule, 24: [until]})
-        if not hasattr(self.state, "carry_parameters"):  # TEMPORARY
-            return
         values = self.state.carry_parameters(before_seq)
         if values:
             self._recorder.write(reg.KIND_PARAMETERS, {8: self.ruleset.digest8, 24: [values, "carried"]})
@@ -291,7 +285,13 @@ def _private(event):
     if event.tip_minor is not None:
         private[3] = event.tip_minor
     if event.lines:
-        private[4] = [line[0] for line in event.lines]
+        private[4] = codes = []
+        size = 0
+        for line in event.lines:
+            size += len(str(line[0])) + 2
+            if size > config.CODE_BYTES:
+                break
+            codes.append(line[0])
     if event.token_counter is not None:
         private[5] = event.token_counter
     if event.staff is not None:

@@ -51,7 +51,7 @@ class Desk:
         from brick import vouchers  # seldom needed: not in memory before
 
         ruleset = self._decider.ruleset
-        issuers = () if ruleset is None else getattr(ruleset, "issuers", ())
+        issuers = () if ruleset is None else ruleset.issuers
         taken = vouchers.take(
             data, self._identity, issuers, self._clock, self._floor_ms(), self._verify, self._counters
         )

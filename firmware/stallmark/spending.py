@@ -49,6 +49,18 @@ class Rights:
             if at >= 0:
                 self._set(slice_id, at, max(self._spent(at) - amount, 0))
 
+    def sums(self, parts):
+        """[[unit, amount], …] of parts [[slice id, amount], …] of slices held: what the host is asked about."""
+        out = []
+        for held in self._held:
+            for slice_id, amount in parts:
+                if held[_ID] == slice_id:
+                    if out and out[-1][0] == held[_UNIT]:
+                        out[-1][1] += amount
+                    else:
+                        out.append([held[_UNIT], amount])
+        return out
+
     def carry(self, slice_id, total, seq):
         """Record `seq` says how much was spent from a slice up to it: the sum rests on it alone."""
         at = self._place(slice_id, seq)

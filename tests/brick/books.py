@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from brick.asking import Asking
 from brick.clock import Clock
 from brick.counters import Counters
 from brick.decider import Decider
 from brick.identity import Identity
+from brick.kitwide import Kitwide
 from brick.recorder import Recorder
 from stallmark import event, keystore, registry, rights
 from stallmark.journal import Journal
@@ -66,6 +68,7 @@ class Books:
         self, flash: RamFlash, keyflash: RamFlash, ruleset: bytes, slices: list[rights.Slice], seed: int
     ) -> None:
         self.random = Random(seed)
+        self.journal_flash = flash
         self.source = Source()
         self.clock = Clock(self.source)
         self.clock.set(START_MS, registry.QUALITY_HOST, 0)
@@ -76,6 +79,16 @@ class Books:
         self.recorder = Recorder(identity(keyflash, self.random), self.journal, self.clock, self.random.bytes)
         ticks = self.source.uptime_ms
         self.decider = Decider(self.recorder, self.clock, self.lamp, self.counters, ticks)
+        self.up = False  # a link to the host
+        self.posts: list[tuple[int, Any]] = []
+        asking = Asking(
+            self.decider, self.lamp, lambda: self.up, self._post, self.random.bytes, self.counters, ticks
+        )
+        self.asking = self.decider.asking = asking
+        self.kitwide = Kitwide(
+            b"brick-01", self.decider, self.recorder, self.clock, self.counters, self._post,
+            lambda state: [state.add_slice(piece, 0) for piece in slices],
+        )  # fmt: skip
         self.journal.carry = self.recorder.before_erasing
         self.recorder.connect(self._written, self.decider.carry)
         self.journal.open()
@@ -85,6 +98,10 @@ class Books:
             self.decider.state.add_slice(piece, 0)
         if self.journal.next_seq == 1:
             self.recorder.write(registry.KIND_START, {24: []})
+        self.decider.release_open(starting=True)
+
+    def _post(self, kind: int, value: Any) -> None:
+        self.posts.append((kind, value))
 
     def _written(self, entry: Any) -> None:
         self.decider.state.apply(entry)
@@ -98,8 +115,8 @@ class Books:
             state.apply(entry)
         return state
 
-    def event(self, subject: bytes | None, trust: int = 3) -> Any:
-        """A tap now."""
+    def event(self, subject: bytes | None, trust: int = 3, **more: Any) -> Any:
+        """A tap now; `more`: other fields of the event."""
         return event.make(
             type=registry.EVENT_NFC_TAP,
             trust=trust,
@@ -109,4 +126,5 @@ class Books:
             quality=self.clock.quality,
             spread_ms=0,
             nonce=self.random.bytes(8),
+            **more,
         )

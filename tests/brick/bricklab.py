@@ -78,6 +78,26 @@ def ruleset(*rules: dict[int, Any], rev: int = 1, people: int = 500) -> bytes:
     return bytes(cbor.encode(fields))
 
 
+def rule2(name: str, when: list[Any], grants: list[Any], need: list[int], **f: Any) -> dict[int, Any]:
+    """A compiled rule of version 2 for taps, scans and sales, in slot 0, once for each person; `f`: fields as fN."""
+    fields = {
+        0: name, 1: [reg.EVENT_NFC_TAP, reg.EVENT_QR_SCAN, reg.EVENT_TILL_SALE], 2: 2, 3: [0], 4: when, 5: False,
+        6: grants, 7: need, 8: [[0, 1]], 9: [reg.KIND_UNCERTAIN, 1, 0, 0], 10: [[None, None, None]], 11: 3, 12: 3,
+        13: None, 14: None, 15: [], 16: None, 17: None, 18: 0, 19: None, 20: None, 21: None,
+    }  # fmt: skip
+    return fields | {int(name[1:]): value for name, value in f.items()}
+
+
+def ruleset2(*rules: dict[int, Any], rev: int = 1, people: int = 500, **f: Any) -> bytes:
+    """A compiled ruleset of version 2 with one slot of ten days around the lab's time; `f`: fields as fN."""
+    slots = [[START_MS - 5 * 86_400_000, START_MS + 5 * 86_400_000]]
+    fields = {
+        0: 2, 1: "lab", 2: rev, 3: "EUR", 4: slots, 5: list(rules), 6: None, 7: people, 8: "Lab market",
+        9: ["en"], 10: [], 11: None, 12: [], 13: [], 14: [], 15: [], 16: 0,
+    }  # fmt: skip
+    return bytes(cbor.encode(fields | {int(name[1:]): value for name, value in f.items()}))
+
+
 SAMPLES = rule("sample", [0], [[reg.GRANT_SAMPLE, 1, 0]], [[reg.UNIT_PIECES, 1]])
 
 
