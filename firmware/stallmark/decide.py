@@ -189,7 +189,7 @@ def _judge(view, index, rule, lane):
     grants, money, _pieces = stacking.give(view.state, event, rule)
     if not grants:
         return reg.KIND_DENY, _why(reg.REASON_BASKET_SMALL, index)
-    rights = stacking.cover(view.state, index, rule, grants, view.wall)
+    rights = stacking.cover(view.state, index, rule, grants)
     if type(rights) is tuple:
         return reg.KIND_DENY, _short(view, index, rights[0], rights[1])
     if unknown is expr:
@@ -284,7 +284,7 @@ def _grant(view, wins, refused):
     for win in chosen:
         rights = win.rights
         if rights is None:
-            rights = stacking.cover(state, win.index, win.rule, win.grants, view.wall)
+            rights = stacking.cover(state, win.index, win.rule, win.grants)
         opens = [part[0] for part in rights if not state.rights.opened(part[0])]
         opened += opens
         redeems = win.rule.redeems is not None
@@ -370,7 +370,7 @@ def _explain(view, index):
         return why
     grants, _money, _pieces = stacking.give(view.state, view.event, rule)
     if grants:
-        rights = stacking.cover(view.state, index, rule, grants, view.wall)
+        rights = stacking.cover(view.state, index, rule, grants)
         if type(rights) is tuple:
             return _short(view, index, rights[0], rights[1])
     return _not_yet(view, index, rule, expr.FALSE)
@@ -524,7 +524,7 @@ def operator(ruleset, state, event, rule_index, question, who, text, granted):
         why = [reg.REASON_BASKET_SMALL, rule_index]
     rights = None
     if why is None:
-        rights = stacking.cover(state, rule_index, rule, grants, view.wall)
+        rights = stacking.cover(state, rule_index, rule, grants)
         if type(rights) is tuple:
             why = _short(view, rule_index, rights[0], rights[1])
     if why is not None:

@@ -169,18 +169,16 @@ class Rights:
         """True where a slice of this rule and unit has come since the start."""
         return bool(self._had[rule] >> unit & 1)
 
-    def cover(self, rule, unit, amount, wall_ms=None):
+    def cover(self, rule, unit, amount):
         """[[slice id, part], …] of one or two slices that cover `amount`, or None.
 
-        `wall_ms`: now, by a clock that a host set: what expired by then is not spent, so that its budget can have
-        it back once a record from after its expiry is in the ledger. Slices go by expiry, then id: the first alone if it is enough, else what is left of it and the first
+        Slices go by expiry, then id: the first alone if it is enough, else what is left of it and the first
         later one that has the rest; else the same from the next slice on."""
         if self.short:
             return None
         fit = []
-        since = self.floor_ms if wall_ms is None else max(self.floor_ms, wall_ms)
         for held in self._held:
-            if held[_RULE] == rule and held[_UNIT] == unit and held[_LEFT] and held[_EXPIRES] > since:
+            if held[_RULE] == rule and held[_UNIT] == unit and held[_LEFT] and held[_EXPIRES] > self.floor_ms:
                 fit.append(held)
         for first, held in enumerate(fit):
             left = held[_LEFT]

@@ -53,15 +53,15 @@ def give(state, event, rule):
     return grants, money, pieces
 
 
-def cover(state, index, rule, grants, wall):
-    """Rights [[slice, part] …] for what is given at `wall` (ms or None), or the (unit, amount) that is not covered."""
+def cover(state, index, rule, grants):
+    """Rights [[slice, part] …] for what is given, or the (unit, amount) that is not covered."""
     rights = []
     for unit, amount in rule.need:
         if not amount:
             amount = _amount(unit, grants)
             if not amount:
                 continue
-        parts = state.rights.cover(index, unit, amount, wall)
+        parts = state.rights.cover(index, unit, amount)
         if parts is None:
             return unit, amount
         rights += parts
