@@ -17,13 +17,31 @@ from stallmark import (
     cbor as _cbor,
 )
 from stallmark import (
+    decide as _decide,
+)
+from stallmark import (
+    event as _event,
+)
+from stallmark import (
     explain as _explain,
 )
 from stallmark import (
     frame as _frame,
 )
 from stallmark import (
+    golden as _golden,
+)
+from stallmark import (
+    keys as _keys,
+)
+from stallmark import (
     link as _link,
+)
+from stallmark import (
+    money as _money,
+)
+from stallmark import (
+    people as _people,
 )
 from stallmark import (
     receipt as _receipt,
@@ -40,6 +58,15 @@ from stallmark import (
 from stallmark import (
     rules as _rules,
 )
+from stallmark import (
+    session as _session,
+)
+from stallmark import (
+    state as _state,
+)
+from stallmark import (
+    token as _token,
+)
 from stallmark.errors import FormatError, FullError
 
 base32: Any = _base32
@@ -47,12 +74,24 @@ batch: Any = _batch
 bundle: Any = _bundle
 cbor: Any = _cbor
 counter_names: Any = _counter_names
+decide: Any = _decide
+event: Any = _event
 explain: Any = _explain
 frame: Any = _frame
+golden: Any = _golden
+keys: Any = _keys
+money: Any = _money
+people: Any = _people
 receipt: Any = _receipt
 record: Any = _record
 rights: Any = _rights
 rules: Any = _rules
+state: Any = _state
+token: Any = _token
+
+# Sealed frames on their way at most, and messages that wait behind them (stallmark.session).
+WINDOW: int = cast(Any, _session).WINDOW
+QUEUE: int = cast(Any, _session).QUEUE
 
 Fields = dict[int, Any]
 Frame = tuple[int, bytes]
@@ -122,6 +161,8 @@ def new_host_link(
 
 
 __all__ = [
+    "QUEUE",
+    "WINDOW",
     "Event",
     "Fields",
     "FormatError",
@@ -134,13 +175,21 @@ __all__ = [
     "bundle",
     "cbor",
     "counter_names",
+    "decide",
+    "event",
     "explain",
     "frame",
+    "golden",
+    "keys",
+    "money",
     "new_host_link",
     "new_reader",
+    "people",
     "receipt",
     "record",
     "reg",
     "rights",
     "rules",
+    "state",
+    "token",
 ]

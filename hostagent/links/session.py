@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from hostagent.bricks import Brick, Status, parse_diagnostics
 from hostagent.clock import Clock, monotonic_ms
-from hostagent.core import Event, Fields, FormatError, FullError, HostLink, new_reader, reg
+from hostagent.core import QUEUE, WINDOW, Event, Fields, FormatError, FullError, HostLink, new_reader, reg
 from hostagent.errors import HostError
 from hostagent.intake import PENDING_RECORDS, Intake, Outcome
+from hostagent.links.tells import Silent, Tells
 
 CLOCK_SPREAD_MS = 100
 CLOCK_EVERY_MS = 60_000
@@ -21,6 +22,8 @@ RESEND_EVERY_MS = 1000
 NUDGE_MS = 3000
 OFFER_EVERY_MS = 15_000
 LOG_LINES = 50
+# Room of a link that has nothing on its way.
+IDLE_ROOM = WINDOW + QUEUE
 log = logging.getLogger("hostagent.link")
 
 
@@ -69,6 +72,7 @@ class Session:
         budgets: Budgets,
         updates: Updates,
         write: Callable[[bytes], None],
+        tells: Tells | None = None,
     ) -> None:
         self.link = link
         self.reader = new_reader()
@@ -83,6 +87,7 @@ class Session:
         self._budgets = budgets
         self._updates = updates
         self._write = write
+        self._tells: Tells = tells or Silent()
         self._wants = _Wants()
         self._oversize = 0
         self._clock_sent: tuple[int, int] | None = None
@@ -202,11 +207,13 @@ class Session:
         self.brick.status = None
         self._wants.close = self.brick.closing
         self._wants.slices.extend(self._budgets.slices_of(self.brick.brick))
+        self._tells.link_up(self.brick)
 
     def _down(self, reason: str) -> None:
         self.last_down = reason
         if self.brick is not None:
             log.info("%s: link is down: %s", self.brick.name, reason)
+            self._tells.link_down(self.brick)
         self.brick = None
 
     def _message(self, kind: int, value: Any) -> None:
@@ -233,7 +240,7 @@ class Session:
             self._updates.on_result(brick, first, second, str(f.get(2) or "")[:200])
         elif kind == reg.MSG_SLICE_RESULT and type(first) is int and type(second) is int:
             self._budgets.on_result(brick, first, second)
-        else:
+        elif not self._tells.message(brick, kind, f):
             brick.counters["unreadable"] += 1
 
     def _record(self, brick: Brick, value: Any) -> None:
@@ -265,6 +272,7 @@ class Session:
         if status.ruleset is not None and self._intake.on_ruleset is not None:
             self._intake.on_ruleset(status.ruleset)
         self._budgets.on_status(brick)
+        self._tells.status(brick)
 
     def _diagnostics(self, brick: Brick, value: Any) -> None:
         diagnostics = parse_diagnostics(value)
@@ -305,6 +313,8 @@ class Session:
             wants.ack = False
             value: Fields = {0: brick.durable_seq, 1: brick.ledger_seq, 2: brick.ledger_tag}
             self._send(reg.MSG_ACK, value, now)
+        elif (answer := self._tells.urgent(brick)) is not None:
+            self._send(*answer, now)
         elif wants.clock:
             wants.clock = False
             self._send_clock(now)
@@ -329,8 +339,18 @@ class Session:
         elif wants.slices:
             payload, signature = wants.slices.popleft()
             self._send(reg.MSG_SLICE, {0: payload, 1: signature}, now)
-        else:
-            return self._send_offer(brick, now)
+        elif (short := self._tells.soon(brick)) is not None:
+            self._send(*short, now)
+        elif not self._send_offer(brick, now):
+            return self._send_idle(brick, now)
+        return True
+
+    def _send_idle(self, brick: Brick, now: int) -> bool:
+        """What may wait for a link with nothing on its way."""
+        message = self._tells.idle(brick) if self.link.room == IDLE_ROOM else None
+        if message is None:
+            return False
+        self._send(*message, now)
         return True
 
     def _send_offer(self, brick: Brick, now: int) -> bool:

@@ -1,0 +1,309 @@
+"""The exchange inside a kit: what one brick or the lane has recorded, all the others come to know.
+
+Fed from the store, so only by what is durable. A ruleset that somebody in the kit decides by has a `Book`: the
+entries of every source under its slots. Each brick gets them from scratch after its restart, after a change of its
+rules and with every new link; what it knows already it passes over. Isolated bricks keep their own lower bounds.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hostagent.bricks import Brick
+from hostagent.clock import Clock, monotonic_ms
+from hostagent.core import Fields, people, reg, state
+from hostagent.errors import HostError
+from hostagent.exchangelog import Heads, Lists, Log
+from hostagent.store.records import Records, Stored
+
+# Rulesets told at a time: the one in use, and the next while it is being installed.
+BOOKS = 3
+PAGE = 500
+# Of an old store only so many of the newest receipts are read at the start.
+LOOK_BACK = 50_000
+# A source that has nothing new says so this often: its data are current, not old.
+FRESH_MS = 20_000
+Message = tuple[int, Any]
+log = logging.getLogger("hostagent.exchange")
+
+
+@dataclass
+class Book:
+    """Everything that one ruleset makes of the kit's records. `read`: host seq up to which it is filled."""
+
+    ruleset: Any
+    read: int
+    logs: dict[bytes, Log] = field(default_factory=lambda: {})
+    ready: bool = False
+
+    def add(self, stored: Stored) -> None:
+        """One more record."""
+        self.read = stored.host_seq
+        fields: Fields = stored.record.fields
+        known = self.logs.setdefault(stored.brick, Log())
+        known.add(fields[2], self._entries(stored, fields))
+
+    def _entries(self, stored: Stored, fields: Fields) -> bytes:
+        told: Fields = fields
+        if fields.get(8) != self.ruleset.digest8:
+            # Its rule numbers mean other rules: the person came, nothing else is known here.
+            told = {key: value for key, value in fields.items() if key != 9}
+        entries: bytes = people.of_record(
+            self.ruleset.slots, told, stored.record.private_fields, self.ruleset.leads
+        )
+        return entries
+
+
+@dataclass
+class Receiver:
+    """How far one brick has been told."""
+
+    heads: Heads
+    boot: int | None = None
+    ruleset8: bytes | None = None
+    cursors: dict[bytes, int] = field(default_factory=lambda: {})
+    told_ms: dict[bytes, int] = field(default_factory=lambda: {})
+    turn: int = 0
+    messages: int = 0
+
+
+class Exchange:
+    """One for a host. `ruleset(digest8)` finds the rules of a brick; `lane()` is the host's own lane or None;
+    `connected(brick8)` says whether a brick's link is up. `on_record(stored)` is called for each durable record."""
+
+    def __init__(
+        self,
+        records: Records,
+        newest: Callable[[], int],
+        bricks: dict[bytes, Brick],
+        clock: Clock,
+        ruleset: Callable[[bytes], Any],
+        lane: Callable[[], Any],
+        connected: Callable[[bytes], bool],
+    ) -> None:
+        self._records = records
+        self._newest = newest
+        self._bricks = bricks
+        self._clock = clock
+        self._ruleset = ruleset
+        self._lane = lane
+        self._connected = connected
+        self._wake = asyncio.Event()
+        self._receivers: dict[bytes, Receiver] = {}
+        self._lane_state: Any = None
+        self._lane_cursors: dict[bytes, int] = {}
+        self._own: tuple[bytes, Any, dict[bytes, int]] | None = None
+        self._followed: int | None = None
+        self.books: dict[bytes, Book] = {}
+        self.lists = Lists()
+        self.on_record: list[Callable[[Stored], None]] = []
+        self.on_news: Callable[[], None] = lambda: None
+
+    # --- what became durable
+
+    def durable(self, _: Any = None) -> None:
+        """There are new receipts."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reads what becomes durable, for ever; a store that cannot be read now is read later."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._catch_up()
+            except HostError as failed:
+                log.warning("the exchange waits for the store: %s", failed)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FRESH_MS / 1000 / 4):
+                    await self._wake.wait()
+
+    async def _catch_up(self) -> None:
+        if self._followed is None:
+            self._followed = max(0, self._newest() - LOOK_BACK)
+        while page := await self._page(self._followed):
+            self._followed = page[-1].host_seq
+            for stored in page:
+                for listener in self.on_record:
+                    listener(stored)
+                for book in self.books.values():
+                    if book.ready and stored.host_seq > book.read:
+                        book.add(stored)
+            self._told()
+        for book in list(self.books.values()):
+            while not book.ready:
+                page = [item for item in await self._page(book.read) if item.host_seq <= self._followed]
+                for stored in page:
+                    book.add(stored)
+                book.ready = not page
+        self._told()
+
+    async def _page(self, after: int) -> list[Stored]:
+        return await asyncio.wrap_future(self._records.page(after, PAGE))
+
+    def _told(self) -> None:
+        self._tell_lane()
+        self._tell_own()
+        self.on_news()
+
+    # --- rules in use
+
+    def uses(self, ruleset8: bytes | None) -> Book | None:
+        """The book of a ruleset that somebody decides by, begun where it is new; None while its rules are not known
+        here."""
+        if ruleset8 is None:
+            return None
+        book = self.books.get(ruleset8)
+        if book is None:
+            ruleset = self._ruleset(ruleset8)
+            if ruleset is None:
+                return None
+            book = self.books[ruleset8] = Book(ruleset, max(0, self._newest() - LOOK_BACK))
+            while len(self.books) > BOOKS:
+                self.books.pop(next(iter(self.books)))
+            self._wake.set()
+        return book
+
+    def kitwide(self) -> tuple[Any, Any] | None:
+        """(ruleset, state) of everything known in this kit: the lane's, or where there is none one kept here."""
+        lane = self._lane()
+        if lane is not None and lane.trouble is None and lane.ruleset is not None:
+            return lane.ruleset, lane.state
+        for digest8, book in reversed(self.books.items()):
+            if book.ready and self._own is not None and self._own[0] == digest8:
+                return book.ruleset, self._own[1]
+        return None
+
+    def _tell_lane(self) -> None:
+        lane = self._lane()
+        if lane is None or lane.ruleset is None:
+            return
+        book = self.uses(lane.ruleset.digest8)
+        if book is None or not book.ready:
+            return
+        if lane.state is not self._lane_state:
+            self._lane_state, self._lane_cursors = lane.state, {}
+        self._feed(lane.state, book, self._lane_cursors, lane.brick8)
+
+    def _tell_own(self) -> None:
+        ready = [digest8 for digest8, book in self.books.items() if book.ready]
+        if not ready or self._lane() is not None:
+            self._own = None
+            return
+        if self._own is None or self._own[0] != ready[-1]:
+            self._own = ready[-1], state.State(self.books[ready[-1]].ruleset), {}
+        self._feed(self._own[1], self.books[ready[-1]], self._own[2], None)
+
+    def _feed(self, into: Any, book: Book, cursors: dict[bytes, int], but: bytes | None) -> None:
+        wall = self._clock.now_ms()
+        for source, known in book.logs.items():
+            if source == but:
+                continue
+            first = source not in cursors
+            while first or cursors[source] < known.end:
+                part = known.after(cursors.get(source, 0))
+                cursors[source] = part.cursor
+                into.remote(source, part.up_to, part.entries, wall)
+                first = False
+        if but is not None:
+            for source, heads in self._current(book, but):
+                into.remote(source, heads, b"", wall)
+            self.lists.note({source: head for source, head in into.heads()})
+
+    def _current(self, book: Book, but: bytes) -> list[tuple[bytes, int]]:
+        """Sources of which the host has everything at this moment."""
+        found: list[tuple[bytes, int]] = []
+        for source, known in book.logs.items():
+            if source != but and self._is_current(source, known):
+                found.append((source, known.head))
+        return found
+
+    def _is_current(self, source: bytes, known: Log) -> bool:
+        brick = self._bricks.get(source)
+        if brick is None or brick.status is None:
+            return False
+        lane = self._lane()
+        linked = (lane is not None and lane.brick8 == source) or self._connected(source)
+        return linked and brick.status.next_seq - 1 <= brick.durable_seq and known.head >= brick.durable_seq
+
+    # --- to bricks, over their links
+
+    def status(self, brick: Brick, linked_anew: bool) -> None:
+        """A brick said what it decides by. `linked_anew`: the first time over this link."""
+        said = brick.status
+        assert said is not None
+        receiver = self._receivers.get(brick.brick)
+        if receiver is None:
+            receiver = self._receivers[brick.brick] = Receiver(Heads(self.lists))
+        if said.boot != receiver.boot or said.ruleset8 != receiver.ruleset8:
+            receiver.heads.restarted()
+            receiver.cursors.clear()
+        elif linked_anew:
+            receiver.heads.resumed()
+            receiver.cursors.clear()
+        receiver.boot, receiver.ruleset8 = said.boot, said.ruleset8
+        receiver.told_ms.clear()
+        self.uses(said.ruleset8)
+
+    def next_for(self, brick: Brick) -> Message | None:
+        """The next message 40 for a brick whose link has nothing else on its way."""
+        receiver = self._receivers.get(brick.brick)
+        book = None if receiver is None or receiver.ruleset8 is None else self.books.get(receiver.ruleset8)
+        if receiver is None or book is None or not book.ready or brick.status is None:
+            return None
+        sources = [source for source in book.logs if source != brick.brick]
+        now = monotonic_ms()
+        for step in range(len(sources)):
+            source = sources[(receiver.turn + step) % len(sources)]
+            known = book.logs[source]
+            part = known.after(receiver.cursors.get(source, 0))
+            if not part.entries:
+                told = receiver.told_ms.get(source)
+                if (told is not None and now - told < FRESH_MS) or not self._is_current(source, known):
+                    continue
+            receiver.turn = (receiver.turn + step + 1) % len(sources)
+            receiver.cursors[source] = part.cursor
+            receiver.told_ms[source] = now
+            receiver.messages += 1
+            receiver.heads.sent(source, part.up_to)
+            return reg.MSG_PEOPLE, {0: receiver.ruleset8, 1: source, 2: part.up_to, 3: part.entries}
+        return None
+
+    # --- for people
+
+    def report(self) -> dict[str, Any]:
+        """GET /v1/status, `exchange`: what is known of whom, and how far each brick has been told."""
+        now = self._clock.now_ms()
+        kit = self.kitwide()
+        age = None if kit is None else kit[1].remote_age(now)
+        bricks: dict[str, Any] = {}
+        for brick8, receiver in self._receivers.items():
+            book = None if receiver.ruleset8 is None else self.books.get(receiver.ruleset8)
+            waiting = 0
+            if book is not None:
+                waiting = sum(
+                    max(0, known.end - receiver.cursors.get(source, 0))
+                    for source, known in book.logs.items()
+                    if source != brick8
+                )
+            told = max(receiver.told_ms.values(), default=None)
+            bricks[self._name(brick8)] = {
+                "messages": receiver.messages,
+                "waiting": waiting,
+                "age_s": None if told is None else round((monotonic_ms() - told) / 1000, 1),
+                "heads": {self._name(source): seq for source, seq in sorted(receiver.heads.least().items())},
+            }
+        return {
+            "age_s": age,
+            "rulesets": [digest8.hex() for digest8 in self.books],
+            "ready": all(book.ready for book in self.books.values()),
+            "dropped": sum(known.dropped for book in self.books.values() for known in book.logs.values()),
+            "lists": len(self.lists),
+            "bricks": bricks,
+        }
+
+    def _name(self, brick8: bytes) -> str:
+        brick = self._bricks.get(brick8)
+        return brick8.hex() if brick is None else brick.name

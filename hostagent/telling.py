@@ -1,0 +1,266 @@
+"""What the host tells bricks beside records, time, rules and rights, in order of need; and what they ask back.
+
+Answers go out before everything but acknowledgements. Short messages (open values, practice, signals, revocations)
+wait for room; the exchange and balances go only over a link that has nothing else on its way, one at a time, so
+that an acknowledgement never stands behind more than one of them.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hostagent.asking import Asking
+from hostagent.bricks import Brick
+from hostagent.clock import Clock
+from hostagent.core import Fields, reg
+from hostagent.exchange import Exchange, Message
+from hostagent.openvalues import OpenValues
+from hostagent.store.records import Stored
+from hostagent.store.store import Store
+
+ANSWERS = 16
+SHORT = 64
+SUBJECT = 6
+REVOKED_AT_ONCE = 64
+# Kept here, and of these told: a brick remembers so many (stallmark.spent).
+REVOKED_MOST = 1_024
+REVOKED_TOLD = 256
+BALANCES_AT_ONCE = 40
+BALANCES_KEPT = 8_192
+META_REVOKED = "revoked"
+log = logging.getLogger("hostagent.telling")
+
+
+@dataclass
+class _Queue:
+    """What waits for one brick. `linked`: over this link it has said its status."""
+
+    answers: deque[Message] = field(default_factory=lambda: deque(maxlen=ANSWERS))
+    short: deque[Message] = field(default_factory=lambda: deque(maxlen=SHORT))
+    # Subjects whose balance changed since it was told, oldest first.
+    balances: OrderedDict[bytes, None] = field(default_factory=OrderedDict[bytes, None])
+    linked: bool = False
+
+
+class Telling:
+    """One for a host. `flush(brick8)` lets a brick's session look for something to send."""
+
+    def __init__(
+        self,
+        store: Store,
+        bricks: dict[bytes, Brick],
+        clock: Clock,
+        exchange: Exchange,
+        asking: Asking,
+        lane: Callable[[], Any],
+        flush: Callable[[bytes], None],
+    ) -> None:
+        self._store = store
+        self._bricks = bricks
+        self._clock = clock
+        self._exchange = exchange
+        self._asking = asking
+        self._lane = lane
+        self._flush = flush
+        self._queues: dict[bytes, _Queue] = {}
+        self.openvalues: OpenValues
+        # Newest value and instant of each signal, by ruleset and index.
+        self._signals: dict[tuple[bytes, int], tuple[int, int]] = {}
+        self._tokens: OrderedDict[bytes, int] = OrderedDict()
+        kept = store.meta.get(META_REVOKED)
+        self._revoked: bytes = kept if isinstance(kept, bytes) else b""
+        self.practice: str | None = None
+
+    def _queue(self, brick8: bytes) -> _Queue:
+        return self._queues.setdefault(brick8, _Queue())
+
+    # --- what sessions ask
+
+    def link_up(self, brick: Brick) -> None:
+        """A new link: what was on its way over the old one is told anew or asked anew."""
+        self._queues[brick.brick] = _Queue(balances=OrderedDict.fromkeys(self._tokens))
+
+    def status(self, brick: Brick) -> None:
+        """A brick said what it decides by; the first time over a link it is told everything that holds."""
+        queue = self._queue(brick.brick)
+        anew, queue.linked = not queue.linked, True
+        self._exchange.status(brick, anew)
+        if anew:
+            queue.short.append(self._practice_message())
+            queue.short.extend(self._revocations(self._revoked[-SUBJECT * REVOKED_TOLD :], True))
+            signals = self._signals_for(brick)
+            if signals:
+                queue.short.append((reg.MSG_SIGNALS, {0: signals}))
+        due = self.openvalues.due(brick)
+        if due is not None and all(kind != reg.MSG_PARAMETERS for kind, _ in queue.short):
+            queue.short.append(due)
+
+    def message(self, brick: Brick, kind: int, value: Fields) -> bool:
+        """A message of a brick; False where it is none for this part."""
+        if kind == reg.MSG_ASK:
+            answer = self._asking.ask(brick, value)
+            if answer is not None:
+                self._queue(brick.brick).answers.append((reg.MSG_ANSWER, answer))
+        elif kind == reg.MSG_PARAMETERS_RESULT:
+            self.openvalues.answered(brick, value)
+        else:
+            return False
+        return True
+
+    def urgent(self, brick: Brick) -> Message | None:
+        """An answer that a customer waits for."""
+        queue = self._queue(brick.brick)
+        return queue.answers.popleft() if queue.answers else None
+
+    def soon(self, brick: Brick) -> Message | None:
+        """A short message."""
+        queue = self._queue(brick.brick)
+        return queue.short.popleft() if queue.short and queue.linked else None
+
+    def idle(self, brick: Brick) -> Message | None:
+        """Something for a link that has nothing else on its way."""
+        queue = self._queue(brick.brick)
+        if not queue.linked:
+            return None
+        told = self._exchange.next_for(brick)
+        if told is not None:
+            return told
+        if not queue.balances:
+            return None
+        entries = b""
+        for _ in range(min(BALANCES_AT_ONCE, len(queue.balances))):
+            subject = queue.balances.popitem(last=False)[0]
+            entries += subject + self._tokens.get(subject, 0).to_bytes(4, "big")
+        return reg.MSG_BALANCES, {0: self._clock.now_ms(), 1: brick.durable_seq, 2: entries}
+
+    def tell(self, brick8: bytes, kind: int, value: Any) -> bool:
+        """Queues a short message; False where there is no link."""
+        queue = self._queues.get(brick8)
+        if queue is None or not queue.linked:
+            return False
+        queue.short.append((kind, value))
+        self._flush(brick8)
+        return True
+
+    def link_down(self, brick: Brick) -> None:
+        """The link is gone: nothing can be queued for it."""
+        self._queues.pop(brick.brick, None)
+
+    def _everybody(self, message: Message) -> None:
+        for brick8 in list(self._queues):
+            self.tell(brick8, *message)
+
+    # --- training
+
+    async def training(self, on: bool, who: str) -> list[str]:
+        """Practice on or off, at every brick and the lane: decisions are flagged and nothing is spent. Names of those
+        that were reached; the others are told with their next link. Off after a restart of the host."""
+        self.practice = who[:24] if on else None
+        reached: list[str] = []
+        for brick in self._bricks.values():
+            if self.tell(brick.brick, *self._practice_message()):
+                reached.append(brick.name)
+        lane = self._lane()
+        if lane is not None:
+            lane.training = on
+            reached.append(lane.brick.name)
+        return reached
+
+    def _practice_message(self) -> Message:
+        return reg.MSG_TRAINING, {0: self.practice is not None, 1: self.practice or ""}
+
+    # --- signals
+
+    def event(self, seen: Any) -> None:
+        """An event at the lane: where it carries a signal of the rules in use, every brick learns it."""
+        lane = self._lane()
+        if lane is None or lane.ruleset is None or not seen.signal or seen.wall_ms is None:
+            return
+        name, value, age_s = seen.signal
+        for index, (known, event_type, *_) in enumerate(lane.ruleset.signals):
+            if known == name and event_type == seen.type:
+                at_ms = seen.wall_ms - age_s * 1000
+                key = lane.ruleset.digest8, index
+                if key in self._signals and self._signals[key][1] > at_ms:
+                    return  # an older one came late
+                self._signals[key] = value, at_ms
+                lane.state.signals(index, value, at_ms)
+                self._everybody((reg.MSG_SIGNALS, {0: [[index, value, at_ms]]}))
+
+    def _signals_for(self, brick: Brick) -> list[list[int]]:
+        ruleset8 = None if brick.status is None else brick.status.ruleset8
+        return [
+            [index, value, at_ms]
+            for (digest8, index), (value, at_ms) in sorted(self._signals.items())
+            if digest8 == ruleset8
+        ][:16]
+
+    # --- balances
+
+    def recorded(self, stored: Stored) -> None:
+        """A record is here: tokens that it gave count everywhere."""
+        fields: Fields = stored.record.fields
+        private: Fields = stored.record.private_fields or {}
+        subject = private.get(1)
+        if (
+            fields[10] != reg.KIND_GRANT
+            or subject is None
+            or fields[0] & (reg.FLAG_TRAINING | reg.FLAG_SHADOW)
+        ):
+            return
+        grants: list[list[int | None]] = fields.get(12) or []
+        tokens = sum(grant[1] or 0 for grant in grants if grant[0] == reg.GRANT_TOKENS)
+        if not tokens:
+            return
+        short = subject[:SUBJECT]
+        self._tokens[short] = min(self._tokens.get(short, 0) + tokens, 0xFFFFFFFF)
+        self._tokens.move_to_end(short)
+        while len(self._tokens) > BALANCES_KEPT:
+            self._tokens.popitem(last=False)
+        for brick8, queue in self._queues.items():
+            if brick8 != stored.brick:
+                queue.balances[short] = None
+                while len(queue.balances) > BALANCES_KEPT:
+                    queue.balances.popitem(last=False)
+        lane = self._lane()
+        if lane is not None and lane.brick8 != stored.brick:
+            entry = short + self._tokens[short].to_bytes(4, "big")
+            lane.state.balances(self._clock.now_ms(), lane.brick.durable_seq, entry)
+
+    # --- revocations
+
+    @property
+    def revoked(self) -> int:
+        """How many subjects are revoked."""
+        return len(self._revoked) // SUBJECT
+
+    async def revoke(self, subject8: bytes, who: str) -> None:
+        """A subject gets nothing any more, at every brick and the lane; durable. Raises StoreUnavailable."""
+        short = subject8[:SUBJECT]
+        if short in self._subjects():
+            return
+        whole = (self._revoked + short)[-SUBJECT * REVOKED_MOST :]
+        await asyncio.wrap_future(self._store.set_meta({META_REVOKED: whole}))
+        log.info("%s revoked a pass", who)
+        self._revoked = whole
+        for message in self._revocations(short, False):
+            self._everybody(message)
+        lane = self._lane()
+        if lane is not None:
+            lane.state.revoke(False, short)
+
+    def _subjects(self) -> list[bytes]:
+        return [self._revoked[at : at + SUBJECT] for at in range(0, len(self._revoked), SUBJECT)]
+
+    @staticmethod
+    def _revocations(entries: bytes, first: bool) -> list[Message]:
+        size = SUBJECT * REVOKED_AT_ONCE
+        parts = [entries[at : at + size] for at in range(0, len(entries), size)] or [b""]
+        return [
+            (reg.MSG_REVOKED, {0: first and number == 0, 1: part})
+            for number, part in enumerate(parts)
+            if part or first
+        ]
