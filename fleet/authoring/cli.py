@@ -1,10 +1,9 @@
-"""`stallmark rules`: check, explain and compile campaigns."""
+"""`stallmark rules`: check, explain and compile campaigns; their schema."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -13,17 +12,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from fleet.authoring import cli_replay, words
+from fleet.authoring import check_report, cli_replay, compile2, prose, published, words
 from fleet.authoring.compile import check_campaign
-from fleet.authoring.engine import FormatError, money
-from fleet.authoring.reader import Problem
+from fleet.authoring.engine import FormatError
+from fleet.authoring.intake import MAX_FILE, read_json
 from fleet.authoring.report import Report
 from fleet.authoring.signing import make_bundle
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 GOOD, WRONG, USAGE = 0, 1, 2
-MAX_FILE = 1_048_576
+WIDE = 120
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A campaign in JSON (docs/campaign.md).")]
 StartOption = Annotated[
@@ -48,9 +47,9 @@ def check(file: FileArgument, start: StartOption = None, as_json: JsonOption = F
     The exit code is 0 where nothing is wrong, 1 where something is, 2 where the file cannot be read."""
     report = _report(file, start)
     if as_json:
-        _print_json(_as_json(report))
+        _print_json(check_report.as_json(report))
     else:
-        _show(report)
+        check_report.show(report, _console())
     raise typer.Exit(WRONG if report.errors else GOOD)
 
 
@@ -62,13 +61,20 @@ def explain(file: FileArgument, start: StartOption = None, as_json: JsonOption =
     read."""
     report = _report(file, start)
     _stop_if_wrong(report, as_json)
-    paragraphs = words.ruleset(report.ruleset, report)
+    written = prose if report.schema == compile2.SCHEMA else words
+    paragraphs = written.ruleset(report.ruleset, report)
     if as_json:
-        _print_json({**_as_json(report), "words": paragraphs})
+        _print_json({**check_report.as_json(report), "words": paragraphs})
         return
-    console = Console()
-    for paragraph in paragraphs:
-        console.print(Text(paragraph))
+    console = _console()
+    for number, paragraph in enumerate(paragraphs):
+        console.print(Text(paragraph if not number else f"\n{paragraph}"))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema (2020-12) of campaigns."""
+    typer.echo(published.text(), nl=False)
 
 
 @app.command("compile")
@@ -105,7 +111,14 @@ def compile_file(
     except OSError as error:
         _fail(f"{out} cannot be written: {error.strerror}", USAGE)
     if as_json:
-        _print_json({**_as_json(report), "out": str(out), "bytes": len(data), "signatures": len(sign or ())})
+        _print_json(
+            {
+                **check_report.as_json(report),
+                "out": str(out),
+                "bytes": len(data),
+                "signatures": len(sign or ()),
+            }
+        )
         return
     what = f"a bundle with {len(sign)} signatures" if sign else "the unsigned ruleset"
     Console().print(Text(f"{out}: {what}, {len(data)} bytes, {report.id} revision {report.rev}"))
@@ -113,14 +126,15 @@ def compile_file(
 
 def _report(file: Path, start: str | None, rev: int | None = None) -> Report:
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(MAX_FILE + 1)  # of a larger file no more than says that it is
     except OSError as error:
         _fail(f"{file} cannot be read: {error.strerror}", USAGE)
     if len(data) > MAX_FILE:
-        _fail(f"{file} has {len(data)} bytes: expected a campaign of at most {MAX_FILE}", USAGE)
+        _fail(f"{file} has more than {MAX_FILE} bytes: no campaign is that large", USAGE)
     try:
-        campaign = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        campaign = read_json(data)
+    except ValueError as error:
         _fail(f"{file} is not JSON: {error}", USAGE)
     return check_campaign(campaign, _start_ms(start), rev)
 
@@ -148,6 +162,12 @@ def _seed(path: Path) -> bytes:
     return seed
 
 
+def _console() -> Console:
+    """The terminal, or where there is none a width at which tables stay readable."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDE)
+
+
 def _fail(text: str, code: int) -> NoReturn:
     Console(stderr=True).print(Text(text))
     raise typer.Exit(code)
@@ -157,49 +177,10 @@ def _stop_if_wrong(report: Report, as_json: bool) -> None:
     if not report.errors:
         return
     if as_json:
-        _print_json(_as_json(report))
+        _print_json(check_report.as_json(report))
     else:
-        _show(report)
+        check_report.show(report, _console())
     raise typer.Exit(WRONG)
-
-
-def _show(report: Report) -> None:
-    console = Console()
-    for problem in report.errors:
-        console.print(Text(f"✘ {problem}", "red"))
-    for problem in report.notes:
-        console.print(Text(f"• {problem}", "yellow"))
-    if report.errors:
-        count = len(report.errors)
-        console.print(Text(f"{count} thing{'s' if count != 1 else ''} to mend; nothing was compiled."))
-        return
-    for rule in report.rules:
-        offline = words.offline(rule, report.currency)
-        console.print(Text(f"✔ {rule.id}: {offline}; a record takes {rule.record_bytes} of 256 bytes"))
-    total = money.text(report.minor, report.currency)
-    golden = f"{len(report.golden)} golden events come out as expected"
-    console.print(
-        Text(f"{report.id} revision {report.rev}: at most {total} and {report.pieces} pieces; {golden}")
-    )
-
-
-def _as_json(report: Report) -> dict[str, Any]:
-    def problems(found: list[Problem]) -> list[dict[str, str]]:
-        return [{"pointer": one.pointer, "text": one.text} for one in found]
-
-    return {
-        "good": not report.errors,
-        "errors": problems(report.errors),
-        "notes": problems(report.notes),
-        "id": report.id,
-        "rev": report.rev,
-        "currency": report.currency,
-        "rules": [asdict(rule) for rule in report.rules],
-        "rights": [right.as_config() for right in report.rights],
-        "liability": {"minor": report.minor, "pieces": report.pieces},
-        "golden": len(report.golden),
-        "bytes": len(report.ruleset),
-    }
 
 
 def _print_json(found: dict[str, Any]) -> None:

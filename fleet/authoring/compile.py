@@ -10,7 +10,7 @@ from fleet.authoring import compile2, vectors, wire
 from fleet.authoring.conditions import condition, people_needed
 from fleet.authoring.engine import FormatError, cbor, golden, reg, rules, state
 from fleet.authoring.reader import Attempt, Node, Problem
-from fleet.authoring.report import NEEDS_RIGHTS, SAFE, CampaignError, Report, RuleReport
+from fleet.authoring.report import NEEDS_RIGHTS, SAFE, CampaignError, Cause, Report, RuleReport
 from fleet.authoring.rights import Right
 from fleet.authoring.sizes import PAGE, largest_record
 
@@ -225,6 +225,13 @@ class _Compiler:
                 sum(right.total for right in mine if right.unit == reg.UNIT_MINOR),
                 sum(right.total for right in mine if right.unit == reg.UNIT_PIECES),
                 size,
+                f"/rules/{index}",
+                causes=tuple(
+                    Cause(
+                        NEEDS_RIGHTS, f"/rules/{index}/rights", "a brick spends only what it holds rights for"
+                    )
+                    for _ in rule[7][:1]
+                ),
             )
         )
 

@@ -56,14 +56,14 @@ def _compile(root: Node, report: Report, start_ms: int, rev: int | None) -> None
     tables.read(fields)
     nodes = root.get("rules").items(1, 250)
     built = Rules(tables, report.errors, report.notes).read(nodes)
-    _stale_world(report)
+    _once(report)
     if report.errors:
         return
     fields[5] = [one.code for one in built]
     _finish(root, fields, built, tables, report, start_ms)
 
 
-def _stale_world(report: Report) -> None:
+def _once(report: Report) -> None:
     """Each place is named once, however many rules fell over it."""
     seen: set[tuple[str, str]] = set()
     for problems in (report.errors, report.notes):
@@ -138,9 +138,9 @@ def _worst(one: Built) -> tuple[int, str]:
     found: list[tuple[int, str]] = []
     for right in one.rights:
         if right.unit == reg.UNIT_MINOR:
-            found.append((right.total, f"{right.count} slices"))
+            found.append((right.total, f"rights in {right.count} slices"))
         elif right.unit == reg.UNIT_PIECES:
-            found.append((right.total // one.pieces * one.minor, f"{right.total} pieces"))
+            found.append((right.total // one.pieces * one.minor, f"rights for {right.total} pieces"))
         elif right.unit == reg.UNIT_PEOPLE:
             found.append((right.total * one.minor, f"the first {right.total}"))
     if not any(cause.offline == NEEDS_RIGHTS for cause in one.causes):

@@ -64,6 +64,8 @@ class Report:
     zone: str | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
     open_values: list[OpenValue] = field(default_factory=list[OpenValue])
+    arms: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])  # of each experiment, in order
+    groups: list[str] = field(default_factory=list[str])  # names, in order
     kpi: dict[str, Any] | None = None
 
     @property

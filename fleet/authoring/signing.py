@@ -8,7 +8,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from fleet.authoring import engine
+from fleet.authoring import engine, wire
 from fleet.authoring.engine import FormatError, bundle, rules
 
 SEED_BYTES = 32
@@ -51,7 +51,7 @@ def make_bundle(
         ruleset,
         rev,
         fallback=fallback,
-        engine=(rules.ENGINE, rules.ENGINE),
+        engine=(wire.read(ruleset)[0], rules.ENGINE),  # the form's version on
         hardware=hardware,
         valid_until_ms=valid_until_ms,
         golden=golden,

@@ -122,7 +122,7 @@ class Tables:
             if sum(shares) != 10_000:
                 raise node.get("arms").wrong(f"the shares sum to {sum(shares) / 100:g}: expected 100")
             names = [arm for arm, _ in arms]
-            self.experiments[name] = names
+            self.experiments[name] = self.report.arms[name] = names
             control = node.get("control").choice({arm: at for at, arm in enumerate(names)})
             self.controls[name] = control
             out.append([name, self._salt(node, f"experiment {name}"), shares, control])
@@ -145,6 +145,7 @@ class Tables:
         out: list[list[Any]] = []
         for name, node in named(self.root.get("groups")):
             self.groups[name] = len(out)
+            self.report.groups.append(name)
             out.append(
                 [node.get("mode").choice(_MODES), node.get("exclusive").yes(), self._cap(node.get("cap"))]
             )
