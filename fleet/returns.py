@@ -1,8 +1,8 @@
 """What is left of a slice comes back to its budget, once, when nobody can spend it any more.
 
-A slice comes back only after it expired *and* everybody who may hold it has shown, by a record in the ledger
-with nothing missing before it, that their own clock was beyond that expiry (or that they went on to another
-rental). Until then what is left of it counts as spent.
+A brick's own clock expires nothing, but a brick loses its slices with its power, and no host gives out one that has
+expired. So a slice comes back only after it expired *and* the chain of everybody who may hold it has arrived, with
+nothing missing, up to a start after that expiry, or to another rental. Until then what is left counts as spent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleet.ingest import read_record
 from fleet.spending import Slice
 
 GRACE_MS = 60_000  # after expiry: clocks of a market may be so far apart
-LOOKED_AT = 16  # of a brick's newest records, for one that shows its clock
+LOOKED_AT = 16  # of a brick's records after an expiry, for one that shows its clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +60,31 @@ def shows(fields: Fields, ended_ms: int) -> bool:
     return quality >= reg.QUALITY_HOST and fields[5] is not None and fields[5] - spread >= ended_ms
 
 
-def shown(connection: Connection, brick: bytes, mark: int, ended_ms: int) -> bool:
-    """The same of any of the brick's newest records up to `mark`, below which none is missing."""
+def started_since(connection: Connection, brick: bytes, mark: int, ended_ms: int) -> bool:
+    """Whether a brick started again after one of its records showed its clock beyond an instant; of its records up to
+    `mark`, below which none is missing."""
     receipts, leaves = tables.receipts, tables.leaves
-    entries = connection.execute(
+    query = (
         select(leaves.c.entry)
         .join(receipts, receipts.c.position == leaves.c.position)
         .where(
             receipts.c.brick == brick,
             receipts.c.seq <= mark,
-            receipts.c.market_ms >= ended_ms,
             receipts.c.findings == 0,
             receipts.c.duplicate_of.is_(None),
         )
-        .order_by(receipts.c.seq.desc())
-        .limit(LOOKED_AT)
-    ).scalars()
-    for entry in entries:
-        fields = read_record(receipt.parse(entry[1:]).fields[1])
-        if fields is not None and shows(fields, ended_ms):
+    )
+    newest = connection.execute(query.order_by(receipts.c.seq.desc()).limit(1)).scalar()
+    now = None if newest is None else _record(newest)
+    if now is None:
+        return False
+    later = query.where(receipts.c.market_ms >= ended_ms).order_by(receipts.c.seq).limit(LOOKED_AT)
+    for entry in connection.execute(later).scalars():
+        fields = _record(entry)
+        if fields is not None and fields[4] < now[4] and shows(fields, ended_ms):
             return True
     return False
+
+
+def _record(entry: bytes) -> Fields | None:
+    return read_record(receipt.parse(entry[1:]).fields[1])

@@ -122,7 +122,7 @@ class Store:
                     return False
                 if state.mark == state.head_seq and self.keys.rental(brick, state.epoch) > one.rental:
                     return True
-                return returns.shown(connection, brick, state.mark, ended_ms)
+                return returns.started_since(connection, brick, state.mark, ended_ms)
 
             found = returns.due(self._slices, self._expires, self._holders, beyond, now_ms)
         if not found:

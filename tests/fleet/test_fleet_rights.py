@@ -43,6 +43,14 @@ def ids(stall):
     return [one.id for one in rights.of_kit(stall.controller.database, stall.world.kit, now_ms)]
 
 
+def start(stall, *bricks):
+    """These show their clock, start again and write a record: whatever they held is gone."""
+    for brick in bricks:
+        hand_in(stall, reg.KIND_DENY, brick)
+        brick.boot += 1
+        hand_in(stall, reg.KIND_DENY, brick)
+
+
 def hand_in(stall, kind, brick, **more):
     item = stall.world.record(kind, brick, **more)
     stall.hand_in([item])
@@ -107,14 +115,18 @@ def test_part_is_kept_back_until_three_quarters_of_the_rest_are_spent(tmp_path):
 def test_a_slice_comes_back_only_when_its_holders_chain_has_arrived(stall):
     one, two = stall.world.bricks
     hand_in(stall, reg.KIND_GRANT, one, f13=[[1, 40]])
-    stall.world.now_ms += HOUR + 2 * GRACE_MS
-    stall.controller.renew(force=True)
-    assert figures(stall).returned == 0 and figures(stall).expired == 960, "nobody has shown its clock yet"
+    one.boot += 1
     hand_in(stall, reg.KIND_DENY, one)
+    stall.world.now_ms += HOUR + 2 * GRACE_MS
+    hand_in(stall, reg.KIND_DENY, one)
+    stall.controller.renew(force=True)
+    assert figures(stall).returned == 0 and figures(stall).expired == 960, "it may hold them still"
+    start(stall, one)
     stall.controller.renew(force=True)
     assert figures(stall).returned == 60, "slice 1 is the first brick's; any other may be the second's"
     late = [stall.world.record(reg.KIND_DENY, two) for _ in range(2)]
     stall.hand_in(late[1:])
+    start(stall, two)
     stall.controller.renew(force=True)
     assert figures(stall).returned == 60, "a record of the second brick is missing"
     stall.hand_in(late[:1])
@@ -132,6 +144,8 @@ def test_a_clock_that_no_host_set_shows_nothing(stall):
     for brick in (one, two):
         hand_in(stall, reg.KIND_DENY, brick, f7=[1, 50])
         hand_in(stall, reg.KIND_DENY, brick, f7=[2, HOUR])
+        brick.boot += 1
+        hand_in(stall, reg.KIND_DENY, brick)
     stall.controller.renew(force=True)
     assert figures(stall).returned == 0
 
@@ -149,8 +163,7 @@ def test_the_next_rental_ends_the_slices_of_the_last(stall):
 def test_what_is_spent_after_the_slice_came_back_is_charged_to_the_rental(stall):
     one, two = stall.world.bricks
     stall.world.now_ms += HOUR + 2 * GRACE_MS
-    for brick in (one, two):
-        hand_in(stall, reg.KIND_DENY, brick)
+    start(stall, one, two)
     stall.controller.renew(force=True)
     hand_in(stall, reg.KIND_GRANT, one, f13=[[1, 30]])
     assert figures(stall).spent == 0
