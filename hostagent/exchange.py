@@ -8,7 +8,7 @@ rules and with every new link; what it knows already it passes over. Isolated br
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +101,8 @@ class Exchange:
         self.lists = Lists()
         self.on_record: list[Callable[[Stored], None]] = []
         self.on_news: Callable[[], None] = lambda: None
+        # Takes a person's token out of use everywhere: `await revoke(subject8, who)`.
+        self.revoke: Callable[[bytes, str], Awaitable[None]]
 
     # --- what became durable
 

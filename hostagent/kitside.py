@@ -1,0 +1,128 @@
+"""The kit side of the host: exchange, questions, open values, practice, built together and fed from the store."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from hostagent.asking import Asking, Questions
+from hostagent.bricks import Brick
+from hostagent.clock import Clock
+from hostagent.core import FormatError, bundle, rules
+from hostagent.exchange import Exchange
+from hostagent.openvalues import OpenValues
+from hostagent.store.records import Records
+from hostagent.store.store import Store
+from hostagent.telling import Telling
+from hostagent.updater import Updater
+
+RULESETS = 4
+
+
+class Rulebook:
+    """Rules by digest8: those on offer, the lane's, and the last few that were. None where they never were here."""
+
+    def __init__(self, updater: Updater, lane: Callable[[], Any]) -> None:
+        self._updater = updater
+        self._lane = lane
+        self._known: OrderedDict[bytes, Any] = OrderedDict()
+
+    def get(self, digest8: bytes) -> Any:
+        """The Ruleset of a short digest, or None."""
+        lane = self._lane()
+        if lane is not None and lane.ruleset is not None and lane.ruleset.digest8 == digest8:
+            return lane.ruleset
+        if digest8 not in self._known:
+            offered = self._updater.current
+            if offered is None or offered.artefact[:8] != digest8:
+                return None
+            try:
+                self._known[digest8] = rules.Ruleset(bundle.split(offered.data)[1])
+            except FormatError:
+                self._known[digest8] = None
+            while len(self._known) > RULESETS:
+                self._known.popitem(last=False)
+        return self._known[digest8]
+
+    def current(self) -> Any:
+        """The rules in use: the lane's, else those on offer."""
+        lane = self._lane()
+        if lane is not None and lane.ruleset is not None:
+            return lane.ruleset
+        offered = self._updater.current
+        return None if offered is None else self.get(offered.artefact[:8])
+
+
+class KitSide:
+    """All of it. `lane()` is the host's own lane or None; `connected(brick8)` says whether a link is up,
+    `flush(brick8)` lets its session send. `run` beside everything else."""
+
+    def __init__(
+        self,
+        store: Store,
+        bricks: dict[bytes, Brick],
+        on_links: list[bytes],
+        clock: Clock,
+        updater: Updater,
+        newest: Callable[[], int],
+        lane: Callable[[], Any],
+        connected: Callable[[bytes], bool],
+        flush: Callable[[bytes], None],
+    ) -> None:
+        self.rulebook = Rulebook(updater, lane)
+        self._bricks = bricks
+        self._connected = connected
+        self._flush = flush
+        self.exchange = exchange = Exchange(
+            Records(store), newest, bricks, clock, self.rulebook.get, lane, connected
+        )
+        self.asking = Asking(exchange.kitwide)
+        self.telling = Telling(store, bricks, clock, exchange, self.asking, lane, flush)
+        self.questions = Questions(clock, lane, self.rulebook.get)
+        self.openvalues = OpenValues(
+            store,
+            lambda: [bricks[brick8] for brick8 in on_links],
+            self.rulebook.current,
+            lane,
+            self.telling.tell,
+            clock,
+        )
+        self.telling.openvalues = self.openvalues
+        exchange.on_record = [
+            self.asking.recorded,
+            self.questions.recorded,
+            self.openvalues.recorded,
+            self.telling.recorded,
+        ]
+        exchange.on_news = self._news
+        exchange.revoke = self.telling.revoke
+
+    def _news(self) -> None:
+        for brick8 in self._bricks:
+            if self._connected(brick8):
+                self._flush(brick8)
+
+    def report(self) -> dict[str, Any]:
+        """Parts of GET /v1/status."""
+        return {
+            "exchange": self.exchange.report(),
+            "questions": {
+                "open": len(self.questions.open()),
+                "asked": dict(sorted(self.asking.counts.items())),
+            },
+            "open_values": [
+                {
+                    "index": value.index,
+                    "name": value.name,
+                    "unit": value.unit,
+                    "lowest": value.lowest,
+                    "highest": value.highest,
+                    "default": value.default,
+                    "value": value.value,
+                    "who": value.who,
+                    "elsewhere": value.bricks,
+                }
+                for value in self.openvalues.current().values()
+            ],
+            "training": self.telling.practice,
+            "revoked": self.telling.revoked,
+        }
