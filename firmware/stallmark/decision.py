@@ -15,6 +15,11 @@ Decision = namedtuple(
 )
 
 
+def plain(kind, why, rule=None, message=None, detail=None):
+    """A Decision that gives nothing and that no condition explains."""
+    return Decision(kind, rule, [], [], why, [], None, message, [], [], None, 0, None, False, detail)
+
+
 def outcome(decisions):
     """The kind that is shown for the decisions on one event: a grant before anything else."""
     kinds = [decision.kind for decision in decisions]

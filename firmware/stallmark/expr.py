@@ -102,11 +102,13 @@ class Parser:
         values = [None] * len(self._values)
         for value in self._values:
             values[self._values[value]] = value
-        leaves = [0] * (3 * len(self._leaves))
+        leaves = [None] * len(self._leaves)
         for leaf in self._leaves:
-            at = self._leaves[leaf] * 3
-            leaves[at : at + 3] = leaf
-        return tuple(values), tuple(leaves), tuple(self._counters)
+            leaves[self._leaves[leaf]] = leaf
+        ops = bytes([leaf[0] for leaf in leaves])
+        column = bytes if len(values) < 256 else tuple
+        lefts = column([leaf[1] for leaf in leaves])
+        return tuple(values), (ops, lefts, tuple([leaf[2] for leaf in leaves])), tuple(self._counters)
 
     def condition(self, expr, trust, version, strict=False):
         """The compiled form: (operator, part, …), a part being the number of a comparison in the ruleset's table or such a
@@ -495,7 +497,7 @@ def tree(tables, node, counter):
 
 def comparison(tables, place, number):
     """(operator, value, value or int, number) of a place in the table; between: right is (low, high), one of: the numbers."""
-    op, left, right = tables.leaves[3 * place : 3 * place + 3]
+    op, left, right = [column[place] for column in tables.leaves]
     if op >= BOTH:
         op -= BOTH
         if op == BETWEEN:

@@ -10,7 +10,6 @@ from stallmark.registry import KIND_DENY, KIND_UNCERTAIN, TRUST_ISSUED, UNIT_MIN
 
 MAX_AMOUNT = const(1000000000)  # of minor units or pieces in one grant or need
 MODE_LOCAL, MODE_LAN, MODE_STRICT = 1, 2, 3
-PASSED = const(254)
 
 # Rule flags: the wire's three, then what a condition looks at
 NOT_AT_LANE = const(1)
@@ -24,6 +23,7 @@ ATTENDS = const(128)
 BALANCES = const(256)
 SIGNALS = const(512)
 NEARS = const(1024)  # some comparison can be *near* or short of a basket
+PLAIN = const(4096)  # FLAT, and without latch, early access, age of data, voucher
 CAP_ONLY = const(2048)  # version 1: a percentage is granted at its cap
 WATCHES = COUNTS_PEOPLE | ASKS_VISITS
 

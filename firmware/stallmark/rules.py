@@ -37,7 +37,7 @@ class Ruleset:
 
     `digest` is SHA-256 of the bytes, `digest8` its prefix as records name it. Version 1 leaves empty what it
     does not know. Derived, all indexes being places in the tuples beside them:
-    `values` what conditions compare, each once; `leaves` the comparisons, each once, three entries each;
+    `values` what conditions compare, each once; `leaves` the comparisons, each once: operators, values on the left, what is on the right;
     `counters` (what 20|25|26, window, ms, scope, event type, least trust); `latching`, `limited` (a limit in the
     slot) and `limited_ever` (over the campaign) rules; `watched` for each slot whether its people are remembered,
     from `leads` ms before its start on; `attends` whether attended slots are asked for; `least_trust` the lowest
@@ -90,8 +90,16 @@ class Ruleset:
         for index in range(count):
             try:
                 fields, end = cborread.decode_prefix(data, at, 16, 1024)
-                rules.append(read(reader, fields, at))
-                reader.parser.latches.append(rules[-1].latch)
+                rule = read(reader, fields, at)
+                if (
+                    rule.flags & ruleform.FLAT
+                    and not (rule.latch or rule.early)
+                    and rule.stale is rule.redeems is None
+                ):
+                    rule = rule[:13] + (rule.flags | ruleform.PLAIN,) + rule[14:]
+                    rule = Rule(*rule)
+                rules.append(rule)
+                reader.parser.latches.append(rule.latch)
                 at = end
             except LimitError as error:
                 raise LimitError("rule {}: {}".format(index, error))
@@ -99,6 +107,7 @@ class Ruleset:
                 raise FormatError("rule {}: {}".format(index, error))
         self.rules = tuple(rules)
         self.values, self.leaves, self.counters = reader.parser.tables()
+        self.unknown = b"\x03" * len(self.leaves[0])
 
     def _derive(self):
         rules = self.rules

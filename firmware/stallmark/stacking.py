@@ -11,20 +11,21 @@ FIRST, BEST, EVERY = 1, 2, 3
 class Win:
     """A rule that would grant: `grants` as in the record's field 12, `money` their sum, `rights` what covers them."""
 
-    def __init__(self, index, rule, why):
+    ask = 0
+    control = False
+
+    def __init__(self, index, rule, grants, money, rights):
         self.index = index
         self.rule = rule
-        self.why = why
-        self.grants = self.rights = None
-        self.money = 0
-        self.ask = 0
-        self.control = False
+        self.grants = grants
+        self.money = money
+        self.rights = rights
 
 
 def give(state, event, rule):
-    """(grants [[type, bps or quantity, minor] …], money, pieces) of a rule for an event; money that is 0 is left out."""
+    """(grants [[type, bps or quantity, minor] …], money) of a rule for an event; money that is 0 is left out."""
     grants = []
-    money = pieces = 0
+    money = 0
     for grant in rule.grants:
         kind, quantity, minor = grant[0], grant[1], grant[2]
         if type(quantity) is tuple:
@@ -41,7 +42,6 @@ def give(state, event, rule):
         elif kind in PIECES:
             if not quantity:
                 continue
-            pieces += quantity
         elif kind == GRANT_FIXED_NOW and not minor and rule.redeems is not None:
             minor = event.signal[1]
             if minor <= 0:
@@ -50,7 +50,7 @@ def give(state, event, rule):
             continue  # an open value that the operator has set to nothing
         grants.append([kind, quantity, minor])
         money += minor
-    return grants, money, pieces
+    return grants, money
 
 
 def cover(state, index, rule, grants):

@@ -1,61 +1,100 @@
 """What one event's conditions see: each value fetched and each comparison made once. docs/formats/ruleset.md"""
 
 from stallmark import arms, expr
+from stallmark.constant import const
 from stallmark.registry import QUALITY_HOST
-from stallmark.ruleform import BALANCES, COUNTS_KIT, SIGNALS
+from stallmark.ruleform import BALANCES, COUNTS_KIT, FLAT, SIGNALS
+
+# Operators and values, as stallmark.expr names them
+_NUMBER = const(0)
+_WINDOW_FIRST = const(0)
+_GT = const(10)
+_GE = const(11)
+_LT = const(12)
+_LE = const(13)
+_EQ = const(14)
+_BETWEEN = const(15)
+_IN = const(16)
+_PEOPLE = const(20)
+_VISITS = const(21)
+_BASKET = const(22)
+_TIP = const(23)
+_SINCE = const(24)
+_EVENTS = const(25)
+_SEEN = const(26)
+_ITEMS = const(27)
+_ITEM = const(28)
+_ATTENDED = const(29)
+_BALANCE_AGE = const(31)
+_BOTH = const(32)
+_SIGNAL = const(32)
+_ARM = const(33)
+_RISK = const(34)
+_TRUST = const(35)
+_EVENT_TYPE = const(36)
+_LATCHED = const(37)
+_OPEN = const(40)
+_ADD = const(50)
+_SUB = const(51)
+_SHARE = const(52)
+_MIN = const(53)
+_MAX = const(54)
 
 NOBODY = ()  # a value that is not known; (n,) is one of which n is the least that it can be
 _HIGH = 0x7FFFFFFFFFFFFFFF
-_NEW = b"\x03"  # a comparison not looked at
 NOWHERE = 255
-_OTHERS = COUNTS_KIT | BALANCES | SIGNALS
 
 
 class View:
-    """One event at one rule after another. `slot` is the rule's open one, `since` ms from its start (below 0 in early access),
+    """One event at one rule after another. `here` is where it stands, `others` the flags of rules that look at data of others, `slot` is the rule's open one, `since` ms from its start (below 0 in early access),
     `known` the truth of each comparison (3: not looked at), `latching` the rules that latch with this event."""
+
+    latching = ()
+    mine = None  # for each rule its open slot, NOWHERE without
+    slot = -1
+    here = None
+    others = COUNTS_KIT | BALANCES | SIGNALS
+    _arms = None
+    _kept = None  # of slots turned away from
 
     def __init__(self, ruleset, state, event, risk=None):
         self.ruleset = ruleset
         self.state = state
         self.event = event
         self.risk = risk
-        self.latching = ()
-        self._leaves = ruleset.leaves
-        self._arms = None
-        self._here = None
-        self._seen = None  # of slots turned away from
-        self.slot = -1
+        self._ops, self._lefts, self._rights = ruleset.leaves
         self.wall = wall = event.wall_ms if event.quality >= QUALITY_HOST else None
         if wall is not None:
-            self.open, self._mine = ruleset.open_at(wall)
+            self.open, self.mine = ruleset.open_at(wall)
 
     def enter(self, index, rule):
         """Turns to a rule: its open slot, or -1."""
-        slot = self._mine[index]
+        slot = self.mine[index]
         if slot == NOWHERE:
             slot = self._early(rule) if rule.early else -1
             if slot < 0:
                 return -1
-        here = slot if rule.stale is None or not rule.flags & _OTHERS else (slot, rule.stale)
-        if here != self._here:
-            self._turn(here, slot, rule.stale)
+        here = slot if rule.stale is None or not rule.flags & self.others else (slot, rule.stale)
+        if here != self.here:
+            self.turn(here, slot, rule.stale)
         return slot
 
-    def _turn(self, here, slot, stale):
-        if self._here is not None:
-            if self._seen is None:
-                self._seen = {}
-            self._seen[self._here] = (self.known, self._cache)
-        self._here = here
+    def turn(self, here, slot, stale):
+        kept = self._kept
+        if self.here is not None:
+            if kept is None:
+                kept = self._kept = {}
+            kept[self.here] = (self.known, self._cache, self._place)
+        self.here = here
         self.slot = slot
         self._stale = stale
-        self.since = self.wall - self.ruleset.slots[slot][0]
-        if self._seen is not None and here in self._seen:
-            self.known, self._cache = self._seen[here]
+        self.since = max(self.wall - self.ruleset.slots[slot][0], 0)  # who comes early comes at its start
+        if kept is not None and here in kept:
+            self.known, self._cache, self._place = kept[here]
         else:
-            self.known = bytearray(_NEW * (len(self._leaves) // 3))
+            self.known = bytearray(self.ruleset.unknown)
             self._cache = [None] * len(self.ruleset.values)
+            self._place = None
 
     def _early(self, rule):
         """The slot that begins soon enough for this subject's tokens, or -1."""
@@ -73,55 +112,105 @@ class View:
 
     # --- comparisons
 
-    def leaf(self, place):
+    def all(self, when):
+        """FALSE, UNKNOWN or TRUE of `all` of nothing but comparisons: what most conditions are."""
+        known, cache, ops, lefts, rights = self.known, self._cache, self._ops, self._lefts, self._rights
+        result = 2
+        for part in when[1:]:
+            got = known[part]
+            if got == 3:
+                op = ops[part]
+                a = cache[lefts[part]]
+                if a is None:
+                    a = self.value(lefts[part])
+                if op > _EQ or type(a) is not int:
+                    got = self._odd(op, a, rights[part])
+                elif op == _GE:
+                    got = 2 if a >= rights[part] else 0
+                elif op == _GT:
+                    got = 2 if a > rights[part] else 0
+                elif op == _LT:
+                    got = 2 if a < rights[part] else 0
+                elif op == _LE:
+                    got = 2 if a <= rights[part] else 0
+                else:
+                    got = 2 if a == rights[part] else 0
+                known[part] = got
+            if got != 2:
+                if not got:
+                    return 0
+                result = 1
+        return result
+
+    def leaf(self, part):
         """FALSE, UNKNOWN or TRUE of a comparison, from now on in `known`."""
-        op, left, right = self._leaves[3 * place : 3 * place + 3]
-        cache = self._cache
-        a = cache[left]
-        if a is None:
-            a = self.value(left)
-        if op >= expr.BETWEEN:
-            got = self._several(op, a, right)
-        elif type(a) is int:
-            if op == expr.GT:
-                got = 2 if a > right else 0
-            elif op == expr.GE:
-                got = 2 if a >= right else 0
-            elif op == expr.LT:
-                got = 2 if a < right else 0
-            elif op == expr.LE:
-                got = 2 if a <= right else 0
-            else:
-                got = 2 if a == right else 0
+        op = self._ops[part]
+        a = self.value(self._lefts[part])
+        if op > _EQ:
+            got = self._odd(op, a, self._rights[part])
         else:
-            got = _compare(op, a, right)
-        self.known[place] = got
+            got = _compare(op, a, self._rights[part])
+        self.known[part] = got
         return got
 
-    def _several(self, op, a, right):
-        if op == expr.IN:
+    def path(self, rule):
+        """Mask of a rule's true comparisons: every one is looked at."""
+        if not rule.flags & FLAT:
+            return expr.path(rule.when, self)[0]
+        known = self.known
+        mask = 0
+        bit = 1
+        for part in rule.when[1:]:
+            got = known[part]
+            if got == 3:
+                got = self.leaf(part)
+            if got == 2:
+                mask |= bit
+            bit += bit
+        return mask
+
+    def guilty(self, rule, result):
+        """(number, place) of the comparison to blame for a condition that is FALSE or UNKNOWN, or None. Its path was asked before."""
+        if not rule.flags & FLAT:
+            return expr.blame(rule.when, self, self._counts_people)
+        known = self.known
+        number = 0
+        for part in rule.when[1:]:
+            if known[part] == result:
+                return number, part
+            number += 1
+        return None
+
+    def _counts_people(self, part):
+        return self.ruleset.values[self._lefts[part]][0] == _PEOPLE
+
+    def _odd(self, op, a, right):
+        """A comparison of more than a number, or of what is not simply known."""
+        if op <= _EQ:
+            return _compare(op, a, right)
+        if op == _IN:
             if type(a) is int:
                 return 2 if a in right else 0
             return 0 if a and a[0] > max(right) else 1
-        if op == expr.BETWEEN:
-            return min(_compare(expr.GE, a, right[0]), _compare(expr.LE, a, right[1]))
-        if op == expr.BETWEEN + expr.BOTH:
+        if op == _BETWEEN:
+            return min(_compare(_GE, a, right[0]), _compare(_LE, a, right[1]))
+        if op == _BETWEEN + _BOTH:
             low, high = self.value(right[0]), self.value(right[1])
-            return min(_compare(expr.GE, a, low), _compare(expr.LE, a, high))
-        return _compare(op - expr.BOTH, a, self.value(right))
+            return min(_compare(_GE, a, low), _compare(_LE, a, high))
+        return _compare(op - _BOTH, a, self.value(right))
 
     def sides(self, place):
         """(number on the left, number that it takes) of a comparison, each None where it is not known."""
-        op, left, right = self._leaves[3 * place : 3 * place + 3]
-        have = self.value(left)
-        if op == expr.IN:
+        op, right = self._ops[place], self._rights[place]
+        have = self.value(self._lefts[place])
+        if op == _IN:
             need = NOBODY
-        elif op == expr.BETWEEN:
+        elif op == _BETWEEN:
             need = right[0]
-        elif op == expr.BETWEEN + expr.BOTH:
+        elif op == _BETWEEN + _BOTH:
             need = self.value(right[0])
         else:
-            need = right if op < expr.BOTH else self.value(right)
+            need = right if op < _BOTH else self.value(right)
         have = have if type(have) is int else have[0] if have else None
         need = need if type(need) is int else need[0] if need else None
         return have, None if need is None else expr.needed(op & 31, need)
@@ -139,43 +228,43 @@ class View:
     def _fetch(self, value):
         name = value[0]
         event = self.event
-        if name == expr.PEOPLE:
+        if name == _PEOPLE:
             return self._people(value[1])
-        if name == expr.BASKET:
+        if name == _BASKET:
             found = event.basket_minor
-        elif name == expr.NUMBER:
+        elif name == _NUMBER:
             found = value[1]
-        elif name == expr.SINCE:
+        elif name == _SINCE:
             found = self.since
-        elif name == expr.VISITS:
+        elif name == _VISITS:
             found = self._visits()
-        elif name == expr.TIP:
+        elif name == _TIP:
             found = event.tip_minor
-        elif name == expr.EVENTS:
+        elif name == _EVENTS:
             return self._events(value[1])
-        elif name >= expr.ADD:
+        elif name >= _ADD:
             return self._arithmetic(name, self.value(value[1]), self.value(value[2]))
-        elif name == expr.OPEN:
+        elif name == _OPEN:
             found = self.state.parameter(value[1])
-        elif name == expr.SEEN:
+        elif name == _SEEN:
             found = self._seen_lately(value[1])
-        elif name == expr.ITEMS:
+        elif name == _ITEMS:
             found = event.items
             if found is None and event.lines is not None:
                 found = sum([line[1] for line in event.lines])
-        elif name == expr.ITEM:
+        elif name == _ITEM:
             found = None
             if event.lines is not None:
                 found = sum([line[1] for line in event.lines if line[0] == value[1]])
-        elif name == expr.SIGNAL:
+        elif name == _SIGNAL:
             found = self.signal(value[1])[0]
-        elif name == expr.LATCHED:
+        elif name == _LATCHED:
             found = self._latched(value[1])
-        elif name == expr.RISK:
+        elif name == _RISK:
             found = self.risk
-        elif name == expr.TRUST:
+        elif name == _TRUST:
             found = event.trust
-        elif name == expr.EVENT_TYPE:
+        elif name == _EVENT_TYPE:
             found = event.type
         else:
             found = self._of_subject(name, value)
@@ -185,15 +274,12 @@ class View:
         subject = self.event.subject
         if subject is None:
             return None
-        if name == expr.ARM:
+        if name == _ARM:
             return self.arm(value[1])
-        if name == expr.ATTENDED:
-            had = self.state.attended(subject)
-            if had is None or self.place() >= 0:
-                return had
-            return None if self.unseen() else had + 1
+        if name == _ATTENDED:
+            return self.state.attended(subject, self.slot)
         age = self.state.balance_age(self.wall)
-        if name == expr.BALANCE_AGE:
+        if name == _BALANCE_AGE:
             return age
         if age is not None and self._stale is not None and age > self._stale:
             return None
@@ -201,26 +287,30 @@ class View:
 
     def place(self):
         """Where the subject is remembered in this slot, or -1."""
-        if self.event.subject is None:
-            return -1
-        return self.state.person(self.slot, self.event.subject)
+        at = self._place
+        if at is None:
+            subject = self.event.subject
+            at = self._place = -1 if subject is None else self.state.person(self.slot, subject)
+        return at
 
     def unseen(self):
         """True where this subject can not be told from a newcomer: not remembered, and no room to be."""
         return self.place() < 0 and not self.state.room(self.slot, self.wall)
 
     def _visits(self):
-        if self.event.subject is None or self.unseen():
-            return None
         place = self.place()
-        return 1 if place < 0 else min(self.state.visits(place) + 1, 0xFFFF)
+        if place >= 0:
+            return min(self.state.visits(place) + 1, 0xFFFF)
+        return None if self.event.subject is None or self.unseen() else 1
 
     def _people(self, counter):
         """People counted so far, this event's subject included: as the count will be once it is recorded."""
         event = self.event
         _what, window, ms, scope, _type, trust = self.ruleset.counters[counter]
         count = self.state.count(self.slot, counter, self.wall)
-        least = self.state.unsure(self.slot) or (scope == 0 and self._old(self.state.remote_age(self.wall)))
+        least = self.state.unsure(self.slot, counter, self.wall) or (
+            scope == 0 and self._old(self.state.remote_age(self.wall))
+        )
         if event.subject is not None and event.trust >= trust and self._inside(window, ms):
             place = self.place()
             if place < 0:
@@ -242,7 +332,7 @@ class View:
         return (count,) if scope == 0 and self._old(self.state.remote_age(self.wall)) else count
 
     def _inside(self, window, ms):
-        return 0 <= self.since < ms if window == expr.WINDOW_FIRST else self.since >= 0
+        return 0 <= self.since < ms if window == _WINDOW_FIRST else self.since >= 0
 
     def old(self, rule):
         """True where a rule counts kit-wide and what others counted is older than it may be."""
@@ -279,7 +369,7 @@ class View:
     def _latched(self, index):
         if index in self.latching:
             return 1
-        slot = self._mine[index]
+        slot = self.mine[index]
         return 1 if slot != NOWHERE and self.state.latched(index, self.ruleset.slots[slot][1]) else 0
 
     def arm(self, index):
@@ -292,7 +382,7 @@ class View:
 
     def age(self, rule):
         """(age s of the newest, of the oldest) of the data of others that a rule's condition looks at, or None twice."""
-        if self.wall is None or not rule.flags & _OTHERS:
+        if self.wall is None or not rule.flags & self.others:
             return None, None
         ages = []
         if rule.flags & COUNTS_KIT:
@@ -312,22 +402,22 @@ class View:
         least = type(a) is not int or type(b) is not int
         if least:
             if type(b) is not int:
-                if name == expr.SUB or name == expr.SHARE:
+                if name == _SUB or name == _SHARE:
                     return NOBODY
                 b = b[0]
             if type(a) is not int:
-                if name == expr.SHARE and b < 0:
+                if name == _SHARE and b < 0:
                     return NOBODY
                 a = a[0]
-        if name == expr.ADD:
+        if name == _ADD:
             a += b
-        elif name == expr.SUB:
+        elif name == _SUB:
             a -= b
-        elif name == expr.SHARE:
+        elif name == _SHARE:
             a = (a * b + 5000) // 10000
-        elif name == expr.MIN:
+        elif name == _MIN:
             a = min(a, b)
-        elif name == expr.MAX:
+        elif name == _MAX:
             a = max(a, b)
         else:
             a = a // b * b
@@ -347,20 +437,20 @@ def _compare(op, a, b):
     if type(a) is not int:
         # The true number is a or more: what more can only confirm is known, the rest is not.
         a = a[0]
-        if op == expr.GT:
+        if op == _GT:
             return 2 if a > b else 1
-        if op == expr.GE:
+        if op == _GE:
             return 2 if a >= b else 1
-        if op == expr.LT:
+        if op == _LT:
             return 0 if a >= b else 1
         return 0 if a > b else 1
-    if op == expr.GT:
+    if op == _GT:
         holds = a > b
-    elif op == expr.GE:
+    elif op == _GE:
         holds = a >= b
-    elif op == expr.LT:
+    elif op == _LT:
         holds = a < b
-    elif op == expr.LE:
+    elif op == _LE:
         holds = a <= b
     else:
         holds = a == b

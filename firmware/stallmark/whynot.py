@@ -1,0 +1,283 @@
+"""Why nothing is granted: of all rules that apply the one that came nearest. docs/formats/ruleset.md"""
+
+from stallmark import expr, stacking
+from stallmark.constant import const
+from stallmark.decision import Decision, plain
+from stallmark.registry import (
+    KIND_DENY,
+    KIND_UNCERTAIN,
+    REASON_ALREADY_HAD,
+    REASON_BASKET_SMALL,
+    REASON_BUDGET_USED_UP,
+    REASON_CAP,
+    REASON_CLOCK_UNSET,
+    REASON_CONDITION,
+    REASON_NEAR,
+    REASON_NO_RIGHTS_YET,
+    REASON_NO_RULE,
+    REASON_OTHER_ARM,
+    REASON_OUTSIDE_SLOT,
+    REASON_STALE,
+    REASON_STOCK_USED_UP,
+    REASON_TOKEN_KIND,
+    REASON_TOO_MANY_PEOPLE,
+    REASON_VOUCHER_SPENT,
+    TRUST_VOUCHER,
+    UNIT_MINOR,
+)
+from stallmark.ruleform import CAP_ONLY, COUNTS_KIT, NEARS
+
+# Which refusal explains best: the first of these that applies
+_NEAREST = (
+    REASON_NEAR,
+    REASON_ALREADY_HAD,
+    REASON_VOUCHER_SPENT,
+    REASON_STOCK_USED_UP,
+    REASON_BUDGET_USED_UP,
+    REASON_CAP,
+    REASON_NO_RIGHTS_YET,
+    REASON_TOO_MANY_PEOPLE,
+    REASON_STALE,
+    REASON_BASKET_SMALL,
+    REASON_CONDITION,
+    REASON_TOKEN_KIND,
+    REASON_OUTSIDE_SLOT,
+    REASON_CLOCK_UNSET,
+    REASON_OTHER_ARM,
+)
+_WORST = (99, 0)
+_OF_SUBJECT = (expr.VISITS, expr.SEEN, expr.ATTENDED, expr.ARM, expr.BALANCE_AGE)
+_NEAR_TOO = (expr.BALANCE, expr.ATTENDED, expr.VISITS, expr.ITEMS, expr.ITEM)
+_DENIED = const(1)  # message
+_NEAR = const(2)
+_OLD_S = const(60)  # data of others older than this are said to be old
+
+
+def refusal(view, refused, unsure):
+    """The deny or uncertain Decision where nothing grants: the first unknown, else the rule that came nearest. `refused`:
+    (index, why), why being the truth of a condition that is to be explained."""
+    found = unsure
+    kind = KIND_UNCERTAIN
+    if found is None:
+        kind = KIND_DENY
+        best = _WORST
+        for index, reason in refused:
+            if type(reason) is int:
+                reason = _explain(view, index, reason)
+            rank = (_NEAREST.index(reason[0]), reason[7] if reason[0] == REASON_NEAR else 0)
+            if rank < best:
+                best = rank
+                found = reason
+        if found is None:
+            return plain(KIND_DENY, [REASON_NO_RULE])
+        if len(found) > 2 and found[2] is True:  # the path is only asked of the one that is told
+            found[2] = _path(view, found[1])
+    rule = view.ruleset.rules[found[1]]
+    currency = view.ruleset.currency if found[0] == REASON_BASKET_SMALL else None
+    message = _NEAR if found[0] == REASON_NEAR else _DENIED
+    return decision(view, rule, kind, found[1], found, message, currency=currency)
+
+
+def _path(view, index):
+    rule = view.ruleset.rules[index]
+    view.enter(index, rule)
+    return view.path(rule)
+
+
+def _explain(view, index, result):
+    """Why of a rule whose slot is not open or whose condition is not true: what would refuse all the same goes first."""
+    rule = view.ruleset.rules[index]
+    if view.enter(index, rule) < 0:
+        return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, rule))
+    if rule.limit or rule.limit_ever or rule.experiment is not None or rule.redeems is not None:
+        found, _unknown = standing(view, index, rule)
+        if found is not None:
+            return found
+    if rule.need:
+        grants, _money = stacking.give(view.state, view.event, rule)
+        if not grants:
+            return [REASON_BASKET_SMALL, index]
+        rights = stacking.cover(view.state, index, rule, grants)
+        if type(rights) is tuple:
+            return short(view, index, rights[0], rights[1])
+    return not_yet(view, index, rule, result)
+
+
+def not_yet(view, index, rule, result):
+    """Why a condition is not true: the comparison to blame, how much there is and how much it takes."""
+    path = True
+    if result and rule.policy != KIND_DENY:
+        path = view.path(rule)
+    guilty = view.guilty(rule, result)
+    if guilty is None:
+        return why(REASON_CONDITION, index, path)
+    number, place = guilty
+    have, need = view.sides(place)
+    code, near = _code(view, rule, place, result, have, need)
+    return why(code, index, path, number, have, need, near)
+
+
+def _code(view, rule, place, result, have, need):
+    """(reason, what is missing) for the comparison to blame."""
+    ruleset = view.ruleset
+    ops, lefts, rights = ruleset.leaves
+    op = ops[place]
+    value = ruleset.values[lefts[place]]
+    name = value[0]
+    if result == expr.UNKNOWN:
+        subject = view.event.subject
+        if name == expr.PEOPLE or name == expr.EVENTS:
+            return REASON_STALE if view.old(rule) else REASON_TOO_MANY_PEOPLE, None
+        if name == expr.SIGNAL or (name == expr.BALANCE and subject is not None):
+            return REASON_STALE, None
+        if name in _OF_SUBJECT or name == expr.BALANCE:
+            return REASON_TOKEN_KIND if subject is None else REASON_TOO_MANY_PEOPLE, None
+        return REASON_CONDITION, None
+    if not rule.flags & NEARS or have is None or need is None or have >= need:
+        return REASON_CONDITION, None
+    if op >= expr.BOTH:
+        op = op - expr.BOTH if ruleset.values[rights[place]][0] == expr.OPEN else expr.EQ
+    if op != expr.GT and op != expr.GE:
+        return REASON_CONDITION, None
+    if name == expr.BASKET:
+        return REASON_BASKET_SMALL, need - have
+    if name == expr.PEOPLE or name == expr.EVENTS:
+        counter = ruleset.counters[value[1]]
+        if counter[1] != expr.WINDOW_FIRST or view.since < counter[2]:
+            return REASON_NEAR, need - have
+    elif name in _NEAR_TOO and not rule.flags & CAP_ONLY:
+        return REASON_NEAR, need - have
+    return REASON_CONDITION, None
+
+
+# --- checks beside the condition
+
+
+def standing(view, index, rule):
+    """(why a rule is certainly not this subject's, why that is not known), each or None: arm, spent voucher, limits."""
+    subject = view.event.subject
+    unknown = None
+    if rule.experiment is not None and subject is not None:
+        which, arm = rule.experiment
+        mine = view.arm(which)
+        if mine != arm and mine != view.ruleset.experiments[which][3]:
+            return [REASON_OTHER_ARM, index], None
+    if rule.redeems is not None:
+        spent = view.state.spent(serial(view.event), subject)
+        if spent:
+            return [REASON_VOUCHER_SPENT, index], None
+        if spent is None:
+            unknown = [REASON_TOO_MANY_PEOPLE, index]
+    if rule.limit and view.slot >= 0:
+        if subject is None:
+            unknown = unknown or _of(view, REASON_TOKEN_KIND, index, rule)
+        else:
+            place = view.place()
+            if place >= 0:
+                had = view.state.granted(place, index)
+                if had >= rule.limit:
+                    return _of(view, REASON_ALREADY_HAD, index, rule, had, rule.limit), None
+            elif view.unseen():
+                unknown = unknown or _of(view, REASON_TOO_MANY_PEOPLE, index, rule)
+    if rule.limit_ever:
+        had = None if subject is None else view.state.granted_ever(subject, index)
+        if had is None:
+            code = REASON_TOKEN_KIND if subject is None else REASON_TOO_MANY_PEOPLE
+            unknown = unknown or _of(view, code, index, rule)
+        elif had >= rule.limit_ever:
+            return _of(view, REASON_ALREADY_HAD, index, rule, had, rule.limit_ever), None
+    return None, unknown
+
+
+def _of(view, code, index, rule, have=None, need=None):
+    """A *why* that has the path of the rule's condition, where it was looked at."""
+    return why(code, index, None if view.slot < 0 else view.path(rule), None, have, need)
+
+
+def short(view, index, unit, amount):
+    """Why of rights that do not cover an amount."""
+    rights = view.state.rights
+    if not rights.had(index, unit):
+        return why(REASON_NO_RIGHTS_YET, index, None, None, None, amount)
+    code = REASON_BUDGET_USED_UP if unit == UNIT_MINOR else REASON_STOCK_USED_UP
+    return why(code, index, None, None, rights.available(index, unit), amount)
+
+
+def opens_in(view, rule):
+    """Seconds until the rule's next slot begins, rounded up; None where none follows."""
+    first = None
+    for slot in rule.slots:
+        start = view.ruleset.slots[slot][0]
+        if start > view.wall and (first is None or start < first):
+            first = start
+    return None if first is None else (first - view.wall + 999) // 1000
+
+
+def voucher_of(rule, event):
+    """Whether an event is a voucher of the series that a rule redeems."""
+    signal = event.signal
+    return (
+        event.trust == TRUST_VOUCHER
+        and signal is not None
+        and signal[0] == "voucher:{}".format(rule.redeems)
+        and serial(event) is not None
+    )
+
+
+def serial(event):
+    """The serial (8 bytes) of a voucher's event, or None."""
+    text = event.reference
+    if text is None or len(text) != 16:
+        return None
+    for letter in text:
+        if letter not in "0123456789ABCDEFabcdef":
+            return None
+    return bytes([int(text[at : at + 2], 16) for at in range(0, 16, 2)])
+
+
+# --- records of it
+
+
+def why(code, index, path=None, leaf=None, have=None, need=None, near=None):
+    """Field 14 of the record: [code, rule, path, leaf, have, need, age s, near] no absent ones at the end."""
+    if near is not None:
+        return [code, index, path, leaf, have, need, None, near]
+    if need is not None:
+        return [code, index, path, leaf, have, need]
+    found = [code, index, path, leaf, have]
+    while found[-1] is None:
+        found.pop()
+    return found
+
+
+def decision(
+    view,
+    rule,
+    kind,
+    index,
+    reason,
+    message,
+    grants=(),
+    rights=(),
+    opens=(),
+    experiment=None,
+    ask=0,
+    detail=None,
+    currency=None,
+):
+    """A Decision that a rule explains, with the age of the data of others that its condition looks at."""
+    evidence = None
+    stale = False
+    if rule.flags & view.others:
+        newest, oldest = view.age(rule)
+        if newest is not None and len(reason) > 2:
+            while len(reason) < 7:
+                reason.append(None)
+            reason[6] = newest
+            stale = oldest > _OLD_S
+        if rule.flags & COUNTS_KIT:
+            evidence = view.state.evidence()
+    return Decision(
+        kind, index, list(grants), list(rights), reason, [], currency, message, [], list(opens), experiment, ask, evidence, stale,
+        detail,
+    )  # fmt: skip
