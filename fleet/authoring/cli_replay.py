@@ -45,6 +45,9 @@ def replay_rules(
         Path | None,
         typer.Option("--events", metavar="FILE", help="A recorded stream (docs/rule-library.md)."),
     ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", metavar="DIR", help="A ledger folder: public parts only.")
+    ] = None,
     as_json: JsonOption = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page.")
@@ -67,8 +70,10 @@ def replay_rules(
     console = Console(stderr=True)
     if budget not in (replay.SHARED, replay.EACH, replay.ENDLESS):
         _stop(f"--budget {budget}: expected shared, each or endless")
+    if (events is None) == (ledger is None):
+        _stop("name one thing to replay: a recorded stream with --events, or a ledger folder with --ledger")
     if events is None:
-        _stop("nothing to replay: name a recorded stream with --events")
+        _ledger(console, old, new, ledger or Path(), start, as_json, html, hubs)
     try:
         with _bar(console, "reading the stream", 0) as show:
             found = recorded.index(events, show)
@@ -82,6 +87,36 @@ def replay_rules(
         _stop(str(error))
     _report(plan, result, as_json, html, hubs)
     raise typer.Exit(DIFFERS if result.tally.flipped or result.tally.money_changed else SAME)
+
+
+def _ledger(
+    console: Console,
+    old: Path,
+    new: Path,
+    folder: Path,
+    start: str | None,
+    as_json: bool,
+    html: Path | None,
+    hubs: bool,
+) -> NoReturn:
+    from fleet.authoring import ledger_report, replay_ledger, replay_report
+
+    try:
+        start_ms = instant(start) if start else None
+        before, after = read_candidate(old, start_ms), read_candidate(new, start_ms)
+        with _bar(console, "reading the ledger", 0) as show:
+            result = replay_ledger.run(folder, before, after, show)
+    except (CandidateError, StreamError) as error:
+        _stop(str(error))
+    words = replay_report.Words(replay.currency_of(after))
+    if as_json:
+        typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
+    else:
+        out = Console()
+        ledger_report.show(out if out.is_terminal else Console(width=WIDE), result, words, hubs)
+    if html is not None:
+        _write(html, ledger_report.page(before, after, result, words))
+    raise typer.Exit(DIFFERS if result.differs else SAME)
 
 
 def _report(plan: replay.Plan, result: replay.Result, as_json: bool, html: Path | None, hubs: bool) -> None:

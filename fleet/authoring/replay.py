@@ -182,7 +182,7 @@ class _Kit:
         pool = self._pool.get((rule, unit))
         if pool is None or not pool[1]:
             return
-        most = next(need[1] for need in self._ruleset.rules[rule].need if need[0] == unit)
+        most = _most(self._ruleset, rule, unit)
         if place.state.rights.available(rule, unit) < 2 * most:
             pool[1] -= 1
             self._next += 1
@@ -226,6 +226,24 @@ def currency_of(candidate: Candidate) -> str:
     """The currency of its amounts."""
     found: str = _ruleset(candidate.data).currency
     return found
+
+
+def _most(ruleset: Any, index: int, unit: int) -> int:
+    """The most of a unit that one grant of a rule may need."""
+    rule = ruleset.rules[index]
+    for needed, amount in rule.need:
+        if needed == unit and amount:
+            return amount
+    if unit == reg.UNIT_PEOPLE:
+        return 1
+    place, kinds = (2, MONEY) if unit == reg.UNIT_MINOR else (1, PIECES)
+    most = 0
+    for grant in rule.grants:
+        if grant[0] in kinds:
+            number = grant[place]
+            # An open value is (code, its index): its highest
+            most += number if isinstance(number, int) else ruleset.open_values[number[1]][2]
+    return most
 
 
 @lru_cache(maxsize=4)
