@@ -18,7 +18,7 @@ from stallmark import people, state
 from stallmark import registry as reg
 from statekit import Books, digest, over, rule
 
-BOUNDED = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+BOUNDED = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 SLOTS = [[START, START + 2 * HOUR], [START + HOUR, START + 3 * HOUR], [START + 3 * HOUR, START + 4 * HOUR]]
 END = 4 * HOUR
 VALUES = [

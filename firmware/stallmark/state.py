@@ -49,6 +49,7 @@ class State(Told):
     wall)`, `unsure(slot, counter, wall)`, `count(slot, counter, wall)`, `counts(place, counter, slot, wall)`,
     `seen(place, counter, slot, wall)`, `visits(place)`, `granted(place, rule)`."""
 
+    people_capacity = 0  # people who can be remembered
     _rental = None
     _reserves = _exposure = _parameters = None
 
