@@ -144,11 +144,11 @@ def test_a_firmware_that_lights_before_it_writes_is_found_at_every_green_light(t
         shutil.copytree(firmware.folder() / package, source / package)
     decider = source / "brick" / "decider.py"
     text = decider.read_text()
-    writes = "        try:\n            record = self._write(event, decision)\n"
-    shows = "        for kind, pattern in _LIGHTS:\n            if kind == decision.kind:\n"
-    shows += "                self._lamp.show(pattern)\n"
+    writes = "        record = self._guarded(event, decisions[0], self._written,"
+    early = "        self._lamp.show(indicator.GRANTED if decisions[0].kind == reg.KIND_GRANT else indicator.NOTHING)\n"
+    shows = "                    self._lamp.show(pattern)\n"
     assert text.count(writes) == text.count(shows) == 1
-    decider.write_text(text.replace(shows, "").replace(writes, shows + writes))
+    decider.write_text(text.replace(shows, "").replace(writes, early + writes))
     hour = MarketHour(tmp_path / "kit", Hour(6, SEED, timing="fast", source=source), print)
     result = asyncio.run(hour.run())
     assert {breach["invariant"] for breach in result["violations"]} == {1}

@@ -74,7 +74,8 @@ class Evidence:
         if judged.breach:
             self.violations.append(Violation(1, f"{watch.brick.name} {judged.breach}"))
         elif green:
-            watch.greens.append(judged.decisions[-1].seq)
+            assert judged.grant is not None  # or it would be a breach
+            watch.greens.append(judged.grant.seq)
 
     def durable_at_host(self, brick: str, seq: int, seen_ns: int) -> None:
         """A receipt committed in the host's store, which is always before it is in the ledger."""

@@ -21,8 +21,11 @@ from virtualkit.reference.ledgerfiles import (
     roots,
 )
 
-GRANT = 1
-DECISIONS = {1, 2, 3, 14}
+GRANTS = {1, 4}
+DECISIONS = {1, 2, 3, 4, 14}
+# Records whose rights (field 13) are spent by them: *rights* carries a sum forward, *release* gives back.
+SPENDING = {1, 4, 15}
+RELEASE = 16
 LEAF_NAMES = {
     1: "receipt",
     2: "batch",
@@ -59,7 +62,7 @@ class Findings:
         self.violations.append(Violation(invariant, text))
 
 
-OUTCOMES = {1: "granted", 2: "denied", 3: "ghost", 12: "collective", 14: "uncertain"}
+OUTCOMES = {1: "granted", 2: "denied", 3: "ghost", 4: "redeemed", 12: "collective", 14: "uncertain"}
 
 
 def chain_link(public: bytes, mac: bytes) -> bytes:
@@ -197,7 +200,7 @@ def check_disclosed(entries: Sequence[bytes], findings: Findings) -> int:
 
 def check_greens(greens: Mapping[bytes, Sequence[int]], findings: Findings) -> None:
     """Invariant 1, in the end: each green light's own grant, claimed on flash when it lit, stands in the ledger."""
-    grants = {(receipt.brick, receipt.seq) for receipt in findings.receipts if receipt.public[10] == GRANT}
+    grants = {(receipt.brick, receipt.seq) for receipt in findings.receipts if receipt.public[10] in GRANTS}
     for brick, seqs in greens.items():
         for seq in seqs:
             if (brick, seq) not in grants:
@@ -212,11 +215,12 @@ def check_rights(findings: Findings) -> None:
     spent: dict[int, int] = {}
     spender: dict[int, bytes] = {}
     for receipt in findings.receipts:
-        if receipt.public[10] != GRANT:
+        kind = receipt.public[10]
+        if kind not in SPENDING and kind != RELEASE:
             continue
         pieces: list[list[int]] = receipt.public.get(13) or []
         for number, amount in pieces:
-            spent[number] = spent.get(number, 0) + amount
+            spent[number] = spent.get(number, 0) + (amount if kind in SPENDING else -amount)
             if spender.setdefault(number, receipt.brick) != receipt.brick:
                 findings.breach(4, f"slice {number} was spent by two bricks")
     for number, total in spent.items():

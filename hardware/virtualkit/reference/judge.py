@@ -8,6 +8,7 @@ from typing import Any
 from virtualkit.reference import audit, privacy, replay, stores
 from virtualkit.reference.audit import Findings
 from virtualkit.reference.flashimage import FlashImage
+from virtualkit.reference.worlds import Kit
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ def judge(exhibits: Exhibits, findings: Findings) -> Counts:
     """Checks everything; breaches go into `findings`."""
     e = exhibits
     flash = {brick: image.records() for brick, image in e.images.items()}
+    lane = stores.lane_records(e.host)
+    if lane is not None:
+        flash[lane[0]] = lane[1]
     entries = audit.read_ledger(e.ledger, e.keys, e.checkpoints, findings)
     audit.read_receipts(entries, e.keys, findings)
     audit.check_records(flash, findings)
@@ -59,11 +63,13 @@ def judge(exhibits: Exhibits, findings: Findings) -> Counts:
     stores.check_marks(e.images, e.host, e.controller, findings)
     assigned = stores.assigned_slices(e.host)
     replayed = replay.Replayed()
-    for brick, records in flash.items():
-        in_order = [records[seq] for seq in sorted(records)]
-        replayed.add(
-            replay.check_replay(in_order, e.ruleset, findings.slices, assigned.get(brick, []), findings)
-        )
+    in_order = {brick: [records[seq] for seq in sorted(records)] for brick, records in flash.items()}
+    heads = stores.heads_lists(e.controller)
+    for brick, records in in_order.items():
+        others = {other: found for other, found in in_order.items() if other != brick}
+        is_lane = lane is not None and brick == lane[0]
+        kit = Kit(e.ruleset, findings.slices, assigned.get(brick, []), others, heads, is_lane)
+        replayed.add(replay.check_replay(records, kit, findings))
     kept = {
         "the ledger": b"".join(entries),
         "the host's store": stores.host_plaintext(e.host),

@@ -7,7 +7,7 @@ durable at an edge if every byte of its page was programmed by operations whose 
 from dataclasses import dataclass
 
 from virtualkit.pins import Program
-from virtualkit.reference.audit import DECISIONS, GRANT
+from virtualkit.reference.audit import DECISIONS, GRANTS
 from virtualkit.reference.flashimage import PAGE, RING_OFFSET, RING_PAGES, FlashImage, FlashRecord
 
 _BOOT = 17
@@ -20,6 +20,21 @@ class Judgement:
 
     decisions: list[FlashRecord]
     breach: str | None = None
+
+    @property
+    def grant(self) -> FlashRecord | None:
+        """The last grant of the newest event; an event may have several records, grants before ghosts."""
+        if not self.decisions:
+            return None
+        nonce = self.decisions[-1].fields.get(15)
+        return next(
+            (
+                one
+                for one in reversed(self.decisions)
+                if one.fields.get(15) == nonce and one.fields[10] in GRANTS
+            ),
+            None,
+        )
 
 
 class Order:
@@ -57,21 +72,25 @@ class Order:
             self._lost = False
             self._count = programs or count
             return Judgement(
-                self._decisions(start), f"lines of its flash are missing: {programs} programs, {count} told of"
+                self._decisions(start),
+                f"lines of its flash are missing: {programs} programs, {count} told of",
             )
         decisions = self._decisions(start)
-        late = [record for record in decisions if record.fields[10] == GRANT][: self._owed]
+        late = [record for record in decisions if record.fields[10] in GRANTS][: self._owed]
         self._owed -= len(late)
         decisions = [record for record in decisions if record not in late]
-        if green and (not decisions or decisions[-1].fields[10] != GRANT):
+        judged = Judgement(decisions)
+        if green and judged.grant is None:
             self._owed += 1  # the grant that comes next pays for this light, not for the next one
         if green and not decisions:
-            return Judgement([], f"was green after {programs} programs of its flash and none held a new grant")
-        if green and decisions[-1].fields[10] != GRANT:
+            return Judgement(
+                [], f"was green after {programs} programs of its flash and none held a new grant"
+            )
+        if green and judged.grant is None:
             return Judgement(
                 decisions, f"was green and its last decision, seq {decisions[-1].seq}, is no grant"
             )
-        return Judgement(decisions)
+        return judged
 
     def _decisions(self, start: int) -> list[FlashRecord]:
         """Decisions of this start, complete by now and given to no edge before, in order of seq."""

@@ -7,7 +7,9 @@ from virtualkit.reference.audit import Findings
 
 _PREFIX = 6
 _CHUNK = 1 << 18
-_LONGEST_NUMBER = 10  # bytes of a tag number or a pass's serial; what is longer is text and has no decimal form
+_LONGEST_NUMBER = (
+    10  # bytes of a tag number or a pass's serial; what is longer is text and has no decimal form
+)
 
 
 def spellings(secret: bytes) -> set[bytes]:

@@ -1,5 +1,6 @@
 """What lies durable on host and controller, read from a copy of their files: invariant 2 is about these."""
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import cbor2
+from nacl import bindings
 
 from virtualkit.reference.audit import Findings
-from virtualkit.reference.flashimage import FlashImage
+from virtualkit.reference.flashimage import FlashImage, FlashRecord
 
 
 @contextmanager
@@ -63,6 +66,46 @@ def host_receipts(folder: Path) -> list[bytes]:
     return found
 
 
+def lane_records(folder: Path) -> tuple[bytes, dict[int, FlashRecord]] | None:
+    """What the host's own lane wrote, by seq: its flash is the host's store. None where this host has no lane.
+
+    A private part stands beside its receipt until its batch is closed, then sealed in the batch (docs/formats/batch.md).
+    """
+    config = json.loads((folder / "config.json").read_text())
+    secret = json.loads((folder / "keys.json").read_text())
+    if "lane" not in config:
+        return None
+    brick = bytes.fromhex(config["lane"]["brick"])
+    records: dict[int, FlashRecord] = {}
+    with copied(folder / config["store"]) as path:
+        store = _opened(path, secret["store_key"])
+        opened = _open_private(store, brick)
+        rows = store.execute(
+            "SELECT r.seq, r.cose, r.private FROM receipts r JOIN bricks b ON b.number = r.brick WHERE b.brick = ?",
+            (brick,),
+        )
+        for seq, cose, private in rows:
+            payload = cbor2.loads(cbor2.loads(cose).value[2])
+            kept = bytes(private) if private else opened.get(seq, b"")
+            records[seq] = FlashRecord(-1, seq, payload[1], payload[2], kept)
+        store.close()
+    return brick, records
+
+
+def _open_private(store: Any, brick: bytes) -> dict[int, bytes]:
+    """The sealed private parts of one brick's records, by seq."""
+    keys = {bytes(number): bytes(key) for number, key in store.execute("SELECT id, key FROM private_keys")}
+    opened: dict[int, bytes] = {}
+    for (sealed,) in store.execute("SELECT sealed FROM batches"):
+        for owner, seq, _, key, nonce, ciphertext in cbor2.loads(sealed):
+            if owner == brick and key in keys:
+                bound = b"stallmark/private-part/1\0" + owner + seq.to_bytes(4)
+                opened[seq] = bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
+                    ciphertext, bound, nonce, keys[key]
+                )
+    return opened
+
+
 def assigned_slices(folder: Path) -> dict[bytes, list[int]]:
     """Which slices a host has assigned to which brick, in order of id."""
     config = json.loads((folder / "config.json").read_text())
@@ -88,6 +131,16 @@ def controller_records(folder: Path) -> dict[bytes, set[int]]:
             found.setdefault(bytes(brick), set()).add(int(seq))
         connection.close()
     return found
+
+
+def heads_lists(folder: Path) -> dict[bytes, bytes]:
+    """Lists of heads (CBOR) that a controller holds as evidence, by what field 21 of a record names them."""
+    config = json.loads((folder / "config.json").read_text())
+    with copied(folder / config["database"]) as path:
+        connection = sqlite3.connect(path)
+        lists = [bytes(row[0]) for row in connection.execute("SELECT bytes FROM evidence")]
+        connection.close()
+    return {hashlib.sha256(b"stallmark/heads/1\0" + data).digest()[:16]: data for data in lists}
 
 
 def check_marks(
