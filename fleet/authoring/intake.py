@@ -205,7 +205,7 @@ def _said(kind: str, message: str, context: Mapping[str, Any], loc: tuple[Any, .
     if kind == "string_pattern_mismatch":
         expected = _PATTERNS.get(str(context.get("pattern")), "another form")
     elif kind == "literal_error":
-        expected = str(context.get("expected")).replace("'", '"')
+        expected = str(context.get("expected")).replace("'", '"').replace("True", "true")
     elif kind in _TYPES:
         expected = _TYPES[kind]
     elif kind in ("too_short", "too_long"):

@@ -200,7 +200,7 @@ class Typed:
         """The wire form. `up`: whether more of it can only make the rule grant; None where neither."""
         if isinstance(node.value, int):
             return self._number(node, unit)
-        if isinstance(node.value, str) and node.value not in WORDS:
+        if isinstance(node.value, str) and (node.value not in WORDS or self._is_name(node.value, unit)):
             return self._name(node, unit)
         own = self._unit(node)
         if own is not None and own != unit and {own, unit} != {TIME, SECONDS}:
@@ -232,6 +232,11 @@ class Typed:
         raise node.wrong(
             f"found the bare number {node.value}: expected {_SAID.get(unit, 'an arm by its name')}"
         )
+
+    def _is_name(self, text: str, unit: str) -> bool:
+        """A word that is a name too ("tip") is one beside what has such names."""
+        names = {TRUST: TRUSTS, EVENT: EVENTS}.get(unit, {})
+        return text in names or (unit.startswith("arm:") and text in self._world.experiments[unit[4:]])
 
     def _name(self, node: Node, unit: str) -> int:
         if unit.startswith("arm:"):
