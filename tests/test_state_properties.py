@@ -474,3 +474,41 @@ def test_reserves_give_back_once_what_they_took_and_nothing_else(steps: list[tup
             [number, total] for number, total in sorted(spent.items()) if total
         ] == books.state.carry_forward()
         assert books.state.open_reserves() == [(seq, 0, [list(part)]) for seq, part in open_.items()]
+
+
+# --- any bytes
+
+
+@BOUNDED
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("rbvs"), st.binary(max_size=80), st.integers(0, 2**40), st.integers(-5, 2**33)
+        ),
+        max_size=12,
+    )
+)
+def test_any_bytes_from_the_link_leave_a_state_that_still_answers(
+    told: list[tuple[str, bytes, int, int]],
+) -> None:
+    """Nothing is raised; own records still count, and no sum is above what was told."""
+    books = Books(KIT)
+    Visit(0, 0, reg.KIND_GRANT, 0, 1).write(books)
+    entries = 0
+    for what, data, wall, number in told:
+        if what == "r":
+            books.state.remote(data[:8], number & 0xFFFFFFFF, data, wall)
+            entries += len(data) // people.SIZE
+        elif what == "b":
+            books.state.balances(wall, number & 0xFFFFFFFF, data)
+        elif what == "v":
+            books.state.revoke(bool(number & 1), data)
+        else:
+            books.state.signals(number, wall, wall)
+    now = START + MINUTE
+    for number in PEOPLE + EVENTS:
+        assert books.state.count(0, number, now) <= entries + 1
+    assert books.state.count(0, 0, now) >= 1
+    assert books.state.person(0, subject(0)) >= 0
+    assert books.state.balance(subject(0)) is not None
+    assert books.state.evidence() is None or len(books.state.evidence()) == 16

@@ -259,3 +259,14 @@ def test_revoked_subjects_have_a_bound():
     assert at.state.revoke(True, subject(3)[:6])
     assert [at.state.revoked(subject(who)) for who in range(4)] == [False, False, False, True]
     assert not at.state.revoke(False, b"".join([subject(who)[:6] for who in range(300)]))
+
+
+def test_without_a_ruleset_there_is_nothing_to_be_told():
+    at = Books(None)
+    at.write(reg.KIND_GRANT, {5: START, 11: 19, 13: [[1, 2]], 20: 9}, 0)
+    assert not at.state.remote(THERE, 1, entry(0), START) and at.state.heads() == []
+    assert not at.state.signals(0, 1, START) and not at.state.balances(START, 0, balance(0, 1))
+    assert at.state.open_slots(START) == () and at.state.exposed(0) == 0 and at.state.evidence() is None
+    assert at.state.balance(subject(0)) is None and at.state.people_capacity == 0
+    assert at.state.carry_forward() == [[1, 2]] and at.state.carry_parameters(9) == []
+    at.state.reconciled(5)
