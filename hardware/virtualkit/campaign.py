@@ -8,9 +8,13 @@ from typing import Any
 
 from fleet.authoring.compile import compile_campaign
 from fleet.authoring.signing import make_bundle
+from virtualkit import market_day
 from virtualkit.core import bundle, rules
 from virtualkit.folder import KitFolder
 from virtualkit.kitplan import THRESHOLD
+
+CAMPAIGNS = ("market-day", "market-hour")
+"""Every worked rule of the library; or two rules in the first form of campaigns."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,16 @@ class Published:
     rights: list[dict[str, Any]]
 
 
-def demo_bundle(start_ms: int, rev: int, seeds: Sequence[bytes]) -> Published:
-    """The campaign `market_hour` beginning at `start_ms`. Raises fleet.authoring's CampaignError, FormatError."""
-    text = resources.files("fleet.authoring").joinpath("campaigns/market_hour.json").read_text()
-    ruleset, report = compile_campaign(json.loads(text), start_ms, rev)
+def demo_bundle(
+    name: str, start_ms: int, rev: int, seeds: Sequence[bytes], issuers: Sequence[bytes]
+) -> Published:
+    """One of CAMPAIGNS beginning at `start_ms`. Raises fleet.authoring's CampaignError, FormatError."""
+    if name == "market-day":
+        authored = market_day.campaign(issuers)
+    else:
+        text = resources.files("fleet.authoring").joinpath("campaigns/market_hour.json").read_text()
+        authored = json.loads(text)
+    ruleset, report = compile_campaign(authored, start_ms, rev)
     assert report.terms is not None and report.terms16 is not None
     signed = make_bundle(
         ruleset, rev, seeds, report.id, golden=report.golden, terms16=report.terms16, since_ms=start_ms
@@ -34,10 +44,12 @@ def demo_bundle(start_ms: int, rev: int, seeds: Sequence[bytes]) -> Published:
     return Published(signed, report.terms, report.terms16, [right.as_config() for right in report.rights])
 
 
-def write_bundle(folder: KitFolder, start_ms: int, rev: int, authors: Sequence[bytes]) -> Published:
-    """Compiles the demo campaign for a market day beginning at `start_ms`, signs it with two of the authors' seeds, and puts
+def write_bundle(
+    folder: KitFolder, name: str, start_ms: int, rev: int, authors: Sequence[bytes], issuers: Sequence[bytes]
+) -> Published:
+    """Compiles a demo campaign for a market day beginning at `start_ms`, signs it with two of the authors' seeds, and puts
     bundle and terms where the controller offers them; earlier bundles stay for the sentences of their records."""
-    made = demo_bundle(start_ms, rev, list(authors[:THRESHOLD]))
+    made = demo_bundle(name, start_ms, rev, list(authors[:THRESHOLD]), issuers)
     rules = folder.controller / "rules"
     rules.mkdir(parents=True, exist_ok=True)
     active = rules / "active.smbundle"
@@ -63,5 +75,9 @@ def renew_campaign(folder: KitFolder, now_ms: int) -> bool:
     if now_ms < max(end for _, end in ruleset.slots):
         return False
     seeds = [json.loads(path.read_text())["seed"] for path in sorted(folder.authors.glob("author-*.json"))]
-    write_bundle(folder, now_ms, ruleset.rev + 1, [bytes.fromhex(seed) for seed in seeds])
+    kit = folder.load()
+    issuers = [bytes.fromhex(kit["voucher_issuer"])]
+    write_bundle(
+        folder, kit["campaign"], now_ms, ruleset.rev + 1, [bytes.fromhex(seed) for seed in seeds], issuers
+    )
     return True

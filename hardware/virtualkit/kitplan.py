@@ -25,7 +25,8 @@ DEFAULT_BRICKS = (
 
 @dataclass(frozen=True)
 class KitPlan:
-    """What kind of kit to make. `start_ms`: when its market day begins; `clock_file`: the market's own clock, or real time."""
+    """What kind of kit to make. `start_ms`: when its market day begins; `market_clock`: a clock of its own, or real time;
+    `campaign`: one of virtualkit.campaign.CAMPAIGNS."""
 
     name: str = "demo-kit"
     bricks: Sequence[BrickPlan] = DEFAULT_BRICKS
@@ -36,3 +37,4 @@ class KitPlan:
     start_ms: int = 0
     market_clock: bool = False
     card_seed: int = 1
+    campaign: str = "market-day"

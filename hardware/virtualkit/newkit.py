@@ -64,7 +64,8 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
     progress("author, director, checkpoint and host keys")
     provisioned = asyncio.run(_provision_all(folder, plan, secrets, progress))
     progress("the campaign, compiled and signed by two of three authors")
-    published = campaign.write_bundle(folder, plan.start_ms, 1, secrets.authors)
+    issuer = bytes(secrets.voucher.verify_key)
+    published = campaign.write_bundle(folder, plan.campaign, plan.start_ms, 1, secrets.authors, [issuer])
     progress("configuration of controller and host")
     kitfiles.write_authors(folder, secrets)
     kitfiles.write_controller(folder, plan, secrets, provisioned, published.rights)
@@ -91,6 +92,9 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
             "fleet_port": plan.fleet_port,
             "host_port": plan.host_port,
             "market_clock": plan.market_clock,
+            "campaign": plan.campaign,
+            "voucher_issuer": issuer.hex(),
+            "lane": secrets.lane.brick.hex(),
             "bricks": [
                 {
                     "name": brick.name,
