@@ -145,8 +145,10 @@ class _Kit:
         self._ruleset = _ruleset(candidate.data)
         self._exchange = plan.exchange
         self._places: dict[str, Place] = {}
-        self._heard: dict[str, int] = {}  # by brick: how much of the log
-        self._log: list[tuple[str, int, bytes, int]] = []  # brick, seq, entry, wall ms
+        self._heard: dict[tuple[str, str], int] = {}  # (brick, other): how many bytes of the other's
+        self._told: dict[
+            str, bytearray
+        ] = {}  # by brick: entries of 14 bytes for the others, all that it wrote
         self._next = 0
         self._pool: dict[tuple[int, int], list[int]] = {}
         for name, unit, size, count in _shares(candidate, self._ruleset, plan.budget, part):
@@ -166,9 +168,7 @@ class _Kit:
             for rule, unit in self._needs(one.fields):
                 self._hand_out(place, rule, unit)
         if self._exchange:
-            entry = place.entries(written)
-            if entry:
-                self._log.append((brick, place.seq, entry, event.wall_ms))
+            self._told.setdefault(brick, bytearray()).extend(place.entries(written))
         return written
 
     def _needs(self, fields: dict[int, Any]) -> Iterator[tuple[int, int]]:
@@ -190,12 +190,15 @@ class _Kit:
             place.slice(self._next, self._ruleset.rules[rule].id, unit, pool[0])
 
     def _hear(self, brick: str, place: Place, wall_ms: int | None) -> None:
-        """Everything that the kit's other bricks wrote since this one last heard."""
-        at = self._heard.get(brick, 0)
-        for other, seq, entry, wall in self._log[at:]:
-            if other != brick:
-                place.hear(self._places[other], seq, entry, wall)
-        self._heard[brick] = len(self._log)
+        """Everything that the kit's other bricks wrote since this one last heard of them, at the instant of its event."""
+        if wall_ms is None:
+            return
+        for other, told in self._told.items():
+            if other != brick and len(told) > self._heard.get((brick, other), 0):
+                since = self._heard.get((brick, other), 0)
+                source = self._places[other]
+                place.hear(source, source.seq, bytes(told[since:]), wall_ms)
+                self._heard[brick, other] = len(told)
 
     def outcome(self, written: list[Written]) -> Outcome:
         """What those records come to."""
