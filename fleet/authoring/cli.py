@@ -102,7 +102,13 @@ def compile_file(
         seeds = [_seed(path) for path in sign]
         try:
             data = make_bundle(
-                report.ruleset, report.rev, seeds, report.id, golden=report.golden, terms16=report.terms16
+                report.ruleset,
+                report.rev,
+                seeds,
+                report.id,
+                golden=report.golden,
+                terms16=report.terms16,
+                authoring_hash=report.authoring_hash,
             )
         except FormatError as error:
             _fail(str(error), WRONG)

@@ -19,6 +19,7 @@ from fleet.authoring.tables import Tables
 
 MAX_BYTES = 49_152
 MAX_RECORD = 440 + 32  # docs/formats/record.md: P + Q of one sealed frame, and what is around them
+MAX_GOLDEN = 3_300  # docs/formats/bundle.md: an envelope of 4,096 with four signatures and the other fields
 _EMPTY: dict[int, Any] = {
     0: 2, 1: "", 2: 0, 3: "XXX", 4: [], 5: [], 6: None, 7: 0, 8: "", 9: ["en"], 10: [], 11: None, 12: [], 13: [],
     14: [], 15: [], 16: 0,
@@ -159,6 +160,11 @@ def _golden(root: Node, ruleset: Any, tables: Tables, report: Report, start_ms: 
     if len(wanted) > examples.MAX_VECTORS:
         raise entries.wrong(f"{len(wanted)} events: expected at most {examples.MAX_VECTORS}")
     report.golden = [vector for _, _, vector in wanted]
+    size = len(cbor.encode(report.golden))
+    if size > MAX_GOLDEN:
+        raise entries.wrong(
+            f"{size} bytes of examples: expected at most {MAX_GOLDEN}, so that a bundle's manifest fits"
+        )
     wrong: tuple[int, Any] | None = golden.first_wrong(ruleset, report.golden)
     if wrong is not None:
         node, number, vector = wanted[wrong[0]]

@@ -31,12 +31,14 @@ def make_bundle(
     hardware: Sequence[str] = (),
     valid_until_ms: int | None = None,
     since_ms: int = 0,
+    authoring_hash: bytes | None = None,
 ) -> bytes:
     """Bundle bytes: the ruleset in an envelope signed by each of `author_seeds` (Ed25519 seeds, 1 to 4, all
     different).
 
     `rev` must be the ruleset's own; `golden` are the vectors of the compiler's report; `fallback` digests of
-    artefacts that a brick may go back to; `since_ms` a signed lower bound of the present. Raises FormatError,
+    artefacts that a brick may go back to; `since_ms` a signed lower bound of the present; `authoring_hash` the
+    report's, so that authors sign what they read too. Raises FormatError,
     also for a ruleset that the engine refuses, or whose golden vectors come out otherwise."""
     compiled = rules.Ruleset(ruleset)
     if compiled.rev != rev:
@@ -59,6 +61,8 @@ def make_bundle(
         terms16=terms16,
         since_ms=since_ms,
     )
+    if authoring_hash is not None:
+        payload = engine.cbor.encode({**engine.cbor.decode(payload), 13: authoring_hash})
     message: bytes = bundle.pae(bundle.TYPE, payload)
     signatures = [(author_kid(seed), SigningKey(seed).sign(message).signature) for seed in author_seeds]
     envelope: bytes = bundle.envelope(bundle.TYPE, payload, signatures)

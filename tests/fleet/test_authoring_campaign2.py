@@ -70,14 +70,15 @@ def test_the_published_schema_is_the_one_that_the_models_make() -> None:
     assert published.schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "fleet/authoring").glob("*/*.json")), ids=lambda path: path.name
-)
-def test_campaigns_fit_the_published_schema(path: Path) -> None:
-    campaign = json.loads(path.read_text())
-    if campaign.get("$schema") != "stallmark-campaign/2":
-        pytest.skip("no campaign/2")
-    Draft202012Validator(published.schema()).validate(campaign)
+def test_campaigns_fit_the_published_schema() -> None:
+    checked = 0
+    validator = Draft202012Validator(published.schema())
+    for path in sorted((ROOT / "fleet" / "authoring").glob("*/*.json")):
+        campaign = json.loads(path.read_text())
+        if campaign.get("$schema") == "stallmark-campaign/2":
+            validator.validate(campaign)
+            checked += 1
+    assert checked
 
 
 def test_numbers_are_those_of_the_engine_and_the_registry() -> None:
