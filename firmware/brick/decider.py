@@ -185,7 +185,11 @@ class Decider:
         waiting = () if self.asking is None else self.asking.open
         for seq, _rule, parts in self.state.open_reserves():
             if seq not in waiting:
-                self._recorder.write(reg.KIND_RELEASE, {13: parts, 20: seq})
+                fields = {13: parts, 20: seq}
+                nonce = self.state.reserve(seq)[3]
+                if nonce is not None:
+                    fields[15] = nonce  # one nonce from the reserve to its end
+                self._recorder.write(reg.KIND_RELEASE, fields)
                 if starting:
                     self._counters.add(count.RELEASED)
         self.owing = False

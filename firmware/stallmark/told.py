@@ -25,7 +25,8 @@ class Told:
     def meet_other(self, subject6, event_type, trust, flags, rule, slot, since, wall, fresh, first):
         """One entry of another brick, as stallmark.peopleothers.Others hands it on."""
         granted = rule if first and flags & 0xE0 and rule < len(self.ruleset.rules) else -1
-        self._people.meet(slot, subject6, since, wall, event_type, trust, False, fresh, granted)
+        if wall is None or wall < self.ruleset.slots[slot][1]:  # nobody asks for slots that are over
+            self._people.meet(slot, subject6, since, wall, event_type, trust, False, fresh, granted)
         if subject6 is None:
             return
         if self._ever is not None:
