@@ -28,6 +28,8 @@ from hostagent.core import new_host_link
 from hostagent.errors import ConfigError, ControllerError, HostError
 from hostagent.forwarder import Forwarder
 from hostagent.intake import Durable, Intake
+from hostagent.kitside import KitSide
+from hostagent.lane.lane import Lane
 from hostagent.links.line import Line
 from hostagent.links.session import Session
 from hostagent.puller import Puller
@@ -39,6 +41,8 @@ from hostagent.store.slices import Slices
 from hostagent.updater import Updater
 
 DRAIN_S = 5.0
+LANE_S = 2.0
+LANE_NAME = "host lane"
 log = logging.getLogger("hostagent")
 
 
@@ -107,11 +111,24 @@ class Agent:
             successor="recovered" in store.meta and "slices_settled" not in store.meta,
         )
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
-        self.puller = Puller(
-            self.updater, self.budgets, config.poll_s, lambda: self._every(Session.look_for_offer), backoff()
+        self.puller = Puller(self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff())
+        self.lane = self._lane()
+        self.kitside = KitSide(
+            store,
+            self.bricks,
+            [brick.brick for brick in config.bricks],
+            self.clock,
+            self.updater,
+            lambda: self.chain.host_seq - 1,
+            lambda: self.lane,
+            lambda brick: self.session_of(brick) is not None,
+            self._flush,
         )
+        self.exchange = self.kitside.exchange
+        self.questions = self.kitside.questions
+        self.openvalues = self.kitside.openvalues
         self.lines = [self._line(expected) for expected in config.bricks]
-        self.budgets.connected = lambda brick: self.session_of(brick) is not None
+        self.budgets.connected = self._connected
         self.budgets.give = self._give
         self.intake.on_ruleset = lambda digest: self._ruleset(digest, None)
         self.intake.listen(self._durable)
@@ -137,6 +154,15 @@ class Agent:
             if line.brick == brick:
                 return line.session
         return None
+
+    async def training(self, on: bool, who: str) -> list[str]:
+        """Practice on or off everywhere (hostagent.telling); the names of who was reached."""
+        return await self.kitside.telling.training(on, who)
+
+    @property
+    def training_on(self) -> bool:
+        """Whether the stall practises."""
+        return self.kitside.telling.practice is not None
 
     def stop(self) -> None:
         """Ends `run` in order."""
@@ -166,7 +192,14 @@ class Agent:
                     group.create_task(self._watch_intake(), name="intake"),
                     group.create_task(self.forwarder.run(), name="forwarder"),
                     group.create_task(self.puller.run(), name="puller"),
+                    group.create_task(self.exchange.run(), name="exchange"),
                 ]
+                if self.lane is not None:
+                    others.append(group.create_task(self.lane.run(), name="lane"))
+                    # While the disk refuses, bricks are served without it.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LANE_S):
+                            await self.lane.started.wait()
                 log.info("%s is up, status on http://%s:%d/", self.config.name, *self.address)
                 if ready is not None:
                     ready()
@@ -200,6 +233,8 @@ class Agent:
 
     def _load_bricks(self) -> dict[bytes, Brick]:
         names = {brick.brick: brick.name for brick in self.config.bricks}
+        if self.config.keys.lane is not None:
+            names[self.config.keys.lane.brick] = LANE_NAME
         heads = self.receipts.heads().result()
         if not names.keys() <= {head.brick for head in heads}:
             # Only then: a host that starts again with a full disk has nothing to write.
@@ -249,9 +284,28 @@ class Agent:
             os.urandom,
         )
         line.session = Session(
-            link, self.bricks, self.intake, self.clock, self.budgets, self.updater, line.port.write
+            link,
+            self.bricks,
+            self.intake,
+            self.clock,
+            self.budgets,
+            self.updater,
+            line.port.write,
+            self.kitside.telling,
         )
         return line
+
+    def _lane(self) -> Lane | None:
+        """The host's own lane, where the host was given a key for one."""
+        key = self.config.keys.lane
+        if key is None:
+            return None
+        brick = self.bricks[key.brick]
+        lane = Lane(key, self.config, self.store, self.intake, self.chain, self.clock, brick, self.updater)
+        lane.slices = lambda: self.budgets.slices_of(brick.brick)
+        lane.give_result = lambda slice_id, result: self.budgets.on_result(brick, slice_id, result)
+        lane.changed = lambda: self.budgets.on_status(brick)
+        return lane
 
     def _server(self) -> uvicorn.Server:
         from hostagent.status import create_app
@@ -275,6 +329,7 @@ class Agent:
     def _durable(self, durable: Durable) -> None:
         self.counts["receipts"] += len(durable.receipts)
         self.forwarder.durable(durable)
+        self.exchange.durable(durable)
         self._acknowledge(list(durable.bricks))
 
     def _acknowledge(self, bricks: list[Brick]) -> None:
@@ -283,10 +338,28 @@ class Agent:
             if session is not None:
                 session.acknowledge()
 
+    def _connected(self, brick: bytes) -> bool:
+        if self.lane is not None and brick == self.lane.brick8:
+            return self.lane.trouble is None
+        return self.session_of(brick) is not None
+
+    def _look_for_offer(self) -> None:
+        self._every(Session.look_for_offer)
+        if self.lane is not None:
+            self.lane.look_for_offer()
+
     def _give(self, brick: bytes, slices: list[tuple[bytes, bytes]]) -> None:
+        if self.lane is not None and brick == self.lane.brick8:
+            self.lane.give(slices)
+            return
         session = self.session_of(brick)
         if session is not None:
             session.give(slices)
+
+    def _flush(self, brick: bytes) -> None:
+        session = self.session_of(brick)
+        if session is not None:
+            session.flush()
 
     def _every(self, call: Callable[[Session], None]) -> None:
         for line in self.lines:

@@ -150,7 +150,9 @@ class Forwarder:
         while (due := self._due_in()) != 0.0:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), due)
+                # Not wait_for: before Python 3.12 it may swallow the cancellation that ends this task.
+                async with asyncio.timeout(due):
+                    await self._wake.wait()
 
     async def _close_next(self) -> Closed:
         last = self.next_seq + batches.MAX_RECEIPTS - 1

@@ -64,10 +64,15 @@ class Made(NamedTuple):
     refers: bytes | None = None
 
 
-class Written(NamedTuple):
-    """What became of records made here: (host seq, receipt16) of each, and when they are durable."""
+# (host seq, receipt16) of each record written; statements with their bindings
+Receipted = tuple[tuple[int, bytes], ...]
+Statements = Sequence[tuple[str, tuple[Any, ...]]]
 
-    receipts: tuple[tuple[int, bytes], ...]
+
+class Written(NamedTuple):
+    """What became of records made here, and when they are durable."""
+
+    receipts: Receipted
     durable: "asyncio.Future[None]"
 
 
@@ -167,20 +172,26 @@ class Intake:
         return not self.ready or self._pending >= PENDING_RECORDS
 
     def write(
-        self, brick: Brick, made: Sequence[Made], also: Sequence[tuple[str, tuple[Any, ...]]] = ()
+        self, brick: Brick, made: Sequence[Made], also: Callable[[Receipted], Statements] | None = None
     ) -> Written:
-        """Takes records that this host made itself, all in one transaction with the statements `also`.
+        """Takes records that this host made itself, all in one transaction with the statements that `also` gives
+        for their receipts.
 
         They are the next of `brick`, in order. Look at `busy` before making them: here they are always taken.
         Raises FormatError for a record that is none: then nothing was taken."""
         assert self._loop is not None
-        forms = [form.check(item.seq, item.public, item.mac, item.private) for item in made]
+        forms: list[form.Form] = []
+        next_seq, prev16 = brick.next_seq, brick.prev16
+        for item in made:
+            found = form.check(item.seq, item.public, item.mac, item.private)
+            if item.seq != next_seq or found.brick != brick.brick or found.prev16 != prev16:
+                raise FormatError(f"record {item.seq} is not the next of {brick.name}")
+            next_seq, prev16 = item.seq + 1, form.link(item.public, item.mac)
+            forms.append(found)
         ms = self._clock.now_ms()
         work = self._open
         receipts: list[tuple[int, bytes]] = []
         for item, found in zip(made, forms, strict=True):
-            if item.seq != brick.next_seq or found.brick != brick.brick or found.prev16 != brick.prev16:
-                raise FormatError(f"record {item.seq} is not the next of {brick.name}")
             if found.kind == reg.KIND_BOOT:
                 self._learn_ruleset(item.public)
             window, basis = self._window(brick, found, ms)
@@ -191,12 +202,12 @@ class Intake:
             work.group.rows.append((host_seq, brick.number, item.seq, ms, cose, item.private or None))
             work.group.also.extend(spent.statements(found.kind, item.public, ms))
             receipts.append((host_seq, self._chain.prev16))
-            brick.next_seq = item.seq + 1
-            brick.prev16 = form.link(item.public, item.mac)
-            brick.counters["records"] += 1
+        brick.next_seq, brick.prev16 = next_seq, prev16
+        brick.counters["records"] += len(made)
         durable: asyncio.Future[None] = self._loop.create_future()
-        work.group.also.extend(also)
         work.waiting.append(durable)
+        if also is not None:
+            work.group.also.extend(also(tuple(receipts)))
         self._touch(brick, max(1, len(made)))
         return Written(tuple(receipts), durable)
 

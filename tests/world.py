@@ -124,6 +124,8 @@ class World:
         self.author_seeds = [self.octets(32) for _ in range(3)]
         self.hosts = []
         self.bricks = []
+        self.lane = None
+        self.tills = {}  # name: token
         self.host = self.new_host()
         self.ruleset_digest = self.octets(32)
 
@@ -137,6 +139,18 @@ class World:
         host = Host(self.octets(32), self.octets(32), token, name or f"host-{len(self.hosts) + 1}")
         self.hosts.append(host)
         return host
+
+    def new_lane(self):
+        """The host's own lane: a brick in software, not on any port."""
+        self.lane = self.brick()
+        self.bricks.remove(self.lane)
+        self.lane_only = self.octets(32)
+        return self.lane
+
+    def till(self, name):
+        """A till or other source that may ask the host; its bearer token."""
+        self.tills[name] = base64.urlsafe_b64encode(self.octets(24)).decode()
+        return self.tills[name]
 
     def brick(self):
         """Another brick of the kit, provisioned for the rental."""
@@ -346,8 +360,9 @@ class World:
                     "root": self.sealed(b.first[0]).hex(),
                     "rental": b.first[1],
                     "kit": self.kit.hex(),
+                    **({"lane": True} if b is self.lane else {}),
                 }
-                for b in self.bricks
+                for b in [*self.bricks, *([] if self.lane is None else [self.lane])]
             ],
             "event_keys": [{"event": self.event.hex(), "key": self.sealed(self.event_key).hex()}],
         }

@@ -101,13 +101,8 @@ CREATE TABLE gaps (
 
 # Tables that came later: made where they are missing, whatever the file's age. An older program leaves them alone.
 ADDED = """
--- The rules that the host's own lane decides by: at most one row.
-CREATE TABLE IF NOT EXISTS lane_rules (
-    number INTEGER PRIMARY KEY CHECK (number = 1),
-    rev INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    ruleset BLOB NOT NULL
-);
+-- The bundle whose rules the host's own lane decides by: at most one row.
+CREATE TABLE IF NOT EXISTS lane_rules (number INTEGER PRIMARY KEY CHECK (number = 1), bundle BLOB NOT NULL);
 
 -- Answers to tills, byte for byte, by the till's own key: kept for two days, so that a repeat gets the same.
 -- digest: of what was asked, under a key of this host; nothing of it can be read from the digest.

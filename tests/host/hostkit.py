@@ -3,6 +3,7 @@ controller on demand."""
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import pty
@@ -61,6 +62,7 @@ def host_folder(world: World, folder: Path, controller: str = "http://127.0.0.1:
             {"brick": brick.brick8.hex(), "name": f"brick-{n + 1}", "port": f"run/brick-{n + 1}"}
             for n, brick in enumerate(world.bricks)
         ],
+        **({} if world.lane is None else {"lane": {"brick": world.lane.brick8.hex()}}),
         **more,
     }
     secrets = {
@@ -72,7 +74,22 @@ def host_folder(world: World, folder: Path, controller: str = "http://127.0.0.1:
             {"brick": brick.brick8.hex(), "epoch": 0, "key": keys.link_key0(brick.root).hex()}
             for brick in world.bricks
         ],
+        "event_key": world.event_key.hex(),
+        "tills": [
+            {
+                "name": name,
+                "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
+                "names_customers": name.endswith("-members"),
+            }
+            for name, token in world.tills.items()
+        ],
     }
+    if world.lane is not None:
+        secrets["lane"] = {
+            "brick": world.lane.brick8.hex(),
+            "root": world.lane.root.hex(),
+            "only": world.lane_only.hex(),
+        }
     path = folder / "config.json"
     path.write_text(json.dumps(config))
     handle = os.open(folder / "keys.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -253,8 +270,9 @@ class PtyBrick:
             self.acks.append(value[0])
             assert value[0] <= self.head, "acknowledged what was never sent"
             self.host_seq = max(self.host_seq, value[0])
-            if value[1] is not None and control.ack_good(self.brick.control_key, self.brick.brick8,
-            value[1], value[2]):
+            if value[1] is not None and control.ack_good(
+                self.brick.control_key, self.brick.brick8, value[1], value[2]
+            ):
                 self.ledger_seq = max(self.ledger_seq, value[1])
         elif kind == reg.MSG_RESEND:
             self._next = max(self.oldest, value[0])
@@ -428,7 +446,8 @@ class OnDemand:
         return 200, self._marked(checked.head[2])
 
     def _marked(self, number: int) -> bytes:
-        by_id = {brick.brick8: brick for brick in self.world.bricks}
+        lane = [] if self.world.lane is None else [self.world.lane]
+        by_id = {brick.brick8: brick for brick in [*self.world.bricks, *lane]}
         marks = [
             {
                 "brick": brick8.hex(),

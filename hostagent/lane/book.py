@@ -1,0 +1,115 @@
+"""The lane's chain of records: keys, epochs, start-ups. Where it stands is what the store's receipts say."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from hostagent.bricks import Brick
+from hostagent.clock import Clock, monotonic_ms
+from hostagent.config import LaneKey
+from hostagent.core import Fields, keys, record, reg
+from hostagent.intake import Made
+
+# As on a brick: docs/formats/keys.md
+EPOCH_RECORDS = 1024
+ENDS_EPOCH = (reg.KIND_CLOSE, reg.KIND_RENTAL)
+# How far a clock set over a market's network is off, at most, ms.
+SPREAD_MS = 100
+
+
+class Book:
+    """Makes the lane's records in order. Nothing is kept here that the store has not: a record that was made and
+    not written never was, see `back_to`.
+
+    `brick` says where the chain goes on; `stored` are all records so far, in order.
+    """
+
+    def __init__(self, key: LaneKey, rental: int, clock: Clock, brick: Brick, stored: Sequence[Any]) -> None:
+        self._only: bytes = keys.only_key(key.only)
+        self._rental = rental
+        self._clock = clock
+        self._brick = brick
+        self._started = monotonic_ms()
+        self._chain: bytes = keys.record_chain0(key.root)
+        self._epoch = 0
+        self._in_epoch = 0
+        self._over = False
+        self.boot = 1
+        for item in stored:
+            self._passed(item.fields)
+        self._mac_key: bytes = keys.record_mac_key(self._chain)
+        self._next = brick.next_seq, brick.prev16
+
+    def _passed(self, fields: Fields) -> None:
+        """A record that stands in the store."""
+        while self._epoch < fields[3]:
+            self._chain = keys.next_chain(self._chain)
+            self._epoch += 1
+            self._in_epoch = 0
+        self.boot = max(self.boot, fields[4] + 1)
+        self._note(fields[10])
+
+    def _note(self, kind: int) -> None:
+        self._in_epoch += 1
+        self._over = kind in ENDS_EPOCH or self._in_epoch >= EPOCH_RECORDS
+
+    @property
+    def place(self) -> Any:
+        """Where the book stands, for `back_to`."""
+        return self._next, self._epoch, self._chain, self._mac_key, self._in_epoch, self._over
+
+    def back_to(self, place: Any) -> None:
+        """Takes back records that were made since and will not be written."""
+        self._next, self._epoch, self._chain, self._mac_key, self._in_epoch, self._over = place
+
+    def uptime_ms(self) -> int:
+        """Since the start, by a clock that never jumps."""
+        return monotonic_ms() - self._started
+
+    def now(self) -> tuple[int | None, int, list[int]]:
+        """Fields 5, 6 and 7 of a record: wall ms or None, uptime ms, [quality, ± ms]."""
+        if not self._clock.known():
+            return None, self.uptime_ms(), [reg.QUALITY_UNSET, 0]
+        return self._clock.now_ms(), self.uptime_ms(), [reg.QUALITY_HOST, SPREAD_MS]
+
+    def make(
+        self,
+        kind: int,
+        fields: Fields | None = None,
+        private: Fields | None = None,
+        reference: str | None = None,
+        refers: bytes | None = None,
+    ) -> tuple[Made, Any]:
+        """The next record: its parts for intake, and the stallmark Record for the state.
+
+        `fields`: public ones beyond those that every record has, None left out; `private`: without its salt.
+        Raises FormatError where it is no record; then nothing has changed."""
+        place = self.place
+        if self._over:
+            self._chain = keys.next_chain(self._chain)
+            self._mac_key = keys.record_mac_key(self._chain)
+            self._epoch, self._in_epoch, self._over = self._epoch + 1, 0, False
+        seq, prev16 = self._next
+        wall, uptime, quality = self.now()
+        public: Fields = {
+            0: 0, 1: self._brick.brick, 2: seq, 3: self._epoch, 4: self.boot, 5: wall, 6: uptime, 7: quality,
+            10: kind, 16: self._rental, 18: prev16,
+        }  # fmt: skip
+        public.update(
+            {name: value for name, value in (fields or {}).items() if value is not None or name == 5}
+        )
+        public[0] |= reg.FLAG_GATEWAY
+        secret = b""
+        try:
+            if private is not None:
+                salt: bytes = record.salt(self._only, self.boot, seq, os.urandom(16))
+                secret = record.encode_private({0: salt, **private})
+                public[17] = record.commit(secret)
+            data: bytes = record.encode_public(public)
+        except BaseException:
+            self.back_to(place)
+            raise
+        mac: bytes = record.mac(self._mac_key, data)
+        self._next = seq + 1, record.link(data, mac)
+        self._note(kind)
+        return Made(seq, data, mac, secret, reference, refers), record.Record(seq, data, mac, secret, public)

@@ -1,0 +1,101 @@
+"""What was granted and what of it was taken back: a refund reverses in proportion, never more than was given."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hostagent.core import Fields, reg
+from hostagent.lane.answers import grant_minor, half_up
+
+REVERSALS = (reg.KIND_VOID, reg.KIND_REFUND)
+GRANTED = (reg.KIND_GRANT, reg.KIND_REDEEM)
+# Detail of a void or refund: [brick8, seq, basket minor given back so far or null, who, reason]
+BRICK, SEQ, BASKET = 0, 1, 2
+
+
+@dataclass
+class Given:
+    """One granting record and what has been taken back of it. `back`: one number for each grant, in minor units
+    where it is money, in pieces where it is not; `basket_back`: of the basket, None once everything is back."""
+
+    brick: bytes
+    seq: int
+    receipt16: bytes
+    fields: Fields
+    private: Fields
+    basket_back: int | None = 0
+    back: list[int] = field(default_factory=lambda: [])
+
+    def __post_init__(self) -> None:
+        self.back = self.back or [0] * len(self.grants)
+
+    @property
+    def grants(self) -> list[list[Any]]:
+        """Field 12 of the record."""
+        return self.fields.get(12) or []
+
+    @property
+    def basket(self) -> int | None:
+        """Minor units of the basket, None where it was not known."""
+        return (self.private.get(2) or [None])[0]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to take back."""
+        return self.basket_back is None
+
+    def amount(self, index: int) -> int:
+        """How much a grant gave: minor units where it is money, else pieces."""
+        grant = self.grants[index]
+        if reg_money(grant[0]):
+            return grant_minor(grant, self.basket)
+        return grant[1] or 0
+
+    def reverse(self, minor: int | None) -> tuple[list[list[Any]], int | None]:
+        """What a refund of `minor` of the basket (None: all of it) takes back now: (grants as field 12, basket given
+        back so far or None for all). Money goes in proportion, half up, counted from the start, so that many small
+        refunds come to the same as one; pieces and tokens go back only with the whole basket."""
+        so_far = None
+        if minor is not None and self.basket and self.basket_back is not None:
+            so_far = self.basket_back + minor
+            if so_far >= self.basket:
+                so_far = None
+        parts: list[list[Any]] = []
+        for index, grant in enumerate(self.grants):
+            whole, back = self.amount(index), self.back[index]
+            money = reg_money(grant[0])
+            if so_far is None:
+                now = whole - back
+            elif money:
+                assert self.basket
+                now = min(half_up(whole, so_far, self.basket), whole) - back
+            else:
+                now = 0
+            if now > 0:
+                parts.append([grant[0], grant[1] if money else now, now if money else grant[2]])
+        return parts, so_far
+
+    def took(self, parts: list[list[Any]], so_far: int | None) -> None:
+        """A void or refund was written: these grants came back."""
+        for part in parts:
+            for index, grant in enumerate(self.grants):
+                if grant[0] == part[0] and self.back[index] < self.amount(index):
+                    self.back[index] += part[2] if reg_money(part[0]) else part[1]
+                    break
+        self.basket_back = so_far
+
+
+def reg_money(kind: int) -> bool:
+    """Whether a grant of this type is an amount of money."""
+    return kind in MONEY
+
+
+MONEY = (
+    reg.GRANT_PERCENT_NOW,
+    reg.GRANT_FIXED_NOW,
+    reg.GRANT_PERCENT_NEXT,
+    reg.GRANT_FIXED_NEXT,
+    reg.GRANT_TIP_MATCH,
+    reg.GRANT_VOUCHER,
+    reg.GRANT_DONATION,
+    reg.GRANT_SPLIT,
+)
