@@ -35,7 +35,7 @@ def signals_of(ruleset, node):
         if type(part) is not int:
             out += signals_of(ruleset, part)
             continue
-        op, left, right = [column[part] for column in ruleset.leaves]
+        op, left, right, _hint = [column[part] for column in ruleset.leaves]
         _signals_in(ruleset, left, out)
         if op > expr.BOTH:
             for side in right if type(right) is tuple else (right,):

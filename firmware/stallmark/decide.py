@@ -153,10 +153,10 @@ def _judge(view, index, rule, lane, result):
     refused, limit = standing(view, index, rule)
     if refused is not None:
         return KIND_DENY, refused
-    grants, money = stacking.give(view.state, event, rule)
+    grants, money, pieces = stacking.give(view.state, event, rule)
     if not grants:
         return KIND_DENY, [REASON_BASKET_SMALL, index]
-    rights = stacking.cover(view.state, index, rule, grants)
+    rights = stacking.cover(view.state, index, rule, money, pieces)
     if type(rights) is tuple:
         return KIND_DENY, short(view, index, rights[0], rights[1])
     if result == expr.UNKNOWN:  # of a policy to ask
@@ -164,7 +164,7 @@ def _judge(view, index, rule, lane, result):
     unknown = unknown or limit or _unplaced(view, index, rule)
     if unknown is not None:
         return rule.policy, unknown
-    win = stacking.Win(index, rule, grants, money, rights)
+    win = stacking.Win(index, rule, grants, money, pieces, rights)
     if rule.experiment is not None:
         which, arm = rule.experiment
         win.control = view.arm(which) != arm
@@ -205,7 +205,7 @@ def _granted(view, win):
     ruleset, state, rule = view.ruleset, view.state, win.rule
     rights = win.rights
     if rights is None:  # a cap has cut it
-        rights = stacking.cover(state, win.index, rule, win.grants)
+        rights = stacking.cover(state, win.index, rule, win.money, win.pieces)
     detail = None
     kind = KIND_GRANT
     if rule.redeems is not None:
@@ -268,11 +268,11 @@ def operator(ruleset, state, event, rule_index, question, who, text, granted):
     rights = None
     grants = ()
     if refused is None:
-        grants, _money = stacking.give(state, event, rule)
+        grants, money, pieces = stacking.give(state, event, rule)
         if not grants:
             refused = [REASON_BASKET_SMALL, rule_index]
         else:
-            rights = stacking.cover(state, rule_index, rule, grants)
+            rights = stacking.cover(state, rule_index, rule, money, pieces)
             if type(rights) is tuple:
                 refused = short(view, rule_index, rights[0], rights[1])
     if refused is not None:

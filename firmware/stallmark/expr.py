@@ -98,7 +98,7 @@ class Parser:
         self._leaves = {}
 
     def tables(self):
-        """(values, comparisons, counters) of all conditions."""
+        """(values, comparisons in columns, counters) of all conditions."""
         values = [None] * len(self._values)
         for value in self._values:
             values[self._values[value]] = value
@@ -108,7 +108,9 @@ class Parser:
         ops = bytes([leaf[0] for leaf in leaves])
         column = bytes if len(values) < 256 else tuple
         lefts = column([leaf[1] for leaf in leaves])
-        return tuple(values), (ops, lefts, tuple([leaf[2] for leaf in leaves])), tuple(self._counters)
+        rights = tuple([leaf[2] for leaf in leaves])
+        hints = bytes([_hint(values, leaf) for leaf in leaves])
+        return tuple(values), (ops, lefts, rights, hints), tuple(self._counters)
 
     def condition(self, expr, trust, version, strict=False):
         """The compiled form: (operator, part, …), a part being the number of a comparison in the ruleset's table or such a
@@ -349,6 +351,15 @@ class Parser:
         return self._keep((name, left, right)), max(kit, other)
 
 
+def _hint(values, leaf):
+    """How a comparison that is not true is explained: 0 simply not met, 1 a basket that may be too small, 2 other."""
+    op, left, _right = leaf
+    name = values[left][0]
+    if name == BASKET:
+        return 1 if op in (GT, GE) else 2 if op > BOTH else 0
+    return 0 if name in (TIP, SINCE, TRUST, EVENT_TYPE, RISK, LATCHED, OPEN) or name >= ADD else 2
+
+
 # --- evaluation: `view` has `known` (truth of each comparison so far, 3 where not looked at) and `leaf(number)`
 
 
@@ -497,7 +508,7 @@ def tree(tables, node, counter):
 
 def comparison(tables, place, number):
     """(operator, value, value or int, number) of a place in the table; between: right is (low, high), one of: the numbers."""
-    op, left, right = [column[place] for column in tables.leaves]
+    op, left, right, _hint = [column[place] for column in tables.leaves]
     if op >= BOTH:
         op -= BOTH
         if op == BETWEEN:

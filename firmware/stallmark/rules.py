@@ -37,7 +37,8 @@ class Ruleset:
 
     `digest` is SHA-256 of the bytes, `digest8` its prefix as records name it. Version 1 leaves empty what it
     does not know. Derived, all indexes being places in the tuples beside them:
-    `values` what conditions compare, each once; `leaves` the comparisons, each once: operators, values on the left, what is on the right;
+    `values` what conditions compare, each once; `leaves` the comparisons, each once, in columns: operators, values on the left,
+    what is on the right, hints for explaining;
     `counters` (what 20|25|26, window, ms, scope, event type, least trust); `latching`, `limited` (a limit in the
     slot) and `limited_ever` (over the campaign) rules; `watched` for each slot whether its people are remembered,
     from `leads` ms before its start on; `attends` whether attended slots are asked for; `least_trust` the lowest

@@ -9,12 +9,13 @@ FIRST, BEST, EVERY = 1, 2, 3
 
 
 class Win:
-    """A rule that would grant: `grants` as in the record's field 12, `money` their sum, `rights` what covers them."""
+    """A rule that would grant: `grants` as in the record's field 12, `money` of them, `rights` what covers them."""
 
     ask = 0
     control = False
 
-    def __init__(self, index, rule, grants, money, rights):
+    def __init__(self, index, rule, grants, money, pieces, rights):
+        self.pieces = pieces
         self.index = index
         self.rule = rule
         self.grants = grants
@@ -23,9 +24,10 @@ class Win:
 
 
 def give(state, event, rule):
-    """(grants [[type, bps or quantity, minor] …], money) of a rule for an event; money that is 0 is left out."""
+    """(grants [[type, bps or quantity, minor] …], money and pieces that need rights) of a rule for an event; money that is 0
+    is left out. What is split is the customer's own and needs none."""
     grants = []
-    money = 0
+    money = pieces = 0
     for grant in rule.grants:
         kind, quantity, minor = grant[0], grant[1], grant[2]
         if type(quantity) is tuple:
@@ -42,6 +44,7 @@ def give(state, event, rule):
         elif kind in PIECES:
             if not quantity:
                 continue
+            pieces += quantity
         elif kind == GRANT_FIXED_NOW and not minor and rule.redeems is not None:
             minor = event.signal[1]
             if minor <= 0:
@@ -49,16 +52,17 @@ def give(state, event, rule):
         elif (not minor and type(grant[2]) is tuple) or (not quantity and type(grant[1]) is tuple):
             continue  # an open value that the operator has set to nothing
         grants.append([kind, quantity, minor])
-        money += minor
-    return grants, money
+        if kind != GRANT_SPLIT:
+            money += minor
+    return grants, money, pieces
 
 
-def cover(state, index, rule, grants):
-    """Rights [[slice, part] …] for what is given, or the (unit, amount) that is not covered."""
+def cover(state, index, rule, money, pieces):
+    """Rights [[slice, part] …] for money and pieces that are given, or the (unit, amount) that is not covered."""
     rights = []
     for unit, amount in rule.need:
         if not amount:
-            amount = _amount(unit, grants)
+            amount = money if unit == UNIT_MINOR else pieces if unit == UNIT_PIECES else 1
             if not amount:
                 continue
         parts = state.rights.cover(index, unit, amount)
@@ -66,15 +70,6 @@ def cover(state, index, rule, grants):
             return unit, amount
         rights += parts
     return rights
-
-
-def _amount(unit, grants):
-    """How much of a unit grants need: money, pieces, or one person. What is split is the customer's own."""
-    if unit == UNIT_MINOR:
-        return sum([grant[2] for grant in grants if grant[0] != GRANT_SPLIT])
-    if unit == UNIT_PIECES:
-        return sum([grant[1] for grant in grants if grant[0] in PIECES])
-    return 1
 
 
 def choose(ruleset, wins):
@@ -142,6 +137,6 @@ def _cut(win, room):
         if minor or not had:
             grants.append([kind, quantity, minor])
     win.grants = grants
-    win.money = sum([grant[2] for grant in grants])
+    win.money = sum([grant[2] for grant in grants if grant[0] != GRANT_SPLIT])
     win.rights = None
     return bool(grants)

@@ -46,8 +46,9 @@ NOWHERE = 255
 
 
 class View:
-    """One event at one rule after another. `here` is where it stands, `others` the flags of rules that look at data of others, `slot` is the rule's open one, `since` ms from its start (below 0 in early access),
-    `known` the truth of each comparison (3: not looked at), `latching` the rules that latch with this event."""
+    """One event at one rule after another. `slot` is the rule's open one, `since` ms from its start (0 in early access), `here`
+    what stands for both; `known` the truth of each comparison (3: not looked at), `latching` the rules that latch with this
+    event, `others` the flags of rules that look at data of others."""
 
     latching = ()
     mine = None  # for each rule its open slot, NOWHERE without
@@ -62,7 +63,7 @@ class View:
         self.state = state
         self.event = event
         self.risk = risk
-        self._ops, self._lefts, self._rights = ruleset.leaves
+        self._ops, self._lefts, self._rights, self.hints = ruleset.leaves
         self.wall = wall = event.wall_ms if event.quality >= QUALITY_HOST else None
         if wall is not None:
             self.open, self.mine = ruleset.open_at(wall)
@@ -170,7 +171,7 @@ class View:
         return mask
 
     def guilty(self, rule, result):
-        """(number, place) of the comparison to blame for a condition that is FALSE or UNKNOWN, or None. Its path was asked before."""
+        """(number, place) of the comparison to blame for a condition that is FALSE or UNKNOWN, or None."""
         if not rule.flags & FLAT:
             return expr.blame(rule.when, self, self._counts_people)
         known = self.known
@@ -202,7 +203,11 @@ class View:
     def sides(self, place):
         """(number on the left, number that it takes) of a comparison, each None where it is not known."""
         op, right = self._ops[place], self._rights[place]
-        have = self.value(self._lefts[place])
+        have = self._cache[self._lefts[place]]
+        if have is None:
+            have = self.value(self._lefts[place])
+        if op < _BETWEEN and type(have) is int:
+            return have, right + 1 if op == _GT else right - 1 if op == _LT else right
         if op == _IN:
             need = NOBODY
         elif op == _BETWEEN:

@@ -1,6 +1,6 @@
 """Why nothing is granted: of all rules that apply the one that came nearest. docs/formats/ruleset.md"""
 
-from stallmark import expr, stacking
+from stallmark import stacking
 from stallmark.constant import const
 from stallmark.decision import Decision, plain
 from stallmark.registry import (
@@ -24,8 +24,29 @@ from stallmark.registry import (
     REASON_VOUCHER_SPENT,
     TRUST_VOUCHER,
     UNIT_MINOR,
+    UNIT_PIECES,
 )
-from stallmark.ruleform import CAP_ONLY, COUNTS_KIT, NEARS
+from stallmark.ruleform import CAP_ONLY, COUNTS_KIT, NEARS, PLAIN
+
+# Operators and values, as stallmark.expr names them
+_WINDOW_FIRST = const(0)
+_GT = const(10)
+_GE = const(11)
+_EQ = const(14)
+_PEOPLE = const(20)
+_VISITS = const(21)
+_BASKET = const(22)
+_EVENTS = const(25)
+_SEEN = const(26)
+_ITEMS = const(27)
+_ITEM = const(28)
+_ATTENDED = const(29)
+_BALANCE = const(30)
+_BALANCE_AGE = const(31)
+_SIGNAL = const(32)
+_BOTH = const(32)
+_ARM = const(33)
+_OPEN = const(40)
 
 # Which refusal explains best: the first of these that applies
 _NEAREST = (
@@ -45,9 +66,10 @@ _NEAREST = (
     REASON_CLOCK_UNSET,
     REASON_OTHER_ARM,
 )
-_WORST = (99, 0)
-_OF_SUBJECT = (expr.VISITS, expr.SEEN, expr.ATTENDED, expr.ARM, expr.BALANCE_AGE)
-_NEAR_TOO = (expr.BALANCE, expr.ATTENDED, expr.VISITS, expr.ITEMS, expr.ITEM)
+_RANK = bytes([_NEAREST.index(code) if code in _NEAREST else 99 for code in range(33)])
+_SIMPLY = _RANK[REASON_CONDITION]
+_OF_SUBJECT = (_VISITS, _SEEN, _ATTENDED, _ARM, _BALANCE_AGE)
+_NEAR_TOO = (_BALANCE, _ATTENDED, _VISITS, _ITEMS, _ITEM)
 _DENIED = const(1)  # message
 _NEAR = const(2)
 _OLD_S = const(60)  # data of others older than this are said to be old
@@ -60,12 +82,16 @@ def refusal(view, refused, unsure):
     kind = KIND_UNCERTAIN
     if found is None:
         kind = KIND_DENY
-        best = _WORST
+        best = 99
         for index, reason in refused:
             if type(reason) is int:
-                reason = _explain(view, index, reason)
-            rank = (_NEAREST.index(reason[0]), reason[7] if reason[0] == REASON_NEAR else 0)
-            if rank < best:
+                reason = _explain(view, index, reason, best)
+                if reason is None:
+                    continue
+            code = reason[0]
+            rank = _RANK[code]
+            # of two near ones the nearer, then the earlier rule
+            if rank < best or (not rank and not best and reason[7] < found[7]):
                 best = rank
                 found = reason
         if found is None:
@@ -84,27 +110,41 @@ def _path(view, index):
     return view.path(rule)
 
 
-def _explain(view, index, result):
-    """Why of a rule whose slot is not open or whose condition is not true: what would refuse all the same goes first."""
+def _explain(view, index, result, best):
+    """Why of a rule whose slot is not open or whose condition is not true: what would refuse all the same goes first.
+    None where that is no better than `best`."""
     rule = view.ruleset.rules[index]
     if view.enter(index, rule) < 0:
         return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, rule))
-    if rule.limit or rule.limit_ever or rule.experiment is not None or rule.redeems is not None:
+    state = view.state
+    if rule.flags & PLAIN and not rule.limit_ever and rule.experiment is None:
+        # `standing` in a few steps
+        if rule.limit:
+            place = view.place()
+            if place >= 0:
+                had = state.granted(place, index)
+                if had >= rule.limit:
+                    return [REASON_ALREADY_HAD, index, True, None, had, rule.limit]
+    else:
         found, _unknown = standing(view, index, rule)
         if found is not None:
             return found
     if rule.need:
-        grants, _money = stacking.give(view.state, view.event, rule)
+        grants, money, pieces = stacking.give(state, view.event, rule)
         if not grants:
             return [REASON_BASKET_SMALL, index]
-        rights = stacking.cover(view.state, index, rule, grants)
-        if type(rights) is tuple:
-            return short(view, index, rights[0], rights[1])
-    return not_yet(view, index, rule, result)
+        rights = state.rights
+        for unit, amount in rule.need:
+            if not amount:
+                amount = money if unit == UNIT_MINOR else pieces if unit == UNIT_PIECES else 1
+            if amount and rights.cover(index, unit, amount) is None:
+                return short(view, index, unit, amount)
+    return not_yet(view, index, rule, result, best)
 
 
-def not_yet(view, index, rule, result):
-    """Why a condition is not true: the comparison to blame, how much there is and how much it takes."""
+def not_yet(view, index, rule, result, best=99):
+    """Why a condition is not true: the comparison to blame, how much there is and how much it takes. None where that is
+    no better than rank `best`."""
     path = True
     if result and rule.policy != KIND_DENY:
         path = view.path(rule)
@@ -112,7 +152,12 @@ def not_yet(view, index, rule, result):
     if guilty is None:
         return why(REASON_CONDITION, index, path)
     number, place = guilty
+    hint = view.hints[place]
+    if best <= _SIMPLY and (not hint or (hint == 1 and result)):
+        return None
     have, need = view.sides(place)
+    if not hint:
+        return why(REASON_CONDITION, index, path, number, have, need)
     code, near = _code(view, rule, place, result, have, need)
     return why(code, index, path, number, have, need, near)
 
@@ -120,30 +165,30 @@ def not_yet(view, index, rule, result):
 def _code(view, rule, place, result, have, need):
     """(reason, what is missing) for the comparison to blame."""
     ruleset = view.ruleset
-    ops, lefts, rights = ruleset.leaves
+    ops, lefts, rights, _hints = ruleset.leaves
     op = ops[place]
     value = ruleset.values[lefts[place]]
     name = value[0]
-    if result == expr.UNKNOWN:
+    if result:
         subject = view.event.subject
-        if name == expr.PEOPLE or name == expr.EVENTS:
+        if name == _PEOPLE or name == _EVENTS:
             return REASON_STALE if view.old(rule) else REASON_TOO_MANY_PEOPLE, None
-        if name == expr.SIGNAL or (name == expr.BALANCE and subject is not None):
+        if name == _SIGNAL or (name == _BALANCE and subject is not None):
             return REASON_STALE, None
-        if name in _OF_SUBJECT or name == expr.BALANCE:
+        if name in _OF_SUBJECT or name == _BALANCE:
             return REASON_TOKEN_KIND if subject is None else REASON_TOO_MANY_PEOPLE, None
         return REASON_CONDITION, None
     if not rule.flags & NEARS or have is None or need is None or have >= need:
         return REASON_CONDITION, None
-    if op >= expr.BOTH:
-        op = op - expr.BOTH if ruleset.values[rights[place]][0] == expr.OPEN else expr.EQ
-    if op != expr.GT and op != expr.GE:
+    if op >= _BOTH:
+        op = op - _BOTH if ruleset.values[rights[place]][0] == _OPEN else _EQ
+    if op != _GT and op != _GE:
         return REASON_CONDITION, None
-    if name == expr.BASKET:
+    if name == _BASKET:
         return REASON_BASKET_SMALL, need - have
-    if name == expr.PEOPLE or name == expr.EVENTS:
+    if name == _PEOPLE or name == _EVENTS:
         counter = ruleset.counters[value[1]]
-        if counter[1] != expr.WINDOW_FIRST or view.since < counter[2]:
+        if counter[1] != _WINDOW_FIRST or view.since < counter[2]:
             return REASON_NEAR, need - have
     elif name in _NEAR_TOO and not rule.flags & CAP_ONLY:
         return REASON_NEAR, need - have

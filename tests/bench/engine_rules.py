@@ -1,4 +1,4 @@
-"""Rules and events for the engine's figures, the same on both interpreters: `rules(n)` as wire maps of version 2, events of a market."""
+"""Rules and events for the engine's figures, the same on both interpreters: rules of version 2, events of a market."""
 
 from stallmark import cbor, event
 
@@ -8,7 +8,8 @@ MINUTE = 60000
 KINDS = ([1, 2], [3], [1, 2, 3], [5], [12, 1], [3, 15], [14], [7, 8])
 GRANTS = (
     ([[1, 1500, 500]], [1]), ([[2, 1, 200]], [1]), ([[5, 1, 0]], [2]), ([[8, 2, 0, 30]], []),
-    ([[3, 1000, 300, 30]], [1]), ([[6, 1, 0, "large"]], [2]), ([[7, 10000, 200, "creator"]], [1]), ([[10, 1, 0, "community:chat"]], []),
+    ([[3, 1000, 300, 30]], [1]), ([[6, 1, 0, "large"]], [2]), ([[7, 10000, 200, "creator"]], [1]),
+    ([[10, 1, 0, "community:chat"]], []),
 )  # fmt: skip
 
 
@@ -31,8 +32,8 @@ def rule(n, words=True):
     texts = [f"Enjoy it, number {n}!", "Not this time, come again.", "Only {missing} more to go."]
     return {
         0: f"rule-{n}", 1: KINDS[n % len(KINDS)], 2: 3, 3: [0], 4: when(n), 5: False, 6: grants, 7: need,
-        8: [[0, 1 + n % 2]], 9: [2, 1, 0, 0], 10: [texts if words else [None, None, None]], 11: 1 + n % 4, 12: 3, 13: None, 14: None,
-        15: [], 16: None, 17: None, 18: 0, 19: None, 20: None, 21: None,
+        8: [[0, 1 + n % 2]], 9: [2, 1, 0, 0], 10: [texts if words else [None, None, None]], 11: 1 + n % 4, 12: 3,
+        13: None, 14: None, 15: [], 16: None, 17: None, 18: 0, 19: None, 20: None, 21: None,
     }  # fmt: skip
 
 
