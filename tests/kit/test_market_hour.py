@@ -21,7 +21,7 @@ def judged(result):
     """What every hour must show, whatever was killed."""
     assert result["violations"] == []
     assert result["leaves"]["receipt"] == result["receipts"]
-    assert result["outcomes"]["granted"] == result["checked"]["greens"] or result["killed"]
+    assert result["checked"]["granted_taps"] == result["checked"]["greens"] or result["killed"]
     # A denial merged with an earlier one is no record of its own; a grant that the power cut before its light is one more.
     assert result["checked"]["replayed_decisions"] >= result["decisions"] - result["outcomes"].get("collective", 0)
     assert result["checked"]["brick_macs"] == result["receipts"]

@@ -216,6 +216,7 @@ class MarketHour:
             "torn_operations": self.chaos.torn if self.chaos else 0,
             "checked": {
                 "greens": sum(len(watch.greens) for watch in watches),
+                "granted_taps": audit.granted_taps(findings),
                 "replayed_decisions": counts.replayed.compared,
                 "skipped_decisions": counts.replayed.skipped,
                 "unreplayed_decisions": counts.replayed.unreplayed,

@@ -26,6 +26,7 @@ DECISIONS = {1, 2, 3, 4, 14}
 # Records whose rights (field 13) are spent by them: *rights* carries a sum forward, *release* gives back.
 SPENDING = {1, 4, 15}
 RELEASE = 16
+GATEWAY = 2  # flag: the host's own lane, which has no light
 LEAF_NAMES = {
     1: "receipt",
     2: "batch",
@@ -207,6 +208,17 @@ def check_greens(greens: Mapping[bytes, Sequence[int]], findings: Findings) -> N
                 findings.breach(
                     1, f"brick {brick.hex()} was green for seq {seq}, and no such grant is in the ledger"
                 )
+
+
+def granted_taps(findings: Findings) -> int:
+    """How many events at bricks were granted something: of several records of one event, the nonce is the same."""
+    return len(
+        {
+            (receipt.brick, receipt.public.get(15))
+            for receipt in findings.receipts
+            if receipt.public[10] in GRANTS and not receipt.public[0] & GATEWAY
+        }
+    )
 
 
 def check_rights(findings: Findings) -> None:
