@@ -1,5 +1,5 @@
 """The status API on the host itself: GET /v1/status and /v1/links, POST /v1/close and /v1/identify, a page
-at /."""
+at /; beside them the stall screen at /stall and the customers' pages."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
-from hostagent import report
+from hostagent import report, screen
 
 if TYPE_CHECKING:
     from hostagent.agent import Agent
@@ -75,6 +75,10 @@ def create_app(agent: "Agent") -> FastAPI:
                 answer["asked"].append(line.expected.name)
             else:
                 answer["not_connected"].append(line.expected.name)
+        lane = getattr(agent, "lane", None)
+        if lane is not None:
+            await lane.closing(asked.who)
+            answer["asked"].append("the host itself")
         return answer
 
     @app.post("/v1/identify")
@@ -91,6 +95,7 @@ def create_app(agent: "Agent") -> FastAPI:
 
     # FastAPI keeps them; the names are for the reader.
     del show, status, links, close, identify
+    screen.install(app, agent)
     return app
 
 
