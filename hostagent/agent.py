@@ -127,6 +127,7 @@ class Agent:
         self.exchange = self.kitside.exchange
         self.questions = self.kitside.questions
         self.openvalues = self.kitside.openvalues
+        self.forwarder.heads_of = self.exchange.lists.get
         self.lines = [self._line(expected) for expected in config.bricks]
         self.budgets.connected = self._connected
         self.budgets.give = self._give

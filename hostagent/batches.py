@@ -15,6 +15,9 @@ PRIVATE_OVERHEAD = 90
 WINDOW_MS: int = receipt.WINDOW_MS
 MAX_RECEIPTS: int = batch.MAX_RECEIPTS
 MAX_BYTES: int = batch.MAX_CLOSE_BYTES
+MAX_EVIDENCE: int = batch.MAX_EVIDENCE
+# Field 21 of a public part as it is encoded: key 21, 16 bytes. Most records have none and are not looked into.
+EVIDENCE_KEY = b"\x15\x50"
 
 
 class Losses(NamedTuple):
@@ -90,11 +93,26 @@ def close(
     return Closed(number, rows[0].host_seq, rows[-1].host_seq, now_ms, cose, cbor.encode(sealed))
 
 
-def body(closed: Closed, rows: Sequence[Row]) -> bytes:
+def body(closed: Closed, rows: Sequence[Row], evidence: Sequence[bytes] = ()) -> bytes:
     """The body to post: the same bytes every time."""
     sealed: list[Any] = cbor.decode(closed.sealed, max_items=7 * MAX_RECEIPTS + 8)
-    data: bytes = batch.body(closed.header, [row.cose for row in rows], [], sealed)
+    data: bytes = batch.body(closed.header, [row.cose for row in rows], list(evidence), sealed)
     return data
+
+
+def named(rows: Sequence[Row], find: Callable[[bytes], bytes | None]) -> dict[bytes, bytes]:
+    """The lists of heads that records name in field 21 and `find` knows, by digest, as many as a batch takes."""
+    found: dict[bytes, bytes] = {}
+    for row in rows:
+        if EVIDENCE_KEY not in row.cose:
+            continue
+        public: Fields = cbor.decode(receipt.parse(row.cose).fields[1])
+        digest = public.get(21)
+        if type(digest) is bytes and len(found) < MAX_EVIDENCE:
+            heads = find(digest)
+            if heads is not None:
+                found[digest] = heads
+    return found
 
 
 def link(closed: Closed) -> bytes:

@@ -81,6 +81,8 @@ class Forwarder:
         self.trouble: Said | None = None
         self.reached_at: float | None = None
         self.on_marks: Callable[[list[Brick]], None] | None = None
+        # The list of heads that a record's field 21 names, where it is known here.
+        self.heads_of: Callable[[bytes], bytes | None] = lambda digest: None
         # Given where the store cannot say how the host's chain goes on: the controller has to.
         self.adopt: Callable[[Standing], Awaitable[None]] | None = None
 
@@ -174,7 +176,8 @@ class Forwarder:
             self._losses(),
             self._signer.sign,
         )
-        await asyncio.wrap_future(self._outbox.close(closed, fresh))
+        evidence = batches.named(rows, self.heads_of)
+        await asyncio.wrap_future(self._outbox.close(closed, fresh, evidence))
         self.number, self.prev, self.next_seq = closed.number + 1, batches.link(closed), closed.last_seq + 1
         self._open_bytes = 0
         # What did not fit has waited long enough: it goes at once.
@@ -191,7 +194,8 @@ class Forwarder:
             await asyncio.wrap_future(self._outbox.posted([key.id for key in keys]))
         rows = await asyncio.wrap_future(self._receipts.span(closed.first_seq, closed.last_seq))
         try:
-            body = await asyncio.to_thread(batches.body, closed, rows)
+            evidence = await asyncio.wrap_future(self._outbox.evidence(closed.number))
+            body = await asyncio.to_thread(batches.body, closed, rows, evidence)
             marks = await self._controller.post_batch(body, closed.number)
         except Conflict as conflict:
             if conflict.expected is None or conflict.prev is None:

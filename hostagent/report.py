@@ -85,6 +85,7 @@ async def status(agent: "Agent") -> dict[str, Any]:
         },
         "rights": agent.budgets.summary(),
         "rights_refused": agent.budgets.refused,
+        **agent.kitside.report(),
         "bricks": [_line(line, agent) for line in agent.lines],
     }
     result["words"] = _words(agent, result)

@@ -67,10 +67,24 @@ class Outbox:
         """One batch."""
         return self._one(_BATCH, number)
 
-    def close(self, batch: Closed, keys: Sequence[StoredKey]) -> "Future[None]":
-        """Makes a batch durable with the keys new in it; its private parts stand only sealed from here on."""
+    def evidence(self, number: int) -> "Future[list[bytes]]":
+        """The lists of heads that go with a batch, in their order."""
+
+        def query(sql: Sql) -> list[bytes]:
+            rows = sql.execute("SELECT heads FROM evidence WHERE number = ? ORDER BY digest", (number,))
+            return [row[0] for row in rows]
+
+        return self._store.read(query)
+
+    def close(
+        self, batch: Closed, keys: Sequence[StoredKey], evidence: dict[bytes, bytes] | None = None
+    ) -> "Future[None]":
+        """Makes a batch durable with the keys new in it and its evidence (by digest); its private parts stand only
+        sealed from here on."""
 
         def work(sql: Sql) -> None:
+            for digest, heads in (evidence or {}).items():
+                sql.execute("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)", (batch.number, digest, heads))
             sql.executemany("INSERT INTO private_keys (event, subject, id, key) VALUES (?, ?, ?, ?)", keys)
             sql.execute(_CLOSE, batch)
             sql.execute(

@@ -101,6 +101,14 @@ CREATE TABLE gaps (
 
 # Tables that came later: made where they are missing, whatever the file's age. An older program leaves them alone.
 ADDED = """
+-- Lists of heads that records of a batch name in their field 21: they travel in it as evidence.
+CREATE TABLE IF NOT EXISTS evidence (
+    number INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    heads BLOB NOT NULL,
+    PRIMARY KEY (number, digest)
+) WITHOUT ROWID;
+
 -- The bundle whose rules the host's own lane decides by: at most one row.
 CREATE TABLE IF NOT EXISTS lane_rules (number INTEGER PRIMARY KEY CHECK (number = 1), bundle BLOB NOT NULL);
 

@@ -1,0 +1,79 @@
+"""The exchange's books in memory: entries by source, cursors over dropping, lists of heads."""
+
+import random
+
+import pytest
+from stallmark import cbor
+from stallmark.crypt import sha256
+
+from hostagent.exchangelog import MOST, SIZE, Heads, Lists, Log, digest16, encoded
+
+
+def entries(number: int, count: int = 1) -> bytes:
+    return number.to_bytes(SIZE) * count
+
+
+def test_a_log_hands_out_whole_records_at_most_a_message_at_a_time():
+    log = Log()
+    for seq in range(1, 101):
+        log.add(seq, entries(seq, 1 + seq % 3))
+    cursor, seen = 0, b""
+    while True:
+        part = log.after(cursor)
+        if not part.entries:
+            break
+        assert len(part.entries) <= SIZE * MOST
+        cursor, seen = part.cursor, seen + part.entries
+    assert seen == b"".join(entries(seq, 1 + seq % 3) for seq in range(1, 101)) and part.up_to == 100
+
+
+def test_repeats_are_passed_over_and_records_without_people_move_the_head():
+    log = Log()
+    log.add(5, entries(5))
+    log.add(5, entries(9))
+    log.add(3, entries(9))
+    log.add(9, b"")
+    assert log.after(0) == (1, 9, entries(5)) and log.after(1) == (1, 9, b"")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_dropped_is_counted_and_cursors_stand(seed: int):
+    print("seed", seed)
+    chance = random.Random(seed)
+    log, cursor, told = Log(kept=50), 0, []
+    for seq in range(1, 400):
+        log.add(seq, entries(seq) if chance.random() < 0.8 else b"")
+        if chance.random() < 0.2:
+            part = log.after(cursor)
+            cursor = part.cursor
+            told += [int.from_bytes(part.entries[at : at + SIZE]) for at in range(0, len(part.entries), SIZE)]
+    assert told == sorted(set(told)) and log.dropped > 0
+    assert log.end - log.dropped <= 50
+
+
+def test_heads_as_the_brick_hashes_them_are_found_even_where_a_link_ended_in_between():
+    lists = Lists()
+    heads = Heads(lists)
+    heads.sent(b"brick--b", 7)
+    heads.sent(b"brick--c", 3)
+    heads.resumed()
+    heads.sent(b"brick--d", 1)
+    for list_ in (
+        [[b"brick--b", 7]],
+        [[b"brick--b", 7], [b"brick--c", 3]],
+        [[b"brick--b", 7], [b"brick--d", 1]],
+        [[b"brick--b", 7], [b"brick--c", 3], [b"brick--d", 1]],
+    ):
+        data = cbor.encode(list_)
+        assert lists.get(sha256(b"stallmark/heads/1\0", data)[:16]) == data
+    heads.restarted()
+    heads.sent(b"brick--c", 9)
+    assert lists.get(digest16(encoded({b"brick--c": 9}))) is not None
+    assert lists.get(bytes(16)) is None
+
+
+def test_lists_are_bounded():
+    lists = Lists(kept=10)
+    for number in range(100):
+        lists.note({b"brick--b": number})
+    assert len(lists) == 10 and lists.get(digest16(encoded({b"brick--b": 99}))) is not None
