@@ -11,6 +11,7 @@ from typing import Any, cast
 import matplotlib
 from jinja2 import Environment
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
 from fleet.authoring.replay import Plan, Result
@@ -117,6 +118,8 @@ def _money(tally: Tally, words: Words) -> Figure:
         )
     axes.set_ylabel(words.currency)
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_major_formatter(DateFormatter("%d %b %H:%M"))
     _legend(axes)
     figure.autofmt_xdate()
     return figure
