@@ -104,7 +104,7 @@ class Brick:
     def write(self, found, who=None, flags=0):
         """One record more, through the real encoding, applied and kept."""
         seq = len(self.journal) + 1
-        public = {0: flags, 1: BRICK, 2: seq, 3: 0, 4: 1, 5: None, 6: 0, 7: [0, 0], 16: 1, 18: ZERO16}
+        public = {0: flags, 1: getattr(self, "brick8", BRICK), 2: seq, 3: 0, 4: 1, 5: None, 6: 0, 7: [0, 0], 16: 1, 18: ZERO16}
         public.update(found)
         private = b"" if who is None else record.encode_private({0: ZERO16, 1: who})
         if private:
