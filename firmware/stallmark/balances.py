@@ -9,9 +9,9 @@ from stallmark.registry import GRANT_TOKENS
 ENTRY = const(10)  # of a message: subject6, balance u32
 _RECENT = const(32)  # own grants of tokens that a snapshot can be told apart from
 _MOST = const(0xFFFFFFFF)
-# In a subject's entry: the host's number u32, granted here since u32, instant of the host's number u48
+_MOST_HERE = const(0xFFFF)
+# In a subject's entry: the host's number u32, granted here since u16
 _HERE = const(4)
-_AS_OF = const(8)
 
 
 class Balances:
@@ -54,12 +54,15 @@ class Balances:
     def _add(self, at, tokens):
         at += self._ever.balance_at + _HERE
         data = self._ever.table.data
-        pack_into(">I", data, at, min(max(unpack_from(">I", data, at)[0] + tokens, 0), _MOST))
+        pack_into(">H", data, at, min(max(unpack_from(">H", data, at)[0] + tokens, 0), _MOST_HERE))
 
     def take(self, as_of, seq, entries):
-        """The host's numbers as of an instant (ms), which count own records up to `seq`. Returns whether
-        there was room for all of them: a quarter of the places is kept for people who come here."""
-        self._newest = max(self._newest, as_of)
+        """The host's numbers as of an instant (ms), which count own records up to `seq`. False where there was not
+        room for all of them (a quarter of the places is kept for people who come here), or where newer ones came
+        before: older ones are passed over."""
+        if as_of < self._newest:
+            return False
+        self._newest = as_of
         self._upto = max(self._upto, seq)
         table = self._ever.table
         all_in = True
@@ -67,13 +70,11 @@ class Balances:
             at = self._ever.place(entries[start : start + 6], table.capacity // 4)
             if at < 0:
                 all_in = False
-                continue
-            where = at + self._ever.balance_at
-            high, low = unpack_from(">HI", table.data, where + _AS_OF)
-            if as_of >= (high << 32 | low):  # twice the same changes nothing
-                balance = unpack_from(">I", entries, start + 6)[0]
-                here = self._since(at, seq)
-                pack_into(">IIHI", table.data, where, balance, here, as_of >> 32 & 0xFFFF, as_of & _MOST)
+            else:
+                where = at + self._ever.balance_at
+                pack_into(
+                    ">IH", table.data, where, unpack_from(">I", entries, start + 6)[0], self._since(at, seq)
+                )
         return all_in
 
     def _since(self, at, seq):
@@ -85,7 +86,7 @@ class Balances:
                     total += self._tokens[index]
                 else:
                     self._tokens[index] = 0
-        return min(total, _MOST)
+        return min(total, _MOST_HERE)
 
     def of(self, subject6):
         """The balance of a subject, 0 for one of whom nothing is known; None where newcomers can not be
@@ -94,7 +95,7 @@ class Balances:
         at = table.find(b"\x01" + subject6)
         if at < 0:
             return 0 if table.used < table.capacity else None
-        balance, here = unpack_from(">II", table.data, at + self._ever.balance_at)
+        balance, here = unpack_from(">IH", table.data, at + self._ever.balance_at)
         return balance + here
 
     def age(self, wall):

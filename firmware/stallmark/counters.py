@@ -95,6 +95,32 @@ class Table:
             data[o] = 0
 
 
+def tallies(mosts):
+    """Places of small counts, each of which needs to be told apart up to a most (1 to 255): ((byte, shift,
+    mask), …) and the bytes that they take together. None crosses a byte."""
+    found = []
+    bit = 0
+    for most in mosts:
+        width = 1
+        while most >> width:
+            width *= 2
+        bit = (bit + width - 1) // width * width
+        found.append((bit >> 3, bit & 7, (1 << width) - 1))
+        bit += width
+    return tuple(found), (bit + 7) >> 3
+
+
+def tally(data, at, place):
+    """The small count at a place of the value that begins at `at`."""
+    return data[at + place[0]] >> place[1] & place[2]
+
+
+def raise_tally(data, at, place):
+    """One more, up to what the place holds."""
+    if data[at + place[0]] >> place[1] & place[2] < place[2]:
+        data[at + place[0]] += 1 << place[1]
+
+
 def fitting(capacity, entry, most_bytes):
     """The capacity, lowered until a table of entries of so many bytes fits `most_bytes`."""
     while slots(capacity) * entry > most_bytes:

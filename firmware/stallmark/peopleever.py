@@ -2,20 +2,21 @@
 
 from stallmark import counters
 
-BALANCE_BYTES = 14  # of stallmark.balances, at the end of an entry
+BALANCE_BYTES = 6  # of stallmark.balances, at the end of an entry
 _KEY = 7  # 01 ‖ first 6 bytes of subject8
 
 
 class Ever:
-    """One entry for each subject: a bit for each slot attended, grants u8 of each rule of
-    `ruleset.limited_ever`, and room for a balance. Nobody is ever forgotten: once the table is full, what is
+    """One entry for each subject: a bit for each slot attended, grants of each rule of `ruleset.limited_ever` (in as
+    many bits as its limit needs), and room for a balance. Nobody is ever forgotten: once the table is full, what is
     asked of newcomers is not known (None)."""
 
     def __init__(self, ruleset, most, tokens):
         self.table = counters.Table(most, _KEY, entry_bytes(ruleset, tokens) - _KEY)
         self._limited = ruleset.limited_ever
         self._grants = attended_bytes(ruleset)
-        self.balance_at = self._grants + len(self._limited)
+        self._tallies, size = _tallies(ruleset)
+        self.balance_at = self._grants + size
 
     def place(self, subject6, spare=0):
         """Where a subject's entry is, made if need be while more than `spare` are free; -1 without room."""
@@ -37,9 +38,8 @@ class Ever:
         if rule in self._limited:
             at = self.place(subject6)
             if at >= 0:
-                at += self._grants + self._limited.index(rule)
-                if self.table.data[at] < 255:
-                    self.table.data[at] += 1
+                place = self._tallies[self._limited.index(rule)]
+                counters.raise_tally(self.table.data, at + self._grants, place)
 
     def _known(self, subject6):
         """Place of an entry, -1 for a newcomer, None where newcomers can not be remembered."""
@@ -47,11 +47,11 @@ class Ever:
         return None if at < 0 and self.table.used >= self.table.capacity else at
 
     def granted(self, subject6, rule):
-        """Grants of a rule so far; None where that is not known."""
+        """Grants of a rule so far, true up to its limit; None where that is not known."""
         at = self._known(subject6)
-        if at is None:
-            return None
-        return 0 if at < 0 else self.table.data[at + self._grants + self._limited.index(rule)]
+        if at is None or at < 0:
+            return at if at is None else 0
+        return counters.tally(self.table.data, at + self._grants, self._tallies[self._limited.index(rule)])
 
     def attended(self, subject6, slot):
         """Different slots attended so far, with `slot` (its index, -1 for none); None where that is not
@@ -78,5 +78,9 @@ def attended_bytes(ruleset):
 
 def entry_bytes(ruleset, tokens):
     """Bytes of a subject's entry, its key included; 0 where nothing is kept of anybody."""
-    size = attended_bytes(ruleset) + len(ruleset.limited_ever) + (BALANCE_BYTES if tokens else 0)
+    size = attended_bytes(ruleset) + _tallies(ruleset)[1] + (BALANCE_BYTES if tokens else 0)
     return _KEY + size if size else 0
+
+
+def _tallies(ruleset):
+    return counters.tallies([ruleset.rules[rule].limit_ever for rule in ruleset.limited_ever])

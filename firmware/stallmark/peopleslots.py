@@ -23,8 +23,8 @@ _LAST = const(4)  # the instant of the last event of a type
 class Visitors:
     """What is remembered of people, for each slot apart: one person in two slots is two.
 
-    A person has, in one preallocated table: a bit for each count of the first ms, visits u16, grants u8 of
-    each rule of `ruleset.limited`, and u32 (ms since the slot's start, plus 1) for each counter with a
+    A person has, in one preallocated table: a bit for each count of the first ms, visits u16, grants of each rule
+    of `ruleset.limited` (in as many bits as its limit needs), and u32 (ms since the slot's start, plus 1) for each counter with a
     window. When the table is full those of ended slots go; when it is still full newcomers are not
     remembered and counts are *at least* what they say."""
 
@@ -34,7 +34,8 @@ class Visitors:
         self._watched = ruleset.watched
         self._least_trust = ruleset.least_trust
         self._limited = ruleset.limited
-        self._plan(ruleset.counters)
+        self._tallies, size = counters.tallies([ruleset.rules[rule].limit for rule in ruleset.limited])
+        self._plan(ruleset.counters, size)
         if not any(self._watched):
             most = 0
         most = counters.fitting(most, KEY + self._value + beside, TABLE_BYTES)
@@ -44,7 +45,7 @@ class Visitors:
         self._unsure = bytearray(len(self.slots))  # somebody was not remembered, or was dropped
         self._dropped = bytearray(len(self.slots))
 
-    def _plan(self, wanted):
+    def _plan(self, wanted, tally_bytes):
         """Where each counter keeps what it needs: (how, place, least trust, kit-wide, ms, type, tumbling)."""
         plan = []
         bits = columns = windowed = timed = 0
@@ -75,7 +76,7 @@ class Visitors:
         self._columns = columns
         self._visits = max(1, (bits + 7) // 8)
         self._grants = self._visits + 2
-        self._times = self._grants + len(self._limited)
+        self._times = self._grants + tally_bytes
         self._value = self._times + 4 * timed
         self._counters = tuple(plan)
         self._windows = None
@@ -106,9 +107,7 @@ class Visitors:
             if visits < 0xFFFF:
                 pack_into(">H", data, at + self._visits, visits + 1)
         if rule in self._limited:
-            place = at + self._grants + self._limited.index(rule)
-            if data[place] < 255:
-                data[place] += 1
+            counters.raise_tally(data, at + self._grants, self._tallies[self._limited.index(rule)])
 
     def _happened(self, slot, since, event_type, trust, own):
         for how, place, least, kit, span, wanted, _tumbling in self._counters:
@@ -222,8 +221,8 @@ class Visitors:
         return unpack_from(">H", self.table.data, at + self._visits)[0]
 
     def granted(self, at, rule):
-        """Grants of a limited rule (its index) to the person at `at` so far."""
-        return self.table.data[at + self._grants + self._limited.index(rule)]
+        """Grants of a limited rule (its index) to the person at `at` so far; true up to the limit."""
+        return counters.tally(self.table.data, at + self._grants, self._tallies[self._limited.index(rule)])
 
 
 def _key(slot, subject6):

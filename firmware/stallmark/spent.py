@@ -2,26 +2,27 @@
 
 from stallmark.constant import const
 from stallmark.counters import Table
+from stallmark.crypt import sha256
 
 MAX_SPENT = const(1024)
 MAX_REVOKED = const(256)
 
 
 class Spent:
-    """Vouchers known as spent: own ones by serial, those of other bricks by the subject that stands for the
-    serial."""
+    """Vouchers known as spent: own ones by serial, those of other bricks by the subject that stands for the serial.
+    Kept are 40 bits of each: of 10^9 good vouchers one may look spent."""
 
     def __init__(self):
-        self._table = Table(MAX_SPENT, 9, 0)
+        self._table = Table(MAX_SPENT, 6, 0)
         self._short = False
 
     def add(self, serial8):
         """A serial was redeemed."""
-        self._put(b"\x01" + serial8)
+        self._put(_own(serial8))
 
     def add_subject(self, subject6):
         """The voucher of this subject was redeemed."""
-        self._put(b"\x02" + subject6 + b"\0\0")
+        self._put(b"\x02" + subject6[:5])
 
     def _put(self, key):
         if self._table.find(key) < 0 and self._table.add(key) < 0:
@@ -29,15 +30,19 @@ class Spent:
 
     def has(self, serial8, subject8):
         """True: spent. False: not that is known. None: it can not be known, or could not be remembered."""
-        if self._table.find(b"\x01" + serial8) >= 0:
+        if self._table.find(_own(serial8)) >= 0:
             return True
-        if subject8 is not None and self._table.find(b"\x02" + subject8[:6] + b"\0\0") >= 0:
+        if subject8 is not None and self._table.find(b"\x02" + subject8[:5]) >= 0:
             return True
         return None if self._short or self._table.used >= MAX_SPENT else False
 
     def keys(self):
         """Every key, in no order that means anything."""
         return self._table.keys()
+
+
+def _own(serial8):
+    return b"\x01" + sha256(serial8)[:5]
 
 
 class Revoked:

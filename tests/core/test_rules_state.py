@@ -1,7 +1,7 @@
 """What a brick remembers: rebuilt from records, bounded, and honest about its bounds."""
 
 from rulekit import HOUR, MINUTE, SLOT, START, Brick, data, rule, sample, shown, subject, tap
-from stallmark import golden, peopleslots, rules, state
+from stallmark import counters, golden, peopleslots, rules, state
 from stallmark import registry as reg
 from stallmark.counters import Table
 
@@ -311,3 +311,18 @@ def test_the_table_finds_what_was_added_and_forgets_what_was_dropped():
     assert sorted(table.keys()) == sorted(model)
     assert table.find(bytes((9,)) * 7) == -1
     assert Table(0, 7, 3).find(bytes((9,)) * 7) == -1 and Table(0, 7, 3).add(bytes((9,)) * 7) == -1
+
+
+def test_small_counts_take_the_bits_that_they_need():
+    places, size = counters.tallies([1, 2, 1, 15, 255, 1, 3])
+    assert size == 4 and counters.tallies([]) == ((), 0) and counters.tallies([1] * 9)[1] == 2
+    data = bytearray(1 + size)
+    for number, most in enumerate([1, 2, 1, 15, 255, 1, 3]):
+        for had in range(most):
+            assert counters.tally(data, 1, places[number]) == had
+            counters.raise_tally(data, 1, places[number])
+        assert counters.tally(data, 1, places[number]) == most
+        for other in range(number + 1, 7):
+            assert counters.tally(data, 1, places[other]) == 0
+    counters.raise_tally(data, 1, places[0])
+    assert counters.tally(data, 1, places[0]) == 1 and data[0] == 0
