@@ -165,7 +165,7 @@ def make_events(
     kits = len({place.kit for place in places})
     form = "CBOR" if compact else "JSON Lines"
     typer.echo(
-        f"{out}: {written:,} events of {kits:,} kits, {form}, {out.stat().st_size:,} bytes, seed {seed}."
+        f"{out}: {written:,} events of {kits:,} {'kit' if kits == 1 else 'kits'}, {form}, {out.stat().st_size:,} bytes, seed {seed}."
     )
 
 

@@ -20,6 +20,7 @@ FORMAT = "stallmark-events/1"
 MAGIC = FORMAT.encode() + b"\n"  # of a compact stream
 EVENTS = {name: number for number, name in reg.EVENT_NAMES}
 TRUSTS = {name: number for number, name in reg.TRUST_NAMES}
+MAX_KITS = 100_000  # of one replay: the index of a kit takes about 400 bytes
 TOLD_EVERY = 20_000  # events between two reports of progress
 _KIT = re.compile(rb'(?<!\\)"kit":\s*"((?:[^"\\]|\\.)*)"')
 _NAMES = (
@@ -71,6 +72,10 @@ class Index:
         """One event more; runs of one kit's events are one."""
         runs = self.kits.get(kit)
         if runs is None:
+            if len(self.kits) == MAX_KITS:
+                raise StreamError(
+                    f"{self.path}: more than {MAX_KITS:,} kits: replay parts of it, each with some kits"
+                )
             runs = self.kits[kit] = array("Q")
             self.counts[kit] = 0
         if runs and runs[-1] == start:

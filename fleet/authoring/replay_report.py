@@ -94,8 +94,9 @@ def show(console: Console, plan: Plan, result: Result, words: Words, hubs: bool)
 def took(result: Result) -> str:
     """Seconds and events per second."""
     many = "process" if result.workers == 1 else "processes"
+    kits = "1 kit" if result.kits == 1 else f"{result.kits:,} kits"
     return (
-        f"{result.tally.events:,} events of {result.kits:,} kits through two rulesets in {result.seconds:.1f} s: "
+        f"{result.tally.events:,} events of {kits} through two rulesets in {result.seconds:.1f} s: "
         f"{result.rate:,.0f} events/s with {result.workers} {many}."
     )
 

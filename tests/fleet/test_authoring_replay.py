@@ -192,7 +192,7 @@ def test_the_command_makes_events_replays_them_and_writes_json_and_a_page(tmp_pa
     new.write_text(json.dumps(campaign(when={"ge": ["basket", {"money": "12.00"}]}) | {"rev": 2}))
     made = RUN.invoke(app, ["events", "--count", "3000", "--seed", "5", "--out", str(events)])
     assert made.exit_code == 0, made.output
-    assert "3,000 events of 1 kits" in made.output
+    assert "3,000 events of 1 kit," in made.output
     args = ["replay", str(old), str(new), "--events", str(events), "--hubs"]
     shown = RUN.invoke(app, args)
     assert shown.exit_code == 1, shown.output
