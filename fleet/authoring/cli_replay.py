@@ -164,9 +164,8 @@ def make_events(
             _stop(f"{out} cannot be written: {error.strerror}")
     kits = len({place.kit for place in places})
     form = "CBOR" if compact else "JSON Lines"
-    typer.echo(
-        f"{out}: {written:,} events of {kits:,} {'kit' if kits == 1 else 'kits'}, {form}, {out.stat().st_size:,} bytes, seed {seed}."
-    )
+    many = f"{kits:,} {'kit' if kits == 1 else 'kits'}"
+    typer.echo(f"{out}: {written:,} events of {many}, {form}, {out.stat().st_size:,} bytes, seed {seed}.")
 
 
 @contextmanager
