@@ -96,10 +96,10 @@ def _table(report: Report) -> Table:
     for rule in report.rules:
         pages = -(-rule.record_bytes // PAGE)
         table.add_row(
-            rule.id,
+            Text(rule.id),
             Text(rule.offline, _COLOURS.get(rule.offline, "red")),
-            _why(rule),
-            _cost(rule, report),
+            Text(_why(rule)),
+            Text(_cost(rule, report)),
             f"{rule.record_bytes} B\n{pages} page{'s' if pages > 1 else ''}",
         )
     return table

@@ -8,7 +8,7 @@ from typing import Any
 import rfc8785
 
 from fleet.authoring import examples, lints, wire
-from fleet.authoring.engine import FormatError, cbor, golden, reg, rules
+from fleet.authoring.engine import FormatError, cbor, golden, reg, rules, state
 from fleet.authoring.intake import validated
 from fleet.authoring.model import SCHEMA
 from fleet.authoring.reader import Attempt, Node, Problem
@@ -100,6 +100,14 @@ def _finish(
     except FormatError as error:
         root.wrong(f"the engine refuses it: {error}")
         return
+    capacity: int = state.capacity_of(ruleset)
+    if capacity < needed:
+        root.get("people").wrong(
+            f"a condition waits for {needed} people, and a brick has room for {capacity} with these limits"
+        )
+    elif capacity < fields[7]:
+        text = f"a brick remembers {capacity} people with these limits, not {fields[7]}"
+        report.notes.append(Problem("/people", text, "fewer people", write=f'"people": {capacity}'))
     with Attempt():
         _golden(root, ruleset, tables, report, start_ms)
     report.ruleset = b"" if report.errors else data

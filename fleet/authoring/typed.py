@@ -144,6 +144,11 @@ class Typed:
         if op in (expr.LT, expr.LE) and _counts(sides[1]):
             # The wire has counts of the whole kit on the left, where more can only make it true.
             op, sides = (expr.GT if op == expr.LT else expr.GE), sides[::-1]
+        if not self._strict and (_counts(sides[1]) or _taken_off(sides[0])):
+            # Right as this one may be, bricks take such counts only where it is plain that more can only confirm.
+            at = entries[0].pointer.rpartition("/")[0]
+            self.seen.append(Seen("refused", at, REFUSED))
+            raise entries[0].wrong(f"{REFUSED}. Write the count alone on one side")
         if isinstance(sides[0], list) and sides[0][0] == expr.PEOPLE:
             self.people_needed = max(self.people_needed, _least(op, sides[1]))
         found = [op, *sides]
@@ -373,6 +378,14 @@ def _counts(code: Any) -> bool:
     if parts[0] in (expr.PEOPLE, expr.EVENTS):
         return parts[3] == 0
     return any(_counts(part) for part in parts[1:])
+
+
+def _taken_off(code: Any) -> bool:
+    """Whether a count of the whole kit is taken off something in a value."""
+    if not isinstance(code, list):
+        return False
+    parts = cast("list[Any]", code)
+    return (parts[0] == expr.SUB and _counts(parts[2])) or any(_taken_off(part) for part in parts[1:])
 
 
 def _least(op: int, number: Any) -> int:

@@ -455,3 +455,12 @@ def test_early_access_gateway_redeeming_and_staleness() -> None:
         and found[15] == [bytes([0xAB]) * 32]
     )
     assert any("whose vouchers" in text for text in texts(check_campaign(small(**rule), START)))
+
+
+def test_the_page_has_every_member() -> None:
+    page = (ROOT / "docs" / "campaign.md").read_text()
+    schema = published.schema()
+    parts = [schema, *schema["$defs"].values()]
+    names = {name for part in parts for name in part.get("properties", {})}
+    assert len(names) > 100
+    assert [name for name in sorted(names) if name not in page] == []

@@ -61,7 +61,11 @@ def test_check_says_class_and_cost() -> None:
     result = run("check", MARKET, "--start", START)
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
-    assert "surprise-15 │ needs rights │ /rules/1/rights" in text and "600.00 EUR" in text and "240 pieces" in text
+    assert (
+        "surprise-15 │ needs rights │ /rules/1/rights" in text
+        and "600.00 EUR" in text
+        and "240 pieces" in text
+    )
     assert "29 golden events come out as expected" in text
 
 

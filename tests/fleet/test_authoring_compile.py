@@ -2,6 +2,7 @@
 
 import copy
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def test_the_market_hour_is_what_the_issue_asks_for(market: dict[str, Any]) -> N
     assert cbor.decode(data, 16)[5][1][4] == [10, [20, HOUR], 20]
     assert golden.check(found, report.golden) and len(report.golden) == 29
     assert found.terms == report.terms16 and report.terms is not None and "fiscal" in report.terms
+
+
+def test_the_first_form_goes_on_compiling_to_the_same_bytes(market: dict[str, Any]) -> None:
+    data, report = compile_campaign(market, START)
+    assert sha256(data).hexdigest() == "e11d6cf781dcbfffa8419d725b09785bf1aca84c7b067df5c695664d7499e95d"
+    assert cbor.decode(data, 16)[0] == 1 and report.authoring_hash is None
 
 
 def test_the_report_says_class_and_worst_case(market: dict[str, Any]) -> None:
