@@ -1,7 +1,8 @@
 """A record in plain English: what happened, why, why not, and how near. docs/formats/ruleset.md"""
 
-from stallmark import expr, money
+from stallmark import expr, money, ownwords
 from stallmark import registry as reg
+from stallmark.ownwords import duration
 
 NEWER = "newer than this program"
 
@@ -24,21 +25,27 @@ def outcome(kind):
     return ""
 
 
-def sentence(fields, ruleset=None):
+def sentence(fields, ruleset=None, language=0):
     """One or two plain sentences for the public fields of a record (a map with integer keys).
 
-    `ruleset` is the Ruleset that decided, for names, windows and times; one with another digest is not used.
-    Never raises: numbers that are not known are said to be newer than this program."""
+    `ruleset` is the Ruleset that decided, for names, windows and times; one with another digest is not used. Where the rule
+    has words of its own for this outcome they are the sentence, in the language with this index (the first where there is no
+    such; None: never). Never raises: numbers that are not known are said to be newer than this program."""
     if ruleset is not None and fields.get(8) is not None and fields[8] != ruleset.digest8:
         ruleset = None
     kind = fields.get(10)
     rule = _rule(fields.get(9), ruleset)
-    if kind == reg.KIND_GRANT:
-        words = "Granted: " + grants(fields) + _granted_because(fields, ruleset) + "."
+    words = None if rule is None or language is None else ownwords.text(fields, ruleset, language)
+    if words is not None:
+        pass
+    elif kind == reg.KIND_GRANT:
+        words = "Granted: " + grants(fields) + _granted_because(fields, ruleset) + _age(fields) + "."
+    elif kind == reg.KIND_REDEEM:
+        words = "Granted: a voucher was redeemed" + (": " + grants(fields) if fields.get(12) else "") + "."
     elif kind == reg.KIND_DENY:
-        words = "Nothing this time: " + reason(fields, ruleset) + "."
+        words = "Nothing this time: " + reason(fields, ruleset) + _age(fields) + "."
     elif kind == reg.KIND_UNCERTAIN:
-        words = "Ask at the stall: " + reason(fields, ruleset) + "."
+        words = "Ask at the stall: " + reason(fields, ruleset) + _age(fields) + "."
     elif kind == reg.KIND_GHOST:
         words = "Nothing this time: this visit is in the comparison group."
     else:
@@ -73,6 +80,16 @@ def grant(kind, size, minor, currency):
         return (cost or "a credit") + " off the next visit"
     if kind == reg.GRANT_SAMPLE:
         return "a sample" if size in (None, 1) else "{} samples".format(size)
+    if kind == reg.GRANT_UPGRADE:
+        return "an upgrade"
+    if kind == reg.GRANT_TOKENS:
+        return _count(size or 0, "loyalty token")
+    if kind == reg.GRANT_UNLOCK:
+        return "an unlock"
+    if kind == reg.GRANT_VOUCHER:
+        return "a voucher" + (" of " + cost if cost else "")
+    if kind == reg.GRANT_TIP_MATCH:
+        return "the tip matched" + (" with " + cost if cost else "")
     for known, word in reg.GRANT_NAMES:
         if known == kind:
             return word + ("" if not cost else ", worth " + cost)
@@ -82,6 +99,12 @@ def grant(kind, size, minor, currency):
 # --- why
 
 
+def _age(fields):
+    """How old the data of others were that were looked at, where that is worth a word."""
+    age = _at(fields.get(14) or (), 6)
+    return "" if age is None or age <= 60 else " (by what was known {} ago)".format(duration(age * 1000))
+
+
 def _granted_because(fields, ruleset):
     why = fields.get(14) or ()
     have, need = _at(why, 4), _at(why, 5)
@@ -89,7 +112,7 @@ def _granted_because(fields, ruleset):
     if leaf is None or have is None:
         return ""
     if leaf[1][0] == expr.PEOPLE and leaf[0] in (expr.GT, expr.GE):
-        return ", because {} came in {}{}".format(_people(have), window(leaf[1][2]), _enough(leaf, need))
+        return ", because {} came in {}{}".format(_people(have), _within(ruleset, leaf), _enough(leaf, need))
     if leaf[1][0] == expr.BASKET:
         return ", because the basket is " + money.text(have, fields.get(23))
     if leaf[1][0] == expr.VISITS:
@@ -117,7 +140,7 @@ def reason(fields, ruleset=None):
         later = "" if near is None else "; it begins in " + duration(near * 1000)
         return "it is not on now" + later
     if code == reg.REASON_CONDITION:
-        return _condition(have, need, _leaf(ruleset, fields, why))
+        return _condition(have, need, ruleset, _leaf(ruleset, fields, why))
     for known, words in _REASONS:
         if known == code:
             return words
@@ -157,15 +180,34 @@ _REASONS = (
 
 
 def _near(near, fields, ruleset, rule, leaf):
-    words = "1 more person" if near == 1 else "{} more people".format(near)
-    wall = fields.get(5)
-    if leaf is not None and wall is not None and leaf[1][0] == expr.PEOPLE:
-        for slot in rule.slots:
-            start, end = ruleset.slots[slot]
-            left = min(start + leaf[1][2], end) - wall
-            if start <= wall < end and left > 0:
-                return words + " within " + duration(left)
+    if leaf is None or leaf[1][0] == expr.PEOPLE:
+        words = "1 more person" if near == 1 else "{} more people".format(near)
+    else:
+        words = "1 more event"
+        for name, word in _NEAR_WORDS:
+            if name == leaf[1][0]:
+                words = _count(near, "more " + word)
+    left = ownwords.left_ms(fields, ruleset, rule, leaf)
+    if left is not None:
+        return words + " within " + duration(left)
     return words + (" is needed" if near == 1 else " are needed")
+
+
+_NEAR_WORDS = (
+    (expr.EVENTS, "event"),
+    (expr.BALANCE, "loyalty token"),
+    (expr.ATTENDED, "time slot"),
+    (expr.VISITS, "visit"),
+    (expr.ITEMS, "item"),
+    (expr.ITEM, "of this item"),
+)
+
+
+def _within(ruleset, leaf):
+    """The window of a count in words."""
+    if ruleset.counters[leaf[1][1]][1] == expr.WINDOW_FIRST:
+        return window(leaf[1][2])
+    return "the last " + duration(leaf[1][2])
 
 
 def _token(have, need):
@@ -176,9 +218,9 @@ def _token(have, need):
     return "this kind of tag or code does not qualify"
 
 
-def _condition(have, need, leaf):
+def _condition(have, need, ruleset, leaf):
     if leaf is not None and leaf[1][0] == expr.PEOPLE and have is not None and leaf[0] in (expr.GT, expr.GE):
-        return "{} came in {}{}".format(_people(have), window(leaf[1][2]), _enough(leaf, need))
+        return "{} came in {}{}".format(_people(have), _within(ruleset, leaf), _enough(leaf, need))
     return "a condition of the offer is not met"
 
 
@@ -227,7 +269,6 @@ def _other(kind, fields, rule):
 
 _KINDS = (
     (reg.KIND_START, "The brick's first record."),
-    (reg.KIND_REDEEM, "Granted: a voucher was redeemed."),
     (reg.KIND_VOID, "An earlier grant was made void."),
     (reg.KIND_REFUND, "An earlier grant was refunded."),
     (reg.KIND_HEARTBEAT, "A sign of life."),
@@ -250,18 +291,6 @@ def _rights(fields):
 
 
 # --- words
-
-
-def duration(ms):
-    """A span as people say it, rounded up: "40 seconds", "14 minutes", "2 hours"."""
-    seconds = (ms + 999) // 1000
-    if seconds < 60:
-        return _count(seconds, "second")
-    minutes = (seconds + 59) // 60
-    if minutes < 120:
-        return _count(minutes, "minute")
-    hours = (minutes + 59) // 60
-    return _count(hours, "hour") if hours < 48 else _count((hours + 23) // 24, "day")
 
 
 def window(first_ms):
