@@ -37,8 +37,8 @@ def people_over(number, scope=0, window=0, ms=HOUR):
 def rule(name="offer", **other):
     """The map of a rule: two off now, as often as wanted, on every tap."""
     values = {
-        "id": name, "events": [1], "trust": 3, "slots": [0], "when": [0], "latch": False, "grants": [[2, 1, 200]], "need": [1],
-        "limits": [], "offline": [2, 1, 0, 0], "messages": [[None, None, None]], "intent": 2, "people_trust": 3, "group": None,
+        "id": name, "events": [1], "trust": 3, "slots": [0], "when": [0], "latch": False, "grants": [[2, 1, 200]],
+        "need": [1], "limits": [], "offline": [2, 1, 0, 0], "messages": [[None, None, None]], "intent": 2, "people_trust": 3, "group": None,
         "experiment": None, "early": [], "tax": None, "funder": None, "flags": 0, "odds": None, "redeems": None, "stale": None,
     }  # fmt: skip
     assert all([key in values for key in other]), other
@@ -49,8 +49,9 @@ def rule(name="offer", **other):
 def fields(found, **other):
     """The map of a ruleset."""
     values = {
-        "version": 2, "id": "market-hour", "rev": 1, "currency": "EUR", "slots": [list(SLOT)], "rules": list(found), "terms": None,
-        "people": 60, "market": "Market hour", "languages": ["en"], "experiments": [], "holdout": None, "groups": [], "signals": [],
+        "version": 2, "id": "market-hour", "rev": 1, "currency": "EUR", "slots": [list(SLOT)], "rules": list(found),
+        "terms": None, "people": 60, "market": "Market hour", "languages": ["en"], "experiments": [], "holdout": None,
+        "groups": [], "signals": [],
         "open_values": [], "issuers": [], "basket_cap": 0,
     }  # fmt: skip
     assert all([key in values for key in other]), other
@@ -74,7 +75,7 @@ class Kit(rulekit.Brick):
         rulekit.Brick.restart(self, from_seq)
         if self.rich:
             number = 0
-            for index, found in enumerate(self.ruleset.rules):
+            for found in self.ruleset.rules:
                 for unit, _amount in found.need:
                     number += 1
                     self.slice(number, found.id, unit, 100000)

@@ -28,9 +28,9 @@ def market(**other):
 def test_the_authors_words_in_each_language():
     kit = market()
     kit.go(1)
-    assert said(kit, tap(2, 46 * MINUTE)) == "1 more of 3 within 14 min, 2 are here"
+    assert said(kit, tap(2, 46 * MINUTE)) == "1 more of 3 in 14 min, 2 are here"
     assert said(kit, tap(2, 46 * MINUTE), 1) == "Noch 1"
-    assert said(kit, tap(2, 46 * MINUTE), 9) == "1 more of 3 within 14 min, 2 are here", (
+    assert said(kit, tap(2, 46 * MINUTE), 9) == "1 more of 3 in 14 min, 2 are here", (
         "the first where there is no such"
     )
     assert said(kit, tap(2, 46 * MINUTE), None) == "Nothing this time: 1 more person within 14 minutes."
