@@ -13,7 +13,8 @@ from rich.text import Text
 
 from fleet.authoring import stories, story_vectors
 from fleet.authoring.candidates import CandidateError, instant, read_candidate
-from fleet.authoring.engine import money, reg, word
+from fleet.authoring.engine import explain, money, reg, word
+from fleet.authoring.place import Written
 from fleet.authoring.stories import Row, Run, StoryError
 
 GOOD, WRONG, USAGE = 0, 1, 2
@@ -97,10 +98,18 @@ def _cells(run: Run, row: Row) -> list[Text]:
     return [
         Text("\n".join(what)),
         Text("\n".join(_decision(one) for one in found)),
-        Text("\n".join(row.sentences)),
+        Text("\n".join(_why(run, one, said) for one, said in zip(row.records, row.sentences, strict=True))),
         Text("\n".join(_decision(one) for one in expected)),
         Text("✔ pass" if good else "✘ fail", "green" if good else "red"),
     ]
+
+
+def _why(run: Run, written: Written, said: str) -> str:
+    """What the customer is told; below it the reason, where the author's own words do not say it."""
+    if written.fields[10] not in (reg.KIND_DENY, reg.KIND_UNCERTAIN):
+        return said
+    reason: str = explain.reason(written.fields, run.ruleset)
+    return said if reason in said else f"{said}\n({reason})"
 
 
 def _decision(one: dict[str, Any]) -> str:
