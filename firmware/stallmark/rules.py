@@ -45,10 +45,9 @@ class Ruleset:
     trust of which people are remembered; `parameters_defaults`; `rule8` the names of rules in slices."""
 
     def __init__(self, data):
-        data = bytes(data)
         if len(data) > MAX_BYTES:
             raise LimitError("ruleset of {} bytes: expected at most {}".format(len(data), MAX_BYTES))
-        self.data = data
+        self.data = data = bytes(data)
         self.digest = sha256(data)
         self.digest8 = self.digest[:8]
         places = ruleform.places(data, 0, "ruleset")

@@ -38,7 +38,8 @@ def rule(name="offer", **other):
     """The map of a rule: two off now, as often as wanted, on every tap."""
     values = {
         "id": name, "events": [1], "trust": 3, "slots": [0], "when": [0], "latch": False, "grants": [[2, 1, 200]],
-        "need": [1], "limits": [], "offline": [2, 1, 0, 0], "messages": [[None, None, None]], "intent": 2, "people_trust": 3, "group": None,
+        "need": [1], "limits": [], "offline": [2, 1, 0, 0], "messages": [[None, None, None]],
+        "intent": 2, "people_trust": 3, "group": None,
         "experiment": None, "early": [], "tax": None, "funder": None, "flags": 0, "odds": None, "redeems": None, "stale": None,
     }  # fmt: skip
     assert all([key in values for key in other]), other

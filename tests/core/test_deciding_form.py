@@ -81,7 +81,8 @@ def test_bounds_of_a_rules_fields():
 
 def test_grants_have_their_shape():
     for grant in ([1, 0, 5], [1, 1500, 0], [2, 2, 5], [3, 1500, 500], [3, 1500, 500, 0], [5, 1, 1], [6, 1, 0, ""], [7, 1, 1, 1],
-                  [8, 0, 0, 1], [9, 65536, 1, 1], [10, 2, 0, "x"], [11, 10001, 1, "x"], [13, 1, 0], [0, 1, 0], [12, 1, 1, "x" * 33],
+                  [8, 0, 0, 1], [9, 65536, 1, 1], [10, 2, 0, "x"], [11, 10001, 1, "x"], [13, 1, 0], [0, 1, 0],
+                  [12, 1, 1, "x" * 33],
                   [1, [40, 0], 5], [1, 1500, [41, 0]], [1, 1500], [], 5, [1, 1500, None]):  # fmt: skip
         raises(FormatError, rules.Ruleset, data(rule(grants=[grant], need=[1, 2])))
     values = [[1, 0, 2000, 1000, "percent"], [2, 0, 500, 100, "cap"]]
@@ -170,7 +171,7 @@ def test_hostile_bytes_are_a_format_error_and_nothing_else():
     raises(FormatError, rules.Ruleset, b"\x81" * 5000)
     raises(FormatError, rules.Ruleset, b"\xb1" + b"\x00\x02" + b"\x05" + b"\x81" * 2000)
     raises(FormatError, rules.Ruleset, b"\xb1\x00\x02" + b"\x05\xa1" * 1000)
-    raises(LimitError, rules.Ruleset, bytes(10000000)[:49153])
+    raises(LimitError, rules.Ruleset, bytes(49153))
 
 
 def test_huge_numbers_and_counts_are_refused():
@@ -188,7 +189,8 @@ def test_what_state_and_others_ask_of_a_ruleset():
     day = 24 * HOUR
     slots = [[START, START + HOUR], [START + day, START + day + HOUR]]
     ruleset = taken(
-        rule("a", when=people_over(5, scope=1), limits=[[1, 2]], early=[[5, 60000]]), rule("b", slots=[1], limits=[[0, 1]], trust=2),
+        rule("a", when=people_over(5, scope=1), limits=[[1, 2]], early=[[5, 60000]]),
+        rule("b", slots=[1], limits=[[0, 1]], trust=2),
         slots=slots, open_values=[[1, 0, 10, 5, "x"]],
     )  # fmt: skip
     assert ruleset.counters == ((20, 0, HOUR, 1, 0, 3),)

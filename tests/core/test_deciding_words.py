@@ -8,7 +8,7 @@ WORDS = [
     [
         "{percent} off, {amount} now ({what})",
         "Not yet, see you",
-        "{missing} more of {need} within {minutes} min, {have} are here",
+        "{missing} more of {need} in {minutes} min, {have} are here",
     ],
     ["{percent} Rabatt", None, "Noch {missing}"],
 ]
