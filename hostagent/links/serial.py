@@ -111,8 +111,10 @@ class Port:
 
     async def _until_gone(self) -> None:
         while not self._gone.is_set():
+            # Not wait_for: on Python 3.11 it swallows a cancel that comes in the moment in which the cable is pulled.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._gone.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._gone.wait()
             if not self._gone.is_set() and not self._same():
                 self._lost("the port is another one now")
 
