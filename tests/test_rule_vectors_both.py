@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cbor2
 import pytest
 from virtualkit import interpreter
 
@@ -65,3 +66,15 @@ def test_the_vectors_use_every_grant_and_every_kind_of_step() -> None:
     assert steps == {
         "slice", "event", "exchange", "signals", "balances", "parameters", "revoke", "restart",
     }  # fmt: skip
+
+
+def test_another_library_reads_and_writes_the_same_bytes() -> None:
+    for path in FILES:
+        vector = json.loads(path.read_text())
+        ruleset = bytes.fromhex(vector["ruleset"])
+        assert cbor2.dumps(cbor2.loads(ruleset), canonical=True) == ruleset
+        assert cbor2.loads(ruleset)[0] == 2
+        for step in vector["steps"]:
+            if step["do"] == "event":
+                data = bytes.fromhex(step["event"])
+                assert cbor2.dumps(cbor2.loads(data), canonical=True) == data
