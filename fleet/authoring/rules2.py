@@ -200,7 +200,7 @@ class Rules:
         index = node.get("name").choice({name: at for at, name in enumerate(table)})
         arms = table[str(node.get("name").value)]
         arm = node.get("arm").choice({name: at for at, name in enumerate(arms)})
-        if arm == self._tables.controls[str(node.get("name").value)]:
+        if arm == self._tables.controls.get(str(node.get("name").value)):
             raise node.get("arm").wrong("the control arm is given nothing: name another arm")
         return [index, arm]
 

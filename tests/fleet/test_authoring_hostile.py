@@ -1,6 +1,7 @@
 """Hostile campaigns: deep, wide, cyclic, overflowing or huge ones get a clear error, quickly, and never an exception."""
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from fleet.authoring import published
 from fleet.authoring.cli import app
 from fleet.authoring.compile import check_campaign
 from fleet.authoring.intake import read_json
+from fleet.authoring.model import Campaign
 
 ROOT = Path(__file__).resolve().parents[2]
 SURPRISE = json.loads((ROOT / "fleet" / "authoring" / "campaigns" / "surprise_15.json").read_text())
@@ -273,6 +278,65 @@ def test_any_condition_gives_a_report_and_the_engine_takes_what_compiles(conditi
     report = check_campaign(surprise(when=condition), START)
     assert not any("the engine refuses" in error.text for error in report.errors), report.errors
     assert bool(report.errors) == (report.ruleset == b"")
+
+
+def test_what_the_schema_rejects_never_compiles_and_what_the_models_reject_it_rejects_too() -> None:
+    """Somebody who has only the published schema draws the same line."""
+    seed = 5
+    print(f"seed {seed}")
+    random_of = random.Random(seed)
+    schema = Draft202012Validator(published.schema())
+    junk: list[Any] = [
+        None,
+        True,
+        False,
+        -1,
+        0,
+        5,
+        2**40,
+        "",
+        "x",
+        "5.00",
+        "PT1H",
+        "issued",
+        "2026-10-03",
+        [],
+        {},
+        [1],
+        {"a": 1},
+    ]
+    names = ["x", "id", "when", "start", "every", "count", "slice", "odds", "first", "no name!"]
+    rejected = 0
+    for _ in range(400):
+        campaign = surprise()
+        place: Any = campaign
+        while True:
+            keys = sorted(place) if isinstance(place, dict) else list(range(len(place)))
+            if not keys:
+                break
+            key = random_of.choice(keys)
+            if isinstance(place[key], dict | list) and random_of.random() < 0.75:
+                place = place[key]
+                continue
+            way = random_of.random()
+            if way < 0.2:
+                del place[key]
+            elif way < 0.4 and isinstance(place, dict):
+                place[random_of.choice(names)] = random_of.choice(junk)
+            else:
+                place[key] = random_of.choice(junk)
+            break
+        good = schema.is_valid(campaign)
+        rejected += not good
+        report = check_campaign(campaign, START)
+        if not good:
+            assert report.errors, campaign
+        else:
+            try:
+                Campaign.model_validate(campaign)
+            except ValidationError as error:
+                raise AssertionError(f"the schema takes {campaign}") from error
+    assert 100 < rejected < 390
 
 
 def test_json_that_names_a_member_twice() -> None:
