@@ -1,0 +1,362 @@
+"""One schedule: a hub of two kits, and everything that can go wrong between taps; then the healing, then the books."""
+
+from collections import Counter
+from random import Random
+
+from stallmark import registry as reg
+
+from fleet.returns import GRACE_MS
+from tests.campaigns.bricks import (
+    FIRST,
+    HUB_VOUCHER,
+    KIT_VOUCHER,
+    MONEY,
+    NAMES,
+    RULESETS,
+    SAMPLE,
+    START,
+    STRICT,
+    Brick,
+    Cut,
+    piece_of,
+)
+from tests.campaigns.hosts import Host
+from tests.campaigns.market import MINUTE, Controller
+
+GIVES_BACK = (reg.KIND_VOID, reg.KIND_REFUND)
+ALLOWED = {reg.FINDING_GAP, reg.FINDING_VOUCHER_TWICE}
+RULES = {piece_of(1, name, 1, 1, bytes(8), 1).rule: name for name in NAMES}
+
+
+class Broken(AssertionError):
+    """A property does not hold."""
+
+
+class World:
+    """Everything of one schedule. `say` gets a line for each step where it is wanted."""
+
+    def __init__(self, seed, say=None):
+        self.seed, self.say = seed, say
+        self.random = random = Random(seed)
+        self.now = START + random.randint(0, 60) * MINUTE
+        self.calm = True
+        self.told = Counter()  # what happened, for the campaign's figures
+        self.physical, self.owner, self.granted = Counter(), {}, Counter()
+        self.paid = {}
+        self.lossy, self.lost_store = set(), set()
+        self.controller = None
+        ids = iter(bytes([n]) * 8 for n in range(1, 99))
+        kits = {b"kit-aaaa": random.randint(1, 3), b"kit-bbbb": random.randint(1, 2)}
+        self.hosts, self.bricks = {}, []
+        made = {}
+        for kit, count in kits.items():
+            bricks = [Brick(self, next(ids), kit) for _ in range(count)]
+            lane = Brick(self, next(ids), kit, lane=True) if random.random() < 0.5 else None
+            self.bricks += bricks
+            self.hosts[kit] = Host(self, kit, bricks, lane)
+            made[kit] = [brick.brick8 for brick in [*bricks, *([lane] if lane else [])]]
+        self.controller = Controller(self, made)
+        self.totals = {
+            (kit, right.rule): right.total for kit, found in self.controller.rights.items() for right in found
+        }
+        self.serials = [random.randbytes(8) for _ in range(4)]
+        self.late = []  # answers of the controller that are still on their way: (host, offer)
+        self.calm = False
+
+    # --- what the parts ask and tell
+
+    def power(self, brick):
+        """May fail at any moment."""
+        if not self.calm and self.random.random() < 0.004:
+            raise Cut(brick.brick8)
+
+    def written(self, brick, item):
+        """A record is durable: what it gives away is gone. Checks every budget, at every record."""
+        fields = item.fields
+        kind = fields[10]
+        if kind == reg.KIND_REDEEM:
+            self.paid.setdefault(fields[24][0], []).append(brick)
+        sign = -1 if kind == reg.KIND_RELEASE else 1
+        if kind == reg.KIND_RIGHTS or kind in GIVES_BACK:
+            return
+        for number, amount in fields.get(13) or ():
+            piece = self.controller.pieces[number]
+            self.physical[number] += sign * amount
+            key = (piece.kit, RULES[piece.rule])
+            self.granted[key] += sign * amount
+            self.told["spends" if sign > 0 else "releases"] += 1
+            self.check(
+                self.owner.setdefault(number, brick.brick8) == brick.brick8, f"slice {number} at two bricks"
+            )
+            self.check(0 <= self.physical[number] <= piece.amount, f"slice {number} overspent")
+            self.check(
+                self.granted[key] <= self.totals[key], f"budget of {key[1]} overspent: {self.granted[key]}"
+            )
+
+    def check(self, holds, what):
+        """A property."""
+        if not holds:
+            raise Broken(f"seed {self.seed}: {what}")
+
+    # --- steps
+
+    def run(self, steps):
+        """Random steps, then healing, then the books."""
+        actions = [
+            (self.tap, 40), (self.redeem, 5), (self.pump, 40), (self.post, 16), (self.pull, 6), (self.plug, 10),
+            (self.cut, 2), (self.crash, 2), (self.lose, 0.25), (self.jump, 2), (self.night, 2), (self.erase, 2),
+            (self.install, 1), (self.time_out, 2),
+        ]  # fmt: skip
+        names, weights = zip(*actions, strict=True)
+        if self.random.random() < 0.7:  # a good morning
+            self.calm = True
+            self.flow(1)
+            self.calm = False
+        for action in self.random.choices(names, weights, k=steps):
+            self.now += self.random.randint(0, 4000)
+            self.guarded(action)
+        self.books()
+        self.heal()
+        return self
+
+    def guarded(self, action, *given):
+        """An action, and what a power cut in it does."""
+        if self.say:
+            self.say(f"{(self.now - START) / 1000:9.1f} s  {action.__name__} {given or ''}")
+        try:
+            action(*given)
+        except Cut as cut:
+            self.told["cuts"] += 1
+            for host in self.hosts.values():
+                if host.lane and host.lane.brick8 == cut.args[0]:
+                    host.start()
+                    return
+                if cut.args[0] in host.bricks:
+                    brick = host.bricks[cut.args[0]]
+                    host.disconnect(brick)
+                    brick.start()
+
+    def all_bricks(self):
+        """With the lanes that there are."""
+        return [brick for host in self.hosts.values() for brick in host.bricks.values()]
+
+    def tap(self):
+        """Somebody at some brick, for some bonus."""
+        brick = self.random.choice(self.all_bricks())
+        brick.tap(self.random.randint(MONEY, STRICT), self.random.randbytes(8))
+
+    def redeem(self):
+        """A voucher, good at the first kit or at the whole hub, is shown somewhere."""
+        which = self.random.choice((KIT_VOUCHER, HUB_VOUCHER))
+        serial = self.serials[self.random.randint(0, 1) + 2 * (which == HUB_VOUCHER)]
+        bricks = [b for b in self.all_bricks() if which == HUB_VOUCHER or b.kit == b"kit-aaaa"]
+        brick = self.random.choice(bricks)
+        if not brick.lane or self.hosts[brick.kit].claim(serial, brick.brick8, b"lane"):
+            brick.tap(which, serial, serial)
+
+    def pump(self, most=24):
+        """Messages of one link go over, some of them."""
+        brick = self.random.choice(self.all_bricks())
+        host = self.hosts[brick.kit]
+        for _ in range(self.random.randint(1, most)):
+            if brick.outbox and (not brick.inbox or self.random.random() < 0.5):
+                host.hear(brick, brick.outbox.popleft())
+            elif brick.inbox:
+                brick.hear(brick.inbox.popleft())
+
+    def post(self):
+        """A batch to the controller: it may not arrive, and its answer may not come back."""
+        host = self.random.choice(list(self.hosts.values()))
+        span = host.batch()
+        if span is None or self.random.random() < 0.2:
+            return
+        marks = self.controller.take(host.kit, host.epoch, span, host.disk.receipts)
+        self.told["batches"] += 1
+        if self.random.random() < 0.2:
+            self.controller.renew()
+        if self.random.random() < 0.8:
+            host.delivered(marks)
+
+    def pull(self):
+        """News for a host: at once, late, or after later ones; an answer of another store's time is dropped."""
+        host = self.random.choice(list(self.hosts.values()))
+        self.controller.renew()
+        self.late.append((host, host.epoch, self.controller.offer(host.kit)))
+        self.random.shuffle(self.late)
+        while self.late and self.random.random() < 0.6:
+            to, epoch, offer = self.late.pop()
+            if to.epoch == epoch:
+                to.pulled(offer)
+
+    def plug(self):
+        """A cable goes in or comes out."""
+        brick = self.random.choice(self.bricks)
+        host = self.hosts[brick.kit]
+        if brick.up and self.random.random() < 0.2:
+            host.disconnect(brick)
+        elif not brick.up:
+            host.connect(brick)
+
+    def cut(self):
+        """A brick loses power."""
+        brick = self.random.choice(self.bricks)
+        self.hosts[brick.kit].disconnect(brick)
+        brick.start()
+
+    def crash(self):
+        """A host starts anew."""
+        self.random.choice(list(self.hosts.values())).start()
+
+    def lose(self):
+        """A host's store is lost, or read in part."""
+        host = self.random.choice(list(self.hosts.values()))
+        self.told["stores lost"] += 1
+        self.lost_store.add(host.kit)
+        if host.lane:
+            self.lossy.add(host.kit)
+        host.lose_store(self.random.random() < 0.5)
+
+    def jump(self):
+        """Nothing happens for a while: slices expire."""
+        self.now += self.random.randint(5, 60) * MINUTE
+
+    def night(self):
+        """Hours pass, some are still on and show their clock, then most are started for the next day."""
+        self.now += self.random.randint(1, 4) * 60 * MINUTE
+        for brick in self.bricks:
+            if self.random.random() < 0.8:
+                self.guarded(brick.tap, STRICT, bytes(8))
+                self.guarded(self.time_out)
+        for brick in self.bricks:
+            if self.random.random() < 0.8:
+                self.hosts[brick.kit].disconnect(brick)
+                brick.start()
+        for host in self.hosts.values():
+            if host.lane and self.random.random() < 0.5:
+                self.guarded(host.lane.tap, STRICT, bytes(8))
+                host.start()
+        for brick in self.bricks:
+            if self.random.random() < 0.8:
+                self.hosts[brick.kit].connect(brick)
+
+    def erase(self):
+        """A brick frees what the ledger has; now and then, with a full ring, what only the host has."""
+        brick = self.random.choice(self.bricks)
+        early = self.random.random() < 0.05
+        mark = brick.host_seq if early else brick.ledger_seq
+        brick.forget(mark + 1)
+        if early and mark > brick.ledger_seq:
+            self.lossy.add(brick.kit)
+
+    def install(self):
+        """Other rules for a brick."""
+        self.random.choice(self.all_bricks()).install(self.random.choice(RULESETS))
+
+    def time_out(self):
+        """The host did not answer in time."""
+        for brick in self.all_bricks():
+            if brick.question is not None:
+                brick.answer(brick.question[0], None, None)
+
+    # --- afterwards
+
+    def heal(self):
+        """Everything comes back: links, hosts, the controller; time goes on until nothing is held any more."""
+        self.calm = True
+        self.time_out()
+        self.flow()
+        self.now += 4 * 60 * MINUTE + GRACE_MS
+        for brick in self.all_bricks():
+            brick.tap(STRICT, bytes(8))
+            self.time_out()
+        self.flow()
+        for brick in self.bricks:
+            self.hosts[brick.kit].disconnect(brick)
+            brick.start()
+        for host in self.hosts.values():
+            host.start()
+        self.flow()
+        self.controller.renew()
+        self.books()
+        self.exhaust()
+        self.books()
+        self.settled()
+
+    def flow(self, rounds=2):
+        """All links up, all messages over, all batches in, all news fetched; until nothing moves."""
+        for brick in self.bricks:
+            if not brick.up:
+                self.hosts[brick.kit].connect(brick)
+        for _ in range(rounds):
+            for host in self.hosts.values():
+                moving = True
+                while moving:
+                    moving = False
+                    for brick in list(host.bricks.values()):
+                        while brick.outbox:
+                            host.hear(brick, brick.outbox.popleft())
+                            moving = True
+                        while brick.inbox:
+                            brick.hear(brick.inbox.popleft())
+                            moving = True
+                while host.batch() is not None:
+                    span = host.batch()
+                    host.delivered(self.controller.take(host.kit, host.epoch, span, host.disk.receipts))
+                self.controller.renew()
+                host.pulled(self.controller.offer(host.kit))
+
+    def exhaust(self):
+        """People come until every brick says no: what is left of a stock or a first-N then is nobody's to give."""
+        for _ in range(60):
+            before = sum(self.granted.values())
+            for brick in self.all_bricks():
+                for which in (SAMPLE, FIRST, MONEY):
+                    while brick.tap(which, self.random.randbytes(8)) == reg.KIND_GRANT:
+                        pass
+            self.flow()
+            if sum(self.granted.values()) == before:
+                return
+        self.check(False, "still granting after sixty rounds")
+
+    def books(self):
+        """Minted = spent + returned + stranded, and no budget is out more than once; after healing, usable means used."""
+        for (kit, name), total in self.totals.items():
+            right = next(right for right in self.controller.rights[kit] if right.rule == name)
+            found = self.controller.figures(kit, right)
+            sums = found.spent + found.returned + found.stranded
+            self.check(found.minted == sums, f"{name}: {found}")
+            self.check(0 <= found.kept and found.minted - found.returned <= total, f"{name}: {found}")
+        self.check(
+            all(one.left >= 0 for one in self.controller.slices.values()), "a slice has less than nothing"
+        )
+        self.check(set(self.controller.codes) <= ALLOWED, f"findings {sorted(set(self.controller.codes))}")
+
+    def settled(self):
+        """After healing: the ledger knows what was given, nothing usable is left, vouchers paid once or are settled."""
+        for kit in self.hosts:
+            if kit in self.lossy:
+                self.told["kits that lost records"] += 1
+                continue
+            for number, one in self.controller.slices.items():
+                if one.kit == kit:
+                    self.check(
+                        one.spent == self.physical[number], f"slice {number}: the ledger knows {one.spent}"
+                    )
+            for which in (SAMPLE, FIRST):
+                given, total = self.granted[kit, NAMES[which]], self.totals[kit, NAMES[which]]
+                self.check(
+                    given == total, f"{NAMES[which]}: {given} of {total} could be given, the rest is nowhere"
+                )
+        for serial, payers in self.paid.items():
+            kits = {brick.kit for brick in payers}
+            if len(payers) > 1:
+                self.told["vouchers paid twice"] += 1
+            if serial in self.serials[:2] and not kits & self.lost_store:
+                self.check(len(payers) == 1, f"a voucher of one kit was paid {len(payers)} times")
+            if not kits & self.lossy:
+                losers = [found.loser for found in self.controller.settled if found.winner.serial == serial]
+                self.check(len(losers) == len(payers) - 1, f"{len(payers)} payments, {len(losers)} settled")
+                charged = sum(one.code == reg.FINDING_VOUCHER_TWICE for one in self.controller.charges)
+                self.check(charged == len(self.controller.settled), "a loser was not charged")
+        self.told["slices minted"] += len(self.controller.slices)
+        self.told["came back"] += sum(one.returned > 0 for one in self.controller.slices.values())
