@@ -38,6 +38,7 @@ from hostagent.store import open_store
 from hostagent.store.outbox import Outbox
 from hostagent.store.receipts import Receipts
 from hostagent.store.slices import Slices
+from hostagent.till.desk import Till
 from hostagent.updater import Updater
 
 DRAIN_S = 5.0
@@ -113,6 +114,7 @@ class Agent:
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
         self.puller = Puller(self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff())
         self.lane = self._lane()
+        self.till = None if self.lane is None else Till(self, self.lane)
         self.kitside = KitSide(
             store,
             self.bricks,
@@ -128,6 +130,8 @@ class Agent:
         self.questions = self.kitside.questions
         self.openvalues = self.kitside.openvalues
         self.forwarder.heads_of = self.exchange.lists.get
+        if self.lane is not None:
+            self.lane.seen = self.kitside.telling.event
         self.lines = [self._line(expected) for expected in config.bricks]
         self.budgets.connected = self._connected
         self.budgets.give = self._give
@@ -201,6 +205,8 @@ class Agent:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(LANE_S):
                             await self.lane.started.wait()
+                if self.till is not None:
+                    others.append(group.create_task(self.till.run(), name="till"))
                 log.info("%s is up, status on http://%s:%d/", self.config.name, *self.address)
                 if ready is not None:
                     ready()

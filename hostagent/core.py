@@ -67,6 +67,9 @@ from stallmark import (
 from stallmark import (
     token as _token,
 )
+from stallmark import (
+    voucher as _voucher,
+)
 from stallmark.errors import FormatError, FullError
 
 base32: Any = _base32
@@ -88,6 +91,7 @@ rights: Any = _rights
 rules: Any = _rules
 state: Any = _state
 token: Any = _token
+voucher: Any = _voucher
 
 # Sealed frames on their way at most, and messages that wait behind them (stallmark.session).
 WINDOW: int = cast(Any, _session).WINDOW
@@ -192,4 +196,5 @@ __all__ = [
     "rules",
     "state",
     "token",
+    "voucher",
 ]

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from hostagent import report, screen
+from hostagent.till import api as till
 
 if TYPE_CHECKING:
     from hostagent.agent import Agent
@@ -95,6 +96,7 @@ def create_app(agent: "Agent") -> FastAPI:
 
     # FastAPI keeps them; the names are for the reader.
     del show, status, links, close, identify
+    till.install(app, agent)
     screen.install(app, agent)
     return app
 

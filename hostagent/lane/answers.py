@@ -70,12 +70,17 @@ def credit(records: list[Fields], basket: int | None) -> int:
 def others(records: list[Fields]) -> list[str]:
     """What was given beside the credit, in words."""
     return [
-        explain.grant(*grant, fields.get(23))
+        grant_words(grant, fields.get(23))
         for fields in records
         if fields[10] in (reg.KIND_GRANT, reg.KIND_REDEEM)
         for grant in fields.get(12) or ()
         if grant[0] not in NOW
     ]
+
+
+def grant_words(grant: list[Any], currency: str | None) -> str:
+    """One grant in words."""
+    return str(explain.grant(*grant[:3], currency))
 
 
 def sentence(records: list[Fields], ruleset: Any, language: int = 0) -> str:

@@ -2,11 +2,12 @@
 
 import asyncio
 import hashlib
+import hmac
 import logging
 import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 from hostagent import signer
 from hostagent.bricks import Brick, Status
@@ -17,9 +18,11 @@ from hostagent.core import Fields, FormatError, decide, reg, rights, state
 from hostagent.core import receipt as receipts
 from hostagent.errors import BundleRefused, HostError
 from hostagent.intake import Intake, Receipted, Statements
-from hostagent.lane import answers, ruleset, taken
+from hostagent.lane import answers, reversal, ruleset, slips, taken
 from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.book import Book
+from hostagent.lane.draft import Also, Draft, LaneUnready, Pending, cut
+from hostagent.store import spent
 from hostagent.store.records import Records, Stored
 from hostagent.store.store import Store
 from hostagent.updater import Updater
@@ -28,32 +31,6 @@ from hostagent.updater import Updater
 CODE_BYTES = 128
 LOST = "lane_lost"
 log = logging.getLogger("hostagent.lane")
-
-
-class LaneUnready(HostError):
-    """The lane cannot decide now; the message says why and what to do."""
-
-
-class Draft(NamedTuple):
-    """A record to be written: kind, public fields, private fields, the till's reference, receipt16 that it is
-    about."""
-
-    kind: int
-    fields: Fields
-    private: Fields | None = None
-    reference: str | None = None
-    refers: bytes | None = None
-
-
-class Pending(NamedTuple):
-    """An answer that holds once `durable` is done."""
-
-    answer: LaneAnswer
-    durable: "asyncio.Future[None]"
-
-
-# What else goes into the transaction of an answer's records
-Also = Callable[[LaneAnswer], Statements]
 
 
 class Lane:
@@ -93,11 +70,17 @@ class Lane:
         self.book: Book
         self.state: Any = state.State(None)
         self.given: dict[tuple[bytes, int], taken.Given] = {}
+        # What was taken back of other bricks' grants: (grants, basket so far) by brick8 and seq.
+        self._foreign: dict[tuple[bytes, int], list[tuple[list[list[Any]], int | None]]] = {}
+        # Reserves of paper slips, by seq: public fields.
+        self.reserves: dict[int, Fields] = {}
         self.training = False
         # What keeps it from deciding, in a sentence; None: nothing.
         self.trouble: str | None = "the lane has not started yet"
         self.give_result: Callable[[int, int], None] = lambda slice_id, result: None
         self.changed: Callable[[], None] = lambda: None
+        # Told of every event that is decided here: the kit's bricks learn its signal.
+        self.seen: Callable[[Any], None] = lambda event: None
         self.slices: Callable[[], list[tuple[bytes, bytes]]] = list
 
     # --- start
@@ -265,12 +248,16 @@ class Lane:
         event = self.stamp(event)
         return self.record(event, self.decisions(event), also)
 
-    def stamp(self, event: Any) -> Any:
-        """The event with this host's time, its uptime and a nonce. Raises LaneUnready where the lane cannot decide."""
+    def check(self) -> None:
+        """Raises LaneUnready where nothing can be written now."""
         if self.trouble is not None:
             raise LaneUnready(self.trouble)
         if self._intake.busy:
             raise LaneUnready("too much waits for the disk: ask again in a moment")
+
+    def stamp(self, event: Any) -> Any:
+        """The event with this host's time, its uptime and a nonce. Raises LaneUnready where the lane cannot decide."""
+        self.check()
         wall, uptime, (quality, spread) = self.book.now()
         return event._replace(
             wall_ms=wall,
@@ -284,23 +271,24 @@ class Lane:
 
     def decisions(self, event: Any) -> list[Any]:
         """What the rules say of a stamped event; the state is read, not changed."""
-        newer = {"lane": True} if "lane" in decide.decide.__code__.co_varnames else {}
-        found: Any = decide.decide(self.ruleset, self.state, event, **newer)
-        # Version 1 of the engine gives the one decision as a tuple with names.
-        return [found] if hasattr(found, "kind") else found
+        decided: list[Any] = decide.decide(self.ruleset, self.state, event, lane=True)
+        return decided
 
-    def record(self, event: Any, decided: list[Any], also: Also | None = None) -> Pending:
-        """Writes decisions on a stamped event."""
+    def record(
+        self, event: Any, decided: list[Any], also: Also | None = None, reference: str | None = None
+    ) -> Pending:
+        """Writes decisions on a stamped event; `reference`: the till's own, for the receipts."""
+        self.seen(event)
         drafts: list[Draft] = []
         for decision in decided:
-            drafts += self._drafts(event, decision)
+            drafts += self._drafts(event, decision, reference)
         return self.answer(drafts, decided, event.basket_minor, event.nonce, also)
 
-    def _drafts(self, event: Any, decision: Any) -> list[Draft]:
+    def _drafts(self, event: Any, decision: Any, reference: str | None) -> list[Draft]:
         fields: Fields = decide.record_fields(self.ruleset, event, decision)
         drafts: list[Draft] = []
         if self.training:
-            fields[0] = reg.FLAG_TRAINING
+            fields[0] = fields.get(0, 0) | reg.FLAG_TRAINING
             fields.pop(13, None)
         else:
             for index, until in zip(decision.latches, decision.until, strict=True):
@@ -308,7 +296,7 @@ class Lane:
                 drafts.append(Draft(reg.KIND_LATCH, {**same, 9: index, 24: [until]}))
             if decision.opens:
                 drafts.append(Draft(reg.KIND_RIGHTS, {13: [[number, 0] for number in decision.opens]}))
-        drafts.append(Draft(decision.kind, fields, private_of(event), event.reference))
+        drafts.append(Draft(decision.kind, fields, private_of(event), reference))
         return drafts
 
     # --- writing
@@ -327,7 +315,12 @@ class Lane:
 
         def build(made: list[Any], written: Receipted) -> Statements:
             built.append(self._answered(made, written, decided, basket, nonce, outcome))
-            return () if also is None else also(built[0])
+            paid = [
+                statement
+                for item in made
+                for statement in spent.statements(item.fields[10], item.public, self._clock.now_ms())
+            ]
+            return [*paid, *(() if also is None else also(built[0]))]
 
         try:
             durable = self._write(drafts, build)[1]
@@ -400,11 +393,16 @@ class Lane:
             self.given[brick, item.seq] = taken.Given(
                 brick, item.seq, receipt16, fields, item.private_fields or {}
             )
+        elif fields[10] == reg.KIND_RESERVE and fields.get(24):
+            self.reserves[item.seq] = fields
         elif fields[10] in taken.REVERSALS and fields.get(24):
             detail = fields[24]
             given = self.given.get((detail[taken.BRICK], detail[taken.SEQ]))
             if given is not None:
                 given.took(fields.get(12) or [], detail[taken.BASKET])
+            if detail[taken.BRICK] != self.brick8:
+                key = detail[taken.BRICK], detail[taken.SEQ]
+                self._foreign.setdefault(key, []).append((fields.get(12) or [], detail[taken.BASKET]))
 
     # --- the day's end and the operator's acts
 
@@ -414,11 +412,100 @@ class Lane:
 
     async def act(self, drafts: list[Draft], outcome: str) -> LaneAnswer:
         """Writes records that answer no customer."""
-        if self.trouble is not None:
-            raise LaneUnready(self.trouble)
-        pending = self.answer(drafts, [], None, bytes(8), None, outcome)
+        self.check()
+        return await self._done(self.answer(drafts, [], None, bytes(8), None, outcome))
+
+    async def _done(self, pending: Pending) -> LaneAnswer:
         await asyncio.shield(pending.durable)
         return pending.answer
+
+    async def operator(
+        self,
+        event: Any,
+        rule_index: int | None,
+        question: tuple[bytes, int],
+        who: str,
+        reason: str,
+        granted: bool,
+    ) -> LaneAnswer:
+        """A person's answer to a question (brick8, seq): conditions are waived, rights and limits hold."""
+        if self.ruleset is None or rule_index is None:
+            raise LaneUnready("no rule of those in use here asked this")
+        event = self.stamp(event)
+        decided: Any = decide.operator(
+            self.ruleset, self.state, event, rule_index, question, cut(who, 24), cut(reason, 60), granted
+        )
+        return await self._done(self.record(event, [decided]))
+
+    async def parameters(self, values: dict[int, int], who: str) -> LaneAnswer:
+        """Sets open values by index, within the authors' bounds. Raises LaneUnready for one that is out of them."""
+        if self.ruleset is None:
+            raise LaneUnready("no rules are in use here yet")
+        known = self.ruleset.open_values
+        for index, value in values.items():
+            if not 0 <= index < len(known) or not known[index][1] <= value <= known[index][2]:
+                raise LaneUnready(f"open value {index}: {value} is not within what the authors signed")
+        pairs = [[index, value] for index, value in sorted(values.items())]
+        fields: Fields = {8: self.ruleset.digest8, 24: [pairs, cut(who, 24)]}
+        return await self.act([Draft(reg.KIND_PARAMETERS, fields)], "set")
+
+    async def reverse(
+        self, seq_or_link: int | str, kind: int, minor: int | None, who: str, reason: str
+    ) -> LaneAnswer:
+        """Takes back what the lane's record `seq`, or the event of a receipt link, granted (reversal.begin).
+
+        Raises LaneUnready, NothingGiven."""
+        if isinstance(seq_or_link, str):
+            given = await reversal.by_link(self, self._records, seq_or_link)
+        else:
+            found = self.given.get((self.brick8, seq_or_link))
+            if found is None:
+                raise reversal.NothingGiven(
+                    "nothing was granted under this number: there is nothing to take back"
+                )
+            given = [found]
+        return await self._done(reversal.begin(self, given, kind, minor, who, reason))
+
+    def remember(self, item: Stored) -> None:
+        """A grant of another brick that is to be taken back, as far as it was not before."""
+        self.given[item.brick, item.record.seq] = made = taken.Given(
+            item.brick, item.record.seq, item.receipt16, item.record.fields, item.record.private_fields or {}
+        )
+        for parts, so_far in self._foreign.get((item.brick, item.record.seq), ()):
+            made.took(parts, so_far)
+
+    # --- slips
+
+    async def reserve_slips(self, rule_index: int, count: int, who: str) -> list[slips.Slip]:
+        """Sets rights aside for numbered paper slips. Raises NoSlip where they do not go round."""
+        made, pending = slips.reserve(self, rule_index, count, who)
+        await self._done(pending)
+        return made
+
+    async def release_slips(self, numbers: Sequence[int]) -> LaneAnswer:
+        """Gives back what unused slips set aside."""
+        return await self._done(slips.give_back(self, numbers))
+
+    async def pay_slip(self, text: str, who: str) -> LaneAnswer:
+        """A slip comes back: granted once."""
+        return await self._done(slips.pay(self, text, who))
+
+    def slip_code(self, number: int) -> str:
+        """What a slip of this number says."""
+        return slips.code(self._config.keys.handle_key, self.brick8, number)
+
+    def pseudonym(self, nonce: bytes) -> bytes:
+        """Of whoever holds a slip: nobody that is known from elsewhere."""
+        return hmac.digest(self._config.keys.handle_key, b"stallmark/slip-subject/1\0" + nonce, "sha256")[:8]
+
+    def words(self, fields: Fields) -> str:
+        """The sentence of a record of the rules in use."""
+        return answers.words(fields, self.ruleset)
+
+    def currency_of(self, grants: list[list[Any]]) -> str | None:
+        """The currency, where a grant is money."""
+        money = any(taken.reg_money(grant[0]) for grant in grants)
+        return self.ruleset.currency if money and self.ruleset is not None else None
 
 
 def private_of(event: Any) -> Fields | None:

@@ -96,7 +96,7 @@ class LaneWorld:
             if rules:
                 await until(lambda: agent.lane.ruleset is not None, "the lane has rules")
                 if self.controller.slices:
-                    await until(lambda: agent.lane.state.slices_left(), "the lane has slices")
+                    await until(lambda: agent.lane.state.slices_left(), "the lane has slices")  # noqa: PLW0108 - a new state comes
             yield agent
 
     def client(self, agent: Agent, till: str = "till-1") -> httpx.AsyncClient:

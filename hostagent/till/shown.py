@@ -1,0 +1,78 @@
+"""A lane's answer as JSON, and what is wrong with a body as one sentence."""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from hostagent.core import Fields, reg
+from hostagent.lane import answers, reversal
+from hostagent.lane.answers import LaneAnswer
+from hostagent.till.models import KIND_NAMES
+
+
+def event(answer: LaneAnswer, ruleset: Any) -> bytes:
+    """The body of an answer (models.EventOut)."""
+    credit, also = answer.credit_minor, answer.others
+    if answer.outcome == "reversed":
+        back, also = reversal.taken_now(answer.public)
+        credit = -back
+    value = {
+        "id": answer.nonce.hex(),
+        "outcome": answer.outcome,
+        "credit": _money(credit, answer.currency),
+        "also": also,
+        "sentence": answer.sentence,
+        "reason": answer.reason,
+        "decisions": [_decision(fields, ruleset) for fields in answer.public],
+        "receipt": {"link": answer.link, "number": answer.host_seq},
+        "training": any(fields[0] & reg.FLAG_TRAINING for fields in answer.public),
+    }
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def status(answer: LaneAnswer) -> int:
+    """HTTP status: what was taken back before is a conflict, everything else was done as asked."""
+    return 409 if answer.reason == reg.REASON_REVERSED else 200
+
+
+def nothing_to_take_back() -> bytes:
+    """A refund of a sale that was given nothing."""
+    value: dict[str, Any] = {
+        "id": "",
+        "outcome": "nothing to take back",
+        "credit": _money(0, None),
+        "also": [],
+        "sentence": "This sale was given nothing: there is nothing to take back.",
+        "reason": None,
+        "decisions": [],
+        "receipt": None,
+        "training": False,
+    }
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _money(minor: int, currency: str | None) -> dict[str, Any]:
+    return {"minor": minor, "currency": currency, "text": answers.amount(minor, currency)}
+
+
+def _decision(fields: Fields, ruleset: Any) -> dict[str, Any]:
+    index = fields.get(9)
+    name: str | None = None
+    if ruleset is not None and index is not None and fields.get(8) == ruleset.digest8:
+        name = ruleset.rules[index].id
+    return {
+        "number": fields[2],
+        "kind": KIND_NAMES.get(fields[10], str(fields[10])),
+        "rule": name,
+        "reason": (fields.get(14) or [None])[0],
+        "sentence": answers.words(fields, ruleset),
+        "grants": [answers.grant_words(grant, fields.get(23)) for grant in fields.get(12) or ()],
+    }
+
+
+def complaint(wrong: ValidationError) -> str:
+    """The first fault: where it is, and what is expected. What was found is not repeated: it may be a person's."""
+    fault = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in fault["loc"] if part not in ("Money",)) or "body"
+    return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
