@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from fleet.authoring.engine import reg
 
@@ -35,6 +37,13 @@ def by_member(value: Any, names: Sequence[str]) -> str | None:
     return None
 
 
+def _duration(text: str) -> str:
+    """Checked here: the pattern's look-ahead is not one of pydantic's own engine."""
+    if not re.fullmatch(DURATION, text):
+        raise PydanticCustomError("duration", 'expected a duration, such as "PT1H15M" or "P30D"')
+    return text
+
+
 Name = Annotated[
     str,
     Field(
@@ -60,6 +69,7 @@ Percent = Annotated[
 ]
 Duration = Annotated[
     str,
+    AfterValidator(_duration),
     Field(
         max_length=32,
         json_schema_extra=dict(_DURATION_SCHEMA),
