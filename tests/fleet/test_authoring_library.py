@@ -54,6 +54,13 @@ def test_campaigns_of_the_library_are_clean() -> None:
         assert not report.errors, f"{entry.name}: {report.errors[0]}"
 
 
+def test_all_rules_of_the_library_fit_one_campaign() -> None:
+    report = check_campaign(library.combined(), 1_790_000_000_000)
+    assert not report.errors, report.errors[0]
+    assert len(report.rules) >= len(ENTRIES)
+    assert len(report.ruleset) < 8_192
+
+
 def granted(story: dict[str, Any]) -> dict[str, Any]:
     """The first event of a story that is granted."""
     return next(step for step in story["steps"] if "expect" in step and step["expect"]["outcome"] == "grant")
