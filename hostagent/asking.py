@@ -4,9 +4,12 @@ Automatic answers look at what the kit knows and one brick cannot: the person's 
 revocations. What was just said yes to counts until its record is here, so two bricks asking at once get one yes.
 """
 
+import asyncio
+import contextlib
 import logging
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -24,7 +27,8 @@ PROMISES = 1_024
 OPEN_QUESTIONS = 64
 # After this a customer is gone.
 QUESTION_MS = 30 * 60_000
-SENTENCE_LANGUAGE = 0
+ENDS = (reg.KIND_GRANT, reg.KIND_REDEEM, reg.KIND_RELEASE)
+Claim = Callable[[bytes, bytes, bytes, int], "Future[bool]"]
 log = logging.getLogger("hostagent.asking")
 
 
@@ -52,35 +56,38 @@ class _Promise(NamedTuple):
 class Asking:
     """One for a host. `kitwide()` gives (ruleset, state) of everything known in the kit, or None."""
 
-    def __init__(self, kitwide: Callable[[], tuple[Any, Any] | None]) -> None:
+    def __init__(self, kitwide: Callable[[], tuple[Any, Any] | None], claim: Claim, clock: Clock) -> None:
+        """`claim`: Spent.claim, which promises a voucher to one question and makes that durable."""
         self._kitwide = kitwide
-        # The host's own table of vouchers paid at its kit, and of those it was told of.
-        self.is_spent: Callable[[bytes], bool] = lambda serial: False
+        self._claim = claim
+        self._clock = clock
         self._buckets: dict[bytes, _Bucket] = {}
-        # What a yes has set aside: by voucher serial, by person and rule and window.
+        # What a yes has set aside, by window, person, rule and number.
         self._promised: OrderedDict[tuple[Any, ...], _Promise] = OrderedDict()
         # Answers given, by (brick, nonce): a question that comes twice is answered alike.
         self._given: OrderedDict[tuple[bytes, bytes], Fields] = OrderedDict()
         self.counts: Counter[str] = Counter()
 
-    def ask(self, brick: Brick, value: Fields) -> Fields | None:
-        """The answer (message 44) to a question (message 7); None where none is given: it is no question, came too
-        fast, or nothing is known here. The brick then waits its 150 ms and goes by its rule."""
+    def ask(self, brick: Brick, value: Fields, reply: Callable[[Fields], None]) -> None:
+        """Replies to a question (message 7) with its answer (message 44): at once, or for a voucher when its promise
+        is durable. No reply where it is no question, came too fast, or nothing is known here: the brick then waits
+        its 150 ms and goes by its rule."""
         nonce, data, rule8 = value.get(0), value.get(1), value.get(2)
         if type(nonce) is not bytes or len(nonce) != 8 or type(data) is not bytes or type(rule8) is not bytes:
             brick.counters["unreadable"] += 1
-            return None
+            return
         if not self._buckets.setdefault(brick.brick, _Bucket()).take(monotonic_ms()):
             brick.counters["asks_dropped"] += 1
-            return None
+            return
         known = self._given.get((brick.brick, nonce))
         if known is not None:
-            return known
+            reply(known)
+            return
         try:
             asked = event.decode(data)
         except FormatError:
             brick.counters["unreadable"] += 1
-            return None
+            return
         kit = self._kitwide()
         if (
             kit is None
@@ -88,37 +95,55 @@ class Asking:
             or (brick.status and brick.status.ruleset8 != kit[0].digest8)
         ):
             self.counts["unknown"] += 1
-            return None
-        reason = self._against(brick.brick, kit[0], kit[1], asked, kit[0].rule8.index(rule8))
-        self.counts["yes" if reason is None else "no"] += 1
-        answer: Fields = {0: nonce, 1: reg.ANSWER_YES if reason is None else reg.ANSWER_NO}
-        if reason is not None:
-            answer[2] = reason
-        self._given[brick.brick, nonce] = answer
-        while len(self._given) > PROMISES:
-            self._given.popitem(last=False)
-        return answer
+            return
 
-    def _against(self, brick: bytes, ruleset: Any, state: Any, asked: Any, index: int) -> int | None:
-        """Reason code of what speaks against a grant, or None; then it is promised."""
-        rule = ruleset.rules[index]
+        def answer(reason: int | None) -> None:
+            self.counts["yes" if reason is None else "no"] += 1
+            found: Fields = {0: nonce, 1: reg.ANSWER_YES if reason is None else reg.ANSWER_NO}
+            if reason is not None:
+                found[2] = reason
+            self._given[brick.brick, nonce] = found
+            while len(self._given) > PROMISES:
+                self._given.popitem(last=False)
+            reply(found)
+
+        rule = list(kit[0].rule8).index(rule8)
+        reason = self._against(brick.brick, kit[0].rules[rule], rule, kit[1], asked)
+        if reason is not None or kit[0].rules[rule].redeems is None:
+            answer(reason)
+            return
+        self._claim_voucher(brick.brick, asked, answer)
+
+    def _claim_voucher(self, brick: bytes, asked: Any, answer: Callable[[int | None], None]) -> None:
+        """Yes once the promise is on the disk; no answer where the disk does not take it."""
+        loop = asyncio.get_running_loop()
+        serial = _serial(asked.reference)
+        assert serial is not None
+
+        def claimed(done: "Future[bool]") -> None:
+            if done.exception() is not None:
+                log.warning("a voucher is not answered for: %s", done.exception())
+                return
+            with contextlib.suppress(RuntimeError):  # the loop is gone when the program ends meanwhile
+                reason = None if done.result() else reg.REASON_VOUCHER_SPENT
+                loop.call_soon_threadsafe(answer, reason)
+
+        self._claim(serial, brick, asked.nonce, self._clock.now_ms()).add_done_callback(claimed)
+
+    def _against(self, brick: bytes, rule: Any, index: int, state: Any, asked: Any) -> int | None:
+        """Reason code of what speaks against a grant, or None; then the person's limits count it as given."""
         now = monotonic_ms()
         while self._promised and now - next(iter(self._promised.values())).at_ms > PROMISE_MS:
             self._promised.popitem(last=False)
         if asked.subject is not None and state.revoked(asked.subject):
             return reg.REASON_REVOKED
-        keys: list[tuple[Any, ...]] = []
         if rule.redeems is not None:
             serial = _serial(asked.reference)
             if serial is None:
                 return reg.REASON_VOUCHER_FALSE
-            if (
-                state.spent(serial, asked.subject)
-                or self.is_spent(serial)
-                or ("voucher", serial) in self._promised
-            ):
+            if state.spent(serial, asked.subject):
                 return reg.REASON_VOUCHER_SPENT
-            keys.append(("voucher", serial))
+        keys: list[tuple[Any, ...]] = []
         for key, had, most in _limits(state, rule, index, asked):
             free = [(*key, number) for number in range(most) if (*key, number) not in self._promised]
             if had + most - len(free) >= most:
@@ -133,20 +158,12 @@ class Asking:
     def recorded(self, stored: Stored) -> None:
         """A record is here: what it was promised for counts as itself from now on."""
         fields: Fields = stored.record.fields
-        if not self._promised or fields[10] not in (reg.KIND_GRANT, reg.KIND_REDEEM, reg.KIND_RELEASE):
-            return
         private: Fields = stored.record.private_fields or {}
         subject = private.get(1)
-        serial = (fields.get(24) or [None])[0] if fields[10] == reg.KIND_REDEEM else None
+        if not self._promised or subject is None or fields[10] not in ENDS:
+            return
         for key, promise in list(self._promised.items()):
-            mine = promise.brick == stored.brick
-            person = (
-                subject is not None
-                and key[0] != "voucher"
-                and key[1] == subject[:6]
-                and key[2] == fields.get(9)
-            )
-            if mine and (person or (key[0] == "voucher" and key[1] == serial)):
+            if promise.brick == stored.brick and key[1] == subject[:6] and key[2] == fields.get(9):
                 del self._promised[key]
 
 

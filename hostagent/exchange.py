@@ -101,6 +101,8 @@ class Exchange:
         self.lists = Lists()
         self.on_record: list[Callable[[Stored], None]] = []
         self.on_news: Callable[[], None] = lambda: None
+        # The lane has a new state.
+        self.on_lane: Callable[[Any], None] = lambda lane: None
         # Takes a person's token out of use everywhere: `await revoke(subject8, who)`.
         self.revoke: Callable[[bytes, str], Awaitable[None]]
 
@@ -187,6 +189,7 @@ class Exchange:
             return
         if lane.state is not self._lane_state:
             self._lane_state, self._lane_cursors = lane.state, {}
+            self.on_lane(lane)
         self._feed(lane.state, book, self._lane_cursors, lane.brick8)
 
     def _tell_own(self) -> None:

@@ -11,6 +11,7 @@ from hostagent.core import FormatError, bundle, rules
 from hostagent.exchange import Exchange
 from hostagent.openvalues import OpenValues
 from hostagent.store.records import Records
+from hostagent.store.spent import Spent
 from hostagent.store.store import Store
 from hostagent.telling import Telling
 from hostagent.updater import Updater
@@ -75,7 +76,7 @@ class KitSide:
         self.exchange = exchange = Exchange(
             Records(store), newest, bricks, clock, self.rulebook.get, lane, connected
         )
-        self.asking = Asking(exchange.kitwide)
+        self.asking = Asking(exchange.kitwide, Spent(store).claim, clock)
         self.telling = Telling(store, bricks, clock, exchange, self.asking, lane, flush)
         self.questions = Questions(clock, lane, self.rulebook.get)
         self.openvalues = OpenValues(
@@ -94,6 +95,7 @@ class KitSide:
             self.telling.recorded,
         ]
         exchange.on_news = self._news
+        exchange.on_lane = self.telling.lane_anew
         exchange.revoke = self.telling.revoke
 
     def _news(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 from hostagent.bricks import Brick
 from hostagent.clock import Clock
 from hostagent.core import Fields, cbor, reg
+from hostagent.errors import HostError
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
 
@@ -139,8 +140,11 @@ class OpenValues:
         }
         lane = self._lane()
         if lane is not None and lane.trouble is None and lane.ruleset is not None:
-            await lane.parameters(values, who)
-            results[lane.brick.name] = WORDS[reg.PARAMETERS_OK]
+            try:
+                await lane.parameters(values, who)
+                results[lane.brick.name] = WORDS[reg.PARAMETERS_OK]
+            except HostError as failed:
+                results[lane.brick.name] = str(failed)
         for name, answer in answers.items():
             results[name] = await answer
         return results

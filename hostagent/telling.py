@@ -101,14 +101,18 @@ class Telling:
     def message(self, brick: Brick, kind: int, value: Fields) -> bool:
         """A message of a brick; False where it is none for this part."""
         if kind == reg.MSG_ASK:
-            answer = self._asking.ask(brick, value)
-            if answer is not None:
-                self._queue(brick.brick).answers.append((reg.MSG_ANSWER, answer))
+            self._asking.ask(brick, value, lambda answer: self._reply(brick, answer))
         elif kind == reg.MSG_PARAMETERS_RESULT:
             self.openvalues.answered(brick, value)
         else:
             return False
         return True
+
+    def _reply(self, brick: Brick, answer: Fields) -> None:
+        queue = self._queues.get(brick.brick)
+        if queue is not None:
+            queue.answers.append((reg.MSG_ANSWER, answer))
+            self._flush(brick.brick)
 
     def urgent(self, brick: Brick) -> Message | None:
         """An answer that a customer waits for."""
@@ -171,6 +175,15 @@ class Telling:
 
     def _practice_message(self) -> Message:
         return reg.MSG_TRAINING, {0: self.practice is not None, 1: self.practice or ""}
+
+    def lane_anew(self, lane: Any) -> None:
+        """The lane begins with a new state, after a start or with other rules: it is told what holds."""
+        lane.state.revoke(True, self._revoked[-SUBJECT * REVOKED_TOLD :])
+        for (digest8, index), (value, at_ms) in self._signals.items():
+            if digest8 == lane.ruleset.digest8:
+                lane.state.signals(index, value, at_ms)
+        entries = b"".join(short + tokens.to_bytes(4, "big") for short, tokens in self._tokens.items())
+        lane.state.balances(self._clock.now_ms(), lane.brick.durable_seq, entries)
 
     # --- signals
 
