@@ -123,6 +123,8 @@ def _when(one: dict[int, Any], found: dict[int, Any], report: Report, phrases: P
     if one[4][0] != op.ALWAYS:
         text += f", if {phrases.whole(one[4])}"
         text += "; once that was true it lasts to the end of the slot" if one[5] else ""
+        if any(value[0] == op.PEOPLE for value in wire.counted(one[4])):
+            text += "; the one who makes it true is counted, and given it, too"
     where = one[18] & 3
     return (
         text
@@ -150,11 +152,9 @@ def _offline(one: dict[int, Any], said: RuleReport) -> str:
         NEEDS_HOST: "the host is needed",
     }.get(said.offline, said.offline)
     if mode == 2:
-        alone = (
-            f"up to {lower} grants that the host has not seen yet it does so unasked, then " if lower else ""
-        )
-        ends = f"; from {upper} unseen ones on nothing without its yes" if upper < 65535 else ""
-        text += f"; {alone}it asks the host, and without an answer goes on alone{ends}"
+        alone = f"up to {lower} grants that the host has not seen need no question; then " if lower else ""
+        ends = f", and from {upper} unseen ones on gives nothing without a yes" if upper < 65535 else ""
+        text += f"; {alone}it asks the host, goes on alone where no answer comes{ends}"
     elif mode == 3:
         text += ": without its yes nothing is given"
     if one[21] is not None:
@@ -180,7 +180,7 @@ def _pays(one: dict[int, Any], said: RuleReport, report: Report) -> str:
         rate = "" if one[16][1] is None else f" at {money.percent(one[16][1])}"
         out += f"; tax code {one[16][0]}{rate}"
     undone = {_UNDONE[given.reversal] for given in said.grants}
-    return f"{out}. On a refund: {' or '.join(sorted(undone))}."
+    return f"{out}. On a refund it {' or '.join(sorted(undone))}."
 
 
 def _costs(one: dict[int, Any], said: RuleReport, report: Report) -> str:
@@ -191,7 +191,8 @@ def _costs(one: dict[int, Any], said: RuleReport, report: Report) -> str:
         most.append("1 piece" if said.pieces == 1 else f"{said.pieces} pieces")
     text = f"Cost: never more than {' and '.join(most)}" if most else "Cost: no money and no stock of its own"
     if said.tokens:
-        text += f"; {said.tokens} loyalty tokens each time, bounded by the limits for each person alone"
+        what = "token" if said.tokens == 1 else "tokens"
+        text += f"; {said.tokens} loyalty {what} each time, bounded by the limits for each person alone"
     if one[18] & 4:
         odds = "" if one[19] is None else f", with the odds {one[19][0]} in {one[19][1]}"
         text += f". Announced beforehand{odds}"
