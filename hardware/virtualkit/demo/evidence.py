@@ -48,6 +48,10 @@ class Evidence:
     def held(self, card: Card) -> None:
         """Somebody is about to hold this card to a reader."""
         self.taps += 1
+        self.secret(card)
+
+    def secret(self, card: Card) -> None:
+        """The number of this card must stand nowhere afterwards."""
         if card.kind != "phone" and card.uid:
             self.secrets.add(card.uid)
         elif card.text:

@@ -13,9 +13,11 @@ from virtualkit import dumps
 from virtualkit.brick import BrickOff, Shown, VirtualBrick
 from virtualkit.campaign import load_ruleset
 from virtualkit.cards import Card
+from virtualkit.demo import till
 from virtualkit.demo.chaos import Chaos
 from virtualkit.demo.durable import StoreWatch
 from virtualkit.demo.stall import Stall, public_keys
+from virtualkit.demo.till import TillHour, VirtualTill
 from virtualkit.folder import KitFolder
 from virtualkit.kitplan import KitPlan
 from virtualkit.market import Crowd, Visit
@@ -35,13 +37,15 @@ CLOSE = 13  # docs/formats/registry.md, record kinds
 
 @dataclass(frozen=True)
 class Hour:
-    """What kind of hour. `kill`: any of chaos.TARGETS; `source`: other firmware than what is installed, see BrickProcess."""
+    """What kind of hour. `kill`: any of chaos.TARGETS; `source`: other firmware than what is installed, see
+    BrickProcess; `sales`: events at the till, None: one for every four taps."""
 
     taps: int
     seed: int
     kill: tuple[str, ...] = ()
     timing: str = "real"
     source: Path | None = None
+    sales: int | None = None
 
 
 class MarketHour:
@@ -93,7 +97,11 @@ class MarketHour:
 
     async def _market(self, stall: Stall, event_key: bytes) -> None:
         parts = [(brick.name, brick.spec.parts[0]) for brick in stall.kit.bricks]
-        visits = Crowd(self._hour.seed, event_key).hour(self._hour.taps, parts)
+        crowd = Crowd(self._hour.seed, event_key)
+        visits = crowd.hour(self._hour.taps, parts)
+        count = self._hour.taps // 4 if self._hour.sales is None else self._hour.sales
+        sales = TillHour(self._hour.seed + 2, crowd).events(count)
+        self.till = VirtualTill(self.folder, self._hour.seed, stall.http)
         over = asyncio.Event()
         chaos = (
             Chaos(stall, self._hour.kill, self._hour.seed + 1, self._findings) if self._hour.kill else None
@@ -108,6 +116,14 @@ class MarketHour:
                 )
                 for brick in stall.kit.bricks
             ]
+            queues.append(
+                group.create_task(
+                    till.queue(
+                        self.till, sales, lambda at_ms: self._reach(stall, at_ms), stall.evidence.secret
+                    ),
+                    name="till",
+                )
+            )
             await asyncio.wait(queues)
             over.set()
             if raging:
@@ -115,17 +131,20 @@ class MarketHour:
 
     async def _customers(self, stall: Stall, brick: VirtualBrick, visits: Sequence[Visit]) -> None:
         """The queue at one brick. The clock only ever moves forward to the next customer's time."""
-        clock = stall.clock
-        assert clock is not None
         for visit in visits:
-            at = MARKET_OPENS_MS + OPENING_MS + visit.at_ms
-            if at > clock.now():
-                clock.set(at)
+            self._reach(stall, visit.at_ms)
             stall.evidence.held(visit.card)
             await self._visit(stall, brick, visit.card)
             self._done += 1
             if self._done % 50 == 0:
                 self._progress(f"{self._done} of {self._hour.taps} taps")
+
+    @staticmethod
+    def _reach(stall: Stall, at_ms: int) -> None:
+        assert stall.clock is not None
+        at = MARKET_OPENS_MS + OPENING_MS + at_ms
+        if at > stall.clock.now():
+            stall.clock.set(at)
 
     async def _visit(self, stall: Stall, brick: VirtualBrick, card: Card) -> None:
         """A customer who saw no light, because the brick was off, tries again."""
@@ -208,6 +227,13 @@ class MarketHour:
             "tap_to_light_ms": spread(evidence.tap_to_light_ms),
             "light_to_host_ms": spread(evidence.light_to_host_ms),
             "light_to_ledger_ms": spread(evidence.light_to_ledger_ms),
+            "till": {
+                "events": len(self.till.answer_ms),
+                "outcomes": dict(sorted(self.till.outcomes.items())),
+                "credit_minor": self.till.credit_minor,
+                "repeats": self.till.repeats,
+                "answer_ms": spread(self.till.answer_ms),
+            },
             "seconds": round(seconds, 1),
             "unanswered": evidence.unanswered,
             "seed": self._hour.seed,
