@@ -38,8 +38,10 @@ from hostagent.store import open_store
 from hostagent.store.outbox import Outbox
 from hostagent.store.receipts import Receipts
 from hostagent.store.slices import Slices
+from hostagent.store.spent import Spent
 from hostagent.till.desk import Till
 from hostagent.updater import Updater
+from hostagent.vouchers import Issuer, Payable
 
 DRAIN_S = 5.0
 LANE_S = 2.0
@@ -111,8 +113,14 @@ class Agent:
             config.director,
             successor="recovered" in store.meta and "slices_settled" not in store.meta,
         )
+        self.vouchers = Payable(Spent(store), self.controller, self.clock)
+        seed = config.keys.voucher_seed
+        # None where this host was given no voucher seed: then what grants promise is issued by the hub.
+        self.issuer = None if seed is None else Issuer(seed, config.kit)
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
-        self.puller = Puller(self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff())
+        self.puller = Puller(
+            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers
+        )
         self.lane = self._lane()
         self.till = None if self.lane is None else Till(self, self.lane)
         self.kitside = KitSide(
@@ -186,6 +194,7 @@ class Agent:
             self.intake.start()
             await self.forwarder.load()
             await self.budgets.load()
+            await self.vouchers.load()
             await self.updater.load()
             server = self._server()
             async with asyncio.TaskGroup() as group:

@@ -99,6 +99,10 @@ class Budgets:
         self._successor = False
         await self.assign()
 
+    async def look(self) -> None:
+        """Asks the controller how these budgets stand. Raises ControllerError."""
+        self.figures = await self._controller.rights()
+
     def slices_of(self, brick: bytes) -> list[tuple[bytes, bytes]]:
         """At a handshake: payload and signature of every slice of a brick that it may still spend."""
         own = self.allotment.own(brick, self._clock.now_ms())

@@ -1,4 +1,4 @@
-"""Asks the controller for what comes down: the bundle and the slices, every few seconds, later when it is
+"""Asks the controller for what comes down: bundle, slices, figures, spent vouchers; every few seconds, later when it is
 away."""
 
 import asyncio
@@ -10,7 +10,9 @@ from hostagent.backoff import Backoff
 from hostagent.budgets import Budgets
 from hostagent.errors import BundleRefused, ControllerError, StoreUnavailable
 from hostagent.updater import Updater
+from hostagent.vouchers import Payable
 
+TOLD_EVERY_S = 10.0
 log = logging.getLogger("hostagent.puller")
 
 
@@ -24,12 +26,15 @@ class Puller:
         every_s: float,
         on_bundle: Callable[[], None],
         backoff: Backoff | None = None,
+        vouchers: Payable | None = None,
     ) -> None:
         self._updater = updater
         self._budgets = budgets
         self._every_s = every_s
         self._on_bundle = on_bundle
         self._backoff = backoff or Backoff()
+        self._vouchers = vouchers
+        self._told_at = -TOLD_EVERY_S
         self.reached_at: float | None = None
         self.trouble: str | None = None
 
@@ -60,3 +65,17 @@ class Puller:
                 raise
             self._updater.trouble = str(failed)
         await self._budgets.pull()
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """What screens and answers want to know: budgets in figures, vouchers paid at other kits."""
+        if time.monotonic() - self._told_at < TOLD_EVERY_S:
+            return
+        try:
+            await self._budgets.look()
+            if self._vouchers is not None:
+                await self._vouchers.pull()
+        except ControllerError as failed:
+            if failed.kind != "refused":  # an older controller does not know these
+                raise
+        self._told_at = time.monotonic()

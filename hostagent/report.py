@@ -84,12 +84,39 @@ async def status(agent: "Agent") -> dict[str, Any]:
             "trouble": agent.updater.trouble,
         },
         "rights": agent.budgets.summary(),
+        # As the controller counts them, by the ledger (docs/rights.md); [] until it said so.
+        "budgets": agent.budgets.figures,
+        "exposure": _exposure(agent),
         "rights_refused": agent.budgets.refused,
         **agent.kitside.report(),
         "bricks": [_line(line, agent) for line in agent.lines],
     }
     result["words"] = _words(agent, result)
     return result
+
+
+def _exposure(agent: "Agent") -> list[dict[str, Any]]:
+    """Rules with exposure limits, and how many records of each brick this host does not have yet: no more grants of such
+    a rule than that can be open there, and never more than its upper limit."""
+    ruleset = _ruleset(agent)
+    if ruleset is None:
+        return []
+    waiting = {
+        brick.name: max(0, brick.status.next_seq - 1 - brick.durable_seq)
+        for brick in agent.bricks.values()
+        if brick.status is not None
+    }
+    return [
+        {
+            "rule": rule.id,
+            "mode": {2: "lan", 3: "strict"}[rule.mode],
+            "lower": rule.lower,
+            "upper": rule.upper,
+            "at_most": {name: min(count, rule.upper) if rule.mode == 2 else 0 for name, count in waiting.items()},
+        }
+        for rule in ruleset.rules
+        if rule.mode in (2, 3)
+    ]
 
 
 async def links(agent: "Agent", limit: int) -> list[dict[str, Any]]:

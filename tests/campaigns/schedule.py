@@ -325,7 +325,7 @@ class World:
             found = self.controller.figures(kit, right)
             sums = found.spent + found.returned + found.stranded
             self.check(found.minted == sums, f"{name}: {found}")
-            self.check(0 <= found.kept and found.minted - found.returned <= total, f"{name}: {found}")
+            self.check(found.kept >= 0 and found.minted - found.returned <= total, f"{name}: {found}")
         self.check(
             all(one.left >= 0 for one in self.controller.slices.values()), "a slice has less than nothing"
         )
