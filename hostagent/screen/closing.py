@@ -4,11 +4,12 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hostagent.agent import Agent
+    from hostagent.screen.model import Screen
 
 
-async def close_day(agent: "Agent", who: str) -> tuple[list[str], list[str]]:
-    """(asked now, asked as soon as they are back), by name. The lane closes last: it gives slips back."""
+async def close_day(screen: "Screen", who: str) -> tuple[list[str], list[str]]:
+    """(asked now, asked as soon as they are back), by name. The lane closes last, after giving slips back."""
+    agent = screen.agent
     asked: list[str] = []
     away: list[str] = []
     for line in agent.lines:
@@ -18,9 +19,14 @@ async def close_day(agent: "Agent", who: str) -> tuple[list[str], list[str]]:
             asked.append(line.expected.name)
         else:
             away.append(line.expected.name)
-    lane: Any = getattr(agent, "lane", None)
+    lane: Any = screen.lane
     if lane is not None:
-        await settle(lane.closing(who))
+        unused = [number for number, _, state in screen.slips() if state == "open"]
+        if unused:
+            await lane.release_slips(unused)
+            screen.released.update(unused)
+        await lane.closing(who)
+        asked.append(lane.brick.name)
     return asked, away
 
 

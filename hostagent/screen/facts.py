@@ -141,6 +141,17 @@ def sentence(public: Fields, known: Any, language: int) -> str:
         return explain.sentence(public, known)
 
 
+def bare(text: str) -> str:
+    """A sentence without the outcome in front of it, where the outcome stands above it as a word."""
+    for word in ("Granted: ", "Nothing this time: ", "Ask at the stall: "):
+        training = text.startswith("Training: ")
+        rest = text.removeprefix("Training: ")
+        if rest.startswith(word):
+            rest = rest.removeprefix(word)
+            return ("Training: " if training else "") + rest[:1].upper() + rest[1:]
+    return text
+
+
 def rule_names(known: Any) -> dict[bytes, str]:
     """Rule ids by their 8-byte digests in slices."""
     if known is None:

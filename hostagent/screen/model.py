@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LOOK_S = 2.0
 # Commits closer together than this are shown together.
 GATHER_S = 0.1
+SLIPS_SHOWN = 100
 log = logging.getLogger("hostagent.screen")
 
 
@@ -33,6 +34,9 @@ class Screen:
         self.status: dict[str, Any] = {}
         self.status_words: list[str] = []
         self._kept: dict[bytes, Any] = {}
+        self._slips: dict[int, int] = {}
+        # Slips that this screen gave back; every other one that is not open was paid.
+        self.released: set[int] = set()
         self._watchers: list[Callable[[], None]] = []
         self._changed: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
@@ -54,9 +58,29 @@ class Screen:
         return getattr(self.agent, "questions", None)
 
     @property
+    def market(self) -> str:
+        """The market's name by the rules, else the host's."""
+        return getattr(self.ruleset, "market", None) or self.agent.config.name
+
+    def slips(self) -> list[tuple[int, int, str]]:
+        """(number, rule index, state) of the slips of this run, newest first: open, redeemed or released."""
+        open_now: dict[int, int] = {}
+        if self.lane is not None:
+            open_now = {seq: rule for seq, rule, *_ in self.lane.state.open_reserves()}
+        self._slips.update(open_now)
+        return [
+            (
+                number,
+                rule,
+                "open" if number in open_now else "released" if number in self.released else "redeemed",
+            )
+            for number, rule in sorted(self._slips.items(), reverse=True)[:SLIPS_SHOWN]
+        ]
+
+    @property
     def training(self) -> bool:
         """Whether the kit is practising."""
-        return bool(getattr(self.agent, "training_on", False))
+        return bool(self.agent.training_on)
 
     @property
     def operators(self) -> tuple[Any, ...]:

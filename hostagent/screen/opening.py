@@ -83,7 +83,7 @@ def _printer(agent: "Agent", language: int) -> Step:
 
 def printer_of(agent: "Agent") -> Any:
     """The kit's receipt printer, or None where none is set up."""
-    return getattr(agent, "printer", None)
+    return agent.printer if agent.printer.there else None
 
 
 def _unscanned(parts: list[facts.Part], decided: list[facts.Decision], now_ms: int) -> list[str]:

@@ -52,7 +52,7 @@ class Kit:
             ui.label(say("opening_open", n=left) if left else say("opening_good"))
             for step in steps:
                 look, icon, word = STEP_LOOKS[step.state]
-                with ui.element("div").classes("row").props(f"data-step={step.key} data-state={step.state}"):
+                with ui.element("div").classes("line").props(f"data-step={step.key} data-state={step.state}"):
                     with ui.element("div").classes("grow"):
                         ui.label(say(step.key)).classes("text-weight-bold")
                         if step.words:
@@ -107,7 +107,7 @@ class Kit:
 
     def _part(self, part: Part) -> None:
         say = self.desk.say
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("line"):
             with ui.element("div").classes("grow"):
                 ui.label(part.name).classes("text-weight-bold")
                 heard = (

@@ -43,7 +43,7 @@ class More:
         desk = self.desk
         say = desk.say
         bounds = say("values_bounds", low=row.text(row.lowest), high=row.text(row.highest))
-        with ui.element("div").classes("row").props(f"data-value={row.index}"):
+        with ui.element("div").classes("line").props(f"data-value={row.index}"):
             with ui.element("div").classes("grow"):
                 ui.label(row.name).classes("text-weight-bold")
                 ui.label(f"{row.text(row.value)} · {bounds}")
@@ -185,7 +185,7 @@ class More:
 
                 async def go() -> None:
                     async def work() -> None:
-                        asked, away = await closing.close_day(desk.screen.agent, desk.session.who)
+                        asked, away = await closing.close_day(desk.screen, desk.session.who)
                         nobody = say("nobody_word")
                         desk.tell(
                             say(

@@ -7,7 +7,7 @@ from typing import Any
 from nicegui import ui
 
 from hostagent.core import reg
-from hostagent.screen import printouts
+from hostagent.screen import facts, printouts
 from hostagent.screen.desk import Desk, Live, Refused, qr
 from hostagent.screen.facts import Decision
 
@@ -63,24 +63,24 @@ class Now:
             with ui.element("div").classes("top"):
                 ui.icon(ICONS[one.outcome])
                 ui.label(self.desk.say(one.outcome)).classes("word")
-            ui.label(one.sentence).classes("why")
+            ui.label(facts.bare(one.sentence)).classes("why")
             with ui.element("div").classes("foot"):
                 self._when(one)
                 ui.label(self._where(one))
             with ui.row():
                 ui.button(
                     self.desk.say("receipt"), icon="qr_code_2", on_click=lambda: self.receipt(one)
-                ).props("unelevated")
+                ).props("unelevated color=white text-color=black")
 
     def _row(self, one: Decision) -> None:
-        row = ui.element("div").classes("row tap").props("role=button tabindex=0")
+        row = ui.element("div").classes("line tap").props("role=button tabindex=0")
         row.on("click", lambda: self.receipt(one)).on("keydown.enter", lambda: self.receipt(one))
         with row:
             with ui.element("span").classes(f"chip {_chip(one.outcome)}"):
                 ui.icon(ICONS[one.outcome])
                 ui.label(self.desk.say(one.outcome))
             with ui.element("div").classes("grow"):
-                ui.label(one.sentence)
+                ui.label(facts.bare(one.sentence))
                 with ui.element("div").classes("soft"):
                     ui.label(f"{self._age(one)} · {self._where(one)}")
 
@@ -89,7 +89,7 @@ class Now:
 
     def _when(self, one: Decision) -> None:
         instant = datetime.fromtimestamp(one.at_ms / 1000, UTC)
-        ui.label(self._age(one)).tooltip(f"{instant:%Y-%m-%d %H:%M:%S} UTC")
+        ui.label(self._age(one)).props(f'title="{instant:%Y-%m-%d %H:%M:%S} UTC"')
 
     def _where(self, one: Decision) -> str:
         where = self.desk.say("by_host") if one.gateway else one.brick
@@ -124,7 +124,7 @@ class Now:
 
     async def _print(self, one: Decision) -> None:
         async def work() -> None:
-            await printouts.receipt(self.desk.screen.agent, one)
+            await printouts.receipt(self.desk.screen.agent, self.desk.screen.market, one)
             self.desk.tell(self.desk.say("printed"))
 
         await self.desk.act(work)
@@ -141,7 +141,7 @@ class Now:
                     reason = (why.value or "").strip()
                     if not reason:
                         raise Refused(desk.say("ask_need_reason"))
-                    await desk.screen.lane.reverse(one.seq, "void", None, desk.session.who, reason)
+                    await desk.screen.lane.reverse(one.seq, reg.KIND_VOID, None, desk.session.who, reason)
                     dialog.close()
                     desk.tell(desk.say("done"))
 

@@ -183,6 +183,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "slips_count": ("How many", "Wie viele"),
     "slips_make": ("Set aside and print", "Zurücklegen und drucken"),
     "slips_none": ("No slips today.", "Heute keine Zettel."),
+    "slips_scan": (
+        "A slip comes back: scan or type its code",
+        "Ein Zettel kommt zurück: Code scannen oder tippen",
+    ),
+    "slips_terms": ("Once, at this stall, today.", "Einmal, an diesem Stand, heute."),
+    "slips_write": ("No printer: write these down", "Kein Drucker: bitte abschreiben"),
     "slips_redeem": ("Redeem", "Einlösen"),
     "slip_out": ("handed out", "ausgegeben"),
     "slip_redeemed": ("redeemed", "eingelöst"),

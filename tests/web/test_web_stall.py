@@ -1,0 +1,156 @@
+"""The stall screen in Chromium over a real host agent: live decisions, questions, amounts, sign-in, training."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.web.stallkit import PIN, Stall
+
+pytestmark = pytest.mark.browser
+ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
+
+
+@pytest.fixture(scope="module")
+def stall(tmp_path_factory):
+    with Stall(tmp_path_factory.mktemp("stall")) as up:
+        yield up
+
+
+def fill(page, selector, text):
+    """Types into a field as a person does."""
+    page.do(f"document.querySelector({selector!r}).focus(), document.querySelector({selector!r}).select?.()")
+    page.call("Input.insertText", text=text)
+
+
+def click(page, words, within="document"):
+    """Presses the button (or tab) that says these words."""
+    page.wait(f"{find(words, within)}")
+    page.do(f"{find(words, within)}.click()")
+
+
+def find(words, within="document"):
+    return (
+        f"[...{within}.querySelectorAll('button, .q-tab, a')]"
+        f".find((one) => one.innerText.split('\\n').some((line) => line.trim() === {words!r}) && one.offsetParent)"
+    )
+
+
+def sign_in(browser, stall, pin=PIN, **more):
+    page = browser.page(**({"width": 390, "height": 844, "phone": True} | more))
+    page.open(f"{stall.base}/stall/")
+    page.wait("document.querySelector('input[name=pin]')")
+    fill(page, "input[name=name]", "Ana")
+    fill(page, "input[name=pin]", pin)
+    page.do("document.querySelector('button').click()")
+    return page
+
+
+def at_screen(browser, stall, **more):
+    page = sign_in(browser, stall, **more)
+    page.wait("document.querySelector('.q-tab') && !document.querySelector('#popup')?.offsetParent")
+    page.wait("window.did_handshake ?? window.socket?.connected ?? true")
+    return page
+
+
+def test_a_wrong_pin_is_refused_and_too_many_have_to_wait(browser, stall):
+    page = sign_in(browser, stall, "1111")
+    page.wait("document.querySelector('.wrong')")
+    assert "wrong" in page.text(".wrong")
+    page.screenshot(ARTIFACTS / "stall-signin.png")
+    page.open(f"{stall.base}/stall/_nicegui_ws/socket.io/?EIO=4&transport=polling")
+    page.wait("document.body.innerText.includes('Sign in first')")
+    page.close()
+
+
+def test_what_happens_at_a_brick_is_on_the_screen_at_once_with_colour_icon_and_word(browser, stall):
+    page = at_screen(browser, stall)
+    page.wait("document.body.innerText.includes('Nothing yet') || document.querySelector('.hero[data-seq]')")
+    stall.tap(7)
+    page.wait("document.querySelector('.hero.ask[data-seq]')")
+    assert page.text(".hero.ask .word") == "Ask at the stall"
+    assert page.do("document.querySelector('.hero.ask .q-icon').innerText") == "front_hand"
+    page.screenshot(ARTIFACTS / "stall-now-phone.png")
+    click(page, "Receipt")
+    page.wait("document.querySelector('.receipt .qr svg')")
+    assert "http://stall.test/r/" in page.text(".receipt .link")
+    page.screenshot(ARTIFACTS / "stall-receipt-phone.png")
+    assert not page.trouble
+    page.close()
+
+
+def test_an_amount_by_keypad_is_decided_with_its_credit(browser, stall):
+    page = at_screen(browser, stall)
+    click(page, "Amount")
+    for key in ("1", "6", "00"):
+        click(page, key, "document.querySelector('.keys')")
+    page.wait("document.querySelector('[data-amount]').innerText.includes('16.00')")
+    click(page, "Decide")
+    page.wait("document.querySelector('[data-answer]')")
+    assert "2.40" in page.text("[data-answer]") and "Granted" in page.text("[data-answer]")
+    page.screenshot(ARTIFACTS / "stall-amount-phone.png")
+    fill(page, "input[maxlength='60']", "SM1.NOT-A-PASS")
+    click(page, "5", "document.querySelector('.keys')")
+    click(page, "Decide")
+    page.wait("document.body.innerText.includes('no pass of this event')")
+    fill(page, "input[maxlength='60']", stall.pass_text(3))
+    click(page, "Decide")
+    page.wait("document.querySelector('.hero.nothing[data-answer]')")
+    assert not page.trouble
+    page.close()
+
+
+def test_a_question_is_answered_by_the_person_signed_in_with_a_reason(browser, stall):
+    stall.tap(8)
+    page = at_screen(browser, stall)
+    click(page, "Ask")
+    page.wait("document.querySelector('.question')")
+    page.screenshot(ARTIFACTS / "stall-ask-phone.png")
+    waiting = page.do("document.querySelectorAll('.question').length")
+    click(page, "Do not give it", "document.querySelector('.question')")
+    page.wait("document.body.innerText.includes('Write a reason first')")
+    fill(page, ".question input", "no tea left in the pot")
+    click(page, "Do not give it", "document.querySelector('.question')")
+    page.wait(f"document.querySelectorAll('.question').length === {waiting - 1}")
+    page.close()
+
+
+def test_the_kit_says_what_is_left_and_what_to_do_before_opening(browser, stall):
+    page = at_screen(browser, stall)
+    click(page, "Kit")
+    page.wait("document.querySelector('[data-step=step_scan]')")
+    states = page.do(
+        "Object.fromEntries([...document.querySelectorAll('[data-step]')].map((one) =>"
+        " [one.dataset.step, one.dataset.state]))"
+    )
+    assert states["step_links"] == "todo" and states["step_clock"] == "good" and states["battery"] == "look"
+    assert "brick-2" in page.text("[data-step=step_links]")
+    assert "fifteen-off" in page.text("[data-part=budget]")
+    assert "not measured yet" in page.text("[data-part=bricks]")
+    page.screenshot(ARTIFACTS / "stall-kit-phone.png")
+    assert page.do("document.documentElement.scrollWidth <= innerWidth")
+    page.close()
+
+
+def test_open_values_training_and_a_code_for_a_pass(browser, stall):
+    page = at_screen(browser, stall, width=820, height=1180)
+    click(page, "More")
+    page.wait("document.querySelector('[data-value]')")
+    fill(page, "[data-value] input", "12")
+    click(page, "Set")
+    page.wait("document.body.innerText.includes('is outside')")
+    click(page, "Start training")
+    page.wait("document.querySelector('.banner.training')")
+    page.screenshot(ARTIFACTS / "stall-more-tablet.png")
+    click(page, "End training")
+    page.wait("!document.querySelector('.banner.training')")
+    click(page, "New pass for a phone")
+    page.wait("document.querySelector('[data-part=new-pass] .qr svg')")
+    page.close()
+
+
+def test_german_words_and_a_dark_tent(browser, stall):
+    page = at_screen(browser, stall, dark=True, width=820, height=1180)
+    page.open(f"{stall.base}/stall/?lang=de")
+    page.wait("document.body.innerText.includes('Beleg')")
+    page.screenshot(ARTIFACTS / "stall-now-tablet-dark.png")
+    page.close()
