@@ -45,6 +45,15 @@ def test_sliding_forgets_who_came_more_than_eight_steps_ago():
     assert not at.state.counts(place, 0, 0, START + 16 * MINUTE)
 
 
+def test_what_comes_eight_steps_late_is_in_no_window():
+    at = books(SLIDING, [25, 1, 8 * MINUTE, 0, 0])
+    at.visit(0, 8 * MINUTE)
+    for late, more in ((0, 0), (MINUTE - 1, 0), (MINUTE, 1), (7 * MINUTE, 2)):
+        at.visit(1 + at.state.seq, late)
+        for counter in range(2):
+            assert at.state.count(0, counter, START + 8 * MINUTE) == 1 + more
+
+
 def test_a_step_is_a_second_at_least():
     at = books([20, 1, 800, 0])
     at.visit(0, 0)
