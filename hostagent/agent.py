@@ -32,6 +32,7 @@ from hostagent.kitside import KitSide
 from hostagent.lane.lane import Lane
 from hostagent.links.line import Line
 from hostagent.links.session import Session
+from hostagent.printing.printer import Printer
 from hostagent.puller import Puller
 from hostagent.signer import Signer
 from hostagent.store import open_store
@@ -123,6 +124,7 @@ class Agent:
         )
         self.lane = self._lane()
         self.till = None if self.lane is None else Till(self, self.lane)
+        self.printer = Printer(config.printer)
         self.kitside = KitSide(
             store,
             self.bricks,
