@@ -32,9 +32,6 @@ StartOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object for programs.")]
 
 
-cli_replay.add(app)
-
-
 @app.callback()
 def rules() -> None:
     """Campaigns: what they say, what they can cost, and what bricks decide by."""
@@ -191,3 +188,6 @@ def _stop_if_wrong(report: Report, as_json: bool) -> None:
 
 def _print_json(found: dict[str, Any]) -> None:
     typer.echo(json.dumps(found, ensure_ascii=False))
+
+
+cli_replay.add(app)  # after the commands above: the order of --help
