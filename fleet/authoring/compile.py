@@ -46,8 +46,14 @@ def compile_campaign(campaign: Any, start_ms: int, rev: int | None = None) -> tu
 def check_campaign(campaign: Any, start_ms: int, rev: int | None = None) -> Report:
     """The report on a campaign, whether it is good or not. Raises nothing."""
     report = Report(schema=SCHEMA)
-    if _schema_of(campaign) == compile2.SCHEMA:
+    named = _schema_of(campaign)
+    if named == compile2.SCHEMA:
         compile2.check(campaign, report, start_ms, rev)
+        return report
+    if isinstance(campaign, dict) and named != SCHEMA:  # what else is wrong depends on the form
+        found = f"found {named!r:.60}: " if named is not None else "missing: "
+        text = f'{found}expected "$schema": "{compile2.SCHEMA}" (or "{SCHEMA}", the first form)'
+        report.errors.append(Problem("/$schema", text, "schema", write=f'"$schema": "{compile2.SCHEMA}"'))
         return report
     root = Node(campaign, problems=report.errors)
     with Attempt():
@@ -73,10 +79,6 @@ class _Compiler:
         """Fills the report."""
         root, report = self._root, self._report
         root.keys(*_CAMPAIGN)
-        with Attempt():
-            schema = root.get("$schema")
-            if schema.value != SCHEMA:
-                schema.wrong(f'expected "{compile2.SCHEMA}" or "{SCHEMA}"')
         fields: dict[int, Any] = {0: 1, 1: "", 2: 0, 3: "XXX", 4: [], 5: [], 6: None, 7: 0, 8: ""}
         with Attempt():
             fields[1] = report.id = root.get("id").text(48)

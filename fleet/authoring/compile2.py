@@ -8,12 +8,13 @@ from typing import Any
 import rfc8785
 
 from fleet.authoring import examples, lints, wire
+from fleet.authoring.built import Built
 from fleet.authoring.engine import FormatError, cbor, golden, reg, rules, state
 from fleet.authoring.intake import validated
 from fleet.authoring.model import SCHEMA
 from fleet.authoring.reader import Attempt, Node, Problem
 from fleet.authoring.report import NEEDS_RIGHTS, Report, RuleReport
-from fleet.authoring.rules2 import Built, Rules
+from fleet.authoring.rules2 import Rules
 from fleet.authoring.sizes import largest_record
 from fleet.authoring.tables import Tables
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from fleet.authoring import opcodes as op
 from fleet.authoring import possible
+from fleet.authoring.built import Built
 from fleet.authoring.engine import money, reg
 from fleet.authoring.reader import Node, Problem
 from fleet.authoring.report import Report
-from fleet.authoring.rules2 import Built
 from fleet.authoring.tables import Tables
 
 _NOT_AT_LANE, _NOT_AT_BRICKS, _ANNOUNCED = 1, 2, 4

@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from fleet.authoring import opcodes as expr
-from fleet.authoring.engine import reg, rules
-from fleet.authoring.given import Given, Grants, basis_points
+from fleet.authoring.built import Built, needs
+from fleet.authoring.details import funder, messages, odds, once, tax
+from fleet.authoring.engine import reg
+from fleet.authoring.given import Grants
+from fleet.authoring.measures import World
 from fleet.authoring.model_base import EVENTS, TRUSTS
 from fleet.authoring.reader import Attempt, Node, Problem
-from fleet.authoring.report import CLASSES, NEEDS_HOST, NEEDS_RIGHTS, REFUSED, SAFE, Cause
-from fleet.authoring.rights import Right
+from fleet.authoring.report import NEEDS_HOST, REFUSED, SAFE, Cause
 from fleet.authoring.schedule import duration
 from fleet.authoring.tables import Tables
-from fleet.authoring.typed import Typed, World
+from fleet.authoring.typed import Typed
 
 INTENTS = {"conversion": 1, "loyalty": 2, "surprise": 3, "tip match": 4}
 POLICIES = {"deny": reg.KIND_DENY, "ask": reg.KIND_UNCERTAIN}
 MODES = {"local": 1, "lan": 2, "strict": 3}
 LANES = {"also": 0, "only": 2, "never": 1}
-PLACEHOLDERS = ("missing", "have", "need", "amount", "percent", "minutes", "what")
-_HOLDER = re.compile(r"\{([^{}]*)\}")
-_SLICE_PARTS = 8  # a first_n is cut at least this fine, so that little of it is stranded
-
-
-@dataclass
-class Built:
-    """One compiled rule: wire form, and what the report and the lints say of it."""
-
-    node: Node
-    code: dict[int, Any]
-    grants: list[Given] = field(default_factory=list[Given])
-    rights: list[Right] = field(default_factory=list[Right])
-    causes: list[Cause] = field(default_factory=list[Cause])
-    people_needed: int = 0
-    counts_people: bool = False
-    arms_at: list[str] = field(default_factory=list[str])  # comparisons by arm
-
-    @property
-    def id(self) -> str:
-        """The rule's name."""
-        return self.code[0]
-
-    @property
-    def offline(self) -> str:
-        """The least free class of its causes."""
-        return max((cause.offline for cause in self.causes), key=CLASSES.index, default=SAFE)
-
-    @property
-    def minor(self) -> int:
-        """The most money of one grant."""
-        return sum(given.minor for given in self.grants)
-
-    @property
-    def pieces(self) -> int:
-        """The most pieces of one grant."""
-        return sum(given.pieces for given in self.grants)
-
-    @property
-    def tokens_only(self) -> bool:
-        """Whether it gives what no rights bound."""
-        return not self.rights
-
-    def total(self, unit: int) -> int:
-        """All rights of a unit."""
-        return sum(right.total for right in self.rights if right.unit == unit)
 
 
 class Rules:
@@ -102,7 +56,7 @@ class Rules:
         built = Built(node, {0: name})
         code = built.code
         parts = (
-            (1, lambda: [event.choice(EVENTS) for event in _once(node.get("on"), 8)]),
+            (1, lambda: [event.choice(EVENTS) for event in once(node.get("on"), 8)]),
             (2, lambda: node.get("minimum_trust").choice(TRUSTS)),
             (3, lambda: self._slots(node.get("slots"))),
             (4, lambda: self._when(node, built)),
@@ -110,19 +64,19 @@ class Rules:
             (6, lambda: self._given(node, built)),
             (8, lambda: self._limits(node.get("limits"))),
             (9, lambda: self._offline(node, built)),
-            (10, lambda: self._messages(node.get("messages"))),
+            (10, lambda: messages(node.get("messages"), self._tables.languages)),
             (11, lambda: node.get("intent").choice(INTENTS)),
             (12, lambda: node.get("people_are").choice(TRUSTS)),
             (13, lambda: self._group(node.get("group"))),
             (14, lambda: self._arm(node.get("experiment"))),
             (15, lambda: self._early(node.get("early_access"), built)),
-            (16, lambda: _tax(node.get("tax"))),
-            (17, lambda: _funder(node.get("funder"))),
+            (16, lambda: tax(node.get("tax"))),
+            (17, lambda: funder(node.get("funder"))),
             (18, lambda: node.get("gateway").choice(LANES) | (4 if node.get("announced").yes() else 0)),
-            (19, lambda: _odds(node.get("odds"))),
+            (19, lambda: odds(node.get("odds"))),
             (20, lambda: self._redeems(node.get("redeems"), built)),
             (21, lambda: self._stale(node.get("offline").get("stale_max"))),
-            (7, lambda: self._needs(node, built)),
+            (7, lambda: needs(node, built, self._currency)),
         )
         failed = False
         for key, part in parts:
@@ -140,7 +94,7 @@ class Rules:
     def _slots(self, node: Node) -> list[int]:
         table = self._tables.slots_of
         out: list[int] = []
-        for entry in _once(node, 64):
+        for entry in once(node, 64):
             if entry.value not in table:
                 raise entry.wrong(f'found "{entry.value}": expected one of slots: {", ".join(table)}')
             for index in table[str(entry.value)]:
@@ -163,22 +117,22 @@ class Rules:
         try:
             code = typed.condition(node.get("when"))
         finally:
-            for seen in typed.seen:
+            for seen in typed.asked.seen:
                 offline = {"refused": REFUSED, "host": NEEDS_HOST, "late": NEEDS_HOST}.get(seen.what, SAFE)
                 built.causes.append(Cause(offline, seen.pointer, seen.text))
                 if seen.what == "late" and not strict:
                     text = f'{seen.text}. Write "offline": {{"mode": "strict"}} where that matters'
                     self._notes.append(Problem(seen.pointer, text, "late news"))
-        if typed.people_at:
+        if typed.asked.people_at:
             text = "counts only rise: what a brick has not heard of can delay it, never grant it wrongly"
-            if not any(cause.pointer == typed.people_at for cause in built.causes):
-                built.causes.append(Cause(SAFE, typed.people_at, text))
-        if node.get("latch").value and typed.personal_at:
-            text = f"latches what is true for everyone, and {typed.personal_at} is not: put that into a rule with latched"
+            if not any(cause.pointer == typed.asked.people_at for cause in built.causes):
+                built.causes.append(Cause(SAFE, typed.asked.people_at, text))
+        if node.get("latch").value and typed.asked.personal_at:
+            text = f"latches what is true for everyone, and {typed.asked.personal_at} is not: put that into a rule with latched"
             raise node.get("latch").wrong(text)
         built.people_needed = typed.people_needed
-        built.counts_people = typed.counts_people
-        built.arms_at = typed.arms
+        built.counts_people = typed.asked.counts_people
+        built.arms_at = typed.asked.arms
         return code
 
     def _limits(self, node: Node) -> list[list[int]]:
@@ -227,70 +181,6 @@ class Rules:
             raise node.unusable()
         return [given.code for given in built.grants]
 
-    def _needs(self, node: Node, built: Built) -> list[int]:
-        """Units of rights that one grant takes; what is minted for it goes into `built.rights`."""
-        table = node.get("rights")
-        pays_vouchers = node.get("redeems").value is not None
-        wanted = (("money", reg.UNIT_MINOR, built.minor), ("pieces", reg.UNIT_PIECES, built.pieces))
-        out: list[int] = []
-        for name, unit, most in wanted:
-            part = table.get(name)
-            if not most and not (name == "money" and pays_vouchers):
-                if part.value is not None:
-                    part.wrong("nothing is granted in this unit: leave it out")
-                continue
-            if part.value is None:
-                if name == "money" and pays_vouchers:
-                    continue
-                example = (
-                    '{"slice": "25.00", "count": 24}' if name == "money" else '{"slice": 20, "count": 12}'
-                )
-                raise table.wrong(
-                    f'{name} is granted without an end: write "{name}": {example}, slice × count in all'
-                )
-            size = part.get("slice")
-            if name == "money":
-                if not isinstance(size.value, str):
-                    raise size.wrong(f'found {size.value}: expected an amount as text, such as "25.00"')
-                each = size.amount(self._currency)
-            else:
-                each = size.whole(1, rules.MAX_AMOUNT)
-            if not 0 < each <= rules.MAX_AMOUNT or 2 * each < most:
-                raise size.wrong("two slices must cover one grant: make it larger")
-            built.rights.append(Right(built.id, unit, each, part.get("count").whole(1, 100_000)))
-            out.append(unit)
-            text = f"{name} can run out: a brick spends only what it holds rights for"
-            built.causes.append(Cause(NEEDS_RIGHTS, part.pointer, text))
-        if self._first_n(node, built):
-            out.append(reg.UNIT_PEOPLE)
-        trust = node.get("people_are")
-        if out and built.counts_people and trust.choice(TRUSTS) < reg.TRUST_ISSUED:
-            raise trust.wrong(
-                'tokens that anyone can make would count: a bag of blank tags opens it; write "issued"'
-            )
-        return out
-
-    def _first_n(self, node: Node, built: Built) -> bool:
-        most, cut = node.get("first_n"), node.get("rights").get("people")
-        if most.value is None:
-            if cut.value is not None:
-                raise cut.wrong('cuts a first_n that is not there: write "first_n": 20')
-            return False
-        number = most.whole(1, 100_000)
-        if cut.value is not None:
-            each, count = cut.get("slice").whole(1, 100_000), cut.get("count").whole(1, 100_000)
-            if each * count != number:
-                raise cut.wrong(
-                    f"{count} slices of {each} are {each * count}: expected the {number} of first_n"
-                )
-        else:
-            each = max(size for size in range(1, max(1, number // _SLICE_PARTS) + 1) if number % size == 0)
-            count = number // each
-        built.rights.append(Right(built.id, reg.UNIT_PEOPLE, each, count))
-        text = f"only the first {number}: a brick gives only as many as it holds rights for"
-        built.causes.append(Cause(NEEDS_RIGHTS, most.pointer, text))
-        return True
-
     # --- offline
 
     def _offline(self, node: Node, built: Built) -> list[int]:
@@ -326,65 +216,3 @@ class Rules:
             text = "a voucher that another brick has just taken may not be known here: duplicates are found and settled"
             built.causes.append(Cause(NEEDS_HOST, node.pointer, text))
         return node.whole(0, 65535)
-
-    # --- words
-
-    def _messages(self, node: Node) -> list[list[str | None]]:
-        languages = self._tables.languages
-        for language, texts in node.members(64):
-            if language not in languages:
-                raise texts.wrong(f'found the language "{language}": write it into languages too')
-        out: list[list[str | None]] = []
-        for language in languages:
-            if not node.has(language):
-                out.append([None, None, None])
-                continue
-            row: list[str | None] = []
-            for name in ("granted", "denied", "near"):
-                part = node.get(language).get(name)
-                row.append(None if part.value is None else part.text(160))
-                for holder in _HOLDER.findall(row[-1] or ""):
-                    if holder not in PLACEHOLDERS:
-                        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-                        raise part.wrong(f"found {{{holder}}}: expected one of {known}")
-            out.append(row)
-        return out
-
-
-def _once(node: Node, most: int) -> list[Node]:
-    """The entries of a list, none twice."""
-    entries = node.items(1, most)
-    for at, entry in enumerate(entries):
-        if entry.value in [other.value for other in entries[:at]]:
-            raise entry.wrong(f'"{entry.value}" stands twice: leave one out')
-    return entries
-
-
-def _tax(node: Node) -> list[Any] | None:
-    if node.value is None:
-        return None
-    rate = node.get("rate")
-    return [node.get("code").text(12), None if rate.value is None else _share(rate)]
-
-
-def _funder(node: Node) -> list[Any] | None:
-    if node.value is None:
-        return None
-    part = node.get("reimbursed")
-    return [node.get("party").text(24), 0 if part.value is None else _share(part)]
-
-
-def _share(node: Node) -> int:
-    bps = basis_points(node)
-    if bps > 10_000:
-        raise node.wrong(f'found "{node.value}": expected at most 100 percent')
-    return bps
-
-
-def _odds(node: Node) -> list[int] | None:
-    if node.value is None:
-        return None
-    first, _, of = str(node.value).partition(" in ")
-    if int(first) > int(of):
-        raise node.wrong(f'found "{node.value}": expected no more than 1 in 1')
-    return [int(first), int(of)]

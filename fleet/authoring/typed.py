@@ -1,88 +1,31 @@
-"""campaign/2, conditions: typed, compiled to the wire's integers, and what makes them safe or not offline.
-
-Units are checked here and nowhere else: bricks compare integers. docs/formats/ruleset.md has the wire form."""
+"""campaign/2, conditions: compiled to the wire's integers, every `not` moved to where it is plain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from fleet.authoring import opcodes as expr
-from fleet.authoring.model_base import EVENTS, TRUSTS
-from fleet.authoring.model_when import WORDS
+from fleet.authoring.measures import REFUSED, YES, Measures, Seen, World
 from fleet.authoring.reader import Node
-from fleet.authoring.schedule import duration
 
-MAX_NODES, MAX_LEAVES, MAX_COUNTERS = 48, 24, 12
-COUNT, MONEY, TIME, SECONDS, RISK, TRUST, EVENT, YES, SIGNAL, BPS = (
-    "count", "money", "time", "seconds", "risk", "trust", "event", "yes", "signal", "percent",
-)  # fmt: skip
-_SAID: dict[str, str] = {
-    COUNT: "a whole number", MONEY: 'an amount, {"money": "5.00"}', TIME: 'a time, {"time": "PT10M"}',
-    SECONDS: 'a time, {"time": "PT10M"}', RISK: "a risk of 0 to 255", TRUST: 'a trust class, such as "issued"',
-    EVENT: 'an event type, such as "NFC tap"', YES: "0 or 1", SIGNAL: "a whole number", BPS: "an open percentage",
-}  # fmt: skip
-_WORD_UNITS: dict[str, tuple[int, str]] = {
-    "visits": (expr.VISITS, COUNT), "attended": (expr.ATTENDED, COUNT), "basket": (expr.BASKET, MONEY),
-    "basket_items": (expr.ITEMS, COUNT), "tip": (expr.TIP, MONEY), "since_start": (expr.SINCE, TIME),
-    "tokens": (expr.BALANCE, COUNT), "token_age": (expr.BALANCE_AGE, SECONDS), "risk": (expr.RISK, RISK),
-    "trust": (expr.TRUST, TRUST), "event": (expr.EVENT_TYPE, EVENT),
-}  # fmt: skip
-_OPEN_UNITS = {1: BPS, 2: MONEY, 3: COUNT, 4: TIME}
+MAX_LEAVES = 24
 _OPS: dict[str, int] = {"gt": expr.GT, "ge": expr.GE, "lt": expr.LT, "le": expr.LE, "eq": expr.EQ}
-_WINDOWS: dict[str, int] = {"first": 0, "sliding": 1, "tumbling": 2}
-
-REFUSED = (
-    "a brick sees only a part of the kit's people and events, and more may come: what must not be exceeded, or met "
-    "exactly, cannot be decided offline. Ask for more than a number (gt, ge), limit what is given by rights or "
-    'first_n, or let the host decide: "offline": {"mode": "strict"}'
-)
-
-
-@dataclass
-class World:
-    """What names in conditions stand for."""
-
-    currency: str
-    signals: Mapping[str, int]
-    experiments: Mapping[str, list[str]]  # name → arms; its place is its index
-    open_values: Mapping[str, tuple[int, int]]  # name → (index, unit on the wire)
-    latching: dict[str, int | None] = field(
-        default_factory=dict[str, "int | None"]
-    )  # earlier rules; None: no latch
-    counters: set[tuple[int, ...]] = field(default_factory=set[tuple[int, ...]])
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One thing in a condition that decides where the rule may be decided."""
-
-    what: str  # "refused", "host", "late", "snapshot", "arm"
-    pointer: str
-    text: str
 
 
 class Typed:
-    """One rule's condition."""
+    """One rule's condition. `asked` says what it looks at, `people_needed` for how many people it waits."""
 
     def __init__(self, world: World, people_trust: int, strict: bool) -> None:
-        self._world = world
-        self._trust = people_trust
+        self.asked = Measures(world, people_trust, strict)
         self._strict = strict
-        self._nodes = self._leaves = 0
-        self.seen: list[Seen] = []
-        self.arms: list[str] = []  # pointers of comparisons by arm
-        self.people_at: str | None = None
+        self._leaves = 0
         self.people_needed = 0
-        self.counts_people = False
-        self.personal_at: str | None = None  # the first value that is not the same for everyone
 
     def condition(self, node: Node, positive: bool = True, depth: int = expr.MAX_DEPTH) -> list[Any]:
         """The wire form, with every `not` moved to its comparison (exact in three-valued logic): what remains of it there
         is `not` of eq, between and in. `positive` is false inside an odd number of `not`."""
         if node.value is True:
-            self._node(node)
+            self.asked.node(node)
             if not positive:
                 raise node.wrong("not true: it could never grant; leave it out")
             return [expr.ALWAYS]
@@ -91,7 +34,7 @@ class Typed:
         name, inner = node.only()
         if name == "not":
             return self.condition(inner, not positive, depth)
-        self._node(node)
+        self.asked.node(node)
         if name in ("all", "any"):
             parts = [self.condition(part, positive, depth - 1) for part in inner.items(1, 24)]
             return [expr.ALL if (name == "all") == positive else expr.ANY, *parts]
@@ -105,18 +48,18 @@ class Typed:
         if self._leaves > MAX_LEAVES:
             raise node.wrong(f"more than {MAX_LEAVES} comparisons in one rule: write two rules")
         if name in ("seen", "latched"):
-            return [expr.GE if positive else expr.LT, self._value(node, YES, positive, depth), 1]
+            return [expr.GE if positive else expr.LT, self.asked.value(node, YES, positive, depth), 1]
         entries = inner.items(2, 17)
-        unit = self._shared_unit(node, entries)
+        unit = self.asked.shared_unit(node, entries)
         if name in _OPS:
             return self._two(_OPS[name], entries, unit, positive, depth)
         return self._several(name, entries, unit, positive, depth)
 
     def _several(self, name: str, entries: list[Node], unit: str, positive: bool, depth: int) -> list[Any]:
-        code = self._value(entries[0], unit, None, depth)
+        code = self.asked.value(entries[0], unit, None, depth)
         if isinstance(code, int):
             raise entries[0].wrong("expected something that can change, with numbers after it")
-        rest = [self._value(entry, unit, None, depth) for entry in entries[1:]]
+        rest = [self.asked.value(entry, unit, None, depth) for entry in entries[1:]]
         found = [expr.BETWEEN if name == "between" else expr.IN, code, *rest]
         if name == "in":
             for entry, one in zip(entries[1:], rest, strict=True):
@@ -130,14 +73,14 @@ class Typed:
 
     def _two(self, op: int, entries: list[Node], unit: str, positive: bool, depth: int) -> list[Any]:
         if op == expr.EQ:
-            sides = [self._value(node, unit, None, depth) for node in entries]
+            sides = [self.asked.value(node, unit, None, depth) for node in entries]
         else:
             if not positive:
                 op = {expr.GT: expr.LE, expr.GE: expr.LT, expr.LT: expr.GE, expr.LE: expr.GT}[op]
             rising = op in (expr.GT, expr.GE)
             sides = [
-                self._value(entries[0], unit, rising, depth),
-                self._value(entries[1], unit, not rising, depth),
+                self.asked.value(entries[0], unit, rising, depth),
+                self.asked.value(entries[1], unit, not rising, depth),
             ]
         if isinstance(sides[0], int) and isinstance(sides[1], int):
             raise entries[0].wrong("compares two numbers: one side has to be something that can change")
@@ -147,227 +90,12 @@ class Typed:
         if not self._strict and (_counts(sides[1]) or _taken_off(sides[0])):
             # Right as this one may be, bricks take such counts only where it is plain that more can only confirm.
             at = entries[0].pointer.rpartition("/")[0]
-            self.seen.append(Seen("refused", at, REFUSED))
+            self.asked.seen.append(Seen("refused", at, REFUSED))
             raise entries[0].wrong(f"{REFUSED}. Write the count alone on one side")
         if isinstance(sides[0], list) and sides[0][0] == expr.PEOPLE:
             self.people_needed = max(self.people_needed, _least(op, sides[1]))
         found = [op, *sides]
         return [expr.NOT, found] if op == expr.EQ and not positive else found
-
-    def _node(self, node: Node) -> None:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise node.wrong(f"a condition of more than {MAX_NODES} parts: write two rules")
-
-    # --- units
-
-    def _shared_unit(self, node: Node, entries: list[Node]) -> str:
-        for entry in entries:
-            unit = self._unit(entry)
-            if unit is not None:
-                return unit
-        raise node.wrong('nothing here can change: compare something such as "basket" or {"people": …}')
-
-    def _unit(self, node: Node) -> str | None:
-        """The unit that a value brings along; None for a number or a name, which take the other side's."""
-        if isinstance(node.value, int):
-            return None
-        if isinstance(node.value, str):
-            return _WORD_UNITS[node.value][1] if node.value in WORDS else None
-        name, inner = node.only()
-        if name in ("add", "sub", "min", "max"):
-            return next((unit for unit in map(self._unit, inner.items(2, 8)) if unit is not None), None)
-        if name in ("share", "down_to"):
-            return self._unit(inner.get("value"))
-        if name == "open":
-            return _OPEN_UNITS[self._named(inner, self._world.open_values, "open_values")[1]]
-        if name == "arm":
-            self._named(inner, self._world.experiments, "experiments")
-            return f"arm:{inner.value}"
-        return {
-            "people": COUNT, "events": COUNT, "item": COUNT, "seen": YES, "latched": YES, "signal": SIGNAL,
-            "money": MONEY, "time": TIME,
-        }[name]  # fmt: skip
-
-    def _named(self, node: Node, table: Mapping[str, Any], where: str) -> Any:
-        if node.value not in table:
-            known = ", ".join(table) or "nothing yet"
-            raise node.wrong(f'found "{node.value}": expected a name of {where}, which has {known}')
-        return table[str(node.value)]
-
-    def _mismatch(self, node: Node, found: str, unit: str) -> Exception:
-        said = _SAID.get(unit, f'an arm of "{unit[4:]}"')
-        return node.wrong(f"found {_SAID.get(found, 'an arm')}: expected {said}, as on the other side")
-
-    # --- values
-
-    def _value(self, node: Node, unit: str, up: bool | None, depth: int) -> Any:
-        """The wire form. `up`: whether more of it can only make the rule grant; None where neither."""
-        if isinstance(node.value, int):
-            return self._number(node, unit)
-        if isinstance(node.value, str) and (node.value not in WORDS or self._is_name(node.value, unit)):
-            return self._name(node, unit)
-        own = self._unit(node)
-        if own is not None and own != unit and {own, unit} != {TIME, SECONDS}:
-            raise self._mismatch(node, own, unit)
-        if isinstance(node.value, str):
-            self._node(node)
-            return self._word(node, up)
-        name, inner = node.only()
-        if name == "money":
-            return inner.amount(self._world.currency)
-        if name == "time":
-            found = duration(inner, 0)
-            return found // 1000 if unit == SECONDS else found
-        self._node(node)
-        if name == "open":
-            if own != unit:
-                raise self._mismatch(node, str(own), unit)
-            return [expr.OPEN, self._world.open_values[str(inner.value)][0]]
-        if name in ("add", "sub", "min", "max", "share", "down_to"):
-            return self._arithmetic(name, inner, unit, up, depth)
-        return self._asked(node, name, inner, up)
-
-    def _number(self, node: Node, unit: str) -> int:
-        most = {RISK: 255, YES: 1}.get(unit, 1_000_000_000)
-        if unit in (COUNT, RISK, YES):
-            return node.whole(0, most)
-        if unit == SIGNAL:
-            return node.whole(-most, most)
-        raise node.wrong(
-            f"found the bare number {node.value}: expected {_SAID.get(unit, 'an arm by its name')}"
-        )
-
-    def _is_name(self, text: str, unit: str) -> bool:
-        """A word that is a name too ("tip") is one beside what has such names."""
-        names = {TRUST: TRUSTS, EVENT: EVENTS}.get(unit, {})
-        return text in names or (unit.startswith("arm:") and text in self._world.experiments[unit[4:]])
-
-    def _name(self, node: Node, unit: str) -> int:
-        if unit.startswith("arm:"):
-            arms = self._world.experiments[unit[4:]]
-            return node.choice({arm: at for at, arm in enumerate(arms)})
-        if unit in (TRUST, EVENT):
-            return node.choice(TRUSTS if unit == TRUST else EVENTS)
-        raise node.wrong(f'found "{node.value}": expected {_SAID[unit]} or one of {", ".join(WORDS)}')
-
-    def _word(self, node: Node, up: bool | None) -> list[Any]:
-        word = str(node.value)
-        if word != "since_start":
-            self.personal_at = self.personal_at or node.pointer
-        code = _WORD_UNITS[word][0]
-        if word in ("tokens", "token_age"):
-            text = "balances are the host's last snapshot and what was given here since; without one it is not known"
-            self.seen.append(Seen("snapshot", node.pointer, text))
-        if word == "tokens" and up is not True:
-            text = "tokens given elsewhere may not be known here yet: a low balance may be believed wrongly"
-            self.seen.append(Seen("late", node.pointer, text))
-        if word == "attended" and up is not True:
-            text = "attendance at other bricks may not be known here yet: few visits may be believed wrongly"
-            self.seen.append(Seen("late", node.pointer, text))
-        return [code]
-
-    def _arithmetic(self, name: str, inner: Node, unit: str, up: bool | None, depth: int) -> Any:
-        if depth < 2:
-            raise inner.wrong(f"nested more than {expr.MAX_DEPTH} deep: write it flatter")
-        if name in ("share", "down_to"):
-            value = self._value(inner.get("value"), unit, up, depth - 1)
-            if isinstance(value, int):
-                raise inner.get("value").wrong("expected something that can change: write the result instead")
-            if name == "share":
-                return [expr.SHARE, value, inner.get("percent").percent()]
-            step = inner.get("step")
-            size = (
-                self._number(step, unit)
-                if isinstance(step.value, int)
-                else self._value(step, unit, None, depth)
-            )
-            if not size:
-                raise step.wrong("expected a step of more than nothing")
-            return [expr.DOWN_TO, value, size]
-        code = {"add": expr.ADD, "sub": expr.SUB, "min": expr.MIN, "max": expr.MAX}[name]
-        entries = inner.items(2, 2 if name == "sub" else 8)
-        directions = [up] * len(entries)
-        if name == "sub":
-            directions[1] = None if up is None else not up
-        parts = [
-            self._value(entry, unit, way, depth - 1) for entry, way in zip(entries, directions, strict=True)
-        ]
-        if all(isinstance(part, int) for part in parts):
-            raise inner.wrong("only numbers: write the result instead")
-        found = parts[0]
-        for part in parts[1:]:
-            found = [code, found, part]
-            self._nodes += 1
-        self._nodes -= 1
-        return found
-
-    def _asked(self, node: Node, name: str, inner: Node, up: bool | None) -> list[Any]:
-        if name in ("people", "events"):
-            return self._counted(node, name, inner, up)
-        if name in ("item", "seen", "arm"):
-            self.personal_at = self.personal_at or node.pointer
-        if name == "item":
-            code = inner.value if isinstance(inner.value, int) else inner.text(32)
-            return [expr.ITEM, code]
-        if name == "seen":
-            span = duration(inner.get("within"), most=expr.MAX_SLOT_MS)
-            kind = inner.get("of").choice(EVENTS)
-            self._counter(node, (expr.SEEN, 1, span, 0, kind))
-            if up is not True:
-                text = "what was seen elsewhere may not be known here yet: that it was not may be believed wrongly"
-                self.seen.append(Seen("late", node.pointer, text))
-            return [expr.SEEN, kind, span]
-        if name == "signal":
-            index = self._named(inner, self._world.signals, "signals")
-            text = "the value comes from the host; without it, or once it is too old, it is not known"
-            self.seen.append(Seen("host", node.pointer, text))
-            return [expr.SIGNAL, index]
-        if name == "arm":
-            self.arms.append(node.pointer)
-            return [expr.ARM, list(self._world.experiments).index(str(inner.value))]
-        index = self._named(inner, self._world.latching, "the rules before this one")
-        if index is None:
-            raise inner.wrong(f'rule "{inner.value}" does not latch: write "latch": true there')
-        if up is not True:
-            text = (
-                "a latch of another brick may not be known here yet: that it is open may be believed wrongly"
-            )
-            self.seen.append(Seen("late", node.pointer, text))
-        return [expr.LATCHED, index]
-
-    def _counted(self, node: Node, name: str, inner: Node, up: bool | None) -> list[Any]:
-        given = [window for window in _WINDOWS if inner.get(window).value is not None]
-        if len(given) != 1:
-            raise inner.wrong(
-                'expected exactly one of "first", "sliding", "tumbling", such as {"first": "PT1H"}'
-            )
-        span = duration(inner.get(given[0]), most=expr.MAX_SLOT_MS)
-        scope = 1 if inner.get("scope").value == "brick" else 0
-        if not scope and up is not True:
-            if not self._strict:
-                self.seen.append(Seen("refused", node.pointer, REFUSED))
-                raise node.wrong(REFUSED)
-            self.seen.append(
-                Seen("host", node.pointer, "a count that must not be exceeded: only the host knows it")
-            )
-        self.people_at = self.people_at or node.pointer
-        what = expr.PEOPLE if name == "people" else expr.EVENTS
-        self.counts_people = self.counts_people or name == "people"
-        kind = 0
-        if name == "events" and inner.get("of").value is not None:
-            kind = inner.get("of").choice(EVENTS)
-        code = [what, _WINDOWS[given[0]], span, scope]
-        self._counter(node, (*code, kind))
-        return [*code, kind] if name == "events" else code
-
-    def _counter(self, node: Node, counter: tuple[int, ...]) -> None:
-        """docs/formats/ruleset.md: at most 12 different counters in a ruleset."""
-        self._world.counters.add((*counter, self._trust))
-        if len(self._world.counters) > MAX_COUNTERS:
-            raise node.wrong(
-                f"more than {MAX_COUNTERS} different counts in a campaign: use the same windows in several rules"
-            )
 
 
 def _counts(code: Any) -> bool:
