@@ -171,6 +171,12 @@ def decisions(flash: Mapping[bytes, Mapping[int, FlashRecord]]) -> int:
     return sum(record.fields[10] in OUTCOMES for records in flash.values() for record in records.values())
 
 
+def named(cose: bytes) -> tuple[bytes, int]:
+    """Brick and seq of the record in a receipt."""
+    public = cbor2.loads(cbor2.loads(cbor2.loads(cose).value[2])[1])
+    return bytes(public[1]), int(public[2])
+
+
 def check_store(stored: Sequence[bytes], findings: Findings) -> None:
     """Invariant 3: the host's store and the ledger hold the same receipts, byte for byte. `stored`: COSE, as the host has it."""
     in_ledger = findings.leaves.get("receipt", 0)

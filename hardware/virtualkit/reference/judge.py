@@ -65,10 +65,11 @@ def judge(exhibits: Exhibits, findings: Findings) -> Counts:
     replayed = replay.Replayed()
     in_order = {brick: [records[seq] for seq in sorted(records)] for brick, records in flash.items()}
     heads = stores.heads_lists(e.controller)
+    told = [audit.named(cose) for cose in stored]
     for brick, records in in_order.items():
         others = {other: found for other, found in in_order.items() if other != brick}
         is_lane = lane is not None and brick == lane[0]
-        kit = Kit(e.ruleset, findings.slices, assigned.get(brick, []), others, heads, is_lane)
+        kit = Kit(e.ruleset, findings.slices, assigned.get(brick, []), others, heads, told, is_lane)
         replayed.add(replay.check_replay(records, kit, findings))
     kept = {
         "the ledger": b"".join(entries),

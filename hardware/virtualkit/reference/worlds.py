@@ -14,7 +14,6 @@ from virtualkit.reference.held import Held, Key
 
 _MOST_TRIES = 4000
 _MOST_FLOORS = 16
-_STEPS = 24
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Kit:
     minted      every slice in the ledger; `assigned`: ids of those that the host gave to this brick
     others      the records of every other brick, by identity, in order of seq
     heads       lists of heads (CBOR) that records may name in field 21
+    told        (identity, seq) of every record in the order in which the host had it, and could tell others of it
     """
 
     ruleset: bytes
@@ -32,6 +32,7 @@ class Kit:
     assigned: Sequence[int]
     others: Mapping[bytes, Sequence[FlashRecord]]
     heads: Mapping[bytes, bytes]
+    told: Sequence[tuple[bytes, int]]
     lane: bool = False
 
 
@@ -47,32 +48,30 @@ class World:
         if ruleset is not None:
             for brick, records in kit.others.items():
                 self._entries[brick] = list(_entries(ruleset, records))
-        self._heads: dict[bytes, int] = dict.fromkeys(self._entries, 0)
+        self._alone = copy.deepcopy(self._state)
         self.restarted()
 
     def restarted(self) -> None:
         """A boot record: slices and the others' news come again, any number of them."""
         self._floors: list[dict[Key, int]] = [{}]
+        self._state = copy.deepcopy(self._alone)
+        self._heads: dict[bytes, int] = dict.fromkeys(self._entries, 0)
 
     def apply(self, parsed: Any) -> None:
         """Takes over one of the brick's own records."""
+        self._alone.apply(parsed)
         self._state.apply(parsed)
 
-    def differs(self, happened: Any, group: "Group") -> Any:
+    def differs(self, happened: Any, group: Group) -> Any:
         """None where some number of slices and some news of others, no fewer than before, lead to what the group's records say;
         else what was decided with what is known so far."""
-        named = group.evidence
-        if named is not None and named in self._kit.heads:
-            self._hear({bytes(brick): seq for brick, seq in cbor2.loads(self._kit.heads[named])})
+        named = self._kit.heads.get(group.evidence) if group.evidence is not None else None
+        if named is not None:
+            self._hear({bytes(brick): seq for brick, seq in cbor2.loads(named)})
         if self._fits(self._state, happened, group):
             return None
-        if named is None or named not in self._kit.heads:
-            for heads in self._later():
-                trial = copy.deepcopy(self._state)
-                self._tell(trial, dict(self._heads), heads)
-                if self._fits(trial, happened, group):
-                    self._state, self._heads = trial, heads
-                    return None
+        if named is None and self._heard_more(happened, group):
+            return None
         self._state.rights.visible = self._floors[0]
         return [
             (one.kind, one.rule, one.grants, one.rights, one.why)
@@ -108,32 +107,28 @@ class World:
     # --- news of others
 
     def _hear(self, heads: Mapping[bytes, int]) -> None:
-        wanted = {brick: max(seq, heads.get(brick, 0)) for brick, seq in self._heads.items()}
-        self._tell(self._state, self._heads, wanted)
-        self._heads = wanted
+        for brick, seq in heads.items():
+            self._tell(self._state, self._heads, brick, seq)
 
-    def _tell(self, world: Any, before: Mapping[bytes, int], after: Mapping[bytes, int]) -> None:
-        for brick, upto in after.items():
-            if upto > before[brick]:
-                news = [data for seq, data in self._entries[brick] if before[brick] < seq <= upto]
-                for data in news:
-                    world.remote(brick, upto, data, None)
-                if not news:
-                    world.remote(brick, upto, b"", None)
+    def _heard_more(self, happened: Any, group: Group) -> bool:
+        """Goes on through the others' records, as the host had them, until the event comes out as it did."""
+        trial, heads = copy.deepcopy(self._state), dict(self._heads)
+        for brick, seq in self._kit.told:
+            if self._tell(trial, heads, brick, seq) and self._fits(trial, happened, group):
+                self._state, self._heads = trial, heads
+                return True
+        return False
 
-    def _later(self) -> Iterator[dict[bytes, int]]:
-        """States of knowledge that may have followed: one more record of each other brick at a time."""
-        heads = dict(self._heads)
-        for _ in range(_STEPS):
-            moved = False
-            for brick, entries in self._entries.items():
-                following = next((seq for seq, _ in entries if seq > heads[brick]), None)
-                if following is not None:
-                    heads = heads | {brick: following}
-                    moved = True
-                    yield heads
-            if not moved:
-                return
+    def _tell(self, world: Any, heads: dict[bytes, int], brick: bytes, upto: int) -> bool:
+        """Tells a state of another brick's records up to a seq; False where that is nothing new."""
+        before = heads.get(brick)
+        if before is None or upto <= before:
+            return False
+        news = [data for seq, data in self._entries[brick] if before < seq <= upto]
+        for data in news or [b""]:
+            world.remote(brick, upto, data, None)
+        heads[brick] = upto
+        return bool(news)
 
 
 def _entries(ruleset: Any, records: Sequence[FlashRecord]) -> Iterator[tuple[int, bytes]]:
