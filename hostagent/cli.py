@@ -105,6 +105,35 @@ def export(config: ConfigOption, folder: Annotated[Path, typer.Argument(help="Wh
     print(f"{count} receipts in {folder}")
 
 
+@app.command()
+def pages(
+    config: ConfigOption, folder: Annotated[Path, typer.Argument(help="Where the files go.")]
+) -> None:
+    """Writes terms, questions and answers and the poster as static files."""
+    from hostagent.public.export import write
+
+    try:
+        told = configuration.load(config)
+        written = write(told, folder)
+    except (HostError, OSError) as failed:
+        raise _stop(str(failed)) from None
+    print(f"{len(written)} files in {folder}")
+
+
+@app.command()
+def pin(name: Annotated[str, typer.Argument(help="Who may use the stall screen, as records will say.")]) -> None:
+    """Asks for a person's PIN and prints the entry for `operators` in keys.json; nothing is kept."""
+    from hostagent.screen.pin import hash_pin
+
+    if not 0 < len(name.encode()) <= 24:
+        raise _stop("the name: at most 24 bytes, as it stands in records")
+    asked: str = typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
+    try:
+        print(json.dumps({"name": name, "pin_scrypt": hash_pin(asked)}))
+    except ValueError as wrong:
+        raise _stop(str(wrong)) from None
+
+
 def _ask(address: str) -> dict[str, Any]:
     try:
         answer = httpx.get(address, timeout=5, trust_env=False)

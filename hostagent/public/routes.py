@@ -162,9 +162,8 @@ class Public:
             request,
             "answer.html",
             look=LOOKS.get(answer.outcome, "note"),
-            sentence=sentence,
+            sentence=facts.bare(sentence),
             credit=money.text(answer.credit_minor, answer.currency) if answer.credit_minor else None,
-            others=list(getattr(answer, "others", ())),
             handle=answer.link.rsplit("/", 1)[-1],
         )
 
@@ -209,7 +208,7 @@ class Public:
             request,
             "receipt.html",
             look=facts.OUTCOMES.get(public[10], "note"),
-            sentence=facts.sentence(public, self.known, language_of(request)),
+            sentence=facts.bare(facts.sentence(public, self.known, language_of(request))),
             at_ms=found.fields[6],
             number=found.host_seq,
             handle=handle,

@@ -6,7 +6,7 @@ from typing import Any
 from nicegui import ui
 
 from hostagent.core import money, reg
-from hostagent.screen import entries
+from hostagent.screen import entries, facts
 from hostagent.screen.desk import Desk, Refused
 from hostagent.screen.tab_now import ICONS
 
@@ -91,7 +91,7 @@ class Amount:
                 ui.label(
                     self.desk.say("amount_credit", money=_money(answer.credit_minor, answer.currency or ""))
                 ).classes("word")
-            ui.label(answer.sentence).classes("why")
+            ui.label(facts.bare(answer.sentence)).classes("why")
 
 
 def outcome_of(outcome: Any) -> str:
@@ -106,9 +106,7 @@ def outcome_of(outcome: Any) -> str:
     }
     if isinstance(outcome, str):
         return words.get(outcome, "note")
-    from hostagent.screen.facts import OUTCOMES
-
-    return OUTCOMES.get(outcome, "note")
+    return facts.OUTCOMES.get(outcome, "note")
 
 
 def _money(minor: int, currency: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from nicegui import ui
 
 from hostagent.screen.desk import Desk, Live, Refused
+from hostagent.screen.facts import bare
 
 REASON_SIGNS = 60
 
@@ -49,7 +50,7 @@ class Ask:
                 with ui.element("div").classes("top"):
                     ui.icon("front_hand")
                     ui.label(desk.say("ask_head")).classes("word")
-                ui.label(one.sentence).classes("why")
+                ui.label(bare(one.sentence)).classes("why")
                 with ui.element("div").classes("foot"):
                     ui.label(f"{age} · {'?' if brick is None else brick.name} · {one.rule}")
             why = (

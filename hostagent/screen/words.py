@@ -71,7 +71,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "ask_head": ("A customer is waiting", "Jemand wartet"),
     "ask_reason": ("Reason (stands in the record)", "Grund (steht im Beleg)"),
     "ask_yes": ("Give it", "Geben"),
-    "ask_no": ("Do not give it", "Nicht geben"),
+    "ask_no": ("Decline", "Ablehnen"),
     "ask_need_reason": ("Write a reason first.", "Bitte zuerst einen Grund schreiben."),
     "ask_limits": (
         "A yes cannot exceed limits or the budget.",

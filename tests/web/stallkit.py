@@ -29,7 +29,15 @@ OFF = rule(
     "fifteen-off", [11, [22], 1000], [[1, 1500, 500]], [1],
     f1=[reg.EVENT_TILL_SALE, reg.EVENT_OPERATOR_ENTRY], f2=0, f8=[], f9=[14, 1, 0, 0],
 )  # fmt: skip
-TEA = rule("tea", [11, [22], 100], [[reg.GRANT_UNLOCK, 1, 0, "tea"]], [], f1=[reg.EVENT_NFC_TAP], f2=3, f9=[14, 1, 0, 0])
+TEA = rule(
+    "tea",
+    [11, [22], 100],
+    [[reg.GRANT_UNLOCK, 1, 0, "tea"]],
+    [],
+    f1=[reg.EVENT_NFC_TAP],
+    f2=3,
+    f9=[14, 1, 0, 0],
+)
 MENU = rule("menu", [0], [[reg.GRANT_UNLOCK, 1, 0, "secret menu"]], [], f1=[reg.EVENT_POSTER_QR], f2=0, f8=[])
 
 
@@ -128,9 +136,30 @@ class Stall:
             self.agent = agent
             self.base = f"http://127.0.0.1:{agent.address[1]}"
             self.brick.plug()
-            await until(lambda: agent.lane.ruleset is not None and agent.lane.state.slices_left(), "the lane is up")
+            await until(
+                lambda: agent.lane.ruleset is not None and agent.lane.state.slices_left(), "the lane is up"
+            )
             await until(lambda: self.brick.link is not None and self.brick.link.up, "the brick is up")
             self._ready.set()
             await self._stop.wait()
             self.brick.unplug()
         await self.controller.stop()
+
+
+def fill(page, selector, text):
+    """Types into a field as a person does."""
+    page.do(f"document.querySelector({selector!r}).focus(), document.querySelector({selector!r}).select?.()")
+    page.call("Input.insertText", text=text)
+
+
+def click(page, words, within="document"):
+    """Presses the button (or tab) that says these words."""
+    page.wait(f"{find(words, within)}")
+    page.do(f"{find(words, within)}.click()")
+
+
+def find(words, within="document"):
+    return (
+        f"[...{within}.querySelectorAll('button, .q-tab, a')]"
+        f".find((one) => one.innerText.split('\\n').some((line) => line.trim() === {words!r}) && one.offsetParent)"
+    )

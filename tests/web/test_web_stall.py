@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.stallkit import PIN, Stall
+from tests.web.stallkit import PIN, Stall, click, fill
 
 pytestmark = pytest.mark.browser
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
@@ -14,25 +14,6 @@ ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 def stall(tmp_path_factory):
     with Stall(tmp_path_factory.mktemp("stall")) as up:
         yield up
-
-
-def fill(page, selector, text):
-    """Types into a field as a person does."""
-    page.do(f"document.querySelector({selector!r}).focus(), document.querySelector({selector!r}).select?.()")
-    page.call("Input.insertText", text=text)
-
-
-def click(page, words, within="document"):
-    """Presses the button (or tab) that says these words."""
-    page.wait(f"{find(words, within)}")
-    page.do(f"{find(words, within)}.click()")
-
-
-def find(words, within="document"):
-    return (
-        f"[...{within}.querySelectorAll('button, .q-tab, a')]"
-        f".find((one) => one.innerText.split('\\n').some((line) => line.trim() === {words!r}) && one.offsetParent)"
-    )
 
 
 def sign_in(browser, stall, pin=PIN, **more):
@@ -106,10 +87,10 @@ def test_a_question_is_answered_by_the_person_signed_in_with_a_reason(browser, s
     page.wait("document.querySelector('.question')")
     page.screenshot(ARTIFACTS / "stall-ask-phone.png")
     waiting = page.do("document.querySelectorAll('.question').length")
-    click(page, "Do not give it", "document.querySelector('.question')")
+    click(page, "Decline", "document.querySelector('.question')")
     page.wait("document.body.innerText.includes('Write a reason first')")
     fill(page, ".question input", "no tea left in the pot")
-    click(page, "Do not give it", "document.querySelector('.question')")
+    click(page, "Decline", "document.querySelector('.question')")
     page.wait(f"document.querySelectorAll('.question').length === {waiting - 1}")
     page.close()
 
