@@ -436,7 +436,7 @@ _STEPS = st.one_of(
 
 
 @BOUNDED
-@given(st.lists(_STEPS, max_size=40))
+@given(st.lists(_STEPS, min_size=5, max_size=40))
 def test_reserves_give_back_once_what_they_took_and_nothing_else(steps: list[tuple[str, int, int]]) -> None:
     """Against a plain account of three slices: what is spent, what is set aside, what is open."""
     books = Books(KIT)

@@ -62,6 +62,14 @@ def test_a_release_gives_back_once_and_only_what_was_taken():
     assert left(at) == [7, 700], "the rest stays spent"
 
 
+def test_a_release_never_gives_back_what_others_were_granted():
+    at = market()
+    at.visit(1, kind=reg.KIND_GRANT, f13=[[1, 5]])
+    seq = reserve(at, [[1, 2]])
+    at.write(reg.KIND_RELEASE, {13: [[1, 7], [1, 7]], 20: seq})
+    assert left(at)[0] == 5
+
+
 def test_a_release_without_its_reserve_gives_nothing():
     at = market()
     seq = reserve(at, [[1, 3]])
