@@ -5,6 +5,7 @@ them, but takes a second one only while every other brick of the kit can still g
 a brick in mind for a slice, that brick gets it; another one only when it has nothing left at all.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -97,38 +98,39 @@ class Allotment:
         if not self._connected(brick):
             return None
         free: dict[bytes, list[Held]] = {}
+        have: Counter[bytes] = Counter()
+        ever: dict[bytes, set[bytes]] = {}
+        left, said = self._left(brick), self._status_order.get(brick, 0)
         for held in self.slices.values():
-            if held.brick is None and held.withheld is None and held.slice.expires > now_ms:
-                free.setdefault(held.slice.rule, []).append(held)
-        for rule in sorted(free):
-            have = self._have(brick, rule, now_ms)
-            if have >= WANTED:
+            rule, owner = held.slice.rule, held.brick
+            if owner is not None:
+                ever.setdefault(rule, set()).add(owner)
+            if held.slice.expires <= now_ms:
                 continue
-            ever = self._ever(brick, rule)
-            if have or ever:
-                without = sum(not self._ever(other, rule) for other in self._bricks())
-                if len(free[rule]) <= without:
+            if owner is None:
+                if held.withheld is None:
+                    free.setdefault(rule, []).append(held)
+            elif owner == brick:
+                have[rule] += self._may_spend(held, left, said)
+        bricks = None
+        for rule in sorted(free):
+            if have[rule] >= WANTED:
+                continue
+            given = ever.get(rule, set())
+            if brick in given:
+                bricks = list(self._bricks()) if bricks is None else bricks
+                if len(free[rule]) <= sum(other not in given for other in bricks):
                     continue
             # A slice that was meant for another one is for when nothing is left here.
-            fit = [held for held in free[rule] if not have or held.hint in (None, brick)]
+            fit = [held for held in free[rule] if not have[rule] or held.hint in (None, brick)]
             if fit:
                 return min(fit, key=lambda held: (held.hint != brick, held.hint is not None, held.slice.id))
         return None
 
-    def _ever(self, brick: bytes, rule: bytes) -> bool:
-        return any(held.brick == brick and held.slice.rule == rule for held in self.slices.values())
-
-    def _have(self, brick: bytes, rule: bytes, now_ms: int) -> int:
-        """Slices of a rule with something left: as the brick says, or on their way to it."""
-        left = self._left(brick)
-        said = self._status_order.get(brick, 0)
-        count = 0
-        for held in self.slices.values():
-            if held.brick != brick or held.slice.rule != rule or held.slice.expires <= now_ms:
-                continue
-            # A brick that has just started knows of none of its slices until they are sent anew; one that refuses
-            # a slice (it has not got the rule yet) is not given the whole stock to refuse.
-            pending = held.answered is None or said < held.answered or held.result != reg.SLICE_OK
-            if pending or left.get(held.slice.id, 0) > 0:
-                count += 1
-        return count
+    @staticmethod
+    def _may_spend(held: Held, left: dict[int, int], said: int) -> bool:
+        """Whether its brick has something left of a slice: as it says, or the slice is on its way to it."""
+        # A brick that has just started knows of none of its slices until they are sent anew; one that refuses a
+        # slice (it has not got the rule yet) is not given the whole stock to refuse.
+        pending = held.answered is None or said < held.answered or held.result != reg.SLICE_OK
+        return pending or left.get(held.slice.id, 0) > 0
