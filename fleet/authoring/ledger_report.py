@@ -19,9 +19,11 @@ _PAGE = Path(__file__).parent / "templates" / "ledger.html"
 def lines(result: PublicResult, words: Words) -> list[str]:
     """The report in sentences."""
     out = [
-        f"{result.receipts:,} decisions by the old ruleset were published; they gave {words.amount(result.recorded)}.",
+        f"{result.receipts:,} decisions by the old ruleset on {result.events:,} events were published; they gave "
+        f"{words.amount(result.recorded)}.",
         f"By the new one: at least {words.amount(result.low)}, at most {words.amount(result.high)}.",
-        f"{result.same_rules:,} were decided by rules that are unchanged; {result.certain_same:,} more certainly come out alike.",
+        f"{result.same_rules:,} events were decided by rules that are unchanged; "
+        f"{result.certain_same:,} more certainly come out alike.",
         f"Certainly flipped, while there are rights: {result.certain_gained:,} gained, {result.certain_lost:,} lost.",
         f"{result.open:,} cannot be known from the ledger.",
     ]
@@ -38,11 +40,11 @@ def show(console: Console, result: PublicResult, words: Words, hubs: bool) -> No
         console.print(Text(line, "bold"))
     for title, rows in tables(result, hubs):
         table = Table(title=title, title_justify="left")
-        for number, column in enumerate(("", "receipts", "money recorded", "after, at least", "at most")):
+        for number, column in enumerate(("", "events", "money recorded", "after, at least", "at most")):
             table.add_column(column, justify="right" if number else "left")
         for name, row in sorted(rows.items()):
             table.add_row(
-                name, f"{row.receipts:,}", *(words.amount(n) for n in (row.recorded, row.low, row.high))
+                name, f"{row.events:,}", *(words.amount(n) for n in (row.recorded, row.low, row.high))
             )
         console.print(table)
     for one in result.examples:

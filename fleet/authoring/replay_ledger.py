@@ -27,9 +27,9 @@ UNKNOWN = (
 
 @dataclass(slots=True)
 class Bounds:
-    """Receipts of one hub or kind of event, and money: as recorded, and at least and at most after."""
+    """Events of one hub or kind, and money: as recorded, and at least and at most after."""
 
-    receipts: int = 0
+    events: int = 0
     recorded: int = 0
     low: int = 0
     high: int = 0
@@ -37,7 +37,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class PublicExample:
-    """A receipt that certainly, or as far as is known, comes out differently."""
+    """An event that certainly comes out differently, while there are rights."""
 
     at_ms: int
     hub: str
@@ -56,6 +56,7 @@ class PublicResult:
 
     origin: Path
     receipts: int = 0  # decisions by OLD
+    events: int = 0  # that they are of: rules may grant together
     other_ruleset: int = 0  # decisions by another ruleset: left out
     merged_denials: int = 0  # repeated within a minute: only their number is published
     same_rules: int = 0  # decided by rules that NEW has unchanged
@@ -89,8 +90,7 @@ def run(
     """Reads a ledger folder once. Raises StreamError where it is none, or an entry cannot be read."""
     began = time.monotonic()
     result = PublicResult(folder)
-    digest8 = rules.Ruleset(old.data).digest8
-    before, after = PublicRules(old.data), PublicRules(new.data)
+    reader = _Reader(result, rules.Ruleset(old.data).digest8, PublicRules(old.data), PublicRules(new.data))
     size = stated_size(folder)
     try:
         if not size:
@@ -98,61 +98,106 @@ def run(
         for number, entry in enumerate(entries(folder, size), 1):
             kind, payload = leaf.parse(entry)
             if kind == reg.LEAF_RECEIPT:
-                _receipt(result, payload, digest8, before, after)
+                reader.take(payload)
             if not number % TOLD_EVERY:
                 progress(number, size)
     except (FolderError, FormatError) as error:
         raise StreamError(f"{folder}: {error}") from None
+    reader.finish()
     progress(size, size)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _receipt(
-    result: PublicResult, cose: bytes, digest8: bytes, before: PublicRules, after: PublicRules
-) -> None:
-    said: dict[int, Any] = receipt.parse(cose).fields
-    fields: dict[int, Any] = cbor.decode(said[1])
-    kind = fields[10]
-    if fields[0] & (reg.FLAG_TRAINING | reg.FLAG_SHADOW):
-        return
-    if kind == reg.KIND_COLLECTIVE:
-        result.merged_denials += (fields.get(24) or [0])[0]
-    if kind not in JUDGED:
-        return
-    if fields.get(8) != digest8:
-        result.other_ruleset += 1
-        return
-    known = fields[5] is not None and fields[7][0] >= reg.QUALITY_HOST
-    type_, trust = divmod(fields.get(11, 0), 16)
-    seen = Seen(type_, trust, fields[5] if known else None, bool(fields[0] & reg.FLAG_GATEWAY))
-    recorded = sum(grant[2] or 0 for grant in fields.get(12) or () if grant[0] in MONEY)
-    low, high, outcome = _after(result, before, after, seen, kind, recorded)
-    result.receipts += 1
-    hub, event = bytes(said[16]).hex(), word(reg.EVENT_NAMES, type_)
-    for row in (result.by_hub.setdefault(hub, Bounds()), result.by_event.setdefault(event, Bounds())):
-        row.receipts += 1
-        row.recorded += recorded
-        row.low += low
-        row.high += high
-    result.recorded += recorded
-    result.low += low
-    result.high += high
-    if outcome and len(result.examples) < EXAMPLES:
-        told = word(reg.KIND_NAMES, kind)
-        brick = bytes(fields[1]).hex()
-        result.examples.append(PublicExample(said[6], hub, brick, event, told, recorded, outcome, low, high))
+@dataclass(slots=True)
+class _Event:
+    """What was published of one event: one decision, or several of one nonce."""
+
+    nonce: bytes
+    seen: Seen
+    at_ms: int
+    hub: str
+    brick: str
+    kinds: list[int]
+    recorded: int
+
+
+class _Reader:
+    """Puts the records of one event together, and judges it."""
+
+    def __init__(self, result: PublicResult, digest8: bytes, before: PublicRules, after: PublicRules) -> None:
+        self._result = result
+        self._digest8 = digest8
+        self._before = before
+        self._after = after
+        self._last: dict[
+            bytes, _Event
+        ] = {}  # by brick: rules may grant together, in records one after the other
+
+    def take(self, cose: bytes) -> None:
+        """One receipt."""
+        said: dict[int, Any] = receipt.parse(cose).fields
+        fields: dict[int, Any] = cbor.decode(said[1])
+        kind = fields[10]
+        if fields[0] & (reg.FLAG_TRAINING | reg.FLAG_SHADOW):
+            return
+        if kind == reg.KIND_COLLECTIVE:
+            self._result.merged_denials += (fields.get(24) or [0])[0]
+        if kind not in JUDGED:
+            return
+        if fields.get(8) != self._digest8:
+            self._result.other_ruleset += 1
+            return
+        self._result.receipts += 1
+        brick, nonce = bytes(fields[1]), bytes(fields.get(15, b""))
+        recorded = sum(grant[2] or 0 for grant in fields.get(12) or () if grant[0] in MONEY)
+        last = self._last.get(brick)
+        if last is not None and last.nonce == nonce:
+            last.kinds.append(kind)
+            last.recorded += recorded
+            return
+        if last is not None:
+            self._judge(last)
+        known = fields[5] is not None and fields[7][0] >= reg.QUALITY_HOST
+        type_, trust = divmod(fields.get(11, 0), 16)
+        seen = Seen(type_, trust, fields[5] if known else None, bool(fields[0] & reg.FLAG_GATEWAY))
+        self._last[brick] = _Event(nonce, seen, said[6], bytes(said[16]).hex(), brick.hex(), [kind], recorded)
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        for one in self._last.values():
+            self._judge(one)
+        self._last.clear()
+
+    def _judge(self, one: _Event) -> None:
+        result = self._result
+        result.events += 1
+        low, high, outcome = _after(result, self._before, self._after, one)
+        event = word(reg.EVENT_NAMES, one.seen.type)
+        for row in (result.by_hub.setdefault(one.hub, Bounds()), result.by_event.setdefault(event, Bounds())):
+            row.events += 1
+            row.recorded += one.recorded
+            row.low += low
+            row.high += high
+        result.recorded += one.recorded
+        result.low += low
+        result.high += high
+        if outcome and len(result.examples) < EXAMPLES:
+            told = " and ".join(word(reg.KIND_NAMES, kind) for kind in one.kinds)
+            result.examples.append(
+                PublicExample(one.at_ms, one.hub, one.brick, event, told, one.recorded, outcome, low, high)
+            )
 
 
 def _after(
-    result: PublicResult, before: PublicRules, after: PublicRules, seen: Seen, kind: int, recorded: int
+    result: PublicResult, before: PublicRules, after: PublicRules, one: _Event
 ) -> tuple[int, int, str]:
     """Least and most money after, and in words what certainly changes ("" where nothing does)."""
-    if before.like(after, seen):
+    if before.like(after, one.seen):
         result.same_rules += 1
-        return recorded, recorded, ""
-    possible = after.possible(seen)
-    gave = kind in GAVE
+        return one.recorded, one.recorded, ""
+    possible = after.possible(one.seen)
+    gave = any(kind in GAVE for kind in one.kinds)
     if possible.granted == NO:
         result.certain_lost += gave
         result.certain_same += not gave

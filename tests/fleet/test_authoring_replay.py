@@ -229,7 +229,8 @@ def ledger(folder: Path, digest8: bytes, receipts: list[tuple[int, int, int, int
     for number, (minute, trust, kind, minor) in enumerate(receipts, 1):
         public = {
             0: 0, 1: b"brick--A", 2: number, 3: 0, 4: 1, 5: START + minute * MINUTE, 6: 0, 7: [2, 0], 8: digest8, 9: 0,
-            10: kind, 11: reg.EVENT_TILL_SALE * 16 + trust, 14: [1 if minor else 19, 0], 15: bytes(8), 16: 1, 18: bytes(16),
+            10: kind, 11: reg.EVENT_TILL_SALE * 16 + trust, 14: [1 if minor else 19, 0], 15: minute.to_bytes(8, "big"),
+            16: 1, 18: bytes(16),
         }  # fmt: skip
         if minor:
             public |= {12: [[2, 1, minor]], 23: "EUR"}
@@ -295,6 +296,32 @@ def test_a_ledger_says_what_is_certain_and_what_it_cannot_know(tmp_path: Path) -
     staff = ask("staff")
     assert (staff["certain_lost"], staff["open"], staff["high"]) == (2, 0, 0)
     assert "baskets" in staff["unknown"]
+
+
+def test_records_of_one_event_are_one_event(tmp_path: Path) -> None:
+    """Two rules granted together: the new one could give 2.00 once, not twice."""
+    digest8 = replay.rules.Ruleset(candidate(campaign()).data).digest8
+    ledger(tmp_path / "ledger", digest8, [(1, 3, 1, 200), (1, 3, 1, 100), (2, 3, 2, None)])
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text(json.dumps(campaign()))
+    new.write_text(json.dumps(campaign(limits=[], when=True)))
+    args = [
+        "replay",
+        str(old),
+        str(new),
+        "--ledger",
+        str(tmp_path / "ledger"),
+        "--start",
+        "2026-09-21T14:13:20+00:00",
+    ]
+    found = json.loads(RUN.invoke(app, [*args, "--json"]).stdout)
+    assert (found["receipts"], found["events"], found["recorded"], found["low"], found["high"]) == (
+        3,
+        2,
+        300,
+        400,
+        400,
+    )
 
 
 def test_the_page_of_a_ledger_is_one_file_with_its_bounds(tmp_path: Path) -> None:
