@@ -21,7 +21,7 @@ IDENTIFY = ((150, _WHITE, 990), (150, _OFF, 0), (150, _WHITE, 990), (150, _OFF, 
 # Backgrounds repeat while nothing else is shown. A dark brick is a working brick.
 READY = ()
 FAULTY = ((150, _RED, 0), (1850, _OFF, 0))
-PRACTICE = ((60, _BLUE, 0), (2940, _OFF, 0))
+PRACTICE = ((60, _WHITE, 0), (2940, _OFF, 0))  # none of the colours that answer a customer
 BLANK = ((80, _WHITE, 0), (1920, _OFF, 0))
 _IDLE_MS = const(1000)
 
