@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fleet.authoring.engine import money
 from fleet.authoring.reader import Problem
-from fleet.authoring.report import NEEDS_HOST, NEEDS_RIGHTS, SAFE, Report, RuleReport
+from fleet.authoring.report import NEEDS_HOST, NEEDS_RIGHTS, REFUSED, SAFE, Report, RuleReport
 from fleet.authoring.sizes import PAGE
 
 _COLOURS = {SAFE: "green", NEEDS_RIGHTS: "cyan", NEEDS_HOST: "yellow"}
@@ -25,6 +25,9 @@ def show(report: Report, console: Console) -> None:
         kind = f"{problem.code}: " if problem.code else ""
         console.print(Text(f"• {problem.pointer or '/'}: {kind}{problem.text}", "yellow"))
     if report.errors:
+        for rule in report.rules:
+            if rule.offline == REFUSED:
+                console.print(Text(f"✘ {rule.id}: {rule.offline} offline, by {_places(rule)}", "red"))
         count = len(report.errors)
         console.print(Text(f"{count} thing{'s' if count != 1 else ''} to mend; nothing was compiled."))
         return
@@ -103,6 +106,10 @@ def _table(report: Report) -> Table:
             f"{rule.record_bytes} B\n{pages} page{'s' if pages > 1 else ''}",
         )
     return table
+
+
+def _places(rule: RuleReport) -> str:
+    return ", ".join(cause.pointer for cause in rule.causes if cause.offline == rule.offline)
 
 
 def _why(rule: RuleReport) -> str:

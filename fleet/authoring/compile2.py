@@ -57,9 +57,13 @@ def _compile(root: Node, report: Report, start_ms: int, rev: int | None) -> None
     tables = Tables(root, report, start_ms)
     tables.read(fields)
     nodes = root.get("rules").items(1, 250)
-    built = Rules(tables, report.errors, report.notes).read(nodes)
+    reading = Rules(tables, report.errors, report.notes)
+    built = reading.read(nodes)
     _once(report)
     if report.errors:
+        for one in reading.refused:
+            refused = RuleReport(one.id, one.offline, 0, 0, 0, one.node.pointer, causes=tuple(one.causes))
+            report.rules.append(refused)
         return
     fields[5] = [one.code for one in built]
     _finish(root, fields, built, tables, report, start_ms)

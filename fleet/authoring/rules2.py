@@ -29,6 +29,7 @@ class Rules:
     def __init__(self, tables: Tables, problems: list[Problem], notes: list[Problem]) -> None:
         self._tables = tables
         self._problems, self._notes = problems, notes
+        self.refused: list[Built] = []  # what cannot be decided offline
         currency = tables.report.currency
         self._currency = currency
         self._grants = Grants(currency, tables.open_values)
@@ -85,6 +86,8 @@ class Rules:
                 code[key] = part()
             failed = failed or attempt.failed
         if failed:
+            if built.offline == REFUSED:
+                self.refused.append(built)
             raise node.unusable()
         built.code = dict(sorted(code.items()))
         return built

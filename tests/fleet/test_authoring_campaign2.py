@@ -324,6 +324,9 @@ def test_what_a_part_of_a_kit_could_believe_wrongly_is_refused(condition: Any) -
     assert report.ruleset == b"" and any("a brick sees only a part" in text for text in texts(report)), texts(
         report
     )
+    assert [rule.offline for rule in report.rules] == ["refused"]
+    places = [cause.pointer for cause in report.rules[0].causes if cause.offline == "refused"]
+    assert places and all(place.startswith("/rules/0/when/") for place in places)
     assert compile_campaign(small(when=condition, offline={"mode": "strict"}), START)[0]
 
 
