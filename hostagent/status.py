@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from hostagent import report, screen
+from hostagent.screen import near
 from hostagent.till import api as till
 
 if TYPE_CHECKING:
@@ -129,7 +130,10 @@ def _at_home(request: Request) -> None:
 
 
 def _own(request: Request) -> None:
-    """Only this host's own page or a program may act: another site's page in the same browser may not."""
+    """Only this machine's own page or a program on it may act: another site's page in the same browser may not."""
+    if not near.loopback(request):
+        # Customers' phones are in the kit's network too: who acts from there signs in at the stall screen.
+        raise HTTPException(403, "from this machine only: elsewhere sign in at /stall")
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     origin = request.headers.get("origin")
     if kind != "application/json" or (

@@ -148,6 +148,7 @@ class Stall:
 
 def fill(page, selector, text):
     """Types into a field as a person does."""
+    page.wait(f"document.querySelector({selector!r})")
     page.do(f"document.querySelector({selector!r}).focus(), document.querySelector({selector!r}).select?.()")
     page.call("Input.insertText", text=text)
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from stallmark import registry as reg
 
+from hostagent.store.records import Records
 from tests.web.stallkit import PIN, Stall, click, fill
 
 pytestmark = pytest.mark.browser
@@ -52,7 +54,7 @@ def test_what_happens_at_a_brick_is_on_the_screen_at_once_with_colour_icon_and_w
     assert page.do("document.querySelector('.hero.ask .q-icon').innerText") == "front_hand"
     page.screenshot(ARTIFACTS / "stall-now-phone.png")
     click(page, "Receipt")
-    page.wait("document.querySelector('.receipt .qr svg')")
+    page.wait("document.querySelector('.receipt .qr svg') && document.getAnimations().length === 0")
     assert "http://stall.test/r/" in page.text(".receipt .link")
     page.screenshot(ARTIFACTS / "stall-receipt-phone.png")
     assert not page.trouble
@@ -92,6 +94,9 @@ def test_a_question_is_answered_by_the_person_signed_in_with_a_reason(browser, s
     fill(page, ".question input", "no tea left in the pot")
     click(page, "Decline", "document.querySelector('.question')")
     page.wait(f"document.querySelectorAll('.question').length === {waiting - 1}")
+    last = Records(stall.agent.store).of(stall.agent.lane.brick8).result()[-1].record.fields
+    assert (last[10], last[14][0]) == (reg.KIND_DENY, reg.REASON_PERSON)
+    assert last[24][2:] == ["Ana", "no tea left in the pot"]
     page.close()
 
 
@@ -112,6 +117,30 @@ def test_the_kit_says_what_is_left_and_what_to_do_before_opening(browser, stall)
     page.close()
 
 
+def test_slips_are_backed_by_rights_paid_once_and_given_back_when_the_day_closes(browser, stall):
+    page = at_screen(browser, stall)
+    click(page, "More")
+    fill(page, "[data-part=slips] input[type=number]", "2")
+    click(page, "Set aside and print")
+    page.wait("document.querySelectorAll('[data-part=slip-codes] .link').length === 2")
+    code = page.text("[data-part=slip-codes] .link").split(":")[0]
+    click(page, "Close", "document.querySelector('[data-part=slip-codes]')")
+    page.wait("document.querySelectorAll('[data-slip][data-state=open]').length === 2")
+    for words in ("Granted", "paid already"):
+        fill(page, "[data-part=slips] input[maxlength='40']", code)
+        click(page, "Redeem")
+        page.wait("document.querySelector('[data-slip][data-state=redeemed]')")
+        if words == "Granted":
+            page.wait("document.querySelector(\"[data-part=slips] input[maxlength='40']\").value === ''")
+    assert len(stall.do(lambda: stall.agent.lane.state.open_reserves())) == 1
+    click(page, "End of day", "document.querySelector('[data-part=close]')")
+    click(page, "Close the day as Ana")
+    page.wait("document.querySelector('[data-slip][data-state=released]')")
+    page.screenshot(ARTIFACTS / "stall-slips-phone.png")
+    assert not stall.do(lambda: stall.agent.lane.state.open_reserves())
+    page.close()
+
+
 def test_open_values_training_and_a_code_for_a_pass(browser, stall):
     page = at_screen(browser, stall, width=820, height=1180)
     click(page, "More")
@@ -119,6 +148,10 @@ def test_open_values_training_and_a_code_for_a_pass(browser, stall):
     fill(page, "[data-value] input", "12")
     click(page, "Set")
     page.wait("document.body.innerText.includes('is outside')")
+    fill(page, "[data-value] input", "6")
+    click(page, "Set")
+    page.wait("document.querySelector('[data-value]').innerText.includes('set by Ana')")
+    assert stall.do(lambda: stall.agent.lane.state.parameter(0)) == 6
     click(page, "Start training")
     page.wait("document.querySelector('.banner.training')")
     page.screenshot(ARTIFACTS / "stall-more-tablet.png")
