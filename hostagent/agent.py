@@ -196,7 +196,7 @@ class Agent:
             self.intake.start()
             await self.forwarder.load()
             await self.budgets.load()
-            await self.vouchers.load()
+            await self.vouchers.load(None if self.lane is None else self.lane.brick8)
             await self.updater.load()
             server = self._server()
             async with asyncio.TaskGroup() as group:

@@ -93,8 +93,13 @@ class Payable:
         self._last = 0
         self.spent: set[bytes] = set()
 
-    async def load(self) -> None:
-        """Takes up what the store knows."""
+    async def load(self, lane: bytes | None = None) -> None:
+        """Takes up what the store knows. What was promised to the host's own lane (its id) and not paid when the host
+        ended is free again."""
+        if lane is not None and any(
+            one.brick == lane and one.seq is None for one in await asyncio.wrap_future(self._table.all())
+        ):
+            await asyncio.wrap_future(self._table.free(lane))
         self.spent = {one.serial for one in await asyncio.wrap_future(self._table.all()) if one.seq is not None}
         self._last = await asyncio.wrap_future(self._table.last())
 
@@ -109,6 +114,10 @@ class Payable:
         if serial in self.spent:
             return False
         return await asyncio.wrap_future(self._table.claim(serial, brick, nonce, self._clock.now_ms()))
+
+    async def free(self, brick: bytes, nonce: bytes) -> None:
+        """The question came to nothing: its promise ends. Raises StoreUnavailable."""
+        await asyncio.wrap_future(self._table.free(brick, nonce))
 
     async def pull(self) -> list[bytes]:
         """Learns which vouchers were paid elsewhere; what is new. Raises ControllerError, StoreUnavailable."""

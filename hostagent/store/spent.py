@@ -86,6 +86,18 @@ class Spent:
 
         return self._store.write(work)
 
+    def free(self, brick: bytes, nonce: bytes | None = None) -> "Future[None]":
+        """Takes back promises to a brick that nothing was paid of: to one question, or (the host's own lane after a
+        start, whose questions end with the host) to all."""
+
+        def work(sql: Sql) -> None:
+            if nonce is None:
+                sql.execute("DELETE FROM spent WHERE brick = ? AND seq IS NULL", (brick,))
+            else:
+                sql.execute(_FREED, (brick, nonce))
+
+        return self._store.write(work)
+
     def learn(self, serials: Sequence[bytes], last: int, ms: int) -> "Future[None]":
         """Takes in what the controller told: vouchers that were paid anywhere, up to its number `last`."""
 

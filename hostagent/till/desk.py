@@ -1,6 +1,7 @@
 """The till's desk: one call in, one answer out, the same answer for the same key, durable before it is given."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 from collections import Counter
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from hostagent import signer
 from hostagent.config import TillKey
-from hostagent.core import FormatError, reg, voucher
+from hostagent.core import FormatError, decide, reg, voucher
 from hostagent.errors import HostError
 from hostagent.lane import reversal, slips
 from hostagent.lane.answers import LaneAnswer
@@ -232,11 +233,26 @@ class Till:
         source = hashlib.sha256(b"stallmark/till/1\0" + till.name.encode()).digest()[:8]
         event = self._reader.event(body, currency, till.names_customers, source)
         if body.voucher is not None:
-            refused, event = self._voucher(event, body.voucher)
-            if refused is not None:
-                return self._voucher_refused(event, refused, body.reference, also)
+            return await self._redeem(*self._voucher(event, body.voucher), body.reference, also)
         event = lane.stamp(event)
         return lane.record(event, lane.decisions(event), also, body.reference)
+
+    async def _redeem(self, refused: int | None, event: Any, reference: str | None, also: Also) -> Pending:
+        """The lane asks nobody, so it is promised the voucher first: a brick may have its yes already."""
+        lane, vouchers = self._lane, self._agent.vouchers
+        event = lane.stamp(event)
+        if refused is None:
+            serial: bytes = decide.serial(event)
+            if not await vouchers.claim(serial, lane.brick8, event.nonce):
+                refused = reg.REASON_VOUCHER_SPENT
+        if refused is not None:
+            return self._voucher_refused(event, refused, reference, also)
+        decided = lane.decisions(event)
+        pending = lane.record(event, decided, also, reference)
+        if not any(decision.kind == reg.KIND_REDEEM for decision in decided):
+            with contextlib.suppress(HostError):  # else it is free again when the host starts
+                await vouchers.free(lane.brick8, event.nonce)
+        return pending
 
     async def _reverse(
         self, till: TillKey, body: EventIn, currency: str | None, also: Also

@@ -72,6 +72,10 @@ def test_a_voucher_is_promised_to_one_question_and_stays_so_after_a_crash(tmp_pa
     table.learn([SERIAL, b"serial-2"], 17, 6).result()
     assert table.find(SERIAL).result().brick == b"brick--1" and table.last().result() == 17
     assert not table.claim(b"serial-2", b"brick--1", b"nonce--4", 7).result(), "paid elsewhere"
+    table.free(b"brick--1", b"nonce--1").result()
+    assert table.claim(SERIAL, b"lane---1", b"nonce--5", 8).result()
+    table.free(b"lane---1").result()
+    assert table.claim(SERIAL, b"brick--2", b"nonce--2", 9).result(), "the lane's questions ended with its host"
     again.close()
 
 
