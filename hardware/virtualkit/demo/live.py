@@ -18,8 +18,9 @@ from virtualkit.cards import Card
 from virtualkit.demo.children import ChildFailed
 from virtualkit.demo.feed import Leaf
 from virtualkit.demo.once import present
-from virtualkit.demo.scene import BrickScene, EventScene, Scene
+from virtualkit.demo.scene import BrickScene, BudgetScene, EventScene, Scene
 from virtualkit.demo.stall import Stall, unready
+from virtualkit.demo.till import TillHour, TillRefused, VirtualTill
 from virtualkit.demo.view import render
 from virtualkit.folder import KitFolder
 from virtualkit.kitplan import KitPlan
@@ -64,7 +65,9 @@ class LiveStall:
         for brick in kit["bricks"]:
             scene.bricks[brick["name"]] = BrickScene(brick["name"], " and ".join(brick["parts"]).upper())
         self._identities = {brick["brick"]: brick["name"] for brick in kit["bricks"]}
+        self._identities[kit["lane"]] = "till-1"
         self._scene = scene
+        self._currency = kit["currency"]
         self._stall = stall = Stall(folder, self._timing, self._seed, self._leaf)
         try:
             with self._console.status("controller, host and three bricks start …") as status:
@@ -105,6 +108,7 @@ class LiveStall:
         screen = self._console.is_terminal
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._customers(crowd), name="customers"),
+            asyncio.create_task(self._till(crowd), name="till"),
             asyncio.create_task(self._watch_host(), name="host status"),
             asyncio.create_task(self._over.wait(), name="Ctrl-C"),
         ]
@@ -132,6 +136,31 @@ class LiveStall:
             await asyncio.sleep(crowd.pause_ms(self._mean_ms) / 1000)
             brick = rng.choice(self._stall.kit.bricks)
             await self._customer(crowd.card_for(brick.spec.parts[0]), brick.name, rng)
+
+    async def _till(self, crowd: Crowd) -> None:
+        """The till sells about half as often as customers come to the bricks."""
+        till = VirtualTill(self._stall.folder, self._seed, self._stall.http)
+        hour = TillHour(self._seed + 2, crowd)
+        shown = self._scene.till
+        while True:
+            await asyncio.sleep(crowd.pause_ms(2 * self._mean_ms) / 1000)
+            (sale,) = hour.events(1)
+            try:
+                answer = await till.ask(sale)
+            except (TillRefused, TimeoutError) as failed:
+                self._note(f"the till was not answered: {failed or 'no answer in a minute'}")
+                continue
+            shown.asked += 1
+            shown.outcome = answer["outcome"]
+            shown.milliseconds = till.answer_ms[-1]
+            shown.credit_minor = till.credit_minor
+            number = answer["decisions"][0]["number"] if answer["decisions"] else None
+            clock = dt.datetime.now().astimezone().strftime("%H:%M:%S")
+            self._scene.events.append(
+                EventScene(clock, "till-1", number, answer["outcome"], f"{sale.kind}: {answer['sentence']}")
+            )
+            if not self._console.is_terminal:
+                self._console.print(f"{clock} till-1, {sale.kind}: {answer['sentence']}")
 
     async def _customer(self, card: Card, name: str, rng: random.Random) -> None:
         brick = self._stall.kit.brick(name)
@@ -172,7 +201,9 @@ class LiveStall:
         name = self._identities.get(leaf.brick)
         for event in self._scene.events:
             if event.brick == name and event.seq == leaf.seq:
-                event.leaf, event.sentence = leaf.index, leaf.sentence
+                event.leaf = leaf.index
+                if name != "till-1":  # whose sentence says more: the till heard the rule's own words
+                    event.sentence = leaf.sentence
 
     def _note(self, text: str) -> None:
         self._scene.notes.append(text)
@@ -191,9 +222,21 @@ class LiveStall:
             self._scene.host_state = "up" if status else "does not answer"
             if status:
                 self._scene.outbox = status["outbox"]["receipts"]
+                self._scene.budgets = [budget_of(one, self._currency) for one in status["budgets"]]
                 for brick in status["bricks"]:
                     shown = self._scene.bricks.get(brick["name"])
                     if shown:
                         shown.link = unready(brick) or "up"
                 self._scene.last_link = await self._stall.newest_link() or self._scene.last_link
             await asyncio.sleep(1)
+
+
+def budget_of(figures: dict[str, Any], currency: str) -> BudgetScene:
+    """One rule's figures (docs/rights.md) as a line: what of its budget is not spent, wherever it is."""
+    budget = int(figures["budget"])
+    left = budget - int(figures["spent"])
+    if figures["unit"] == 1:
+        words = f"{left // 100}.{left % 100:02} {currency}"
+    else:
+        words = f"{left} {'people' if figures['unit'] == 3 else 'pieces'}"
+    return BudgetScene(str(figures["rule"]), words, left / budget if budget else 0.0)

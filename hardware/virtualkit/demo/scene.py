@@ -32,6 +32,25 @@ class EventScene:
 
 
 @dataclass
+class TillScene:
+    """The till's line: how often it asked, what the host said last, how long that took, what was taken off in all."""
+
+    asked: int = 0
+    outcome: str = ""
+    milliseconds: float | None = None
+    credit_minor: int = 0
+
+
+@dataclass
+class BudgetScene:
+    """What is left of one rule's rights, as the ledger knows it, in words."""
+
+    rule: str
+    left: str
+    share: float
+
+
+@dataclass
 class Scene:
     """The whole screen."""
 
@@ -41,6 +60,8 @@ class Scene:
     cards: str
     bricks: dict[str, BrickScene] = field(default_factory=dict[str, BrickScene])
     events: deque[EventScene] = field(default_factory=lambda: deque[EventScene](maxlen=EVENTS_SHOWN))
+    till: TillScene = field(default_factory=TillScene)
+    budgets: list[BudgetScene] = field(default_factory=list[BudgetScene])
     latencies: deque[float] = field(default_factory=lambda: deque[float](maxlen=500))
     ledger_size: int = 0
     outbox: int | None = None

@@ -47,17 +47,20 @@ class TillHour:
     """What one till has to send in an hour: seeded."""
 
     def __init__(self, seed: int, crowd: Crowd) -> None:
+        self._prefix = f"{seed % 0x10000:04x}"
         self._rng = random.Random(seed)
         self._crowd = crowd
         self._sold: list[tuple[str, int]] = []
+        self._count = 0
 
     def events(self, count: int) -> list[Sale]:
         """`count` events spread over an hour, in order."""
         times = sorted(self._rng.randrange(HOUR_MS) for _ in range(count))
-        return [self._event(number, at_ms) for number, at_ms in enumerate(times)]
+        return [self._event(at_ms) for at_ms in times]
 
-    def _event(self, number: int, at_ms: int) -> Sale:
+    def _event(self, at_ms: int) -> Sale:
         rng = self._rng
+        self._count += 1
         kind = rng.choices([name for name, _ in KINDS], [weight for _, weight in KINDS])[0]
         if kind == "refund" and not self._sold:
             kind = "till sale"
@@ -68,7 +71,7 @@ class TillHour:
         if card is not None:
             body["customer"] = {"pass": card.text}
         if kind == "till sale":
-            self._sale(body, number)
+            self._sale(body)
         elif kind == "tip":
             body |= {"basket": "6.00", "tip": f"{rng.randrange(1, 5)}.00"}
         elif kind == "refund":
@@ -78,7 +81,7 @@ class TillHour:
             body |= {"signal": "footfall", "value": rng.randrange(5, 60)}
         return Sale(at_ms, kind, body, card)
 
-    def _sale(self, body: dict[str, Any], number: int) -> None:
+    def _sale(self, body: dict[str, Any]) -> None:
         rng = self._rng
         lines: list[dict[str, Any]] = []
         total = 0
@@ -86,7 +89,7 @@ class TillHour:
             quantity = rng.randrange(1, 4)
             lines.append({"code": code, "quantity": quantity, "amount": f"{minor * quantity / 100:.2f}"})
             total += minor * quantity
-        reference = f"bill-{number + 1}"
+        reference = f"bill-{self._prefix}-{self._count}"
         body |= {
             "reference": reference,
             "basket": f"{total // 100}.{total % 100:02}",

@@ -5,14 +5,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from virtualkit.demo.scene import Scene
+from virtualkit.demo.scene import BudgetScene, Scene
 from virtualkit.stats import percentile
 
+BUDGETS_SHOWN = 8
+LOW_SHARE = 0.2
 # Outcome → (shape, style): each enough alone.
 LOOKS = {
     "granted": ("●", "bold green"),
     "nothing this time": ("○", "blue"),
     "ask at the stall": ("◐", "yellow"),
+    "reversed": ("↩", "magenta"),
+    "nothing to take back": ("·", "dim"),
     "no light": ("×", "bold red"),
 }
 
@@ -25,13 +29,14 @@ def look(outcome: str) -> Text:
 
 def render(scene: Scene) -> RenderableType:
     """The whole screen."""
-    return Group(_head(scene), _bricks(scene), _events(scene), _foot(scene))
+    return Group(_head(scene), _bricks(scene), _budgets(scene), _events(scene), _foot(scene))
 
 
 def _head(scene: Scene) -> RenderableType:
     lines = Text()
     lines.append("The stall, live   ", style="bold").append(f"{scene.fleet_url}/live\n", style="underline")
     lines.append("The host          ", style="bold").append(f"{scene.host_url}/\n", style="underline")
+    lines.append("The stall's screen ", style="bold").append(f"{scene.host_url}/stall\n", style="underline")
     lines.append("Newest receipt    ", style="bold").append(
         scene.last_link or "none yet", style="underline" if scene.last_link else "dim"
     )
@@ -58,7 +63,30 @@ def _bricks(scene: Scene) -> RenderableType:
             "" if brick.milliseconds is None else f"{brick.milliseconds:.0f} ms",
             brick.link,
         )
+    till = scene.till
+    table.add_row(
+        "till-1",
+        "till",
+        str(till.asked),
+        look(till.outcome),
+        "" if till.milliseconds is None else f"{till.milliseconds:.0f} ms",
+        f"{till.credit_minor // 100}.{till.credit_minor % 100:02} taken off so far",
+    )
     return table
+
+
+def _budgets(scene: Scene) -> RenderableType:
+    """What is left, the scarcest first; nothing where nothing is known yet."""
+    if not scene.budgets:
+        return Text("Budgets: not heard of yet.", style="dim")
+    line = Text("Left of the budgets  ", style="bold")
+    for budget in sorted(scene.budgets, key=lambda one: one.share)[:BUDGETS_SHOWN]:
+        line.append(f"{budget.rule} ").append(f"{budget.left}   ", style=_shade(budget))
+    return line
+
+
+def _shade(budget: BudgetScene) -> str:
+    return "bold red" if budget.share <= 0 else "yellow" if budget.share < LOW_SHARE else "green"
 
 
 def _events(scene: Scene) -> RenderableType:
