@@ -17,6 +17,7 @@ from fleet.authoring.place import YES, Place, Written
 from fleet.authoring.recorded import Index
 from fleet.authoring.tally import EXAMPLES, MONEY, PIECES, Outcome, Tally
 
+TOLD_EVERY, TOLD_EVERY_S = 1_000, 0.25  # events of a kit, seconds
 PLENTY = 1 << 31  # units of rights where nothing is to run out
 SHARED, EACH, ENDLESS = "shared", "each", "endless"
 KITS_SHOWN = 50  # of the table by kit: those with the largest change
@@ -78,13 +79,11 @@ def run(plan: Plan, progress: Callable[[int], None] = lambda done: None) -> Resu
     kits = sorted(plan.events.counts, key=lambda kit: (-plan.events.counts[kit], kit))  # the long ones first
     workers = min(plan.workers or os.cpu_count() or 1, max(1, len(kits)))
     tally = Tally()
-    done = 0
-    for part in _parts(plan, kits, workers):
+    for part in _parts(plan, kits, workers, progress):
         tally.add(part)
-        done += part.events
-        progress(done)
         if len(tally.by_kit) > 4 * KITS_SHOWN:
             keep_largest(tally)
+    progress(tally.events)
     keep_largest(tally)
     return Result(tally, time.monotonic() - began, workers, len(kits))
 
@@ -95,7 +94,7 @@ def keep_largest(tally: Tally) -> None:
     tally.by_kit = dict(ranked[:KITS_SHOWN])
 
 
-def _parts(plan: Plan, kits: list[str], workers: int) -> Iterator[Tally]:
+def _parts(plan: Plan, kits: list[str], workers: int, progress: Callable[[int], None]) -> Iterator[Tally]:
     before = 0  # events of the kits before: a kit's part of the budget is by its part of the events
     tasks: list[tuple[str, int]] = []
     for kit in kits:
@@ -103,36 +102,61 @@ def _parts(plan: Plan, kits: list[str], workers: int) -> Iterator[Tally]:
         before += plan.events.counts[kit]
     if workers == 1:
         for kit, at in tasks:
-            yield replay_kit(plan, kit, at)
+            yield replay_kit(plan, kit, at, lambda done, at=at: progress(at + done))
         return
     # spawn: no copy of this process, its threads and its progress bar
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, initializer=_begin, initargs=(plan,)) as pool:
-        yield from pool.imap_unordered(_one, tasks, chunksize=max(1, min(8, len(kits) // (workers * 8))))
+    done = context.Value("Q", 0)
+    with context.Pool(workers, initializer=_begin, initargs=(plan, done)) as pool:
+        parts = pool.imap_unordered(_one, tasks, chunksize=max(1, min(8, len(kits) // (workers * 8))))
+        for _ in tasks:
+            while True:
+                try:
+                    part = parts.next(timeout=TOLD_EVERY_S)
+                    break
+                except multiprocessing.TimeoutError:
+                    progress(done.value)
+            yield part
+            progress(done.value)
 
 
 _plan: list[Plan] = []  # of a worker process
+_done: list[Any] = []  # and the number of events that all of them are through with
 
 
-def _begin(plan: Plan) -> None:
+def _begin(plan: Plan, done: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people see
     _plan[:] = [plan]
+    _done[:] = [done]
 
 
 def _one(task: tuple[str, int]) -> Tally:
-    return replay_kit(_plan[0], *task)
+    told = 0
+
+    def tell(count: int) -> None:
+        nonlocal told
+        with _done[0].get_lock():
+            _done[0].value += count - told
+        told = count
+
+    return replay_kit(_plan[0], *task, tell)
 
 
-def replay_kit(plan: Plan, kit: str, before: int = 0) -> Tally:
+def replay_kit(
+    plan: Plan, kit: str, before: int = 0, tell: Callable[[int], None] = lambda done: None
+) -> Tally:
     """One kit's events through both rulesets; `before`: how many events of the stream other kits' parts of the budget
-    are for."""
+    are for; `tell` hears now and then how many are done."""
     tally = Tally()
     part = before, before + plan.events.counts[kit], plan.events.count
     old, new = (_Kit(candidate, plan, part) for candidate in (plan.old, plan.new))
     with recorded.opened(plan.events.path) as data:
         for source, event in recorded.events_of(plan.events, kit, data):
             was, now = old.take(source.brick, event), new.take(source.brick, event)
+            if not tally.events % TOLD_EVERY:
+                tell(tally.events)
             tally.note(source, event, old.outcome(was), new.outcome(now), _teller(old, was, new, now))
+    tell(tally.events)
     return tally
 
 

@@ -139,6 +139,17 @@ def test_any_number_of_processes_gives_the_same_report(tmp_path: Path) -> None:
     assert found[0]["flipped"] > 0
 
 
+def test_progress_is_told_within_a_kit_and_ends_with_the_last_event(tmp_path: Path) -> None:
+    path = tmp_path / "events.cbor"
+    recorded.write(path, START, synthetic.sources(2_500), synthetic.events(2_500, 3, START), True)
+    heard: list[int] = []
+    one = candidate(campaign())
+    replay.run(Plan(one, one, recorded.index(path), workers=1), heard.append)
+    assert heard == sorted(heard)
+    assert {1_000, 2_000} <= set(heard)
+    assert heard[-1] == 2_500
+
+
 def test_both_forms_of_a_stream_hold_the_same_events(tmp_path: Path) -> None:
     found = []
     for compact in (False, True):
