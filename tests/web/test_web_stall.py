@@ -132,12 +132,12 @@ def test_slips_are_backed_by_rights_paid_once_and_given_back_when_the_day_closes
         page.wait("document.querySelector('[data-slip][data-state=redeemed]')")
         if words == "Granted":
             page.wait("document.querySelector(\"[data-part=slips] input[maxlength='40']\").value === ''")
-    assert len(stall.do(lambda: stall.agent.lane.state.open_reserves())) == 1
+    assert len(stall.do(stall.agent.lane.state.open_reserves)) == 1
     click(page, "End of day", "document.querySelector('[data-part=close]')")
     click(page, "Close the day as Ana")
     page.wait("document.querySelector('[data-slip][data-state=released]')")
     page.screenshot(ARTIFACTS / "stall-slips-phone.png")
-    assert not stall.do(lambda: stall.agent.lane.state.open_reserves())
+    assert not stall.do(stall.agent.lane.state.open_reserves)
     page.close()
 
 
