@@ -39,7 +39,14 @@ def demo_bundle(
     ruleset, report = compile_campaign(authored, start_ms, rev)
     assert report.terms is not None and report.terms16 is not None
     signed = make_bundle(
-        ruleset, rev, seeds, report.id, golden=report.golden, terms16=report.terms16, since_ms=start_ms
+        ruleset,
+        rev,
+        seeds,
+        report.id,
+        golden=report.golden,
+        terms16=report.terms16,
+        since_ms=start_ms,
+        authoring_hash=report.authoring_hash,
     )
     return Published(signed, report.terms, report.terms16, [right.as_config() for right in report.rights])
 
