@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from hostagent import signer
 from hostagent.config import TillKey
-from hostagent.core import FormatError, decide, reg, voucher
+from hostagent.core import FormatError, reg, voucher
 from hostagent.errors import HostError
 from hostagent.lane import reversal, slips
 from hostagent.lane.answers import LaneAnswer
@@ -242,7 +242,7 @@ class Till:
         lane, vouchers = self._lane, self._agent.vouchers
         event = lane.stamp(event)
         if refused is None:
-            serial: bytes = decide.serial(event)
+            serial = bytes.fromhex(event.reference)
             if not await vouchers.claim(serial, lane.brick8, event.nonce):
                 refused = reg.REASON_VOUCHER_SPENT
         if refused is not None:
@@ -289,7 +289,7 @@ class Till:
         known = self._agent.clock.known()
         refused: int | None = voucher.refusal(
             found,
-            () if lane.ruleset is None else lane.ruleset.voucher_issuers,
+            () if lane.ruleset is None else lane.ruleset.issuers,
             (lane.brick8, config.kit, config.hub),
             0,
             self._agent.clock.now_ms() // 1000 if known else None,

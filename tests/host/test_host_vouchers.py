@@ -4,6 +4,7 @@ import asyncio
 import json
 
 from hostkit import OnDemand, PtyBrick, host_folder, running, store_key, until
+from lanekit import LaneWorld, play, post
 from stallmark import cbor, voucher
 from stallmark import registry as reg
 
@@ -152,3 +153,38 @@ def test_a_record_of_practice_pays_nothing():
     assert not statements(reg.KIND_REDEEM, cbor.encode({**fields, 0: reg.FLAG_TRAINING}), 1)
     assert not statements(reg.KIND_REDEEM, cbor.encode({**fields, 24: ["text"]}), 1)
     assert not statements(reg.KIND_GRANT, b"", 1)
+
+
+def redeeming(issuer, now_ms):
+    """A ruleset by which a sale with a voucher of series 7 is worth the voucher's value."""
+    rule = {
+        0: "redeem", 1: [reg.EVENT_TILL_SALE], 2: 4, 3: [0], 4: [0], 5: False, 6: [[2, 1, 0]], 7: [], 8: [],
+        9: [14, 1, 0, 0], 10: [[None, None, None]], 11: 3, 12: 3, 13: None, 14: None, 15: [], 16: None, 17: None,
+        18: 0, 19: None, 20: 7, 21: None,
+    }  # fmt: skip
+    return cbor.encode({
+        0: 2, 1: "vouchers", 2: 1, 3: "EUR", 4: [[now_ms - 600_000, now_ms + 86_400_000]], 5: [rule], 6: None, 7: 64,
+        8: "World market", 9: ["en"], 10: [], 11: None, 12: [], 13: [], 14: [], 15: [issuer], 16: 0,
+    })  # fmt: skip
+
+
+def test_the_lane_pays_a_voucher_once_and_none_that_a_brick_was_promised(tmp_path):
+    async def scenario():
+        kit = LaneWorld(321, tmp_path)
+        now_ms = kit.world.now_ms
+        issuer = Issuer(b"s" * 32, kit.world.kit)
+        texts = [issuer.of(grant(f2=n), now_ms, Granted)[0] for n in (1, 2)]
+        kit.offer(redeeming(issuer.public, now_ms))
+        async with kit.up() as agent, kit.client(agent) as till:
+            sale = {"type": "till sale", "basket": "16.00", "currency": "EUR"}
+            assert await agent.vouchers.claim(texts[1].serial, b"brick--1", b"nonce--1")
+            said = [
+                (await post(till, f"k-{n}", {**sale, "voucher": text})).json()
+                for n, text in enumerate((texts[0].text, texts[0].text, texts[1].text))
+            ]
+            assert [one["credit"]["minor"] for one in said] == [200, 0, 0], said
+            paid = await asyncio.wrap_future(Spent(agent.store).find(texts[0].serial))
+            assert paid.brick == agent.lane.brick8 and paid.seq is not None
+        await kit.controller.stop()
+
+    play(scenario())
