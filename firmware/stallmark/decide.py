@@ -259,12 +259,12 @@ def operator(ruleset, state, event, rule_index, question, who, text, granted):
     view = View(ruleset, state, event)
     if view.wall is not None:
         view.enter(rule_index, rule)
+    if rule.redeems is not None and not whynot.voucher_of(rule, event):
+        return plain(KIND_DENY, [REASON_VOUCHER_FALSE, rule_index], rule_index, _DENIED, detail)
     refused, unknown = standing(view, rule_index, rule)
     refused = refused or unknown
     if rule.limit and view.wall is None:
         refused = refused or [REASON_CLOCK_UNSET, rule_index]
-    if rule.redeems is not None and not whynot.voucher_of(rule, event):
-        refused = [REASON_VOUCHER_FALSE, rule_index]
     rights = None
     grants = ()
     if refused is None:

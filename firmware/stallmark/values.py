@@ -56,6 +56,7 @@ class View:
     here = None
     others = COUNTS_KIT | BALANCES | SIGNALS
     _arms = None
+    _stale = None
     _kept = None  # of slots turned away from
 
     def __init__(self, ruleset, state, event, risk=None):

@@ -314,8 +314,12 @@ def decision(
     evidence = None
     stale = False
     if rule.flags & view.others:
-        newest, oldest = view.age(rule)
-        if newest is not None and len(reason) > 2:
+        newest = oldest = None
+        if (
+            len(reason) > 2 and reason[2] is not None and view.enter(index, rule) >= 0
+        ):  # its condition was looked at
+            newest, oldest = view.age(rule)
+        if newest is not None:
             while len(reason) < 7:
                 reason.append(None)
             reason[6] = newest
