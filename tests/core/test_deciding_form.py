@@ -1,9 +1,9 @@
 """Version 2 is read exactly as its page says; hostile bytes are refused, whatever they hold."""
 
 from deckit import HOUR, SALT, START, Kit, data, fields, people_over, rule, tap
-from stallmark import cbor, rules
+from stallmark import cbor, event, rules
 from stallmark.errors import FormatError, LimitError
-from vectors import raises
+from vectors import load, raises, value
 
 
 def refused(expected, *found, **top):
@@ -151,6 +151,24 @@ def test_conditions_are_bounded():
 def test_people_that_open_money_cannot_be_minted():
     refused("anyone can make", rule(when=people_over(5), people_trust=2))
     taken(rule(when=people_over(5), people_trust=2, grants=[[8, 1, 0, 5]], need=[]))
+
+
+def test_vectors_of_the_page():
+    vectors = load("ruleset.json")
+    data_of = {case["name"]: bytes.fromhex(case["data"]) for case in vectors["rulesets2"]}
+    for case in vectors["rulesets2"]:
+        assert rules.Ruleset(data_of[case["name"]]).digest8.hex() == case["digest8"]
+    for case in vectors["decisions2"]:
+        kit = Kit(data_of[case["ruleset"]], rich=False)
+        for number, rule_id, unit, amount, expires in case["slices"]:
+            assert kit.slice(number, rule_id, unit, amount, expires) == 1
+        for index, step in enumerate(case["steps"]):
+            got = []
+            for d in kit.take(event.from_fields(value(step["event"]))):
+                got.append(
+                    [d.kind, d.rule, d.grants, d.rights, d.why, d.experiment, d.ask, d.detail, d.currency]
+                )
+            assert got == value(step["expect"]), "{} step {}: {}".format(case["name"], index, got)
 
 
 def test_hostile_bytes_are_a_format_error_and_nothing_else():

@@ -178,6 +178,138 @@ def empty() -> dict[str, Any]:
     return {"name": "no slices yet", "ruleset": "three people", "slices": [], "steps": steps}
 
 
+# --- version 2
+
+
+def rule2(name: str, **other: Any) -> dict[int, Any]:
+    fields: dict[int, Any] = {
+        0: name, 1: [1], 2: 3, 3: [0], 4: [0], 5: False, 6: [[2, 1, 200]], 7: [1], 8: [], 9: [2, 1, 0, 0], 10: [[None, None, None]],
+        11: 2, 12: 3, 13: None, 14: None, 15: [], 16: None, 17: None, 18: 0, 19: None, 20: None, 21: None,
+    }  # fmt: skip
+    return fields | {int(key[1:]): value for key, value in other.items()}
+
+
+def ruleset2(rules: list[dict[int, Any]], **other: Any) -> dict[int, Any]:
+    fields: dict[int, Any] = {
+        0: 2, 1: "market-hour", 2: 8, 3: "EUR", 4: [SLOT], 5: rules, 6: b"\x11" * 16, 7: 100, 8: "Saturday market", 9: ["en"], 10: [],
+        11: None, 12: [], 13: [], 14: [], 15: [], 16: 0,
+    }  # fmt: skip
+    return fields | {int(key[1:]): value for key, value in other.items()}
+
+
+SALT = b"saltsalt"
+HALVES = ["surprise", SALT, [5000, 5000], 0]
+KIT_OVER_2 = [10, [20, 0, HOUR, 0], 2]
+GOOD2 = {
+    "percent of a basket": ruleset2([rule2("percent", k6=[[1, 1500, 500]])]),
+    "groups and a cap": ruleset2(
+        [rule2("first"), rule2("second", k13=0, k6=[[2, 1, 250]]), rule2("third", k13=0, k6=[[2, 1, 300]]),
+         rule2("fourth", k13=1, k6=[[2, 1, 300]])],
+        k12=[[2, False, 0], [3, False, 150]], k16=600,
+    ),
+    "an experiment": ruleset2([rule2("tried", k14=[0, 1])], k10=[HALVES]),
+    "a holdout": ruleset2([rule2("offer")], k11=[SALT, 10000]),
+    "at least two": ruleset2([rule2("two of three", k4=[4, 2, [11, [22], 500], [15, [36], 1, 2], [16, [35], 4, 5]])]),
+    "strict": ruleset2([rule2("strict", k9=[14, 3, 0, 0])]),
+    "kit wide": ruleset2([rule2("many", k4=KIT_OVER_2)]),
+    "overflow": ruleset2([rule2("large", k4=[10, [50, [22], 2**63 - 1], 0], k9=[14, 1, 0, 0])]),
+    "a voucher": ruleset2([rule2("redeem", k2=4, k6=[[2, 1, 0]], k7=[], k20=7)]),
+}  # fmt: skip
+REFUSED2 = [
+    ("2: less than of a kit-wide count", ruleset2([rule2("few", k4=[12, [20, 0, HOUR, 0], 5])]), "kit-wide"),
+    ("2: a rule latched by itself", ruleset2([rule2("own", k4=[14, [37, 0], 1])]), "latched"),
+    ("2: a group that is not there", ruleset2([rule2("a", k13=0)]), "group"),
+    ("2: arms that do not sum", ruleset2([], k10=[["x", SALT, [5000, 4999], 0]]), "sum"),
+    ("2: a newer value", ruleset2([rule2("a", k4=[10, [38], 1])]), "newer"),
+    ("2: money without rights", ruleset2([rule2("a", k7=[])]), "rights"),
+    (
+        "2: thirteen counts",
+        ruleset2([rule2(f"r{n}", k4=[10, [20, 0, 1000 + n, 1], 5]) for n in range(13)]),
+        "counts",
+    ),
+]
+
+
+def arm(person: int) -> int:
+    """0 control, 1 treated: buckets of 10,000 in two halves."""
+    subject = event(person, 0)[3]
+    bucket = int.from_bytes(sha256(SALT + b"surprise" + subject)[:4], "big") % 10000
+    return 0 if bucket < 5000 else 1
+
+
+def decided(kind: int, why: list[Any], **other: Any) -> list[Any]:
+    """One expected decision: kind, rule, grants, rights, why, experiment, ask, detail, currency."""
+    return [
+        kind, why[1] if len(why) > 1 else None, other.get("grants", []), other.get("rights", []), why, other.get("experiment"),
+        other.get("ask", 0), other.get("detail"), other.get("currency"),
+    ]  # fmt: skip
+
+
+def steps2(*steps: tuple[dict[int, Any], list[list[Any]]]) -> list[dict[str, Any]]:
+    return [{"event": json_form(happened), "expect": json_form(expected)} for happened, expected in steps]
+
+
+def two(slice_id: int, minor: int = 200, rule: int = 0, **other: Any) -> list[Any]:
+    """A grant of a fixed credit."""
+    return decided(
+        GRANT,
+        other.pop("why", [GRANTED, rule, 0]),
+        grants=[[2, 1, minor]],
+        rights=[[slice_id, minor]],
+        currency="EUR",
+        **other,
+    )
+
+
+def decisions2() -> list[dict[str, Any]]:
+    control, treated = ([n for n in range(40) if arm(n) == wanted][0] for wanted in (0, 1))
+    code = {"k14": "0001020304050607", "k11": ["voucher:7", 250, 0]}
+    ghost = decided(3, [12, 0, 0], experiment=[0, 0])
+    cases: list[tuple[str, list[Any], list[dict[str, Any]]]] = [
+        ("percent of a basket", [piece(1, "percent", 1, 1000)], steps2(
+            (event(0, 0, k8=[1601, 3]),
+             [decided(GRANT, [GRANTED, 0, 0], grants=[[1, 1500, 240]], rights=[[1, 240]], currency="EUR")]),
+            (event(1, 0, k8=[1610, 3]),
+             [decided(GRANT, [GRANTED, 0, 0], grants=[[1, 1500, 242]], rights=[[1, 242]], currency="EUR")]),
+            (event(2, 0), [decided(GRANT, [GRANTED, 0, 0], grants=[[1, 1500, 500]], rights=[[1, 500]], currency="EUR")]),
+            (event(3, 0, k8=[1000, 1]), [decided(DENY, [BUDGET, 0, None, None, 18, 150])]),
+            (event(3, 0, k8=[3, 1]), [decided(DENY, [BASKET, 0], currency="EUR")]),
+        )),
+        ("groups and a cap", [piece(n + 1, name, 1, 5000) for n, name in enumerate(("first", "second", "third", "fourth"))], steps2(
+            (event(0, 0), [two(1), two(3, 300, 2), two(4, 100, 3)]),
+        )),
+        ("an experiment", [piece(1, "tried", 1, 5000)], steps2(
+            (event(treated, 0), [two(1, experiment=[0, 1])]), (event(control, 0), [ghost]),
+        )),
+        ("a holdout", [piece(1, "offer", 1, 5000)], steps2((event(0, 0), [decided(3, [12, 0, 0], experiment=[255, 0])]))),
+        ("at least two", [piece(1, "two of three", 1, 5000)], steps2(
+            (event(0, 0, k8=[500, 1]), [two(1, why=[GRANTED, 0, 3, 0, 500, 500])]),
+            (event(0, 0, k8=[499, 1]), [decided(DENY, [BASKET, 0, 2, 0, 499, 500, None, 1], currency="EUR")]),
+            (event(0, 0, trust=4), [two(1, why=[GRANTED, 0, 6, 0, None, 500])]),
+        )),
+        ("strict", [piece(1, "strict", 1, 5000)], steps2((event(0, 0), [two(1, ask=2)]))),
+        ("kit wide", [piece(1, "many", 1, 5000)], steps2(
+            (event(0, 0), [decided(DENY, [NEAR, 0, 0, 0, 1, 3, None, 2])]),
+            (event(1, 0), [decided(DENY, [NEAR, 0, 0, 0, 2, 3, None, 1])]),
+            (event(2, HOUR), [decided(DENY, [CONDITION, 0, 0, 0, 2, 3])]),
+            (event(2, HOUR - 1), [two(1, why=[GRANTED, 0, 1, 0, 3, 3])]),
+        )),
+        ("overflow", [piece(1, "large", 1, 5000)], steps2(
+            (event(0, 0, k8=[1, 1]), [decided(UNCERTAIN, [CONDITION, 0, 0, 0, None, 1])]),
+            (event(0, 0, k8=[0, 1]), [two(1, why=[GRANTED, 0, 1, 0, 2**63 - 1, 1])]),
+        )),
+        ("a voucher", [], steps2(
+            (event(0, 0, trust=4, **code),
+             [decided(4, [GRANTED, 0, 0], grants=[[2, 1, 250]], detail=[bytes(range(8))], currency="EUR")]),
+            (event(0, 0, trust=4, **code), [decided(DENY, [26, 0])]),
+            (event(0, 0, trust=3, **code), [decided(DENY, [NO_RULE])]),
+        )),
+    ]  # fmt: skip
+    return [
+        {"name": name, "ruleset": name, "slices": slices, "steps": steps} for name, slices, steps in cases
+    ]
+
+
 def main() -> None:
     rulesets: list[dict[str, Any]] = []
     for name, fields in GOOD.items():
@@ -193,7 +325,14 @@ def main() -> None:
         })  # fmt: skip
     refused = [{"name": name, "data": cbor(fields).hex(), "says": says} for name, fields, says in REFUSED]
     decisions = [market(), basket(), days(), crowd(), nothing(), empty()]
-    write("ruleset.json", {"rulesets": rulesets, "refused": refused, "decisions": decisions})
+    second = [
+        {"name": name, "data": cbor(fields).hex(), "digest8": sha256(cbor(fields))[:8].hex()}
+        for name, fields in GOOD2.items()
+    ]
+    refused2 = [{"name": name, "data": cbor(fields).hex(), "says": says} for name, fields, says in REFUSED2]
+    write("ruleset.json", {
+        "rulesets": rulesets, "refused": refused + refused2, "decisions": decisions, "rulesets2": second, "decisions2": decisions2(),
+    })  # fmt: skip
 
 
 if __name__ == "__main__":
