@@ -182,6 +182,10 @@ class Budgets:
                 line["assigned"] += left
         return [lines[key] for key in sorted(lines)]
 
+    def held(self) -> list[Held]:
+        """Every slice that this host knows."""
+        return list(self._slices.values())
+
     def assigned(self) -> dict[int, bytes]:
         """Which brick has which slice, as far as that is durable."""
         return {

@@ -24,10 +24,12 @@ class Refused(Exception):
 class Desk:
     """What every part of one open page needs."""
 
-    def __init__(self, screen: Screen, session: Session, client: Client) -> None:
+    def __init__(self, screen: Screen, session: Session, client: Client, base: str) -> None:
         self.screen = screen
         self.session = session
         self.client = client
+        # This host as the screen itself reaches it: what a phone in the same network can open too.
+        self.base = base
 
     @property
     def language(self) -> int:

@@ -5,7 +5,7 @@ Money is in minor units with its currency, ages in seconds, instants in millisec
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hostagent.clock import monotonic_ms
 from hostagent.core import Fields, FormatError, base32, bundle, cbor, explain, receipt, reg, rules
@@ -25,8 +25,8 @@ OUTCOMES = {
 # Records about nobody that a person at the stall should still see.
 NOTES = frozenset({reg.KIND_VOID, reg.KIND_REFUND, reg.KIND_LATCH, reg.KIND_CLOSE, 22})
 SHOWN = 30
-# A slice with a brick that has not been heard for this long cannot be used now.
-STRANDED_MS = 120_000
+# What is with a brick that has not been heard for this long cannot be used here now.
+SILENT_MS = 120_000
 UNITS = {1: "money", 2: "pieces", 3: "people"}
 
 
@@ -51,13 +51,15 @@ class Decision:
 
 @dataclass(frozen=True)
 class Budget:
-    """What is left of one rule's rights at this kit, in its unit."""
+    """What is left of one rule's rights at this kit, in its unit. `stranded`: all that is unspent, wherever it lies;
+    `away`: of it, what lies with bricks that are not heard."""
 
     rule: str
     unit: str
     left: int
     sent: int
     stranded: int
+    away: int
 
 
 @dataclass(frozen=True)
@@ -166,19 +168,11 @@ def budgets(agent: "Agent", known: Any) -> list[Budget]:
     rows: list[Budget] = []
     for line in agent.budgets.summary():
         rule = bytes.fromhex(line["rule"])
-        left = line.get("left", line["left_unassigned"])
-        stranded = line.get("stranded", 0)
-        if "left" not in line:
-            more, away = _with_bricks(agent, rule, now)
-            left, stranded = left + more, away
+        away = _out_of_reach(agent, rule, now)
+        left = line["assigned"] + line["left_unassigned"] - away
+        unit = UNITS.get(line["unit"], "pieces")
         rows.append(
-            Budget(
-                names.get(rule) or str(line["rule"]),
-                UNITS.get(line["unit"], "pieces"),
-                left,
-                line["amount"],
-                stranded,
-            )
+            Budget(names.get(rule) or str(line["rule"]), unit, left, line["amount"], line["stranded"], away)
         )
     return rows
 
@@ -214,26 +208,21 @@ def handle_text(handle: bytes) -> str:
     return base32.encode(handle)
 
 
-def _with_bricks(agent: "Agent", rule: bytes, now: int) -> tuple[int, int]:
-    """(left at bricks that are heard, left at bricks that are not) of one rule."""
-    held = getattr(agent.budgets, "_slices", {})
-    of_rule: dict[int, Any] = {
-        one.slice.id: one
-        for one in cast(dict[Any, Any], held).values()
-        if one.slice.rule == rule and one.brick
+def _out_of_reach(agent: "Agent", rule: bytes, now: int) -> int:
+    """What is unspent of one rule at bricks that have not been heard for a while, as far as they last said."""
+    lane: Any = getattr(agent, "lane", None)
+    silent = {
+        brick.brick: {} if brick.status is None else brick.status.slices
+        for brick in agent.bricks.values()
+        if (lane is None or brick is not lane.brick)
+        and agent.session_of(brick.brick) is None
+        and (brick.status is None or now - brick.status.at_ms > SILENT_MS)
     }
-    left = away = 0
-    for brick in agent.bricks.values():
-        said = brick.status
-        own = getattr(getattr(agent, "lane", None), "brick", None) is brick
-        silent = (
-            not own
-            and (said is None or now - said.at_ms > STRANDED_MS)
-            and agent.session_of(brick.brick) is None
-        )
-        for number, one in of_rule.items():
-            if one.brick != brick.brick:
-                continue
-            amount = one.slice.amount if said is None else said.slices.get(number, 0)
-            left, away = (left, away + amount) if silent else (left + amount, away)
-    return left, away
+    return sum(
+        silent[held.brick].get(held.slice.id, held.slice.amount)
+        for held in agent.budgets.held()
+        if held.slice.rule == rule
+        and held.brick in silent
+        and held.withheld is None
+        and held.slice.expires > agent.clock.now_ms()
+    )

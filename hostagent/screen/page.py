@@ -34,7 +34,7 @@ async def stall(request: Request) -> None:
     if request.query_params.get("lang") in LANGUAGES:
         session.language = LANGUAGES.index(request.query_params["lang"])
     await screen.look()
-    desk = Desk(screen, session, ui.context.client)
+    desk = Desk(screen, session, ui.context.client, f"{request.url.scheme}://{request.url.netloc}")
     ui.add_css(STYLE)
     ui.colors(primary="#0a5c7a", positive="#0d6b3f", negative="#a8201a", warning="#f3c64a")
     _bar(desk)
@@ -53,7 +53,7 @@ async def stall(request: Request) -> None:
         with ui.tab_panel("kit"):
             kit = Kit(desk)
         with ui.tab_panel("more"):
-            more = More(desk, _base(request))
+            more = More(desk)
 
     def update() -> None:
         if not screen.sessions.good(session):
@@ -95,8 +95,3 @@ def _banner(desk: Desk) -> None:
         with ui.element("div").classes("banner plain"):
             ui.icon("info")
             ui.label(f"{desk.say('nobody')} {desk.say('nobody_do')}")
-
-
-def _base(request: Request) -> str:
-    """This host as the screen itself reaches it: what a phone in the same network can open too."""
-    return f"{request.url.scheme}://{request.url.netloc}"

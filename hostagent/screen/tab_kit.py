@@ -77,10 +77,10 @@ class Kit:
                     with ui.element("div").classes("meter").props(f'role=img aria-label="{share} %"'):
                         ui.element("div").style(f"width:{share}%")
                     ui.label(say("left_of", left=self._worth(row, row.left), all=self._worth(row, row.sent)))
-                    if row.stranded:
-                        with ui.row().classes("items-center"):
-                            chip("todo", "warning", say("stranded", n=self._worth(row, row.stranded)))
-                            ui.label(say("stranded_what")).classes("soft")
+                    ui.label(say("stranded", n=self._worth(row, row.stranded))).classes("soft")
+                    if row.away:
+                        chip("todo", "warning", say("away", n=self._worth(row, row.away)))
+                        ui.label(say("away_what")).classes("soft")
 
     def _worth(self, row: Budget, amount: int) -> str:
         if row.unit != "money":

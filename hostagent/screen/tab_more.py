@@ -12,9 +12,8 @@ from hostagent.screen.slips import Slips
 class More:
     """The tab of what is done now and then."""
 
-    def __init__(self, desk: Desk, base: str) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._base = base
         self._values = Live(desk, lambda: tuple(values.rows(desk.screen)), self._draw_values)
         self._slips = Slips(desk)
         self._draw_passes()
@@ -125,7 +124,7 @@ class More:
 
     def _new_pass(self) -> None:
         desk = self.desk
-        link = f"{self._base}/p?code={desk.screen.passes.new_code()}"
+        link = f"{desk.base}/p?code={desk.screen.passes.new_code()}"
         with (
             desk.client,
             ui.dialog() as dialog,

@@ -95,6 +95,10 @@ class Now:
         where = self.desk.say("by_host") if one.gateway else one.brick
         return f"{where} · {self.desk.say('in_ledger' if one.in_ledger else 'on_host')}"
 
+    def _here(self, one: Decision) -> str:
+        """The receipt on the host itself: for phones of the kit's network without internet."""
+        return f"{self.desk.base}/r/{facts.handle_text(one.handle)}"
+
     def receipt(self, one: Decision) -> None:
         """The receipt in the customer's hand: code, link, paper; and taking it back."""
         desk = self.desk
@@ -104,6 +108,8 @@ class Now:
             qr(one.link)
             ui.label(desk.say("receipt_scan"))
             ui.label(one.link).classes("link")
+            if one.link != self._here(one):
+                ui.label(f"{desk.say('receipt_here')} {self._here(one)}").classes("link")
             ui.label(desk.say("receipt_secret")).classes("soft")
             with ui.row():
                 if printouts.printer(desk.screen.agent) is None:

@@ -51,6 +51,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The customer scans this to see and check the receipt.",
         "Die Kundin scannt dies, um den Beleg zu sehen und zu prüfen.",
     ),
+    "receipt_here": ("Without internet:", "Ohne Internet:"),
     "receipt_secret": ("Who has the link can read it.", "Wer den Link hat, kann ihn lesen."),
     "paper_slip": ("Print a slip", "Zettel drucken"),
     "no_printer": (
@@ -100,10 +101,11 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Keine Rechte hier: Regeln, die welche brauchen, geben nichts.",
     ),
     "left_of": ("{left} left of {all} sent here", "{left} übrig von {all}"),
-    "stranded": ("stranded: {n}", "gestrandet: {n}"),
-    "stranded_what": (
-        "Stranded: assigned to a brick that has not been heard for a while.",
-        "Gestrandet: einem Brick zugeteilt, der länger nicht zu hören war.",
+    "stranded": ("stranded (unspent so far): {n}", "gestrandet (bisher nicht verbraucht): {n}"),
+    "away": ("out of reach: {n}", "nicht erreichbar: {n}"),
+    "away_what": (
+        "With a brick that has not been heard for two minutes.",
+        "Bei einem Brick, der seit zwei Minuten nicht zu hören ist.",
     ),
     "bricks": ("Bricks", "Bricks"),
     "link_up": ("connected", "verbunden"),

@@ -162,6 +162,22 @@ def test_open_values_training_and_a_code_for_a_pass(browser, stall):
     page.close()
 
 
+def test_a_lost_pass_is_revoked_by_its_number_and_counts_no_more(browser, stall):
+    page = at_screen(browser, stall)
+    click(page, "More")
+    fill(page, "[data-part=passes] input", stall.pass_text(9)[4:20])
+    click(page, "Revoke a lost pass")
+    page.wait("document.body.innerText.includes('counts no more')")
+    click(page, "Amount")
+    click(page, "5", "document.querySelector('.keys')")
+    fill(page, "input[maxlength='60'][autocapitalize]", stall.pass_text(9))
+    click(page, "Decide")
+    page.wait("document.querySelector('.hero.nothing[data-answer]')")
+    last = Records(stall.agent.store).of(stall.agent.lane.brick8).result()[-1].record.fields
+    assert last[14][0] == reg.REASON_REVOKED
+    page.close()
+
+
 def test_german_words_and_a_dark_tent(browser, stall):
     page = at_screen(browser, stall, dark=True, width=820, height=1180)
     page.open(f"{stall.base}/stall/?lang=de")
