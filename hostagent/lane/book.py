@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from hostagent import form
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.config import LaneKey
@@ -99,17 +100,22 @@ class Book:
             {name: value for name, value in (fields or {}).items() if value is not None or name == 5}
         )
         public[0] |= reg.FLAG_GATEWAY
-        secret = b""
+        secret = salt = b""
         try:
             if private is not None:
-                salt: bytes = record.salt(self._only, self.boot, seq, os.urandom(16))
+                salt = record.salt(self._only, self.boot, seq, os.urandom(16))
                 secret = record.encode_private({0: salt, **private})
                 public[17] = record.commit(secret)
             data: bytes = record.encode_public(public)
+            # Raises where both together are too large for a record.
+            record.page_size(len(data), len(secret))
         except BaseException:
             self.back_to(place)
             raise
         mac: bytes = record.mac(self._mac_key, data)
         self._next = seq + 1, record.link(data, mac)
         self._note(kind)
-        return Made(seq, data, mac, secret, reference, refers), record.Record(seq, data, mac, secret, public)
+        made: Any = record.Record(seq, data, mac, secret, public)
+        if private is not None:
+            made._private = {0: salt, **private}  # what its bytes say: not to be decoded again
+        return Made(seq, data, mac, secret, reference, refers, form.from_fields(public)), made

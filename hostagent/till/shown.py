@@ -24,7 +24,7 @@ def event(answer: LaneAnswer, ruleset: Any) -> bytes:
         "also": also,
         "sentence": answer.sentence,
         "reason": answer.reason,
-        "decisions": [_decision(fields, ruleset) for fields in answer.public],
+        "decisions": [_decision(fields, ruleset, answer) for fields in answer.public],
         "receipt": {"link": answer.link, "number": answer.host_seq},
         "training": any(fields[0] & reg.FLAG_TRAINING for fields in answer.public),
     }
@@ -56,7 +56,9 @@ def _money(minor: int, currency: str | None) -> dict[str, Any]:
     return {"minor": minor, "currency": currency, "text": answers.amount(minor, currency)}
 
 
-def _decision(fields: Fields, ruleset: Any) -> dict[str, Any]:
+def _decision(fields: Fields, ruleset: Any, whole: LaneAnswer) -> dict[str, Any]:
+    # One record alone explains itself by the answer's own sentence.
+    sentence = whole.sentence if len(whole.public) == 1 else answers.words(fields, ruleset)
     index = fields.get(9)
     name: str | None = None
     if ruleset is not None and index is not None and fields.get(8) == ruleset.digest8:
@@ -66,7 +68,7 @@ def _decision(fields: Fields, ruleset: Any) -> dict[str, Any]:
         "kind": KIND_NAMES.get(fields[10], str(fields[10])),
         "rule": name,
         "reason": (fields.get(14) or [None])[0],
-        "sentence": answers.words(fields, ruleset),
+        "sentence": sentence,
         "grants": [answers.grant_words(grant, fields.get(23)) for grant in fields.get(12) or ()],
     }
 
