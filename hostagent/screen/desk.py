@@ -57,7 +57,7 @@ class Desk:
                 type="positive" if good else "negative",
                 position="top",
                 timeout=3000 if good else 0,
-                close_button=False if good else self.say("close_dialog"),
+                actions=[] if good else [{"label": self.say("close_dialog"), "color": "white"}],
                 multi_line=True,
             )
 

@@ -52,7 +52,7 @@ class Slips:
             async def redeem() -> None:
                 async def work() -> None:
                     answer = await desk.screen.lane.pay_slip((paper.value or "").strip(), desk.session.who)
-                    desk.tell(facts.bare(answer.sentence))
+                    desk.tell(facts.bare(answer.sentence), good=answer.outcome == "granted")
                     paper.set_value("")
 
                 await desk.act(work)

@@ -132,6 +132,7 @@ def test_slips_are_backed_by_rights_paid_once_and_given_back_when_the_day_closes
         page.wait("document.querySelector('[data-slip][data-state=redeemed]')")
         if words == "Granted":
             page.wait("document.querySelector(\"[data-part=slips] input[maxlength='40']\").value === ''")
+    page.wait("document.querySelector('.q-notification.bg-negative')")
     assert len(stall.do(stall.agent.lane.state.open_reserves)) == 1
     click(page, "End of day", "document.querySelector('[data-part=close]')")
     click(page, "Close the day as Ana")
