@@ -20,7 +20,7 @@ def test_two_thousand_schedules_of_partitions_cuts_and_crashes_overspend_nothing
     assert told["vouchers paid twice"] > SCHEDULES / 100 and told["cuts"] > SCHEDULES / 10, told
 
 
-def broken_within(schedules=60):
+def broken_within(schedules=40):
     """What the campaign finds in its first schedules."""
     return rights.many(SEED, schedules)[0]
 

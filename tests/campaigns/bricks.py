@@ -160,7 +160,8 @@ class Brick:
                 return None
             return self.answer(happened.nonce, None, None)
         made = self.write(found.kind, decide.record_fields(self.ruleset, happened, found), subject)
-        self.say_status()
+        if found.rights:
+            self.say_status()
         return made.fields[10]
 
     def answer(self, nonce, said, reason):

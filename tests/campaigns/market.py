@@ -38,6 +38,7 @@ class Controller:
         self.slices, self.pieces, self.hints, self.numbers = {}, {}, {}, {}
         self.states = {brick: BrickState(brick) for brick in self.of}
         self.records = {brick: {} for brick in self.of}
+        self.latest = dict.fromkeys(self.of, 0)  # wall time of any record: what is later need not be looked for
         self.held, self.reserves, self.redemptions = {}, {}, {}
         self.places, self.codes, self.settled, self.charges = {}, [], [], []
         self.log = []  # serials in the order in which they were learned
@@ -100,6 +101,7 @@ class Controller:
                 held = Held(len(self.held), taken.link, taken.record[18], lambda: bytes(32))
                 self.held.setdefault((brick, seq), []).append(held)
                 self.records[brick][seq] = taken.record
+                self.latest[brick] = max(self.latest[brick], taken.record[5] or 0)
 
     # --- budgets
 
@@ -115,7 +117,7 @@ class Controller:
 
     def _beyond(self, brick, ended, one):
         mark, records = self.states[brick].mark, self.records[brick]
-        if mark not in records:
+        if mark not in records or self.latest[brick] < ended:
             return False
         newest = records[mark][4]
         return any(

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.campaigns.schedule import Broken, World
 
-STEPS = (50, 90, 140)
+STEPS = (40, 70, 110)
 CHUNK = 50
 
 

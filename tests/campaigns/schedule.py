@@ -310,7 +310,7 @@ class World:
         for _ in range(60):
             before = sum(self.granted.values())
             for brick in self.all_bricks():
-                for which in (SAMPLE, FIRST, MONEY):
+                for which in (SAMPLE, FIRST):
                     while brick.tap(which, self.random.randbytes(8)) == reg.KIND_GRANT:
                         pass
             self.flow()
