@@ -120,30 +120,11 @@ def _micropython(data: bytes, quick: bool) -> list[Figure]:
     ]
     for count in (50, 200):
         size, peer = found[f"heap of {count} rules"], found[f"heap of JSON of {count} rules"]
-        out.append(
-            Figure(
-                f"Heap of {count} rules",
-                size / 1024,
-                "KiB",
-                f"as JSON in dicts: {peer / 1024:.0f} KiB",
-                size / peer,
-                0.2,
-                True,
-            )
-        )
+        against = f"as JSON in dicts: {peer / 1024:.0f} KiB"
+        out.append(Figure(f"Heap of {count} rules", size / 1024, "KiB", against, size / peer, 0.2, True))
     out.append(Figure("Garbage of one decision", found["garbage of a tap"], "bytes"))
-    taps = given["taps"]
-    out.append(
-        Figure(
-            f"Heap after {taps:,} taps of other people",
-            found["growth"],
-            "bytes more",
-            "",
-            found["growth"] / 1024,
-            1,
-            True,
-        )
-    )
+    grown, name = found["growth"], f"Heap after {given['taps']:,} taps of other people"
+    out.append(Figure(name, grown, "bytes more", "1 KiB", grown / 1024, 1, True))
     return out
 
 

@@ -1,4 +1,4 @@
-"""The conditions of a compiled ruleset in the words of other engines, and events as their contexts; rules as authors write them."""
+"""The conditions of a compiled ruleset in the words of other engines, events as contexts; rules as authors write them."""
 
 from typing import Any, NamedTuple
 
@@ -174,7 +174,8 @@ def authored(count: int) -> dict[str, Any]:
         found.append({
             "id": rule[0], "on": [events[kind] for kind in rule[1]], "minimum_trust": "issued", "slots": ["day"],
             "when": {"all": [
-                {"gt": [{"people": {"first": "PT1H", "scope": "kit"}}, people[2]]}, {"lt": ["since_start", f"PT{since[2] // 60000}M"]},
+                {"gt": [{"people": {"first": "PT1H", "scope": "kit"}}, people[2]]},
+                {"lt": ["since_start", f"PT{since[2] // 60000}M"]},
                 {"ge": ["basket", f"{basket[2] / 100:.2f}"]}, {"gt": ["visits", visits[2]]}, {"ge": ["basket_items", items[2]]},
                 {"ge": ["trust", trust[2]]},
             ]},

@@ -1,4 +1,4 @@
-"""The engine against a plain JsonLogic evaluator, and its heap, in one interpreter; prints one JSON object. Run by bench_engine."""
+"""The engine against a plain JsonLogic evaluator, and its heap, on one interpreter; prints JSON. Run by bench_engine."""
 
 import gc
 import json
@@ -37,7 +37,7 @@ def apply(logic, data):
     """The value of a JsonLogic expression, as the page of the language describes it."""
     if not isinstance(logic, dict):
         return logic
-    operator = list(logic)[0]
+    operator = next(iter(logic))
     values = logic[operator]
     if not isinstance(values, list):
         values = [values]

@@ -183,16 +183,17 @@ def empty() -> dict[str, Any]:
 
 def rule2(name: str, **other: Any) -> dict[int, Any]:
     fields: dict[int, Any] = {
-        0: name, 1: [1], 2: 3, 3: [0], 4: [0], 5: False, 6: [[2, 1, 200]], 7: [1], 8: [], 9: [2, 1, 0, 0], 10: [[None, None, None]],
-        11: 2, 12: 3, 13: None, 14: None, 15: [], 16: None, 17: None, 18: 0, 19: None, 20: None, 21: None,
+        0: name, 1: [1], 2: 3, 3: [0], 4: [0], 5: False, 6: [[2, 1, 200]], 7: [1], 8: [], 9: [2, 1, 0, 0],
+        10: [[None, None, None]], 11: 2, 12: 3, 13: None, 14: None, 15: [], 16: None, 17: None, 18: 0,
+        19: None, 20: None, 21: None,
     }  # fmt: skip
     return fields | {int(key[1:]): value for key, value in other.items()}
 
 
 def ruleset2(rules: list[dict[int, Any]], **other: Any) -> dict[int, Any]:
     fields: dict[int, Any] = {
-        0: 2, 1: "market-hour", 2: 8, 3: "EUR", 4: [SLOT], 5: rules, 6: b"\x11" * 16, 7: 100, 8: "Saturday market", 9: ["en"], 10: [],
-        11: None, 12: [], 13: [], 14: [], 15: [], 16: 0,
+        0: 2, 1: "market-hour", 2: 8, 3: "EUR", 4: [SLOT], 5: rules, 6: b"\x11" * 16, 7: 100, 8: "Saturday market", 9: ["en"],
+        10: [], 11: None, 12: [], 13: [], 14: [], 15: [], 16: 0,
     }  # fmt: skip
     return fields | {int(key[1:]): value for key, value in other.items()}
 
@@ -262,9 +263,10 @@ def two(slice_id: int, minor: int = 200, rule: int = 0, **other: Any) -> list[An
 
 
 def decisions2() -> list[dict[str, Any]]:
-    control, treated = ([n for n in range(40) if arm(n) == wanted][0] for wanted in (0, 1))
+    control, treated = (next(n for n in range(40) if arm(n) == wanted) for wanted in (0, 1))
     code = {"k14": "0001020304050607", "k11": ["voucher:7", 250, 0]}
     ghost = decided(3, [12, 0, 0], experiment=[0, 0])
+    four = [piece(n + 1, name, 1, 5000) for n, name in enumerate(("first", "second", "third", "fourth"))]
     cases: list[tuple[str, list[Any], list[dict[str, Any]]]] = [
         ("percent of a basket", [piece(1, "percent", 1, 1000)], steps2(
             (event(0, 0, k8=[1601, 3]),
@@ -275,7 +277,7 @@ def decisions2() -> list[dict[str, Any]]:
             (event(3, 0, k8=[1000, 1]), [decided(DENY, [BUDGET, 0, None, None, 18, 150])]),
             (event(3, 0, k8=[3, 1]), [decided(DENY, [BASKET, 0], currency="EUR")]),
         )),
-        ("groups and a cap", [piece(n + 1, name, 1, 5000) for n, name in enumerate(("first", "second", "third", "fourth"))], steps2(
+        ("groups and a cap", four, steps2(
             (event(0, 0), [two(1), two(3, 300, 2), two(4, 100, 3)]),
         )),
         ("an experiment", [piece(1, "tried", 1, 5000)], steps2(
@@ -331,7 +333,8 @@ def main() -> None:
     ]
     refused2 = [{"name": name, "data": cbor(fields).hex(), "says": says} for name, fields, says in REFUSED2]
     write("ruleset.json", {
-        "rulesets": rulesets, "refused": refused + refused2, "decisions": decisions, "rulesets2": second, "decisions2": decisions2(),
+        "rulesets": rulesets, "refused": refused + refused2, "decisions": decisions, "rulesets2": second,
+        "decisions2": decisions2(),
     })  # fmt: skip
 
 
