@@ -89,6 +89,9 @@ async def status(agent: "Agent") -> dict[str, Any]:
         "exposure": _exposure(agent),
         "rights_refused": agent.budgets.refused,
         **agent.kitside.report(),
+        "lane": _lane(agent),
+        "till": None if agent.till is None else dict(sorted(agent.till.counters.items())),
+        "printer": {"there": agent.printer.there, "printed": agent.printer.printed, "trouble": agent.printer.trouble},
         "bricks": [_line(line, agent) for line in agent.lines],
     }
     result["words"] = _words(agent, result)
@@ -228,6 +231,24 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
     }
 
 
+def _lane(agent: "Agent") -> dict[str, Any] | None:
+    """The host's own lane; None where it has no key for one."""
+    lane = agent.lane
+    if lane is None:
+        return None
+    said = lane.brick.status
+    return {
+        "brick": lane.brick8.hex(),
+        "trouble": lane.trouble,
+        "training": lane.training,
+        "ruleset": None if said is None or said.ruleset is None else said.ruleset.hex(),
+        "slices": {} if said is None else {str(number): left for number, left in sorted(said.slices.items())},
+        "open_slips": len(lane.state.open_reserves()),
+        "durable_seq": lane.brick.durable_seq,
+        "ledger_seq": lane.brick.ledger_seq,
+    }
+
+
 def _brick_status(brick: Brick, now: int) -> dict[str, Any] | None:
     said = brick.status
     if said is None:
@@ -274,6 +295,8 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
         words.append(f"New rules and rights wait: {found['controller']['error']}.")
     if found["bundle"]["trouble"] is not None:
         words.append(f"No new rules are passed on: {found['bundle']['trouble']}.")
+    if found["lane"] is not None and found["lane"]["trouble"] is not None:
+        words.append(f"No till is answered: {found['lane']['trouble']}.")
     for line in found["bricks"]:
         if agent.store.find_link_keys(bytes.fromhex(line["brick"])) is None:
             words.append(f"{line['name']}: no link key here: the hub has to give this host a new one.")

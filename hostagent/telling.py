@@ -214,12 +214,12 @@ class Telling:
     # --- balances
 
     def recorded(self, stored: Stored) -> None:
-        """A record is here: tokens that it gave count everywhere."""
+        """A record is here: tokens that it gave, or took back, count everywhere."""
         fields: Fields = stored.record.fields
         private: Fields = stored.record.private_fields or {}
         subject = private.get(1)
         if (
-            fields[10] != reg.KIND_GRANT
+            fields[10] not in (reg.KIND_GRANT, reg.KIND_VOID, reg.KIND_REFUND)
             or subject is None
             or fields[0] & (reg.FLAG_TRAINING | reg.FLAG_SHADOW)
         ):
@@ -228,8 +228,10 @@ class Telling:
         tokens = sum(grant[1] or 0 for grant in grants if grant[0] == reg.GRANT_TOKENS)
         if not tokens:
             return
+        if fields[10] != reg.KIND_GRANT:
+            tokens = -tokens
         short = subject[:SUBJECT]
-        self._tokens[short] = min(self._tokens.get(short, 0) + tokens, 0xFFFFFFFF)
+        self._tokens[short] = max(0, min(self._tokens.get(short, 0) + tokens, 0xFFFFFFFF))
         self._tokens.move_to_end(short)
         while len(self._tokens) > BALANCES_KEPT:
             self._tokens.popitem(last=False)

@@ -3,6 +3,7 @@
 from stallmark.registry import (
     FLAG_SHADOW,
     FLAG_TRAINING,
+    GRANT_TOKENS,
     KIND_DENY,
     KIND_GHOST,
     KIND_GRANT,
@@ -144,7 +145,7 @@ class State(Told):
             elif kind in VISITORS:
                 private = record.private_fields
                 self._visit(f, kind, private.get(1) if private else None)
-            elif kind == KIND_VOID and self._balances is not None and 20 in f:
+            elif self._balances is not None and 20 in f and (kind == KIND_VOID or (kind == KIND_REFUND and _tokens(f))):
                 self._balances.void(f[20])
         return True
 
@@ -297,6 +298,14 @@ class State(Told):
     def carry_parameters(self, before_seq):
         """[[open value index, value], …] set by records older than `before_seq`: for a *parameters* record."""
         return [] if self._parameters is None else self._parameters.carry(before_seq)
+
+
+def _tokens(f):
+    """True where a record names loyalty tokens: those of a refund are taken back whole or not at all."""
+    for grant in f.get(12, ()):
+        if grant[0] == GRANT_TOKENS:
+            return True
+    return False
 
 
 def capacity_of(ruleset, most=None):

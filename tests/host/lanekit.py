@@ -26,6 +26,18 @@ FIFTEEN = ("fifteen", [3], 0, [0], [11, [22], 1000], False, [[1, 1500, 500]], [[
 MEMBER_TEA = ("member-tea", [12], 3, [0], [0], False, [[5, 1, 0]], [[2, 1]], 1, 14, {}, 2, 3)
 
 
+_DAY = int(time.time() * 1000) - 600_000
+# Version 2: a rule that always grants, and what it stands in
+RULE2 = {
+    0: "rule", 1: [3], 2: 0, 3: [0], 4: [0], 5: False, 6: [], 7: [], 8: [], 9: [14, 1, 0, 0], 10: [[None, None, None]],
+    11: 2, 12: 3, 13: None, 14: None, 15: [], 16: None, 17: None, 18: 0, 19: None, 20: None, 21: None,
+}  # fmt: skip
+V2 = {
+    0: 2, 1: "till-hour", 2: 1, 3: "EUR", 4: [[_DAY, _DAY + 24 * HOUR_MS]], 5: [], 6: None, 7: 100, 8: "World market",
+    9: ["en"], 10: [], 11: None, 12: [], 13: [], 14: [], 15: [], 16: 0,
+}  # fmt: skip
+
+
 def ruleset(*found: tuple, rev: int = 1, people: int = 100) -> bytes:
     """A compiled ruleset of version 1 with one slot, from ten minutes ago for a day."""
     start = int(time.time() * 1000) - 600_000
@@ -48,14 +60,16 @@ def ruleset(*found: tuple, rev: int = 1, people: int = 100) -> bytes:
 class LaneWorld:
     """A world with a lane, a till and a controller on demand."""
 
-    def __init__(self, seed: int, folder: Path, *rules: tuple, tills=("till-1",)) -> None:
+    def __init__(
+        self, seed: int, folder: Path, *rules: tuple, tills=("till-1",), data: bytes | None = None
+    ) -> None:
         self.world = World(seed, start_ms=int(time.time() * 1000))
         self.world.new_lane()
         self.tokens = {name: self.world.till(name) for name in tills}
         self.controller = OnDemand(self.world)
         self.folder = folder
         self.numbers = itertools.count(1)
-        self.offer(ruleset(*(rules or (FIFTEEN, MEMBER_TEA))))
+        self.offer(data or ruleset(*(rules or (FIFTEEN, MEMBER_TEA))))
 
     def offer(self, data: bytes, rev: int = 1) -> None:
         """Signs a ruleset and puts it on offer."""

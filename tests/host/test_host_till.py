@@ -5,7 +5,8 @@ import json
 
 import pytest
 from hostkit import until
-from lanekit import FIFTEEN, LaneWorld, play, post, records
+from lanekit import FIFTEEN, RULE2, V2, LaneWorld, play, post, records
+from stallmark import cbor
 from stallmark import registry as reg
 
 SALE = {"type": "till sale", "basket": "16.00", "currency": "EUR", "reference": "A-1"}
@@ -203,6 +204,36 @@ def test_a_customer_is_a_pseudonym_and_never_stored_raw(tmp_path):
             raw = b"".join(item.record.public + item.record.private for item in records(agent))
             assert b"member 12" not in raw and kit.pass_text().encode() not in raw
             assert b"Ana" not in raw
+        await kit.controller.stop()
+
+    play(scenario())
+
+
+def test_a_refund_takes_tokens_back_and_the_status_shows_lane_and_till(tmp_path):
+    async def scenario():
+        tokens = {**V2, 5: [{**RULE2, 0: "drip", 4: [2, [0], [11, [30], 0]], 6: [[8, 2, 0, 30]], 7: []}]}
+        kit = LaneWorld(716, tmp_path, data=cbor.encode(tokens))
+        sale = {
+            "type": "till sale",
+            "basket": "5.00",
+            "reference": "T-1",
+            "customer": {"pass": kit.pass_text()},
+        }
+        async with kit.up() as agent, kit.client(agent) as till:
+            sold = (await post(till, "t-1", sale)).json()
+            assert (sold["outcome"], len(sold["also"])) == ("granted", 1), sold
+            subject = records(agent)[-1].record.private_fields[1]
+            assert agent.lane.state.balance(subject) == 2
+            part = (await post(till, "t-2", {"type": "refund", "reference": "T-1", "amount": "2.00"})).json()
+            assert (part["outcome"], part["also"]) == ("reversed", []), (
+                "tokens go back with the whole basket only"
+            )
+            assert agent.lane.state.balance(subject) == 2
+            await post(till, "t-3", {"type": "refund", "reference": "T-1"})
+            assert agent.lane.state.balance(subject) == 0
+            status = (await till.get("/v1/status")).json()
+            assert status["lane"]["trouble"] is None
+            assert status["till"]["reversed"] == 2
         await kit.controller.stop()
 
     play(scenario())
