@@ -36,8 +36,8 @@ class Figures:
     """One budget of a kit's rental, in its unit. `budget` = `kept` + `minted` - `returned`, and
     `minted` = `spent` + `returned` + `assigned` + `unassigned` + `expired`; the last three are *stranded*.
 
-    `assigned`: unspent at a brick that has begun the slice or to which its host says to have given it;
-    `unassigned`: no brick is known to have it; `expired`: not back yet, so it counts as spent."""
+    `assigned`: unspent at a brick that has begun the slice; `unassigned`: no brick is known to have it, the
+    controller does not learn whom hosts gave what; `expired`: not back yet, so it counts as spent."""
 
     kit: str
     rental: int
@@ -152,7 +152,7 @@ def to_mint(right: Right, sums: Figures, now_ms: int) -> int:
 def _figures(
     connection: Connection, config: Config, now_ms: int, kit: bytes | None = None
 ) -> dict[tuple[bytes, int, str, int], Figures]:
-    slices, assignments = tables.slices, tables.assignments
+    slices = tables.slices
     found: dict[tuple[bytes, int, str, int], Figures] = {}
     for one in config.kits:
         for right in one.rights:
@@ -160,9 +160,7 @@ def _figures(
                 key = (one.kit, one.rental, right.rule, right.unit)
                 made = found.setdefault(key, Figures(one.kit.hex(), *key[1:], budget=0))
                 made.budget = max(made.budget, right.total)
-    query = select(slices, assignments.c.brick.label("given")).outerjoin(
-        assignments, assignments.c.slice == slices.c.id
-    )
+    query = select(slices)
     if kit is not None:
         query = query.where(slices.c.kit == kit)
     for row in connection.execute(query.order_by(slices.c.id)):
@@ -174,7 +172,7 @@ def _figures(
         rest = row.amount - row.spent - row.returned
         if row.expires_ms <= now_ms:
             sums.expired += rest
-        elif row.brick is not None or row.given is not None:
+        elif row.brick is not None:
             sums.assigned += rest
         else:
             sums.unassigned += rest

@@ -37,7 +37,6 @@ class Store:
         self._bricks: dict[bytes, BrickState] = {}
         self._slices: dict[int, Slice] = {}
         self._expires: dict[int, int] = {}
-        self._assigned: dict[int, bytes] = {}  # as hosts say
         self._kits = {brick.brick: brick.kit for brick in config.bricks}
         self._withholding: set[bytes] = set()  # bricks with ended epochs whose key is not published yet
         with database.write() as connection:
@@ -136,10 +135,9 @@ class Store:
         return found
 
     def _holders(self, number: int, one: Slice) -> list[bytes]:
-        """Who may hold a slice: who spent from it and whom its host named, else every brick of its kit."""
-        named = {one.owner, self._assigned.get(number)} - {None}
-        if named:
-            return [brick for brick in named if brick is not None]
+        """Who may hold a slice: the brick that spent from it, else every brick of its kit."""
+        if one.owner is not None:
+            return [one.owner]
         return [brick for brick, kit in self._kits.items() if kit == one.kit]
 
     # --- taking
@@ -274,11 +272,9 @@ class Store:
         self._load_slices(connection, 0)
 
     def _load_slices(self, connection: Connection, above: int) -> None:
-        slices, assignments = tables.slices, tables.assignments
+        slices = tables.slices
         for row in connection.execute(select(slices).where(slices.c.id > above)):
             self._slices[row.id] = Slice(
                 row.kit, row.rental, row.amount, row.brick, row.spent, row.returned, row.unit
             )
             self._expires[row.id] = row.expires_ms
-        for row in connection.execute(select(assignments).where(assignments.c.slice > above)):
-            self._assigned[row.slice] = row.brick

@@ -234,16 +234,6 @@ reserves = Table(
     Column("state", SmallInteger, nullable=False),
 )
 
-# Which brick a host gave a slice to, as it said under its signature: the first word counts.
-assignments = Table(
-    "assignments",
-    metadata,
-    Column("slice", Big, primary_key=True, autoincrement=False),
-    Column("brick", LargeBinary, nullable=False),
-    Column("host", LargeBinary, nullable=False),
-    Column("at_ms", Big, nullable=False),
-)
-
 # What rentals bear because a record was set aside, next to the finding that says why.
 charges = Table(
     "charges",
