@@ -65,7 +65,7 @@ class Campaigns:
 
     def sentence(self, record: Fields) -> str:
         """A record in plain English, told by the ruleset that decided it where that is known here."""
-        words: str = _explain.sentence(record, self._rulesets.get(record.get(8, b"")))
+        words: str = _explain.sentence(record, self._rulesets.get(record.get(8, b"")), None)  # facts, not the author's words
         return words
 
     def refresh(self) -> None:
