@@ -80,12 +80,10 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True)
 class Durable:
-    """What one commit made durable: the bricks that gained, receipts as (host seq, ms, bytes), and the rows
-    as they were written: (host seq, number of the brick, seq, ms, cose, private or None)."""
+    """What one commit made durable: the bricks that gained, and receipts as (host seq, ms, bytes)."""
 
     bricks: tuple[Brick, ...]
     receipts: tuple[tuple[int, int, int], ...]
-    rows: tuple[tuple[Any, ...], ...] = ()
 
 
 class Intake:
@@ -387,9 +385,7 @@ class Intake:
             if not waiting.done():
                 waiting.set_result(None)
         durable = Durable(
-            tuple(work.bricks.values()),
-            tuple((row[0], row[3], len(row[4])) for row in work.group.rows),
-            tuple(work.group.rows),
+            tuple(work.bricks.values()), tuple((row[0], row[3], len(row[4])) for row in work.group.rows)
         )
         self._flush()
         for listener in tuple(self._listeners):
