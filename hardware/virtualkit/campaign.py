@@ -65,10 +65,16 @@ def write_bundle(
     fresh = active.with_suffix(".new")
     fresh.write_bytes(made.bundle)
     fresh.replace(active)
-    terms = folder.controller / "terms"
-    terms.mkdir(exist_ok=True)
-    (terms / f"{made.terms16.hex()}.txt").write_text(made.terms)
+    offer_terms(folder, made)
     return made
+
+
+def offer_terms(folder: KitFolder, made: Published) -> None:
+    """The terms in words, where controller and host look for them by their digest."""
+    for program in (folder.controller, folder.host):
+        terms = program / "terms"
+        terms.mkdir(parents=True, exist_ok=True)
+        (terms / f"{made.terms16.hex()}.txt").write_text(made.terms)
 
 
 def load_ruleset(folder: KitFolder) -> bytes:

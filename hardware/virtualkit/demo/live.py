@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import random
 import signal
 import time
@@ -56,11 +57,14 @@ class LiveStall:
             loop.add_signal_handler(number, self._over.set)
         folder = await self._kit()
         kit = folder.load()
+        operator = json.loads(folder.operator.read_text())
         scene = Scene(
             kit["name"],
             f"http://127.0.0.1:{kit['fleet_port']}",
             f"http://127.0.0.1:{kit['host_port']}",
             str(self._path / "cards"),
+            operator["name"],
+            operator["pin"],
         )
         for brick in kit["bricks"]:
             scene.bricks[brick["name"]] = BrickScene(brick["name"], " and ".join(brick["parts"]).upper())

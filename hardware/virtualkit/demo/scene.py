@@ -58,6 +58,8 @@ class Scene:
     fleet_url: str
     host_url: str
     cards: str
+    operator: str
+    pin: str
     bricks: dict[str, BrickScene] = field(default_factory=dict[str, BrickScene])
     events: deque[EventScene] = field(default_factory=lambda: deque[EventScene](maxlen=EVENTS_SHOWN))
     till: TillScene = field(default_factory=TillScene)

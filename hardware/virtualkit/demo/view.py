@@ -36,7 +36,8 @@ def _head(scene: Scene) -> RenderableType:
     lines = Text()
     lines.append("The stall, live   ", style="bold").append(f"{scene.fleet_url}/live\n", style="underline")
     lines.append("The host          ", style="bold").append(f"{scene.host_url}/\n", style="underline")
-    lines.append("The stall's screen ", style="bold").append(f"{scene.host_url}/stall\n", style="underline")
+    lines.append("Its screen        ", style="bold").append(f"{scene.host_url}/stall", style="underline")
+    lines.append(f"   sign in as {scene.operator}, PIN {scene.pin}\n", style="dim")
     lines.append("Newest receipt    ", style="bold").append(
         scene.last_link or "none yet", style="underline" if scene.last_link else "dim"
     )
