@@ -16,7 +16,7 @@ keys.json:
   {"checkpoint_seed": key, "director_seed": key, "seal_key": key,
    "hosts": [{"host": hex8, "public": key, "name": text, "token_sha256": key, "kit": hex8}],
    "bricks": [{"brick": hex8, "root": hex (R of the rental in a nacl SecretBox), "rental": int, "kit": hex8,
-               "first_epoch": int, 0 where absent}],
+               "first_epoch": int, 0 where absent, "lane": true for a host's own lane}],
    "event_keys": [{"event": hex8, "key": hex (sealed)}]}
 A key is 32 bytes as 64 hex characters or as base64.
 """

@@ -117,7 +117,7 @@ def _headers(page: str) -> dict[str, str]:
     }
 
 
-def _at_home(request: Request) -> None:
+async def _at_home(request: Request) -> None:
     """Answers under addresses and this machine's own names: a name elsewhere that leads here is a trick."""
     name = (request.url.hostname or "").lower()
     own = socket.gethostname().lower()
