@@ -14,7 +14,8 @@ from virtualkit.faults import WireFaults
 from virtualkit.kitplan import BrickPlan, KitPlan
 from virtualkit.newkit import free_ports, new_kit
 from virtualkit.pins import ASK, FAULT, GRANTED, NOTHING
-from virtualkit.reference import audit
+from virtualkit.reference import audit, stores
+from virtualkit.reference.judge import all_records
 
 SEED = 47
 OPENS_MS = 1_790_924_400_000
@@ -147,7 +148,8 @@ class Market:
             self.folder.controller / "ledger", keys, stall.feed.checkpoints, findings
         )
         audit.read_receipts(entries, keys, findings)
-        audit.check_records({watch.identity: watch.image.records() for watch in watches}, findings)
+        images = {watch.identity: watch.image for watch in watches}
+        audit.check_records(all_records(images, stores.lane_records(self.folder.host)), findings)
         audit.check_greens({watch.identity: watch.greens for watch in watches}, findings)
         audit.check_rights(findings)
         assert findings.violations + stall.evidence.violations == []

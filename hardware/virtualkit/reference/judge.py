@@ -7,7 +7,7 @@ from typing import Any
 
 from virtualkit.reference import audit, privacy, replay, stores
 from virtualkit.reference.audit import Findings
-from virtualkit.reference.flashimage import FlashImage
+from virtualkit.reference.flashimage import FlashImage, FlashRecord
 from virtualkit.reference.worlds import Kit
 
 
@@ -45,13 +45,19 @@ class Counts:
     replayed: replay.Replayed
 
 
+def all_records(
+    images: Mapping[bytes, FlashImage], lane: tuple[bytes, dict[int, FlashRecord]] | None
+) -> dict[bytes, dict[int, FlashRecord]]:
+    """Every record that is or was on a brick's flash, by seq, and those of the host's own lane, whose flash is its store."""
+    found = {brick: image.records() for brick, image in images.items()}
+    return found if lane is None else found | {lane[0]: lane[1]}
+
+
 def judge(exhibits: Exhibits, findings: Findings) -> Counts:
     """Checks everything; breaches go into `findings`."""
     e = exhibits
-    flash = {brick: image.records() for brick, image in e.images.items()}
     lane = stores.lane_records(e.host)
-    if lane is not None:
-        flash[lane[0]] = lane[1]
+    flash = all_records(e.images, lane)
     entries = audit.read_ledger(e.ledger, e.keys, e.checkpoints, findings)
     audit.read_receipts(entries, e.keys, findings)
     audit.check_records(flash, findings)
