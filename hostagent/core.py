@@ -23,6 +23,9 @@ from stallmark import (
     event as _event,
 )
 from stallmark import (
+    eventof as _eventof,
+)
+from stallmark import (
     explain as _explain,
 )
 from stallmark import (
@@ -56,6 +59,9 @@ from stallmark import (
     rights as _rights,
 )
 from stallmark import (
+    ruleform as _ruleform,
+)
+from stallmark import (
     rules as _rules,
 )
 from stallmark import (
@@ -79,6 +85,7 @@ cbor: Any = _cbor
 counter_names: Any = _counter_names
 decide: Any = _decide
 event: Any = _event
+eventof: Any = _eventof
 explain: Any = _explain
 frame: Any = _frame
 golden: Any = _golden
@@ -88,6 +95,7 @@ people: Any = _people
 receipt: Any = _receipt
 record: Any = _record
 rights: Any = _rights
+ruleform: Any = _ruleform
 rules: Any = _rules
 state: Any = _state
 token: Any = _token
@@ -181,6 +189,7 @@ __all__ = [
     "counter_names",
     "decide",
     "event",
+    "eventof",
     "explain",
     "frame",
     "golden",

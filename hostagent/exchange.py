@@ -14,7 +14,7 @@ from typing import Any
 
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
-from hostagent.core import Fields, people, reg, state
+from hostagent.core import Fields, people, reg, ruleform, state
 from hostagent.errors import HostError
 from hostagent.exchangelog import Heads, Lists, Log
 from hostagent.store.records import Records, Stored
@@ -38,6 +38,12 @@ class Book:
     read: int
     logs: dict[bytes, Log] = field(default_factory=lambda: {})
     ready: bool = False
+
+    def __post_init__(self) -> None:
+        # Whether its conditions look at loyalty tokens.
+        self.asks_balance: bool = any(
+            rule.flags & ruleform.BALANCES or rule.early for rule in self.ruleset.rules
+        )
 
     def add(self, stored: Stored) -> None:
         """One more record."""
@@ -97,6 +103,8 @@ class Exchange:
         self._lane_cursors: dict[bytes, int] = {}
         self._own: tuple[bytes, Any, dict[bytes, int]] | None = None
         self._followed: int | None = None
+        # Everything that was in the store at the start has been read: sums over it are whole.
+        self.caught_up = False
         self.books: dict[bytes, Book] = {}
         self.lists = Lists()
         self.on_record: list[Callable[[Stored], None]] = []
@@ -136,6 +144,7 @@ class Exchange:
                     if book.ready and stored.host_seq > book.read:
                         book.add(stored)
             self._told()
+        self.caught_up = True
         for book in list(self.books.values()):
             while not book.ready:
                 page = [item for item in await self._page(book.read) if item.host_seq <= self._followed]
@@ -169,6 +178,12 @@ class Exchange:
                 self.books.pop(next(iter(self.books)))
             self._wake.set()
         return book
+
+    def asks_balance(self, brick: Brick) -> bool:
+        """Whether the rules that a brick decides by look at loyalty tokens, as far as they are known here."""
+        ruleset8 = None if brick.status is None else brick.status.ruleset8
+        book = None if ruleset8 is None else self.books.get(ruleset8)
+        return book is not None and book.asks_balance
 
     def kitwide(self) -> tuple[Any, Any] | None:
         """(ruleset, state) of everything known in this kit: the lane's, or where there is none one kept here."""

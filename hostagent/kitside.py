@@ -99,6 +99,7 @@ class KitSide:
         exchange.revoke = self.telling.revoke
 
     def _news(self) -> None:
+        self.telling.news()
         for brick8 in self._bricks:
             if self._connected(brick8):
                 self._flush(brick8)

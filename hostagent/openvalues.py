@@ -158,7 +158,9 @@ class OpenValues:
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[nonce] = brick.brick, answer
         try:
-            result = await asyncio.wait_for(answer, ANSWER_S)
+            # Not wait_for: on Python 3.11 it swallows a cancel that comes in the moment of the answer.
+            async with asyncio.timeout(ANSWER_S):
+                result = await answer
         except TimeoutError:
             return NO_LINK
         finally:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hostagent.asking import Asking
 from hostagent.bricks import Brick
-from hostagent.clock import Clock
+from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import Fields, reg
 from hostagent.exchange import Exchange, Message
 from hostagent.openvalues import OpenValues
@@ -30,6 +30,9 @@ REVOKED_MOST = 1_024
 REVOKED_TOLD = 256
 BALANCES_AT_ONCE = 40
 BALANCES_KEPT = 8_192
+# Where no balance changes an empty message says so often that they still hold: as with people, a third of the 60 s
+# from which decisions say that they looked at old data.
+BALANCES_FRESH_MS = 20_000
 META_REVOKED = "revoked"
 log = logging.getLogger("hostagent.telling")
 
@@ -42,6 +45,8 @@ class _Queue:
     short: deque[Message] = field(default_factory=lambda: deque(maxlen=SHORT))
     # Subjects whose balance changed since it was told, oldest first.
     balances: OrderedDict[bytes, None] = field(default_factory=OrderedDict[bytes, None])
+    # When message 42 was sent last over this link.
+    balances_ms: int | None = None
     linked: bool = False
 
 
@@ -70,6 +75,8 @@ class Telling:
         # Newest value and instant of each signal, by ruleset and index.
         self._signals: dict[tuple[bytes, int], tuple[int, int]] = {}
         self._tokens: OrderedDict[bytes, int] = OrderedDict()
+        # Up to which of its records each brick's tokens are in these sums; what is durable may not be yet.
+        self._counted: dict[bytes, int] = {}
         kept = store.meta.get(META_REVOKED)
         self._revoked: bytes = kept if isinstance(kept, bytes) else b""
         self.practice: str | None = None
@@ -132,13 +139,20 @@ class Telling:
         told = self._exchange.next_for(brick)
         if told is not None:
             return told
-        if not queue.balances:
+        # While the store is still being read sums are too low.
+        if not self._exchange.caught_up:
             return None
+        now = monotonic_ms()
+        if not queue.balances:
+            fresh = queue.balances_ms is not None and now - queue.balances_ms < BALANCES_FRESH_MS
+            if fresh or not self._exchange.asks_balance(brick):
+                return None
+        queue.balances_ms = now
         entries = b""
         for _ in range(min(BALANCES_AT_ONCE, len(queue.balances))):
             subject = queue.balances.popitem(last=False)[0]
             entries += subject + self._tokens.get(subject, 0).to_bytes(4, "big")
-        return reg.MSG_BALANCES, {0: self._clock.now_ms(), 1: brick.durable_seq, 2: entries}
+        return reg.MSG_BALANCES, {0: self._clock.now_ms(), 1: self._counted.get(brick.brick, 0), 2: entries}
 
     def tell(self, brick8: bytes, kind: int, value: Any) -> bool:
         """Queues a short message; False where there is no link."""
@@ -183,7 +197,7 @@ class Telling:
             if digest8 == lane.ruleset.digest8:
                 lane.state.signals(index, value, at_ms)
         entries = b"".join(short + tokens.to_bytes(4, "big") for short, tokens in self._tokens.items())
-        lane.state.balances(self._clock.now_ms(), lane.brick.durable_seq, entries)
+        self._balances_at_lane(lane, entries)
 
     # --- signals
 
@@ -215,6 +229,7 @@ class Telling:
 
     def recorded(self, stored: Stored) -> None:
         """A record is here: tokens that it gave, or took back, count everywhere."""
+        self._counted[stored.brick] = stored.record.seq
         fields: Fields = stored.record.fields
         private: Fields = stored.record.private_fields or {}
         subject = private.get(1)
@@ -236,14 +251,24 @@ class Telling:
         while len(self._tokens) > BALANCES_KEPT:
             self._tokens.popitem(last=False)
         for brick8, queue in self._queues.items():
-            if brick8 != stored.brick:
+            # It knows what it gave itself; but not what was before its restart, where its journal has gone on.
+            if brick8 != stored.brick or not self._exchange.caught_up:
                 queue.balances[short] = None
                 while len(queue.balances) > BALANCES_KEPT:
                     queue.balances.popitem(last=False)
         lane = self._lane()
         if lane is not None and lane.brick8 != stored.brick:
             entry = short + self._tokens[short].to_bytes(4, "big")
-            lane.state.balances(self._clock.now_ms(), lane.brick.durable_seq, entry)
+            self._balances_at_lane(lane, entry)
+
+    def news(self) -> None:
+        """Everything that is durable has been read: the lane's balances hold as of now."""
+        lane = self._lane()
+        if lane is not None and self._exchange.caught_up:
+            self._balances_at_lane(lane, b"")
+
+    def _balances_at_lane(self, lane: Any, entries: bytes) -> None:
+        lane.state.balances(self._clock.now_ms(), self._counted.get(lane.brick8, 0), entries)
 
     # --- revocations
 

@@ -1,0 +1,122 @@
+"""What bricks are told of balances: counted up to where they are, and not older than they are on a quiet day."""
+
+import asyncio
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from exchangekit import subject
+from stallmark import registry as reg
+
+from hostagent import openvalues, telling
+from hostagent.openvalues import OpenValues
+from hostagent.telling import Telling
+
+TOKENS = [[reg.GRANT_TOKENS, 2, 0]]
+
+
+class Kit:
+    """A Telling with nothing around it: what was read of the store is what `read` was given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ms = 1_000_000
+        monkeypatch.setattr(telling, "monotonic_ms", lambda: self.ms)
+        self.asks = True
+        self.brick = self.one(b"brick--a")
+        self.exchange: Any = SimpleNamespace(
+            caught_up=True, status=lambda *_: None, next_for=lambda _: None, asks_balance=lambda _: self.asks
+        )
+        self.lane: Any = None
+        clock: Any = SimpleNamespace(now_ms=lambda: self.ms)
+        store: Any = SimpleNamespace(meta={})
+        nothing: Any = None
+        self.telling = Telling(store, {}, clock, self.exchange, nothing, lambda: self.lane, lambda _: None)
+        self.telling.openvalues = SimpleNamespace(due=lambda _: None)  # type: ignore[assignment]
+
+    @staticmethod
+    def one(name: bytes) -> Any:
+        return SimpleNamespace(brick=name, durable_seq=0, status=None, counters=Counter())
+
+    def link(self) -> None:
+        self.telling.link_up(self.brick)
+        self.telling.status(self.brick)
+        while self.telling.soon(self.brick) is not None:
+            pass
+
+    def read(self, brick8: bytes, seq: int, person: int = 1, grants: Any = TOKENS) -> None:
+        fields = {0: 0, 2: seq, 10: reg.KIND_GRANT, 12: grants}
+        record = SimpleNamespace(seq=seq, fields=fields, private_fields={1: subject(person)})
+        stored: Any = SimpleNamespace(brick=brick8, record=record)
+        self.telling.recorded(stored)
+
+
+def test_balances_count_a_bricks_records_as_far_as_they_were_read(monkeypatch: pytest.MonkeyPatch):
+    kit = Kit(monkeypatch)
+    kit.link()
+    kit.telling.idle(kit.brick)
+    kit.read(kit.brick.brick, 4)
+    kit.brick.durable_seq = 6  # two more are on the disk, and not in the sums
+    kit.read(b"brick--b", 9)
+    kind, value = kit.telling.idle(kit.brick) or (0, {})
+    assert kind == reg.MSG_BALANCES
+    assert (value[1], value[2]) == (4, subject(1)[:6] + b"\0\0\0\x04")
+
+
+def test_sums_that_are_not_whole_are_told_to_nobody(monkeypatch: pytest.MonkeyPatch):
+    kit = Kit(monkeypatch)
+    kit.exchange.caught_up = False
+    kit.link()
+    kit.read(kit.brick.brick, 4)
+    assert kit.telling.idle(kit.brick) is None
+    kit.exchange.caught_up = True
+    told = kit.telling.idle(kit.brick)
+    assert told is not None and told[1][2] == subject(1)[:6] + b"\0\0\0\x02", "of before its restart, too"
+
+
+def test_on_a_quiet_day_balances_do_not_grow_old(monkeypatch: pytest.MonkeyPatch):
+    kit = Kit(monkeypatch)
+    kit.link()
+    ages: list[int] = []
+    for _ in range(100):
+        told = kit.telling.idle(kit.brick)
+        if told is not None:
+            assert told[0] == reg.MSG_BALANCES and told[1][2] == b""
+            ages.append(told[1][0])
+        kit.ms += 1_000
+    assert len(ages) == 5 and ages[1] - ages[0] == telling.BALANCES_FRESH_MS
+    kit.asks = False
+    kit.ms += 60_000
+    assert kit.telling.idle(kit.brick) is None, "no rule there asks"
+
+
+def test_the_lanes_balances_do_not_grow_old_either(monkeypatch: pytest.MonkeyPatch):
+    kit = Kit(monkeypatch)
+    heard: list[tuple[int, int, bytes]] = []
+    state = SimpleNamespace(balances=lambda *told: heard.append(told))
+    kit.lane = SimpleNamespace(brick8=b"brick--l", brick=kit.one(b"brick--l"), state=state)
+    kit.read(b"brick--l", 3)
+    kit.telling.news()
+    assert heard == [(kit.ms, 3, b"")]
+    kit.read(b"brick--a", 7)
+    assert heard[-1] == (kit.ms, 3, subject(1)[:6] + b"\0\0\0\x04")
+
+
+def test_whoever_stops_setting_an_open_value_is_not_held_up_by_its_answer():
+    async def scenario() -> None:
+        brick = Kit.one(b"brick--a")
+        sent: list[Any] = []
+        nothing: Any = None
+        store: Any = SimpleNamespace(meta={})
+        values = OpenValues(
+            store, lambda: [brick], nothing, nothing, lambda *told: bool(sent.append(told) or True), nothing
+        )
+        values._wanted = openvalues.Wanted(b"rules--8", {})
+        setting = asyncio.create_task(values._set_at(brick, {0: 7}, "Ana"))
+        await asyncio.sleep(0)
+        values.answered(brick, {0: sent[0][2][3], 1: reg.PARAMETERS_OK})
+        setting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await setting
+
+    asyncio.run(scenario())
