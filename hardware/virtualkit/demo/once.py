@@ -247,6 +247,8 @@ class MarketHour:
                 "skipped_decisions": counts.replayed.skipped,
                 "unreplayed_decisions": counts.replayed.unreplayed,
                 "brick_macs": counts.macs,
+                "heads_named": counts.replayed.named,
+                "heads_known": counts.replayed.known,
                 "checkpoints": len(stall.feed.checkpoints),
                 "token_numbers": len(evidence.secrets),
             },

@@ -25,17 +25,22 @@ _NOT_OF_RULES = (11, 23, 27, 28, 29)
 
 @dataclass
 class Replayed:
-    """How many decisions came out again or differed, were left out for a reason, or lie beyond a gap."""
+    """How many decisions came out again or differed, were left out for a reason, or lie beyond a gap; and how many events name
+    what was heard of others (`named`), of which the controller holds the list (`known`)."""
 
     compared: int = 0
     skipped: int = 0
     unreplayed: int = 0
+    named: int = 0
+    known: int = 0
 
     def add(self, other: "Replayed") -> None:
         """Sums over bricks."""
         self.compared += other.compared
         self.skipped += other.skipped
         self.unreplayed += other.unreplayed
+        self.named += other.named
+        self.known += other.known
 
 
 def first_uses(records: Sequence[FlashRecord]) -> list[int]:
@@ -77,6 +82,9 @@ def check_replay(records: Sequence[FlashRecord], kit: Kit, findings: Findings) -
         elif fields[10] in ANSWERS and one.seq not in events:
             done.skipped += 15 not in fields
         if one.seq in events:
+            evidence = events[one.seq].evidence
+            done.named += evidence is not None
+            done.known += evidence in kit.heads
             here = nothing if active is None else world
             _replay(events[one.seq], ruleset.digest, active, here, done, findings)
         world.apply(record.from_parts(one.seq, one.public, one.mac, one.private))
