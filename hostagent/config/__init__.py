@@ -1,0 +1,31 @@
+"""config.json and keys.json of a host, typed; what is wrong with them is said in one sentence."""
+
+from hostagent.config.keys import forget_links
+from hostagent.config.model import (
+    BrickConfig,
+    Config,
+    Keys,
+    LaneKey,
+    LinkKey,
+    OperatorKey,
+    Printer,
+    Quorum,
+    TillKey,
+    TillLimits,
+)
+from hostagent.config.whole import load
+
+__all__ = [
+    "BrickConfig",
+    "Config",
+    "Keys",
+    "LaneKey",
+    "LinkKey",
+    "OperatorKey",
+    "Printer",
+    "Quorum",
+    "TillKey",
+    "TillLimits",
+    "forget_links",
+    "load",
+]

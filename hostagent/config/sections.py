@@ -1,0 +1,56 @@
+"""Sections of config.json: bricks, authors, printer, limits of tills."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hostagent.config.fields import Fields, json_object, public
+from hostagent.config.model import BrickConfig, Printer, Quorum, TillLimits
+from hostagent.errors import ConfigError
+
+
+def printer(folder: Path, where: str, value: Any) -> Printer:
+    """Where slips are printed. Raises ConfigError."""
+    f = Fields(where, json_object(where, value))
+    kind = f.text("kind")
+    if kind not in ("none", "usb", "network", "file"):
+        raise ConfigError(f"{where}: kind: found {kind!r}, expected none, usb, network or file")
+    usb, network = kind == "usb", kind == "network"
+    return Printer(
+        kind,
+        f.integer("vendor", 0, 0xFFFF) if usb else 0,
+        f.integer("product", 0, 0xFFFF) if usb else 0,
+        f.text("address") if network else "",
+        f.optional("port", lambda name: f.integer(name, 1, 65535)) or 9100,
+        folder / f.text("path") if kind == "file" else None,
+        f.optional("width", lambda name: f.integer(name, 24, 64)) or 42,
+    )
+
+
+def till_limits(where: str, value: Any) -> TillLimits:
+    """How often a till may ask. Raises ConfigError."""
+    f = Fields(where, json_object(where, value))
+    return TillLimits(
+        float(f.optional("per_second", lambda name: f.integer(name, 1, 10_000)) or TillLimits.per_second),
+        f.optional("burst", lambda name: f.integer(name, 1, 10_000)) or TillLimits.burst,
+    )
+
+
+def brick(folder: Path, where: str, entry: dict[str, Any]) -> BrickConfig:
+    """One brick and its port. Raises ConfigError."""
+    f = Fields(where, entry)
+    baud = f.optional("baud", lambda name: f.integer(name, 300, 4_000_000)) or 115200
+    # The link may be a symbolic name that appears later: it is not resolved here.
+    return BrickConfig(
+        f.octets("brick", 8), f.text("name"), Path(os.path.normpath(folder / f.text("port"))), baud
+    )
+
+
+def quorum(where: str, value: Any) -> Quorum:
+    """Public keys by kid8, and how many must have signed. Raises ConfigError."""
+    f = Fields(where, json_object(where, value))
+    keys: dict[bytes, bytes] = {}
+    for n, entry in enumerate(f.objects("keys")):
+        key = Fields(f"{where}.keys[{n}]", entry)
+        keys[key.octets("kid", 8)] = public(f"{where}.keys[{n}].public", key.values.get("public"))
+    return Quorum(f.integer("threshold", 1, max(1, len(keys))), keys)

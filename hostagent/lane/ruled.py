@@ -1,0 +1,146 @@
+"""Rules and rights of the lane: rebuilt from the store at the start, taken up as the controller confirms them."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from hostagent import signer
+from hostagent.core import FormatError, reg, rights, state
+from hostagent.errors import BundleRefused, HostError
+from hostagent.lane import ruleset
+from hostagent.lane.book import Book
+from hostagent.lane.draft import Draft
+from hostagent.lane.writing import Writing
+from hostagent.store.records import Stored
+
+LOST = "lane_lost"
+log = logging.getLogger("hostagent.lane")
+
+
+class Ruled(Writing):
+    """Start, rules and slices. `run` beside everything else."""
+
+    # --- start
+
+    async def load(self) -> None:
+        """Rebuilds everything from the store, then writes the record of this start. `run` calls it."""
+        lost = self._store.meta.get(LOST)
+        if lost is None and "recovered" in self._store.meta:
+            # Its journal was the damaged store: nobody knows which numbers it has used.
+            lost = self.brick8.hex()
+            await asyncio.wrap_future(self._store.set_meta({LOST: lost}))
+        if lost == self.brick8.hex():
+            self._lost = True
+            self.trouble = (
+                "the records of this host's own lane went with the damaged store, so its identity is not used any "
+                "more: give the host a new lane key (docs/till.md) and start it again"
+            )
+            return
+        stored = await asyncio.wrap_future(self._records.of(self.brick8))
+        data = await asyncio.wrap_future(ruleset.kept(self._store))
+        if data is not None:
+            try:
+                self._installed = ruleset.check(data, self._config.authors, None)
+            except BundleRefused as refused:
+                log.warning("the rules in use before this start are not taken up: %s", refused)
+        self.book = Book(self._key, self._config.rental, self._clock, self.brick, [s.record for s in stored])
+        self.state = self._rebuilt(self.ruleset, stored)
+        for item in stored:
+            self._note(item.brick, item.record, item.receipt16)
+        first = [] if self.brick.next_seq > 1 else [Draft(reg.KIND_START, {24: []})]
+        await self._write([*first, self._boot()])[1]
+        self.trouble = None
+        self._take_slices()
+
+    def _rebuilt(self, rules: Any, stored: Sequence[Stored]) -> Any:
+        made: Any = state.State(rules)
+        for item in stored:
+            made.apply(item.record)
+        return made
+
+    def _boot(self) -> Draft:
+        digest = None if self.ruleset is None else self._installed_digest()
+        program = hashlib.sha256(b"stallmark/host/1\0" + version("stallmark").encode()).digest()
+        return Draft(reg.KIND_BOOT, {24: [digest, program, 0, 0, 0]})
+
+    # --- rules and rights
+
+    async def run(self) -> None:
+        """Starts, as soon as the disk and the chain's place allow it, and takes up new rules as the controller
+        confirms them."""
+        while True:
+            try:
+                if self._lost or not self._intake.ready:
+                    pass
+                elif self.trouble is None:
+                    await self._look_for_rules()
+                else:
+                    await self.load()
+            except (HostError, FormatError) as failed:
+                self.trouble = f"the lane could not start: {failed}"
+                log.error("%s", self.trouble)
+            self.started.set()
+            try:
+                async with asyncio.timeout(self._config.poll_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            self._wake.clear()
+
+    def look_for_offer(self) -> None:
+        """There may be new rules."""
+        self._wake.set()
+
+    async def _look_for_rules(self) -> None:
+        offer = self._updater.offer_for(self.brick)
+        current = self._updater.current
+        if offer is None or current is None:
+            return
+        digest8 = offer[0]
+        try:
+            installed = await asyncio.to_thread(
+                ruleset.check, current.data, self._config.authors, self._installed
+            )
+        except BundleRefused as refused:
+            log.warning("rules not taken up: %s", refused)
+            self._updater.on_result(self.brick, digest8, reg.INSTALL_VECTOR, str(refused))
+            return
+        # Records made while the store is read are caught, so that the new state misses none.
+        self._catching = []
+        if self._last is not None:
+            await asyncio.shield(self._last)
+        stored = await asyncio.wrap_future(self._records.of(self.brick8))
+        fresh = self._rebuilt(installed.ruleset, stored)
+        for item in self._catching:
+            fresh.apply(item)
+        self._catching = None
+        self._installed, self.state = installed, fresh
+        await self._write([self._boot()], lambda _, __: [(ruleset.KEEP, (installed.data,))])[1]
+        self._updater.on_result(self.brick, digest8, reg.INSTALL_OK, "")
+        self._take_slices()
+
+    def _take_slices(self) -> None:
+        self._say()
+        self.give(self.slices())
+        self.changed()
+
+    def give(self, slices: Sequence[tuple[bytes, bytes]]) -> None:
+        """Takes in signed slices, as a brick does over its link."""
+        director = self._config.director
+        for payload, signature in slices:
+            try:
+                piece: Any = rights.decode_slice(payload)
+            except FormatError:
+                continue
+            if piece.kit != self._config.kit or piece.rental != self._config.rental:
+                result = reg.SLICE_OTHER_KIT
+            elif director is None or not signer.verify(director, rights.slice_message(payload), signature):
+                result = reg.SLICE_SIGNATURE
+            else:
+                floor = self._clock.now_ms() if self._clock.known() else 0
+                result = self.state.add_slice(piece, floor)
+            self.give_result(piece.id, result)
+        self._say()

@@ -1,0 +1,161 @@
+"""Writing: the lane's records in order, on their way to the disk, known to the state; what was granted so far."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hostagent.bricks import Brick, Status
+from hostagent.chain import Chain
+from hostagent.clock import Clock
+from hostagent.config import Config, LaneKey
+from hostagent.core import Fields, FormatError, reg, state
+from hostagent.intake import Intake, Receipted, Statements
+from hostagent.lane import ruleset, taken
+from hostagent.lane.book import Book
+from hostagent.lane.draft import Draft, LaneUnready
+from hostagent.store.records import Records, Stored
+from hostagent.store.store import Store
+from hostagent.updater import Updater
+
+
+class Writing:
+    """The lane's ground: what it is made of, and how a record is written.
+
+    `give_result(slice id, result)` is told what became of a slice; `changed()` that slices or rules changed.
+    """
+
+    def __init__(
+        self,
+        key: LaneKey,
+        config: Config,
+        store: Store,
+        intake: Intake,
+        chain: Chain,
+        clock: Clock,
+        brick: Brick,
+        updater: Updater,
+    ) -> None:
+        self._key = key
+        self._config = config
+        self._store = store
+        self._intake = intake
+        self._chain = chain
+        self._clock = clock
+        self._updater = updater
+        self._records = Records(store)
+        self._installed: ruleset.Installed | None = None
+        self._lost = False
+        self._catching: list[Any] | None = None
+        self._last: asyncio.Future[None] | None = None
+        self._wake = asyncio.Event()
+        # The first attempt to start is over.
+        self.started = asyncio.Event()
+        self.brick = brick
+        self.brick8 = brick.brick
+        self.book: Book
+        self.state: Any = state.State(None)
+        self.given: dict[tuple[bytes, int], taken.Given] = {}
+        # What was taken back of other bricks' grants: (grants, basket so far) by brick8 and seq.
+        self._foreign: dict[tuple[bytes, int], list[tuple[list[list[Any]], int | None]]] = {}
+        # Reserves of paper slips, by seq: public fields.
+        self.reserves: dict[int, Fields] = {}
+        self.training = False
+        # What keeps it from deciding, in a sentence; None: nothing.
+        self.trouble: str | None = "the lane has not started yet"
+        self.give_result: Callable[[int, int], None] = lambda slice_id, result: None
+        self.changed: Callable[[], None] = lambda: None
+        # Told of every event that is decided here: the kit's bricks learn its signal.
+        self.seen: Callable[[Any], None] = lambda event: None
+        self.slices: Callable[[], list[tuple[bytes, bytes]]] = list
+
+    @property
+    def ruleset(self) -> Any:
+        """The Ruleset in use, or None."""
+        return None if self._installed is None else self._installed.ruleset
+
+    def _installed_digest(self) -> bytes:
+        assert self._installed is not None
+        return self._installed.manifest.fields[2]
+
+    def check(self) -> None:
+        """Raises LaneUnready where nothing can be written now."""
+        if self.trouble is not None:
+            raise LaneUnready(self.trouble)
+        if self._intake.busy:
+            raise LaneUnready("too much waits for the disk: ask again in a moment")
+
+    # --- writing
+
+    def _write(
+        self, drafts: Sequence[Draft], also: Callable[[list[Any], Receipted], Statements] | None = None
+    ) -> tuple[list[Any], "asyncio.Future[None]"]:
+        """Records of these drafts, on their way to the disk and known to the state. Raises FormatError: then there
+        are none."""
+        place = self.book.place
+        try:
+            made = [self.book.make(*draft) for draft in drafts]
+            written = self._intake.write(
+                self.brick,
+                [parts for parts, _ in made],
+                None if also is None else lambda found: also([record for _, record in made], found),
+            )
+        except FormatError:
+            self.book.back_to(place)
+            raise
+        for (_, item), (_, receipt16) in zip(made, written.receipts, strict=True):
+            self.state.apply(item)
+            if self._catching is not None:
+                self._catching.append(item)
+            self._note(self.brick8, item, receipt16)
+        self._last = written.durable
+        if self.brick.status is not None:
+            self._say()
+            if any(13 in item.fields for _, item in made):
+                self.changed()
+        return [item for _, item in made], written.durable
+
+    def _note(self, brick: bytes, item: Any, receipt16: bytes) -> None:
+        """Remembers what was granted, and what of it was taken back."""
+        fields: Fields = item.fields
+        if fields[10] in taken.GRANTED:
+            self.given[brick, item.seq] = taken.Given(
+                brick, item.seq, receipt16, fields, item.private_fields or {}
+            )
+        elif fields[10] == reg.KIND_RESERVE and fields.get(24):
+            self.reserves[item.seq] = fields
+        elif fields[10] in taken.REVERSALS and fields.get(24):
+            detail = fields[24]
+            given = self.given.get((detail[taken.BRICK], detail[taken.SEQ]))
+            if given is not None:
+                given.took(fields.get(12) or [], detail[taken.BASKET])
+            if detail[taken.BRICK] != self.brick8:
+                key = detail[taken.BRICK], detail[taken.SEQ]
+                self._foreign.setdefault(key, []).append((fields.get(12) or [], detail[taken.BASKET]))
+
+    def remember(self, item: Stored) -> None:
+        """A grant of another brick that is to be taken back, as far as it was not before."""
+        self.given[item.brick, item.record.seq] = made = taken.Given(
+            item.brick, item.record.seq, item.receipt16, item.record.fields, item.record.private_fields or {}
+        )
+        for parts, so_far in self._foreign.get((item.brick, item.record.seq), ()):
+            made.took(parts, so_far)
+
+    # --- the lane as one brick of the kit
+
+    def _say(self) -> None:
+        """The lane's own status, as a brick would send it."""
+        whole = None if self._installed is None else self._installed_digest()
+        self.brick.status = Status(
+            boot=self.book.boot,
+            next_seq=self.brick.next_seq,
+            oldest_seq=1,
+            free_pages=None,
+            clock_quality=self.book.now()[2][0],
+            state=0,
+            slices=dict(self.state.slices_left()),
+            reader=0,
+            scanner=0,
+            ruleset=whole,
+            ruleset8=None if whole is None else whole[:8],
+            firmware=None,
+        )
