@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 import httpx
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from hostagent import config as configuration
@@ -105,10 +105,40 @@ def export(config: ConfigOption, folder: Annotated[Path, typer.Argument(help="Wh
     print(f"{count} receipts in {folder}")
 
 
-@app.command()
-def pages(
-    config: ConfigOption, folder: Annotated[Path, typer.Argument(help="Where the files go.")]
+@app.command("export-events")
+def export_events(
+    config: ConfigOption,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
 ) -> None:
+    """Writes the events behind this kit's decisions for `stallmark rules replay --events FILE`.
+
+    One line for each event, in order of time; works beside a running agent. People stand in it by their pseudonyms, with
+    their baskets: the file is for its owner alone. What records do not hold is not in it: signals, references, vouchers'
+    serials, quantities of single items, risk, balances, open values, operators' answers."""
+    from hostagent import eventexport
+
+    try:
+        told = configuration.load(config)
+        count = eventexport.total(told)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("reading records", total=count)
+            found = eventexport.write(told, out, lambda done: bar.update(task, completed=done))
+    except (HostError, OSError) as failed:
+        raise _stop(str(failed)) from None
+    print(f"{found.events} events of {found.records} records in {out}")
+    for number, text in (
+        (found.training, "of training are left out"),
+        (found.unopened, "events stand without person and basket: their private part was erased"),
+        (found.lost, "records never came from their bricks"),
+    ):
+        if number:
+            print(f"  {number} {text}")
+    print(f"  Not in records, so not in the file: {eventexport.MISSING}.")
+    print("  Campaigns need --start for a replay: a host does not know when its market began.")
+
+
+@app.command()
+def pages(config: ConfigOption, folder: Annotated[Path, typer.Argument(help="Where the files go.")]) -> None:
     """Writes terms, questions and answers and the poster as static files."""
     from hostagent.public.export import write
 
@@ -121,7 +151,9 @@ def pages(
 
 
 @app.command()
-def pin(name: Annotated[str, typer.Argument(help="Who may use the stall screen, as records will say.")]) -> None:
+def pin(
+    name: Annotated[str, typer.Argument(help="Who may use the stall screen, as records will say.")],
+) -> None:
     """Asks for a person's PIN and prints the entry for `operators` in keys.json; nothing is kept."""
     from hostagent.screen.pin import hash_pin
 

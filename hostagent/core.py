@@ -68,6 +68,9 @@ from stallmark import (
     session as _session,
 )
 from stallmark import (
+    spending as _spending,
+)
+from stallmark import (
     state as _state,
 )
 from stallmark import (
@@ -104,6 +107,9 @@ voucher: Any = _voucher
 # Sealed frames on their way at most, and messages that wait behind them (stallmark.session).
 WINDOW: int = cast(Any, _session).WINDOW
 QUEUE: int = cast(Any, _session).QUEUE
+
+# Slices that a brick holds at a time (stallmark.spending).
+SLICES_HELD: int = cast(Any, _spending).MAX_HELD
 
 Fields = dict[int, Any]
 Frame = tuple[int, bytes]

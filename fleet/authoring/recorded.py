@@ -20,6 +20,7 @@ FORMAT = "stallmark-events/1"
 MAGIC = FORMAT.encode() + b"\n"  # of a compact stream
 EVENTS = {name: number for number, name in reg.EVENT_NAMES}
 TRUSTS = {name: number for number, name in reg.TRUST_NAMES}
+LANE = "lane"  # a brick of this name is its kit's gateway lane
 MAX_KITS = 100_000  # of one replay: the index of a kit takes about 400 bytes
 TOLD_EVERY = 20_000  # events between two reports of progress
 _KIT = re.compile(rb'(?<!\\)"kit":\s*"((?:[^"\\]|\\.)*)"')

@@ -184,7 +184,8 @@ class _Kit:
         """The records that say what came of an event."""
         place = self._places.get(brick)
         if place is None:
-            place = self._places[brick] = Place(brick.encode()[-8:].rjust(8, b"-"), self._ruleset, keep=False)
+            place = Place(brick.encode()[-8:].rjust(8, b"-"), self._ruleset, brick == recorded.LANE, keep=False)
+            self._places[brick] = place
             for rule, unit in self._pool:
                 self._hand_out(place, rule, unit)
         if self._exchange:

@@ -86,6 +86,16 @@ class Records:
         return self._store.read(query)
 
 
+def after(sql: Sql, brick: bytes, seq: int, limit: int) -> list[Stored]:
+    """The first `limit` records of a brick behind a seq, in order; for a connection of the caller's own."""
+    rows = sql.execute(
+        "SELECT host_seq, b.brick, cose, private FROM receipts r JOIN bricks b ON b.number = r.brick "
+        "WHERE b.brick = ? AND r.seq > ? ORDER BY r.seq LIMIT ?",
+        (brick, seq, limit),
+    ).fetchall()
+    return list(_read(sql, rows))
+
+
 def _cose(rows: list[tuple[Any, ...]], host_seq: int) -> bytes:
     return next(row[2] for row in rows if row[0] == host_seq)
 
