@@ -7,15 +7,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import celpy
 import json_logic
 import zen
-from stallmark import rules
+from stallmark import event, expr, rules
+from stallmark.values import View
 from virtualkit import interpreter
 
-from tests.bench import Figure, engine_peers, engine_rules, say, upy_engine, upy_path
+from tests.bench import Figure, engine_market, engine_peers, engine_rules, say, upy_engine, upy_path
 
 SCRIPT = Path(upy_engine.__file__)
 RULES = 16
@@ -32,29 +33,59 @@ def _clocked(call: Callable[[Any], Any], things: list[Any], rounds: int) -> floa
     return best / len(things) * 1e6
 
 
-def _cpython(data: bytes, quick: bool) -> list[Figure]:
+class World(NamedTuple):
+    """A ruleset, the state that earlier events left, the events that are measured, and what peers are given for them."""
+
+    name: str
+    data: bytes
+    stream: list[Any]
+    ruleset: Any
+    kept: Any
+    events: list[Any]
+    contexts: list[dict[str, int]]
+    peers: list[engine_peers.Condition]
+
+
+def _world(name: str, data: bytes, stream: list[Any], measured: int) -> World:
     ruleset, kept = upy_engine.world(data)
-    events = engine_rules.events(96)
-    for happened in events:
-        upy_engine.take(ruleset, kept, happened)
+    upy_engine.fill(ruleset, kept, stream[:-measured])
+    events = [event.decode(one) for one in stream[-measured:]]
     contexts = engine_peers.contexts(ruleset, kept, events)
+    return World(name, data, stream, ruleset, kept, events, contexts, engine_peers.conditions(ruleset))
+
+
+def _worlds() -> list[World]:
+    """The library's rules on a seeded stream; made ones of six comparisons each, every event once before it is measured."""
+    made = [event.encode(one) for one in engine_rules.events(96)]
+    return [
+        _world("of the library", engine_market.rules(), engine_market.stream(), engine_market.MEASURED),
+        _world("of six comparisons", engine_rules.ruleset(RULES), made + made, len(made)),
+    ]
+
+
+def _cpython(world: World, quick: bool) -> list[Figure]:
+    """Peers get every value in a dict that is made outside their time; here looking values up is inside."""
+    ruleset, kept, events, contexts = world.ruleset, world.kept, world.events, world.contexts
+    assert len(ruleset.rules) == RULES
     rounds = 3 if quick else 15
     ours = _clocked(lambda happened: rules.decide(ruleset, kept, happened), events, rounds * 4)
-    peers = engine_peers.conditions(ruleset)
-    logic = [peer.json_logic() for peer in peers]
+    logic = [peer.json_logic() for peer in world.peers]
     say("zen-engine, cel-python and json-logic")
-    each = [zen.compile_expression(peer.expression()) for peer in peers]
-    packed = zen.compile_expression("[" + ", ".join(peer.expression() for peer in peers) + "]")
+    each = [zen.compile_expression(peer.expression()) for peer in world.peers]
+    packed = zen.compile_expression("[" + ", ".join(peer.expression() for peer in world.peers) + "]")
     environment = celpy.Environment()
-    programs = [environment.program(environment.compile(peer.cel())) for peer in peers]
+    programs = [environment.program(environment.compile(peer.cel())) for peer in world.peers]
     typed = [celpy.json_to_cel(context) for context in contexts]
-    _agree(peers, logic, each, packed, programs, contexts, typed)
+    _agree(world, logic, each, packed, programs, typed)
     found = {
         "zen-engine (Rust), an expression for each rule": (
-            _clocked(lambda c: [e.evaluate(c) for e in each], contexts, rounds),
+            _clocked(lambda c: [e.evaluate(c) for e in each], contexts, rounds * 2),
             1,
         ),
-        "zen-engine (Rust), all rules in one expression": (_clocked(packed.evaluate, contexts, rounds), None),
+        "zen-engine (Rust), all rules in one expression": (
+            _clocked(packed.evaluate, contexts, rounds * 2),
+            None,
+        ),
         "json-logic-qubit": (
             _clocked(
                 lambda c: [json_logic.jsonLogic(one, c) for one in logic], contexts, max(rounds // 3, 2)
@@ -66,36 +97,52 @@ def _cpython(data: bytes, quick: bool) -> list[Figure]:
             10,
         ),
     }
-    what = "One decision of sixteen rules, with why, rights and limits"
+    what = f"One decision of sixteen rules {world.name}, with why, rights and limits"
     return [
         Figure(what, ours, "µs", f"{name}, conditions alone: {spent:.1f} µs", spent / ours, aim)
         for name, (spent, aim) in found.items()
     ]
 
 
-def _agree(peers: Any, logic: Any, each: Any, packed: Any, programs: Any, contexts: Any, typed: Any) -> None:
-    """All peers come to the same truths: else the race is none."""
-    for context, cel in list(zip(contexts, typed, strict=True))[:24]:
-        truths = [peer.truth(context) for peer in peers]
+def _agree(world: World, logic: Any, each: Any, packed: Any, programs: Any, typed: Any) -> None:
+    """This engine and all peers come to the same truths: else the race is none."""
+    for at, (happened, context) in enumerate(zip(world.events, world.contexts, strict=True)):
+        truths = [peer.truth(context) for peer in world.peers]
+        assert _own(world, happened) == truths
         assert [bool(json_logic.jsonLogic(one, context)) for one in logic] == truths
         assert [one.evaluate(context) for one in each] == truths == packed.evaluate(context)
-        assert [bool(one.evaluate(cel)) for one in programs] == truths
+        if at < 24:
+            assert [bool(one.evaluate(typed[at])) for one in programs] == truths
 
 
-def _micropython(data: bytes, quick: bool) -> list[Figure]:
-    ruleset, kept = upy_engine.world(data)
-    events = engine_rules.events(96)
-    for happened in events:
-        upy_engine.take(ruleset, kept, happened)
+def _own(world: World, happened: Any) -> list[bool]:
+    view = View(world.ruleset, world.kept, happened)
+    return [
+        happened.type in rule.events
+        and happened.trust >= rule.trust
+        and view.enter(index, rule) >= 0
+        and expr.truth(rule.when, view) == expr.TRUE
+        for index, rule in enumerate(world.ruleset.rules)
+    ]
+
+
+def _micropython(worlds: list[World], quick: bool) -> list[Figure]:
     given = {
         "rulesets": [
             [f"{count} rules", engine_rules.ruleset(count).hex(), json.dumps(engine_peers.authored(count))]
             for count in (50, 200)
         ],
-        "data": data.hex(),
-        "logic": [peer.json_logic() for peer in engine_peers.conditions(ruleset)],
-        "contexts": engine_peers.contexts(ruleset, kept, events),
-        "taps": 5_000 if quick else 100_000,
+        "worlds": {
+            world.name: {
+                "data": world.data.hex(),
+                "stream": [one.hex() if isinstance(one, bytes) else one for one in world.stream],
+                "measured": len(world.events),
+                "logic": [peer.json_logic() for peer in world.peers],
+                "contexts": world.contexts,
+                "taps": (5_000 if quick else 100_000) // len(worlds),
+            }
+            for world in worlds
+        },
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "given.json"
@@ -107,28 +154,26 @@ def _micropython(data: bytes, quick: bool) -> list[Figure]:
             capture_output=True,
             text=True,
         )
-    found: dict[str, float] = json.loads(done.stdout)
-    out = [
-        Figure(
-            "The same on MicroPython",
-            found["decide"],
-            "µs",
-            f"a plain JsonLogic evaluator there, conditions alone: {found['jsonlogic']:.0f} µs",
-            found["jsonlogic"] / found["decide"],
-            10,
-        )
-    ]
+    found: dict[str, Any] = json.loads(done.stdout)
+    out: list[Figure] = []
+    for world in worlds:
+        one = found[world.name]
+        assert one["truths"] == [[peer.truth(context) for peer in world.peers] for context in world.contexts]
+        against = f"a plain JsonLogic evaluator there, conditions alone: {one['jsonlogic']:.0f} µs"
+        what = f"Sixteen rules {world.name} on MicroPython"
+        out.append(Figure(what, one["decide"], "µs", against, one["jsonlogic"] / one["decide"], 10))
+        out.append(Figure(f"Garbage of one decision, rules {world.name}", one["garbage"], "bytes"))
+        grown, taps = one["growth"], (5_000 if quick else 100_000) // len(worlds)
+        name = f"Heap after {taps:,} events of other people, rules {world.name}"
+        out.append(Figure(name, grown, "bytes more", "1 KiB", grown / 1024, 1, True))
     for count in (50, 200):
         size, peer = found[f"heap of {count} rules"], found[f"heap of JSON of {count} rules"]
         against = f"as JSON in dicts: {peer / 1024:.0f} KiB"
         out.append(Figure(f"Heap of {count} rules", size / 1024, "KiB", against, size / peer, 0.2, True))
-    out.append(Figure("Garbage of one decision", found["garbage of a tap"], "bytes"))
-    grown, name = found["growth"], f"Heap after {given['taps']:,} taps of other people"
-    out.append(Figure(name, grown, "bytes more", "1 KiB", grown / 1024, 1, True))
     return out
 
 
 def run(quick: bool = False) -> list[Figure]:
-    """Sixteen rules of the library where it compiles, else made ones."""
-    data = engine_peers.library(RULES) or engine_rules.ruleset(RULES)
-    return _cpython(data, quick) + _micropython(data, quick)
+    """Sixteen rules of the library, and sixteen made ones."""
+    worlds = _worlds()
+    return [figure for world in worlds for figure in _cpython(world, quick)] + _micropython(worlds, quick)

@@ -8,7 +8,9 @@ from stallmark.values import View
 from tests.bench import engine_rules
 
 _OPS = {expr.GT: ">", expr.GE: ">=", expr.LT: "<", expr.LE: "<=", expr.EQ: "=="}
+_TEXT = {expr.ADD: "+", expr.SUB: "-", expr.SHARE: "*"}
 _NEVER = -1  # what a context holds for a value that is not known
+_ALWAYS_MORE = 1 << 40  # … and that some rule wants to be low
 
 
 class Condition(NamedTuple):
@@ -23,15 +25,22 @@ class Condition(NamedTuple):
     def json_logic(self) -> Any:
         """As JsonLogic."""
         wall = {"var": "wall"}
-        slots: list[Any] = [{"and": [{">=": [wall, start]}, {"<": [wall, end]}]} for start, end in self.slots]
+        slots: list[Any] = [{"<=": [start, wall, end - 1]} for start, end in self.slots]
         return {
             "and": [
                 {"in": [{"var": "kind"}, list(self.events)]},
                 {">=": [{"var": "trust"}, self.trust]},
                 slots[0] if len(slots) == 1 else {"or": slots},
-                self._logic(self.tree),
+                *self._all(self._logic(self.tree)),
             ]
         }
+
+    @staticmethod
+    def _all(logic: Any) -> list[Any]:
+        """The parts of an `and`, so that nobody has one within another; nothing of `true`."""
+        if logic is True:
+            return []
+        return logic["and"] if "and" in logic else [logic]
 
     def _logic(self, node: Any) -> Any:
         op = node[0]
@@ -41,13 +50,24 @@ class Condition(NamedTuple):
             return {"and" if op == expr.ALL else "or": [self._logic(child) for child in node[1]]}
         if op == expr.NOT:
             return {"!": [self._logic(node[1])]}
-        left = {"var": self.names[node[1]]}
+        if op == expr.AT_LEAST:
+            return {">=": [{"+": [{"if": [self._logic(child), 1, 0]} for child in node[1]]}, node[2]]}
+        left = self._logic_value(node[1])
         if op == expr.IN:
             return {"in": [left, list(node[2])]}
         if op == expr.BETWEEN:
-            return {"and": [{">=": [left, node[2][0]]}, {"<=": [left, node[2][1]]}]}
-        right = node[2] if isinstance(node[2], int) else {"var": self.names[node[2]]}
-        return {_OPS[op]: [left, right]}
+            return {"<=": [self._logic_value(node[2][0]), left, self._logic_value(node[2][1])]}
+        return {_OPS[op]: [left, self._logic_value(node[2])]}
+
+    def _logic_value(self, value: Any) -> Any:
+        if isinstance(value, int):
+            return value
+        if value[0] not in _TEXT:
+            return {"var": self.names[value]}
+        left, right = self._logic_value(value[1]), self._logic_value(value[2])
+        if value[0] == expr.SHARE:
+            return {"/": [{"*": [left, right]}, 10000]}
+        return {_TEXT[value[0]]: [left, right]}
 
     def expression(self, also: str = "and", either: str = "or", no: str = "not ") -> str:
         """As an expression of zen-engine."""
@@ -56,7 +76,7 @@ class Condition(NamedTuple):
             f"kind in {list(self.events)}",
             f"trust >= {self.trust}",
             f"({slots})",
-            self._text(self.tree, also, either, no),
+            *([] if self.tree[0] == expr.ALWAYS else [self._text(self.tree, also, either, no)]),
         ]
         return "(" + f" {also} ".join(parts) + ")"
 
@@ -66,20 +86,28 @@ class Condition(NamedTuple):
 
     def _text(self, node: Any, also: str, either: str, no: str) -> str:
         op = node[0]
-        if op == expr.ALWAYS:
-            return "true"
         if op in (expr.ALL, expr.ANY):
             joint = f" {also if op == expr.ALL else either} "
             return "(" + joint.join(self._text(child, also, either, no) for child in node[1]) + ")"
         if op == expr.NOT:
             return f"{no}({self._text(node[1], also, either, no)})"
-        left = self.names[node[1]]
+        if op == expr.AT_LEAST:
+            each = [f"({self._text(child, also, either, no)} ? 1 : 0)" for child in node[1]]
+            return f"({' + '.join(each)} >= {node[2]})"
+        left = self._value(node[1])
         if op == expr.IN:
             return f"({left} in {list(node[2])})"
         if op == expr.BETWEEN:
-            return f"({left} >= {node[2][0]} {also} {left} <= {node[2][1]})"
-        right = node[2] if isinstance(node[2], int) else self.names[node[2]]
-        return f"{left} {_OPS[op]} {right}"
+            return f"({left} >= {self._value(node[2][0])} {also} {left} <= {self._value(node[2][1])})"
+        return f"{left} {_OPS[op]} {self._value(node[2])}"
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, int):
+            return str(value)
+        if value[0] not in _TEXT:
+            return self.names[value]
+        found = f"{self._value(value[1])} {_TEXT[value[0]]} {self._value(value[2])}"
+        return f"({found} / 10000)" if value[0] == expr.SHARE else f"({found})"
 
     def truth(self, context: dict[str, int]) -> bool:
         """What every engine should say."""
@@ -99,12 +127,14 @@ class Condition(NamedTuple):
             return (all if op == expr.ALL else any)(self._truth(child, context) for child in node[1])
         if op == expr.NOT:
             return not self._truth(node[1], context)
-        left = context[self.names[node[1]]]
+        if op == expr.AT_LEAST:
+            return sum(self._truth(child, context) for child in node[1]) >= node[2]
+        left = self._number(node[1], context)
         if op == expr.IN:
             return left in node[2]
         if op == expr.BETWEEN:
-            return node[2][0] <= left <= node[2][1]
-        right = node[2] if isinstance(node[2], int) else context[self.names[node[2]]]
+            return self._number(node[2][0], context) <= left <= self._number(node[2][1], context)
+        right = self._number(node[2], context)
         return {
             expr.GT: left > right,
             expr.GE: left >= right,
@@ -113,18 +143,29 @@ class Condition(NamedTuple):
             expr.EQ: left == right,
         }[op]
 
+    def _number(self, value: Any, context: dict[str, int]) -> float:
+        if isinstance(value, int):
+            return value
+        if value[0] not in _TEXT:
+            return context[self.names[value]]
+        left, right = self._number(value[1], context), self._number(value[2], context)
+        if value[0] == expr.SHARE:
+            return left * right / 10000  # the amounts of the bench divide without a rest
+        return left + right if value[0] == expr.ADD else left - right
+
 
 def _names(ruleset: rules.Ruleset) -> dict[Any, str]:
-    """A variable for each value that conditions compare."""
+    """A variable for each value that conditions compare; none for arithmetic, which the others do themselves."""
+    known = {expr.EVENT_TYPE: "kind", expr.TRUST: "trust"}
     return {
-        expr.value(ruleset, at): f"v{at}"
+        expr.value(ruleset, at): known.get(value[0], f"v{at}")
         for at, value in enumerate(ruleset.values)
-        if value[0] != expr.NUMBER
+        if value[0] != expr.NUMBER and value[0] < expr.ADD
     }
 
 
 def conditions(ruleset: rules.Ruleset) -> list[Condition]:
-    """Of every rule; at least-conditions are not in the other languages and not in the rules of the bench."""
+    """Of every rule. Of arithmetic there is add, sub and share; min, max and down to are in no rule of the bench."""
     names = _names(ruleset)
     return [
         Condition(
@@ -139,7 +180,13 @@ def conditions(ruleset: rules.Ruleset) -> list[Condition]:
 
 
 def contexts(ruleset: rules.Ruleset, kept: Any, events: list[Any]) -> list[dict[str, int]]:
-    """What the others are given: every value already looked up, which this engine does within its time."""
+    """What the others are given: every value already looked up, which this engine does within its time.
+
+    A value that is not known makes each comparison that has it on the left false, as nothing is granted for it."""
+    unknown = {name: _NEVER for name in _names(ruleset).values()}
+    for op, left in zip(ruleset.leaves[0], ruleset.leaves[1], strict=True):
+        if op in (expr.LT, expr.LE):
+            unknown[f"v{left}"] = _ALWAYS_MORE
     out: list[dict[str, int]] = []
     for event in events:
         view = View(ruleset, kept, event)
@@ -149,9 +196,10 @@ def contexts(ruleset: rules.Ruleset, kept: Any, events: list[Any]) -> list[dict[
             None,
         )
         for at, value in enumerate(ruleset.values):
-            if value[0] != expr.NUMBER:
+            name = f"v{at}"
+            if name in unknown:
                 found: Any = view.value(at) if rule is not None else ()
-                context[f"v{at}"] = found if isinstance(found, int) else found[0] if found else _NEVER
+                context[name] = found if isinstance(found, int) else found[0] if found else unknown[name]
         out.append(context)
     return out
 
@@ -188,8 +236,3 @@ def authored(count: int) -> dict[str, Any]:
         "timezone": "Europe/Berlin", "languages": ["en"], "people": 500,
         "slots": {"day": {"start": "2026-09-21T15:33:20+02:00", "duration": "PT6H"}}, "rules": found,
     }  # fmt: skip
-
-
-def library(count: int) -> bytes | None:
-    """Sixteen rules of the library in one ruleset; None while there are none that the bench can use."""
-    return None

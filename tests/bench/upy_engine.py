@@ -4,7 +4,7 @@ import gc
 import json
 import sys
 
-from stallmark import rights, rules, state
+from stallmark import event, rights, rules, state
 from stallmark.golden import Seen
 
 try:
@@ -55,6 +55,8 @@ def apply(logic, data):
             if value:
                 return value
         return value
+    if operator == "if":
+        return apply(values[1] if apply(values[0], data) else values[2], data)
     values = [apply(part, data) for part in values]
     if operator == "var":
         return _var(data, values[0])
@@ -62,6 +64,10 @@ def apply(logic, data):
         return values[0] in values[1]
     if operator == "!":
         return not values[0]
+    if operator == "+":
+        return sum(values)
+    if len(values) == 3:  # only <= is used so: between
+        return values[0] <= values[1] <= values[2]
     left, right = values
     if left is None or right is None:
         return False
@@ -73,7 +79,15 @@ def apply(logic, data):
         return left < right
     if operator == "<=":
         return left <= right
-    return left == right
+    if operator == "==":
+        return left == right
+    if operator == "*":
+        return left * right
+    if operator == "/":
+        return left / right
+    if operator == "-":
+        return left - right
+    raise ValueError(operator)
 
 
 def world(data):
@@ -85,7 +99,13 @@ def world(data):
         for unit, _amount in rule.need:
             number += 1
             piece = rights.Slice(
-                number, ruleset.rule8[index], unit, 1 << 30, bytes(8), 1, made.START + 100 * made.HOUR
+                number,
+                ruleset.rule8[index],
+                unit,
+                1 << 30,
+                bytes(8),
+                1,
+                ruleset.slots[0][1] + 100 * made.HOUR,
             )
             kept.add_slice(piece, 0)
     return ruleset, kept
@@ -98,6 +118,18 @@ def take(ruleset, kept, happened):
         fields[0] = 0
         fields[16] = 1
         kept.apply(Seen(kept.seq + 1, fields, {1: happened.subject}))
+
+
+def fill(ruleset, kept, stream):
+    """Lives through a stream: events (bytes) and footfall [number, ms]; returns the events."""
+    out = []
+    for one in stream:
+        if type(one) is bytes:
+            out.append(event.decode(one))
+            take(ruleset, kept, out[-1])
+        else:
+            kept.signals(0, one[0], one[1])
+    return out
 
 
 def clocked(call, things, microseconds):
@@ -125,31 +157,22 @@ def heap(make):
     return used
 
 
-def main(given, microseconds):
-    """`given`: file of {rulesets: [[hex, JSON text] …], data: ruleset hex, logic: [JsonLogic …], contexts: [{…} …]}."""
-    with open(given) as file:
-        given = json.load(file)
-    out = {}
-    if hasattr(gc, "mem_alloc"):
-        for name, hexed, text in given["rulesets"]:
-            out["heap of " + name] = heap(lambda hexed=hexed: rules.Ruleset(bytes.fromhex(hexed)))
-            out["heap of JSON of " + name] = heap(lambda text=text: json.loads(text))
-    ruleset, kept = world(bytes.fromhex(given["data"]))
-    events = made.events(96)
-    for happened in events:
-        take(ruleset, kept, happened)
-    out["decide"] = clocked(lambda happened: rules.decide(ruleset, kept, happened), events, microseconds)
+def figures(world_of, events, given, microseconds):
+    """{figure: number} of one ruleset: a decision, its garbage, JsonLogic; and that the heap does not grow."""
+    ruleset, kept = world_of
+    out = {"decide": clocked(lambda happened: rules.decide(ruleset, kept, happened), events, microseconds)}
     logic = given["logic"]
     out["jsonlogic"] = clocked(
         lambda data: [apply(rule, data) for rule in logic], given["contexts"], microseconds
     )
+    out["truths"] = [[bool(apply(rule, data)) for rule in logic] for data in given["contexts"]]
     if hasattr(gc, "mem_alloc"):
         gc.collect()
         gc.disable()
         before = gc.mem_alloc()
         for happened in events:
             rules.decide(ruleset, kept, happened)
-        out["garbage of a tap"] = (gc.mem_alloc() - before) // len(events)
+        out["garbage"] = (gc.mem_alloc() - before) // len(events)
         gc.enable()
         gc.collect()
         before = gc.mem_alloc()
@@ -164,6 +187,26 @@ def main(given, microseconds):
             )
         gc.collect()
         out["growth"] = gc.mem_alloc() - before
+    return out
+
+
+def main(given, microseconds):
+    """`given`: file of {rulesets: [[hex, JSON text] …], worlds: {name: {data: ruleset hex, stream, measured, logic: [JsonLogic …],
+    contexts: [{…} …], taps}}}."""
+    with open(given) as file:
+        given = json.load(file)
+    out = {}
+    if hasattr(gc, "mem_alloc"):
+        for name, hexed, text in given["rulesets"]:
+            out["heap of " + name] = heap(lambda hexed=hexed: rules.Ruleset(bytes.fromhex(hexed)))
+            out["heap of JSON of " + name] = heap(lambda text=text: json.loads(text))
+    for name, one in given["worlds"].items():
+        ruleset, kept = world(bytes.fromhex(one["data"]))
+        stream = [bytes.fromhex(part) if type(part) is str else part for part in one["stream"]]
+        earlier = stream[: -one["measured"]]
+        events = [event.decode(part) for part in stream[len(earlier) :]]
+        fill(ruleset, kept, earlier)
+        out[name] = figures((ruleset, kept), events, one, microseconds)
     print(json.dumps(out))
 
 
