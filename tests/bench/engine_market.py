@@ -3,10 +3,11 @@
 import random
 from typing import Any
 
+from stallmark import event
+
 from fleet.authoring import library
 from fleet.authoring.candidates import instant
 from fleet.authoring.compile import compile_campaign
-from stallmark import event
 
 # Sixteen rules of eleven entries: tap, scan, till sale and tip; all, any, not, at least, gt, ge, lt, eq, between, one of;
 # people first and sliding, events tumbling, seen, basket, items, item, tip, since start, trust, type, signal, latched, open
@@ -48,7 +49,7 @@ def rules() -> bytes:
 
 def stream() -> list[Any]:
     """[event bytes | (footfall, ms), …]: earlier ones, then the 96 that are measured, all drawn with one seed."""
-    draw = random.Random(SEED)  # noqa: S311 (a bench's events, not keys)
+    draw = random.Random(SEED)
     out: list[Any] = []
     now = START_MS + 60_000
     kinds, shares = zip(*_KINDS, strict=True)

@@ -38,9 +38,7 @@ class Condition(NamedTuple):
     @staticmethod
     def _all(logic: Any) -> list[Any]:
         """The parts of an `and`, so that nobody has one within another; nothing of `true`."""
-        if logic is True:
-            return []
-        return logic["and"] if "and" in logic else [logic]
+        return [] if logic is True else logic.get("and", [logic])
 
     def _logic(self, node: Any) -> Any:
         op = node[0]
@@ -195,7 +193,7 @@ def contexts(ruleset: rules.Ruleset, kept: Any, events: list[Any]) -> list[dict[
             (index for index in range(len(ruleset.rules)) if view.enter(index, ruleset.rules[index]) >= 0),
             None,
         )
-        for at, value in enumerate(ruleset.values):
+        for at in range(len(ruleset.values)):
             name = f"v{at}"
             if name in unknown:
                 found: Any = view.value(at) if rule is not None else ()

@@ -191,8 +191,8 @@ def figures(world_of, events, given, microseconds):
 
 
 def main(given, microseconds):
-    """`given`: file of {rulesets: [[hex, JSON text] …], worlds: {name: {data: ruleset hex, stream, measured, logic: [JsonLogic …],
-    contexts: [{…} …], taps}}}."""
+    """`given`: file of {rulesets: [[hex, JSON text] …], worlds: {name: {data: ruleset hex, stream, measured,
+    logic: [JsonLogic …], contexts: [{…} …], taps}}}."""
     with open(given) as file:
         given = json.load(file)
     out = {}
