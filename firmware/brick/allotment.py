@@ -1,6 +1,6 @@
 """Slices of rights from the host: checked against the director's signature, then handed to the state."""
 
-from stallmark import form, registry, rights
+from stallmark import form, numbers, rights
 
 from brick import config
 from brick import counters as count
@@ -34,10 +34,10 @@ class Allotment:
         piece = rights.decode_slice(payload)
         for known, held in self._held:
             if held.id == piece.id:
-                self._say(piece.id, registry.SLICE_HELD if known == payload else registry.SLICE_SIGNATURE)
+                self._say(piece.id, numbers.SLICE_HELD if known == payload else numbers.SLICE_SIGNATURE)
                 return
         if piece.kit != self._identity.kit8 or piece.rental != self._identity.rental:
-            self._say(piece.id, registry.SLICE_OTHER_KIT)
+            self._say(piece.id, numbers.SLICE_OTHER_KIT)
         elif (payload, signature) not in self._pending:
             if len(self._pending) >= config.PENDING_SLICES:
                 self._counters.add(count.SLICES_DROPPED)
@@ -53,10 +53,10 @@ class Allotment:
         self.waiting_since = self._ticks() if self._pending else None
         piece = rights.decode_slice(payload)
         if not self._verify(self._identity.director, rights.slice_message(payload), signature):
-            self._say(piece.id, registry.SLICE_SIGNATURE)
+            self._say(piece.id, numbers.SLICE_SIGNATURE)
             return
         result = self._add(piece)
-        if result in (registry.SLICE_OK, registry.SLICE_HELD, registry.SLICE_UNKNOWN_RULE):
+        if result in (numbers.SLICE_OK, numbers.SLICE_HELD, numbers.SLICE_UNKNOWN_RULE):
             if len(self._held) >= config.HELD_SLICES:
                 self._held.pop(0)
             self._held.append((payload, piece))
@@ -73,4 +73,4 @@ class Allotment:
             state.add_slice(piece, 0)
 
     def _say(self, slice_id, result):
-        self._post(registry.MSG_SLICE_RESULT, {0: slice_id, 1: result})
+        self._post(numbers.MSG_SLICE_RESULT, {0: slice_id, 1: result})

@@ -16,7 +16,7 @@ if hasattr(gc, "threshold"):
 from brick.assembly import Brick
 import asyncio
 from stallmark import keystore
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.errors import FormatError
 # isort: on
 

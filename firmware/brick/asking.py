@@ -6,7 +6,7 @@ the link go on. Without a link the answer is "nobody" at once.
 
 from stallmark import event as events
 from stallmark import form
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.constant import const
 from stallmark.errors import FullError
 

@@ -9,7 +9,7 @@ from stallmark.journal import Journal
 from stallmark.link import BrickLink
 from stallmark import ed25519
 from stallmark.slot import Slots
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.errors import FormatError, FullError
 # isort: on
 

@@ -1,7 +1,7 @@
 """A brick without keys: answers the bench's provisioning frames, and nothing else (docs/formats/keys.md)."""
 
 from stallmark import frame
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.constant import const
 
 from brick import aio, config

@@ -1,6 +1,6 @@
 """The brick's idea of the time of day, and how far it can be trusted (docs/formats/registry.md)."""
 
-from stallmark.registry import QUALITY_HELD, QUALITY_UNSET
+from stallmark.numbers import QUALITY_HELD, QUALITY_UNSET
 
 
 class Clock:

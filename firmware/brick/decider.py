@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from stallmark import decide as engine
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.collective import Collective
 from stallmark.errors import FullError
 

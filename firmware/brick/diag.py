@@ -2,8 +2,8 @@
 
 import gc
 
+from stallmark import numbers as reg
 from stallmark import record
-from stallmark import registry as reg
 from stallmark.constant import const
 
 from brick import aio, config, indicator

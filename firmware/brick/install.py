@@ -1,6 +1,6 @@
 """Takes a bundle from the host by the piece; installs it only if authors, bytes and vectors are right."""
 
-from stallmark import bundle, form, golden, registry, rules
+from stallmark import bundle, form, golden, numbers, rules
 from stallmark.constant import const
 from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
@@ -90,9 +90,9 @@ class Installer:
         length = form.uint(value[1], "offer length (1)", form.U32)
         kind = form.uint(value[2], "offer kind (2)", 255)
         if self.installed is not None and self.installed.digest[:8] == digest8:
-            self._say(digest8, registry.INSTALL_ALREADY, "")
-        elif kind != registry.ARTEFACT_RULESET:
-            self._say(digest8, registry.INSTALL_UNREADABLE, "this firmware installs rulesets only")
+            self._say(digest8, numbers.INSTALL_ALREADY, "")
+        elif kind != numbers.ARTEFACT_RULESET:
+            self._say(digest8, numbers.INSTALL_UNREADABLE, "this firmware installs rulesets only")
         elif self._state != _IDLE and digest8 == self._digest8 and length == self._length:
             self.restart()
         else:
@@ -118,12 +118,12 @@ class Installer:
             self._counters.add(count.CHUNKS_WRONG)
 
     def _want(self):
-        self._post(registry.MSG_CHUNK_WANTED, {0: self._digest8, 1: self._slots.written})
+        self._post(numbers.MSG_CHUNK_WANTED, {0: self._digest8, 1: self._slots.written})
 
     def _say(self, digest8, result, text):
-        if result not in (registry.INSTALL_OK, registry.INSTALL_ALREADY):
+        if result not in (numbers.INSTALL_OK, numbers.INSTALL_ALREADY):
             self._counters.add(count.INSTALLS_REFUSED)
-        self._post(registry.MSG_BUNDLE_RESULT, {0: digest8, 1: result, 2: text})
+        self._post(numbers.MSG_BUNDLE_RESULT, {0: digest8, 1: result, 2: text})
 
     def _end(self, result, text=""):
         self._state = _IDLE
@@ -146,14 +146,14 @@ class Installer:
             elif self._state == _COMPLETE:
                 await self._finish()
         except LimitError as error:
-            self._end(registry.INSTALL_TOO_LARGE, str(error))
+            self._end(numbers.INSTALL_TOO_LARGE, str(error))
         except FormatError as error:
-            self._end(registry.INSTALL_UNREADABLE, str(error))
+            self._end(numbers.INSTALL_UNREADABLE, str(error))
         except MemoryError:
-            self._end(registry.INSTALL_TOO_LARGE, "not enough memory for this ruleset")
+            self._end(numbers.INSTALL_TOO_LARGE, "not enough memory for this ruleset")
         except OSError:
             self._counters.add(count.FLASH_ERRORS)
-            self._end(registry.INSTALL_FLASH, "the slot cannot be written")
+            self._end(numbers.INSTALL_FLASH, "the slot cannot be written")
 
     def _begin(self):
         self._slots.begin(self._length)
@@ -184,20 +184,20 @@ class Installer:
         found = bundle.parse(self._start[4:end])
         self._start = b""
         if found.digest[:8] != self._digest8:
-            self._end(registry.INSTALL_DIGEST, "the envelope is not the one that was offered")
+            self._end(numbers.INSTALL_DIGEST, "the envelope is not the one that was offered")
             return False
         identity = self._identity
         result = bundle.check(
             found, identity.authors, identity.threshold, self._verify, self.installed, self._hardware,
             rules.ENGINE, self.floor_ms,
         )  # fmt: skip
-        if result != registry.INSTALL_OK:
+        if result != numbers.INSTALL_OK:
             self._end(result)
             return False
         if found.fields[3] > rules.MAX_BYTES:
             raise LimitError("ruleset of {} bytes".format(found.fields[3]))
         if found.fields[3] != self._length - end:
-            self._end(registry.INSTALL_DIGEST, "the artefact has another length")
+            self._end(numbers.INSTALL_DIGEST, "the artefact has another length")
             return False
         self._bundle = found
         self._envelope_end = end
@@ -209,19 +209,19 @@ class Installer:
         artefact = written.read(self._envelope_end, written.length)
         found = self._bundle
         if not bundle.artefact_good(found, len(artefact), sha256(artefact)):
-            self._end(registry.INSTALL_DIGEST, "the artefact is not the one that was signed")
+            self._end(numbers.INSTALL_DIGEST, "the artefact is not the one that was signed")
             return
         ruleset = rules.Ruleset(artefact)
         del artefact
         wrong = golden.first_wrong(ruleset, found.fields[9])
         if wrong is not None:
-            self._end(registry.INSTALL_VECTOR, "golden vector {}: {}".format(wrong[0], wrong[1]))
+            self._end(numbers.INSTALL_VECTOR, "golden vector {}: {}".format(wrong[0], wrong[1]))
             return
         self._slots.finish(written.digest)
         self.installed = _slim(found)
         self._state = _IDLE
         await self._activate(ruleset)
-        self._say(self._digest8, registry.INSTALL_OK, "")
+        self._say(self._digest8, numbers.INSTALL_OK, "")
 
 
 def _slim(found):

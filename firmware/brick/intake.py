@@ -1,7 +1,7 @@
 """From what a reader saw to an event: a token becomes trust class and pseudonym, its number ends here."""
 
 from stallmark import event, token
-from stallmark.registry import EVENT_NFC_TAP, EVENT_QR_SCAN, TRUST_BARE
+from stallmark.numbers import EVENT_NFC_TAP, EVENT_QR_SCAN, TRUST_BARE
 
 from brick import config, indicator
 from brick import counters as count

@@ -4,7 +4,7 @@ Every handler raises FormatError for what it cannot read; nothing of such a mess
 """
 
 from stallmark import form
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.constant import const
 from stallmark.errors import FullError
 

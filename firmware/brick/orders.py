@@ -1,7 +1,7 @@
 """What the host may tell a brick besides rules and rights: the time, to close the day, to show itself."""
 
 from stallmark import form
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.errors import FullError
 
 from brick import config, indicator

@@ -1,7 +1,7 @@
 """Makes decision records: chain, MAC, salt, key epochs; durable in the journal before anything is shown."""
 
+from stallmark import numbers as reg
 from stallmark import record
-from stallmark import registry as reg
 
 from brick import config
 

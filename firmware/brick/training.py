@@ -1,7 +1,7 @@
 """Practice: decisions on a state of their own, flagged in their records; nothing is spent, nobody is remembered."""
 
+from stallmark.numbers import FLAG_TRAINING, KIND_LATCH
 from stallmark.record import Record
-from stallmark.registry import FLAG_TRAINING, KIND_LATCH
 from stallmark.state import State
 
 from brick import config

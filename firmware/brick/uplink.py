@@ -1,7 +1,7 @@
 """The brick's end of the link on a UART: frames in and out, messages to handlers, records as room is."""
 
 from stallmark import frame
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark.constant import const
 from stallmark.errors import FormatError
 

@@ -1,6 +1,6 @@
 """A voucher at the scanner: taken in the order of docs/formats/voucher.md, then an event like any other."""
 
-from stallmark import registry as reg
+from stallmark import numbers as reg
 from stallmark import token, voucher
 from stallmark.errors import FormatError
 

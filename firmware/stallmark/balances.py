@@ -4,7 +4,7 @@ from array import array
 from struct import pack_into, unpack_from
 
 from stallmark.constant import const
-from stallmark.registry import GRANT_TOKENS
+from stallmark.numbers import GRANT_TOKENS
 
 ENTRY = const(10)  # of a message: subject6, balance u32
 _RECENT = const(32)  # own grants of tokens that a snapshot can be told apart from

@@ -6,7 +6,7 @@ from struct import pack, unpack_from
 from stallmark import cbor, form
 from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
-from stallmark.registry import (
+from stallmark.numbers import (
     ARTEFACT_RULESET,
     INSTALL_ALREADY,
     INSTALL_EXPIRED,

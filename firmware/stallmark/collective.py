@@ -1,6 +1,6 @@
 """Repeated denials of one subject within a minute become one record of kind 12: nobody fills the flash."""
 
-from stallmark.registry import KIND_DENY
+from stallmark.numbers import KIND_DENY
 
 WINDOW_MS = 60000
 MAX_SUBJECTS = 16

@@ -3,7 +3,7 @@
 from stallmark import arms, expr, stacking, whynot
 from stallmark.constant import const
 from stallmark.decision import Decision, commit, outcome, plain, record_fields, reserve_fields, settle
-from stallmark.registry import (
+from stallmark.numbers import (
     GRANT_SAMPLE,
     GRANT_TOKENS,
     GRANT_UNLOCK,

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from stallmark import registry as reg
+from stallmark import numbers as reg
 
 # kind, rule (index or None), grants, rights, why and currency (text or None) as the record's fields 10, 9,
 # 12, 13, 14, 23; latches: indexes of rules whose *latch* record is to be written first, until: the ends (ms)

@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from stallmark import cbor, form
-from stallmark.registry import QUALITY_UNSET, TRUST_ANONYMOUS
+from stallmark.numbers import QUALITY_UNSET, TRUST_ANONYMOUS
 
 _NAMES = (
     "type trust subject wall_ms uptime_ms quality spread_ms nonce basket_minor items tip_minor lines signal "

@@ -5,7 +5,7 @@ from binascii import crc32
 from stallmark import cobs, utf8
 from stallmark.constant import const
 from stallmark.errors import FormatError, LimitError
-from stallmark.registry import FRAME_LOG, FRAME_NOTICE
+from stallmark.numbers import FRAME_LOG, FRAME_NOTICE
 
 VERSION = const(1)
 MAX_FRAME = const(512)  # with the 00

@@ -5,7 +5,7 @@ from collections import namedtuple
 from stallmark import event as events
 from stallmark.decide import decide, record_fields
 from stallmark.errors import FormatError
-from stallmark.registry import KIND_LATCH
+from stallmark.numbers import KIND_LATCH
 from stallmark.spending import Rights
 from stallmark.state import State
 

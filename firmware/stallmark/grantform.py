@@ -2,7 +2,7 @@
 
 from stallmark import form
 from stallmark.constant import const
-from stallmark.registry import (
+from stallmark.numbers import (
     GRANT_DONATION,
     GRANT_FIXED_NEXT,
     GRANT_FIXED_NOW,

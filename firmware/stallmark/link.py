@@ -5,7 +5,7 @@ from stallmark.constant import const
 from stallmark.errors import FormatError
 from stallmark.keys import next_link
 from stallmark.linkend import HINT_MS, IDLE_MS, LinkEnd
-from stallmark.registry import (
+from stallmark.numbers import (
     FRAME_M1,
     FRAME_M2,
     FRAME_M3,

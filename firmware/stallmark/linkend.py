@@ -3,7 +3,7 @@
 from stallmark import frame, message
 from stallmark.constant import const
 from stallmark.errors import FormatError, FullError
-from stallmark.registry import (
+from stallmark.numbers import (
     FRAME_ACK,
     FRAME_LOG,
     FRAME_NOTICE,

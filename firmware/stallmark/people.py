@@ -3,7 +3,7 @@
 from struct import pack, unpack_from
 
 from stallmark.constant import const
-from stallmark.registry import (
+from stallmark.numbers import (
     EVENT_NONE,
     FLAG_SHADOW,
     FLAG_TRAINING,

@@ -4,7 +4,7 @@ from array import array
 
 from stallmark import cbor, people
 from stallmark.crypt import sha256
-from stallmark.registry import EVENT_NONE
+from stallmark.numbers import EVENT_NONE
 
 MAX_BRICKS = 16
 _MAX_RECENT = 64  # entries of one brick at the latest instants of its slots

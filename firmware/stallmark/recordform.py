@@ -2,7 +2,7 @@
 are."""
 
 from stallmark import form
-from stallmark.registry import (
+from stallmark.numbers import (
     KIND_BOOT,
     KIND_CLOCK,
     KIND_CLOSE,

@@ -6,7 +6,7 @@ from stallmark import cborread, expr, form
 from stallmark.constant import const
 from stallmark.errors import FormatError, LimitError
 from stallmark.grantform import grants_of
-from stallmark.registry import KIND_DENY, KIND_UNCERTAIN, TRUST_ISSUED, UNIT_MINOR, UNIT_PEOPLE, UNIT_PIECES
+from stallmark.numbers import KIND_DENY, KIND_UNCERTAIN, TRUST_ISSUED, UNIT_MINOR, UNIT_PEOPLE, UNIT_PIECES
 
 MAX_AMOUNT = const(1000000000)  # of minor units or pieces in one grant or need
 MODE_LOCAL, MODE_LAN, MODE_STRICT = 1, 2, 3

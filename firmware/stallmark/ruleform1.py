@@ -2,7 +2,7 @@
 
 from stallmark import form, ruleform
 from stallmark.constant import const
-from stallmark.registry import (
+from stallmark.numbers import (
     GRANT_FIXED_NOW,
     GRANT_PERCENT_NOW,
     GRANT_SAMPLE,

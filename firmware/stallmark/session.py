@@ -4,7 +4,7 @@ from stallmark import frame, message
 from stallmark.constant import const
 from stallmark.crypt import ctr, equal, keyed_hmac
 from stallmark.errors import FormatError, FullError
-from stallmark.registry import FRAME_ACK, FRAME_SEALED
+from stallmark.numbers import FRAME_ACK, FRAME_SEALED
 
 WINDOW = const(4)
 QUEUE = const(4)

@@ -3,7 +3,7 @@
 from struct import pack, pack_into, unpack_from
 
 from stallmark.counters import Table
-from stallmark.registry import SLICE_EXPIRED, SLICE_HELD, SLICE_NO_ROOM, SLICE_OK, SLICE_UNKNOWN_RULE
+from stallmark.numbers import SLICE_EXPIRED, SLICE_HELD, SLICE_NO_ROOM, SLICE_OK, SLICE_UNKNOWN_RULE
 
 MAX_HELD = 24  # what fits a status message
 MAX_KNOWN = 512  # slices of one rental of which a brick remembers what it spent

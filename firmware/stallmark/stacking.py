@@ -1,7 +1,7 @@
 """What a rule gives for one event, and which of several rules that would grant do so together. docs/formats/ruleset.md"""
 
 from stallmark.grantform import PIECES, SHARES
-from stallmark.registry import GRANT_FIXED_NOW, GRANT_SPLIT, GRANT_TIP_MATCH, UNIT_MINOR, UNIT_PIECES
+from stallmark.numbers import GRANT_FIXED_NOW, GRANT_SPLIT, GRANT_TIP_MATCH, UNIT_MINOR, UNIT_PIECES
 from stallmark.ruleform import CAP_ONLY
 
 MOST = 4  # grants for one event

@@ -1,6 +1,6 @@
 """What decisions rest on: people, grants, latches, rights, what others told; records change it. docs/formats/ruleset.md"""
 
-from stallmark.registry import (
+from stallmark.numbers import (
     FLAG_SHADOW,
     FLAG_TRAINING,
     GRANT_TOKENS,

@@ -6,7 +6,7 @@ from stallmark import base32
 from stallmark.constant import const
 from stallmark.crypt import equal, hmac, sha256
 from stallmark.errors import FormatError
-from stallmark.registry import TRUST_ANONYMOUS, TRUST_BARE, TRUST_ISSUED, TRUST_TEXT
+from stallmark.numbers import TRUST_ANONYMOUS, TRUST_BARE, TRUST_ISSUED, TRUST_TEXT
 
 TOKEN_UID = const(1)
 TOKEN_PASS = const(2)

@@ -2,7 +2,7 @@
 
 from stallmark import arms, expr
 from stallmark.constant import const
-from stallmark.registry import QUALITY_HOST
+from stallmark.numbers import QUALITY_HOST
 from stallmark.ruleform import BALANCES, COUNTS_KIT, FLAT, SIGNALS
 
 # Operators and values, as stallmark.expr names them

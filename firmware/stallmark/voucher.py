@@ -5,7 +5,7 @@ from collections import namedtuple
 from stallmark import base45, cbor, form
 from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
-from stallmark.registry import (
+from stallmark.numbers import (
     REASON_CLOCK_UNSET,
     REASON_VOUCHER_ELSEWHERE,
     REASON_VOUCHER_EXPIRED,

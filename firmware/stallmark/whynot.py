@@ -3,7 +3,7 @@
 from stallmark import stacking
 from stallmark.constant import const
 from stallmark.decision import Decision, plain
-from stallmark.registry import (
+from stallmark.numbers import (
     KIND_DENY,
     KIND_UNCERTAIN,
     REASON_ALREADY_HAD,
