@@ -33,6 +33,7 @@ from hostagent.lane.lane import Lane
 from hostagent.links.line import Line
 from hostagent.links.session import Session
 from hostagent.printing.printer import Printer
+from hostagent.promised import Promised
 from hostagent.puller import Puller
 from hostagent.signer import Signer
 from hostagent.store import open_store
@@ -118,6 +119,7 @@ class Agent:
         seed = config.keys.voucher_seed
         # None where this host was given no voucher seed: then what grants promise is issued by the hub.
         self.issuer = None if seed is None else Issuer(seed, config.kit)
+        self.promised = Promised(store, self.issuer, self.vouchers)
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
         self.puller = Puller(
             self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers
@@ -142,7 +144,9 @@ class Agent:
         self.forwarder.heads_of = self.exchange.lists.get
         if self.lane is not None:
             self.lane.seen = self.kitside.telling.event
+            self.lane.promised = self.promised
         self.lines = [self._line(expected) for expected in config.bricks]
+        self.budgets.suits = self.kitside.rulebook.suits
         self.budgets.connected = self._connected
         self.budgets.give = self._give
         self.intake.on_ruleset = lambda digest: self._ruleset(digest, None)
@@ -197,6 +201,7 @@ class Agent:
             await self.forwarder.load()
             await self.budgets.load()
             await self.vouchers.load(None if self.lane is None else self.lane.brick8)
+            await self.promised.load()
             await self.updater.load()
             server = self._server()
             async with asyncio.TaskGroup() as group:
@@ -341,6 +346,7 @@ class Agent:
     # --- what parts tell each other
 
     def _ruleset(self, digest: bytes, terms: bytes | None) -> None:
+        self.promised.learn(self.kitside.rulebook.get(digest[:8]))
         if self.store.put_ruleset(digest, terms) is not None:
             self.chain.forget_rulesets()
 

@@ -2,14 +2,15 @@
 
 A slice is given to one brick, once and for good. A brick is kept at two slices of a rule with something left in
 them, but takes a second one only while every other brick of the kit can still get its first. Where the forecast had
-a brick in mind for a slice, that brick gets it; another one only when it has nothing left at all.
+a brick in mind for a slice, that brick gets it; another one only when it has nothing left at all. Only who can use a
+rule is meant by all this, and nobody is given more slices than it has places for.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hostagent.core import reg
+from hostagent.core import SLICES_HELD, reg
 from hostagent.store.slices import Slice
 
 WANTED = 2
@@ -30,21 +31,26 @@ class Held:
     answered: int | None = None
     # Whom the forecast had in mind.
     hint: bytes | None = None
+    # How many slices its brick kept when it had no room for this one.
+    full_at: int = SLICES_HELD
 
 
 class Allotment:
     """All slices of a kit, and what bricks said of theirs.
 
     `bricks`: those of the kit, in their order; `connected(brick)`: whether its link is up and it said what it has
-    left; `left(brick)`: that, by slice. All times are market ms."""
+    left; `left(brick)`: that, by slice; `suits(brick, rule8)`: whether it can ever grant by a rule. All times are
+    market ms."""
 
     def __init__(
         self,
         bricks: Callable[[], Iterable[bytes]],
         connected: Callable[[bytes], bool],
         left: Callable[[bytes], dict[int, int]],
+        suits: Callable[[bytes, bytes], bool] = lambda brick, rule: True,
     ) -> None:
         self.slices: dict[int, Held] = {}
+        self._suits = suits
         self._bricks = bricks
         self._connected = connected
         self._left = left
@@ -59,7 +65,7 @@ class Allotment:
         self._order += 1
         self._status_order[brick] = self._order
 
-    def heard_result(self, brick: bytes, number: int, result: int) -> Held | None:
+    def heard_result(self, brick: bytes, number: int, result: int, now_ms: int = 0) -> Held | None:
         """A brick answered to a slice: the slice, where the answer is news and it is this brick's."""
         held = self.slices.get(number)
         if held is None or held.brick != brick:
@@ -68,17 +74,21 @@ class Allotment:
         held.answered = self._order
         if result == reg.SLICE_HELD:
             result = reg.SLICE_OK
-        if held.result == result:
-            return None
+        news = held.result != result
         held.result = result
-        return held
+        if result == reg.SLICE_NO_ROOM:
+            held.full_at = self._places(brick, now_ms)
+        return held if news else None
 
-    def refused_by(self, brick: bytes) -> list[Held]:
-        """What a brick refused in this session."""
+    def refused_by(self, brick: bytes, now_ms: int) -> list[Held]:
+        """What a brick refused in this session, as far as it has not ended."""
         return [
             held
             for held in self.slices.values()
-            if held.brick == brick and held.answered is not None and held.result != reg.SLICE_OK
+            if held.brick == brick
+            and held.answered is not None
+            and held.result != reg.SLICE_OK
+            and held.slice.expires > now_ms
         ]
 
     # --- who gets what
@@ -93,8 +103,22 @@ class Allotment:
                     found.append(held)
         return found
 
+    def no_room(self, brick: bytes, now_ms: int) -> list[Held]:
+        """What a brick refused because it was full, as far as there are places for it now."""
+        kept = self._places(brick, now_ms)
+        refused = [
+            held
+            for held in self.slices.values()
+            if held.brick == brick
+            and held.result == reg.SLICE_NO_ROOM
+            and held.answered is not None
+            and held.slice.expires > now_ms
+            and kept < held.full_at
+        ]
+        return refused[: max(0, SLICES_HELD - kept)]
+
     def next_for(self, brick: bytes, now_ms: int) -> Held | None:
-        """The slice that a brick gets next, if it is there and needs one."""
+        """The slice that a brick gets next, if it is there, needs one and has a place for it."""
         if not self._connected(brick):
             return None
         free: dict[bytes, list[Held]] = {}
@@ -111,21 +135,50 @@ class Allotment:
                 if held.withheld is None:
                     free.setdefault(rule, []).append(held)
             elif owner == brick:
+                if held.result == reg.SLICE_NO_ROOM:
+                    return None  # that one comes first
                 have[rule] += self._may_spend(held, left, said)
-        bricks = None
-        for rule in sorted(free):
-            if have[rule] >= WANTED:
+        if self._places(brick, now_ms) >= SLICES_HELD:
+            return None
+        # Of every rule the first slice, then second ones: there are more rules than places.
+        for rule in sorted(free, key=lambda rule: (have[rule], rule)):
+            if have[rule] >= WANTED or not self._suits(brick, rule):
                 continue
             given = ever.get(rule, set())
             if brick in given:
-                bricks = list(self._bricks()) if bricks is None else bricks
-                if len(free[rule]) <= sum(other not in given for other in bricks):
+                others = [other for other in self._bricks() if self._suits(other, rule)]
+                if len(free[rule]) <= sum(other not in given for other in others):
                     continue
             # A slice that was meant for another one is for when nothing is left here.
-            fit = [held for held in free[rule] if not have[rule] or held.hint in (None, brick)]
+            fit = [
+                held
+                for held in free[rule]
+                if not have[rule]
+                or held.hint is None
+                or held.hint == brick
+                or not self._suits(held.hint, rule)
+            ]
             if fit:
                 return min(fit, key=lambda held: (held.hint != brick, held.hint is not None, held.slice.id))
         return None
+
+    def _places(self, brick: bytes, now_ms: int) -> int:
+        """How many slices a brick keeps in mind, as it says and as are on their way to it."""
+        left, said = self._left(brick), self._status_order.get(brick, 0)
+        kept = {
+            number
+            for number, amount in left.items()
+            if amount and (number not in self.slices or self.slices[number].slice.expires > now_ms)
+        }
+        kept |= {
+            number
+            for number, held in self.slices.items()
+            if held.brick == brick
+            and held.slice.expires > now_ms
+            and held.result in (None, reg.SLICE_OK)
+            and self._may_spend(held, left, said)
+        }
+        return len(kept)
 
     @staticmethod
     def _may_spend(held: Held, left: dict[int, int], said: int) -> bool:

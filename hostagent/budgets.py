@@ -35,7 +35,8 @@ RESULT_WORDS = {
 class Budgets:
     """All slices of the kit.
 
-    `connected(brick)` says whether a brick's link is up, `give(brick, slices)` sends to it.
+    `connected(brick)` says whether a brick's link is up, `give(brick, slices)` sends to it, `suits(brick, rule8)`
+    whether it can use rights of a rule.
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class Budgets:
         # A store that replaces a damaged one cannot know what the old one assigned since: see `_take`.
         self._successor = successor
         self._floor = 0
-        self.allotment = Allotment(lambda: self._bricks, self._ready, self._left)
+        self.suits: Callable[[bytes, bytes], bool] = lambda brick, rule: True
+        self.allotment = Allotment(lambda: self._bricks, self._ready, self._left, self._suits)
         self._slices = self.allotment.slices
         self._assigning = False
         self._again = False
@@ -119,7 +121,7 @@ class Budgets:
 
     def on_result(self, brick: Brick, slice_id: int, result: int) -> None:
         """A brick answered to a slice."""
-        held = self.allotment.heard_result(brick.brick, slice_id, result)
+        held = self.allotment.heard_result(brick.brick, slice_id, result, self._clock.now_ms())
         if held is None or held.result is None:
             return
         self._table.set_result(slice_id, held.result)
@@ -225,13 +227,15 @@ class Budgets:
         return Held(parts, None, None, withheld, hint=signed.brick)
 
     def _offer_again(self, brick: Brick) -> None:
-        """A brick that runs other rules now may want what it refused before."""
+        """A brick that runs other rules now may want what it refused before; one that has spent has places again."""
         ruleset = None if brick.status is None else brick.status.ruleset8
         before = self._ruleset.get(brick.brick, ruleset)
         self._ruleset[brick.brick] = ruleset
-        if ruleset == before:
-            return
-        refused = self.allotment.refused_by(brick.brick)
+        now_ms = self._clock.now_ms()
+        if ruleset != before:
+            refused = self.allotment.refused_by(brick.brick, now_ms)
+        else:
+            refused = self.allotment.no_room(brick.brick, now_ms)
         for held in refused:
             held.answered = None
         if refused and self.connected(brick.brick):
@@ -251,7 +255,8 @@ class Budgets:
         await asyncio.wrap_future(self._table.assign(held.slice.id, brick))
         held.unconfirmed = False
         held.answered = None
-        if self.connected(brick):
+        # The disk may have taken its time: what has ended meanwhile must not come to a brick that has started since.
+        if self.connected(brick) and held.slice.expires > self._clock.now_ms():
             self.give(brick, [(held.slice.payload, held.slice.signature)])
 
     def _next_for(self, brick: Brick) -> Held | None:
@@ -259,6 +264,9 @@ class Budgets:
 
     def _ready(self, brick: bytes) -> bool:
         return self._bricks[brick].status is not None and self.connected(brick)
+
+    def _suits(self, brick: bytes, rule: bytes) -> bool:
+        return self.suits(brick, rule)
 
     def _left(self, brick: bytes) -> dict[int, int]:
         status = self._bricks[brick].status

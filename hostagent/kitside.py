@@ -7,7 +7,7 @@ from typing import Any
 from hostagent.asking import Asking, Questions
 from hostagent.bricks import Brick
 from hostagent.clock import Clock
-from hostagent.core import FormatError, bundle, rules
+from hostagent.core import FormatError, bundle, reg, ruleform, rules
 from hostagent.exchange import Exchange
 from hostagent.openvalues import OpenValues
 from hostagent.store.records import Records
@@ -17,6 +17,8 @@ from hostagent.telling import Telling
 from hostagent.updater import Updater
 
 RULESETS = 4
+# What happens at a brick itself; a voucher is scanned as any other code.
+AT_BRICKS = (reg.EVENT_NFC_TAP, reg.EVENT_QR_SCAN)
 
 
 class Rulebook:
@@ -51,6 +53,30 @@ class Rulebook:
             return lane.ruleset
         offered = self._updater.current
         return None if offered is None else self.get(offered.artefact[:8])
+
+    def suits(self, brick8: bytes, rule8: bytes) -> bool:
+        """Whether a brick, or the lane, can use rights of a rule: as the rules in use or those on offer say. True where
+        neither has the rule."""
+        lane, offered = self._lane(), self._updater.current
+        at_lane = lane is not None and lane.brick8 == brick8
+        known = [None if offered is None else self.get(offered.artefact[:8]), lane and lane.ruleset]
+        found = [
+            ruleset.rules[index]
+            for ruleset in known
+            if ruleset is not None
+            for index, name in enumerate(ruleset.rule8)
+            if name == rule8
+        ]
+        return not found or any(_at_lane(rule) if at_lane else _at_bricks(rule) for rule in found)
+
+
+def _at_lane(rule: Any) -> bool:
+    # What a brick leaves open a person answers, with rights of the lane.
+    return not rule.flags & ruleform.NOT_AT_LANE or rule.policy == reg.KIND_UNCERTAIN
+
+
+def _at_bricks(rule: Any) -> bool:
+    return not rule.flags & ruleform.NOT_AT_BRICKS and any(event in AT_BRICKS for event in rule.events)
 
 
 class KitSide:

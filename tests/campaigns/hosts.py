@@ -177,8 +177,9 @@ class Host:
             if held.unconfirmed:
                 self.disk.rows[held.slice.id][2] = held.brick
                 held.unconfirmed, held.answered = False, None
-                if held.brick in self.bricks and self.bricks[held.brick].up:
-                    self._give(self.bricks[held.brick], held)
+                brick = self.bricks.get(held.brick)
+                if brick is not None and brick.up and held.slice.expires > self.now:
+                    self._give(brick, held)
 
     def pulled(self, offer):
         """An answer of the controller: (pieces with hints, last number, serials spent anywhere)."""
