@@ -72,6 +72,29 @@ def status(
         raise typer.Exit(1)
 
 
+@app.command()
+def rights(
+    config: ConfigPath,
+    kit: Annotated[str | None, typer.Option("--kit", help="One kit: its name or its id in hex.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures, for programs.")] = False,
+) -> None:
+    """Budgets of every kit and rule: kept, minted, spent, stranded, returned. The controller may be running."""
+    from fleet.rights import as_json as for_programs
+    from fleet.rightstable import look, table
+
+    try:
+        read = load(config)
+        found = look(read, kit)
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps({"rights": for_programs(found)}, indent=1))
+    elif not found:
+        typer.echo("No budgets: config.json has no `rights`, and none were ever minted.")
+    else:
+        Console().print(table(read, found))
+
+
 def _serve(config: Config, make: bool) -> None:
     from fleet.app import create
     from fleet.clock import open_clock

@@ -100,7 +100,14 @@ def newest(database: Database) -> int:
 def figures(database: Database, config: Config, now_ms: int, kit: bytes | None = None) -> list[Figures]:
     """Every budget that is configured or was ever minted from, of one kit or all."""
     with database.read() as connection:
-        return list(_figures(connection, config, now_ms, kit).values())
+        return figures_in(connection, config, now_ms, kit)
+
+
+def figures_in(
+    connection: Connection, config: Config, now_ms: int, kit: bytes | None = None
+) -> list[Figures]:
+    """The same, through a connection that somebody else opened."""
+    return list(_figures(connection, config, now_ms, kit).values())
 
 
 def as_json(found: Iterable[Figures]) -> list[dict[str, str | int]]:
