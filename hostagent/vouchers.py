@@ -7,7 +7,7 @@ gives the same voucher, however often it is shown or printed, and nobody without
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from hostagent import signer
 from hostagent.clock import Clock
 from hostagent.controller import Controller
 from hostagent.core import Fields, reg
-from hostagent.store.spent import PRACTICE, Spent
+from hostagent.store.spent import PRACTICE, Paid, Spent
 
 DAY_S = 86_400
 ROUNDS = 64  # answers of the controller that are asked for in one go
@@ -55,29 +55,53 @@ class Issuer:
         stallmark.rules.Ruleset) is not the one that granted: it alone says how long they last.
 
         `public`: the record's public map; `market_ms`: its best time, from which the days of the grant count."""
-        if public[10] != reg.KIND_GRANT or public[0] & PRACTICE:
-            return []
         if ruleset is None or public.get(8) != ruleset.digest8 or public.get(9) is None:
             return []
-        promised = {
-            grant[1]: grant[3] for grant in ruleset.rules[public[9]].grants if grant[0] == reg.GRANT_VOUCHER
-        }
-        found: list[Issued] = []
-        grants: Sequence[Sequence[Any]] = public.get(12) or ()
-        for place, (kind, series, minor) in enumerate(grants):
-            if kind == reg.GRANT_VOUCHER and series in promised:
-                expires_s = min(market_ms // 1000 + promised[series] * DAY_S, 0xFFFFFFFF)
-                found.append(self._issue(public, place, series, minor or 0, expires_s))
-        return found
+        return self.made(public, market_ms, days(ruleset.rules[public[9]]))
 
-    def _issue(self, public: Fields, place: int, series: int, minor: int, expires_s: int) -> Issued:
-        brick: bytes = public[1]
-        named = brick + int(public[2]).to_bytes(4) + bytes((place,)) + bytes(public[18])
-        serial = hmac.digest(self._serials, named, hashlib.sha256)[:8]
+    def made(self, public: Fields, market_ms: int, lasting: Mapping[int, int]) -> list[Issued]:
+        """The same, where it is known how many days a voucher of each series lasts."""
+        return [
+            Issued(
+                self._text(serial, series, minor, expires_s := _expires(market_ms, lasting[series])),
+                serial,
+                series,
+                minor,
+                expires_s,
+            )
+            for _, serial, series, minor in self.promised(public)
+            if series in lasting
+        ]
+
+    def promised(self, public: Fields) -> list[tuple[int, bytes, int, int]]:
+        """(place in field 12, serial, series, minor) of each voucher that a record promises."""
+        if public[10] != reg.KIND_GRANT or public[0] & PRACTICE:
+            return []
+        grants: Sequence[Sequence[Any]] = public.get(12) or ()
+        return [
+            (place, self._serial(public, place), grant[1], grant[2] or 0)
+            for place, grant in enumerate(grants)
+            if grant[0] == reg.GRANT_VOUCHER
+        ]
+
+    def _serial(self, public: Fields, place: int) -> bytes:
+        named = bytes(public[1]) + int(public[2]).to_bytes(4) + bytes((place,)) + bytes(public[18])
+        return hmac.digest(self._serials, named, hashlib.sha256)[:8]
+
+    def _text(self, serial: bytes, series: int, minor: int, expires_s: int) -> str:
         kid: bytes = voucher.kid4(self._signer.public)
         payload: bytes = voucher.payload(kid, serial, series, minor, self._audience, expires_s)
         text: str = voucher.text(payload, self._signer.sign(voucher.message(payload)))
-        return Issued(text, serial, series, minor, expires_s)
+        return text
+
+
+def days(rule: Any) -> dict[int, int]:
+    """How many days a voucher of each series lasts that a rule (of a stallmark.rules.Ruleset) grants."""
+    return {grant[1]: grant[3] for grant in rule.grants if grant[0] == reg.GRANT_VOUCHER}
+
+
+def _expires(market_ms: int, lasting: int) -> int:
+    return min(market_ms // 1000 + lasting * DAY_S, 0xFFFFFFFF)
 
 
 class Payable:
@@ -100,7 +124,9 @@ class Payable:
             one.brick == lane and one.seq is None for one in await asyncio.wrap_future(self._table.all())
         ):
             await asyncio.wrap_future(self._table.free(lane))
-        self.spent = {one.serial for one in await asyncio.wrap_future(self._table.all()) if one.seq is not None}
+        self.spent = {
+            one.serial for one in await asyncio.wrap_future(self._table.all()) if one.seq is not None
+        }
         self._last = await asyncio.wrap_future(self._table.last())
 
     def paid(self, serial: bytes) -> None:
@@ -114,6 +140,10 @@ class Payable:
         if serial in self.spent:
             return False
         return await asyncio.wrap_future(self._table.claim(serial, brick, nonce, self._clock.now_ms()))
+
+    async def look(self, serial: bytes) -> Paid | None:
+        """What became of a voucher; None: nothing yet."""
+        return await asyncio.wrap_future(self._table.find(serial))
 
     async def free(self, brick: bytes, nonce: bytes) -> None:
         """The question came to nothing: its promise ends. Raises StoreUnavailable."""

@@ -90,12 +90,14 @@ class Answering(Ruled):
         nonce: bytes,
         also: Also | None = None,
         outcome: str | None = None,
+        vouchers_paid: int = 0,
     ) -> Pending:
         """Writes drafts as one transaction and puts them into an answer. Raises LaneUnready for what is no record."""
         built: list[LaneAnswer] = []
 
         def build(made: list[Any], written: Receipted) -> Statements:
-            built.append(self._answered(made, written, decided, basket, nonce, outcome))
+            answered = self._answered(made, written, decided, basket, nonce, outcome)
+            built.append(answered._replace(vouchers_paid=vouchers_paid))
             paid = [
                 statement
                 for item in made

@@ -17,7 +17,8 @@ class LaneAnswer(NamedTuple):
     `outcome`: what the customer is told ("granted", "nothing this time", "ask at the stall", or "reversed");
     `credit_minor`: off this purchase, in minor units of `currency`, 0 where nothing is; `others`: what else was
     given, in words; `sentence`: why; `link`: look-up link of the record that stands for the event, `host_seq` its
-    receipt's number; `reason`: code of the record's *why*, None where it has none; `nonce`: of the event."""
+    receipt's number; `reason`: code of the record's *why*, None where it has none; `nonce`: of the event;
+    `vouchers_paid`: of a reversal, vouchers that were paid before and are not taken back."""
 
     decisions: list[Any]
     records: list[tuple[int, int]]
@@ -31,6 +32,7 @@ class LaneAnswer(NamedTuple):
     reason: int | None
     nonce: bytes
     public: list[Fields]
+    vouchers_paid: int = 0
 
 
 def leading(records: list[Fields]) -> int:

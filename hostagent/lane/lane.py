@@ -78,7 +78,16 @@ class Lane(Answering):
                     "nothing was granted under this number: there is nothing to take back"
                 )
             given = [found]
-        return await self._done(reversal.begin(self, given, kind, minor, who, reason))
+        return await self._done(await reversal.begin(self, given, kind, minor, who, reason))
+
+    async def withdraw(self, public: Fields, nonce: bytes) -> tuple[list[bytes], list[int]]:
+        """Promised.withdraw, of a grant that this lane takes back."""
+        return ([], []) if self.promised is None else await self.promised.withdraw(public, self.brick8, nonce)
+
+    async def keep_vouchers(self, nonce: bytes) -> None:
+        """Promised.keep: it was not taken back after all."""
+        if self.promised is not None:
+            await self.promised.keep(self.brick8, nonce)
 
     # --- slips
 

@@ -1,15 +1,19 @@
 """Refund and void: what was granted is taken back, once, and never more of it than was given."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hostagent.core import Fields, base32, receipt, reg
 from hostagent.errors import HostError
+from hostagent.intake import Statements
 from hostagent.lane import answers
+from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Also, Draft, LaneUnready, Pending, cut
 from hostagent.lane.taken import GRANTED, REVERSALS, Given
+from hostagent.store import spent
 from hostagent.store.records import Records, Stored
 
 if TYPE_CHECKING:
@@ -52,7 +56,7 @@ def known(lane: "Lane", stored: Sequence[Stored]) -> list[Given]:
     return [lane.given[item.brick, item.record.seq] for item in stored]
 
 
-def begin(
+async def begin(
     lane: "Lane",
     given: Sequence[Given],
     kind: int,
@@ -64,17 +68,43 @@ def begin(
 ) -> Pending:
     """Takes back what was `given`: all of it (`minor` None), or in proportion to `minor` units of the basket.
 
-    One void or refund record for each granting record. Where everything is back already: a denial, reason 32.
-    Raises LaneUnready, NothingGiven where a part was asked for and no basket is known."""
+    One void or refund record for each granting record. Where everything is back already: a denial, reason 32. With
+    the whole of a grant its vouchers end, in the same transaction; one that was paid before stays.
+    Raises LaneUnready, StoreUnavailable, NothingGiven where a part was asked for and no basket is known."""
     lane.check()
     if minor is not None and kind == reg.KIND_VOID:
         raise NothingGiven("a void takes back the whole sale: give no amount")
     if minor is not None and any(item.basket is None for item in given):
         raise NothingGiven("the basket of this sale is not known here: only all of it can be refunded")
     nonce = os.urandom(8)
+    # One at a time: what a voucher is promised to must be what takes its grant back.
+    async with lane.reversing:
+        ends: list[tuple[list[bytes], list[int]]] = []
+        try:
+            for item in given:
+                whole = not item.over and item.reverse(minor)[1] is None
+                ends.append(await lane.withdraw(item.fields, nonce) if whole else ([], []))
+            lane.check()
+            return _write(lane, given, ends, (kind, minor, who, reason, reference), nonce, also)
+        except BaseException:
+            if any(serials for serials, _ in ends):
+                with contextlib.suppress(HostError):  # else they are free again when the host starts
+                    await lane.keep_vouchers(nonce)
+            raise
+
+
+def _write(
+    lane: "Lane",
+    given: Sequence[Given],
+    ends: Sequence[tuple[list[bytes], list[int]]],
+    asked: tuple[int, int | None, str, str, str | None],
+    nonce: bytes,
+    also: Also | None,
+) -> Pending:
+    kind, minor, who, reason, reference = asked
     same: Fields = {11: EVENTS[kind] * 16 + reg.TRUST_STAFF, 15: nonce}
     drafts: list[Draft] = []
-    for item in given:
+    for item, (_, paid) in zip(given, ends, strict=True):
         private = {1: item.private[1]} if 1 in item.private else {}
         own = item.brick == lane.brick8
         about: Fields = {**same, 9: item.fields.get(9), 20: item.seq if own else None}
@@ -86,15 +116,26 @@ def begin(
             )
             drafts.append(Draft(reg.KIND_DENY, {**about, 14: why}, private, reference, item.receipt16))
             continue
-        parts, so_far = item.reverse(minor)
+        parts, so_far = item.reverse(minor, paid)
         about[12] = parts
-        about[13] = item.fields.get(13) if so_far is None else None
+        # Rights of a voucher that was paid are spent for good.
+        about[13] = item.fields.get(13) if so_far is None and not paid else None
         about[23] = item.fields.get(23)
         about[24] = [item.brick, item.seq, so_far, cut(who, 24), cut(reason, 60)]
         drafts.append(Draft(kind, about, private, reference, item.receipt16))
     reversed_ = any(draft.kind in REVERSALS for draft in drafts)
     outcome = "reversed" if reversed_ else answers.outcome(reg.KIND_DENY)
-    return lane.answer(drafts, [], None, nonce, also, outcome)
+
+    def with_vouchers(answer: LaneAnswer) -> Statements:
+        ended = [
+            spent.withdrawn(serial, lane.brick8, seq)
+            for (serials, _), (seq, _) in zip(ends, answer.records, strict=True)
+            for serial in serials
+        ]
+        return [*(() if also is None else also(answer)), *ended]
+
+    stay = sum(len(paid) for _, paid in ends)
+    return lane.answer(drafts, [], None, nonce, with_vouchers, outcome, stay)
 
 
 def taken_now(records: Sequence[Fields]) -> tuple[int, list[str]]:

@@ -1,5 +1,6 @@
 """What was granted and what of it was taken back: a refund reverses in proportion, never more than was given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,10 +51,11 @@ class Given:
             return grant_minor(grant, self.basket)
         return grant[1] or 0
 
-    def reverse(self, minor: int | None) -> tuple[list[list[Any]], int | None]:
+    def reverse(self, minor: int | None, paid: Sequence[int] = ()) -> tuple[list[list[Any]], int | None]:
         """What a refund of `minor` of the basket (None: all of it) takes back now: (grants as field 12, basket given
         back so far or None for all). Money goes in proportion, half up, counted from the start, so that many small
-        refunds come to the same as one; pieces and tokens go back only with the whole basket."""
+        refunds come to the same as one; pieces, tokens and vouchers go back only with the whole basket. `paid`: places
+        of vouchers that were paid already: they stay."""
         so_far = None
         if minor is not None and self.basket and self.basket_back is not None:
             so_far = self.basket_back + minor
@@ -64,8 +66,8 @@ class Given:
             whole, back = self.amount(index), self.back[index]
             money = reg_money(grant[0])
             if so_far is None:
-                now = whole - back
-            elif money:
+                now = 0 if index in paid else whole - back
+            elif money and grant[0] != reg.GRANT_VOUCHER:
                 assert self.basket
                 now = min(half_up(whole, so_far, self.basket), whole) - back
             else:

@@ -13,6 +13,7 @@ from hostagent.intake import Intake, Receipted, Statements
 from hostagent.lane import ruleset, taken
 from hostagent.lane.book import Book
 from hostagent.lane.draft import Draft, LaneUnready
+from hostagent.promised import Promised
 from hostagent.store.records import Records, Stored
 from hostagent.store.store import Store
 from hostagent.updater import Updater
@@ -67,6 +68,9 @@ class Writing:
         # Told of every event that is decided here: the kit's bricks learn its signal.
         self.seen: Callable[[Any], None] = lambda event: None
         self.slices: Callable[[], list[tuple[bytes, bytes]]] = list
+        self.reversing = asyncio.Lock()
+        # Where grants that are taken back promised vouchers; None: this host makes none.
+        self.promised: Promised | None = None
 
     @property
     def ruleset(self) -> Any:

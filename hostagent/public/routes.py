@@ -204,11 +204,15 @@ class Public:
         if found is None:
             return self.show(request, "told.html", 404, key="receipt_missing", back="/faq")
         public: Fields = cbor.decode(found.fields[1])
+        agent = self.agent
+        vouchers = await agent.promised.now(public, found.fields[6], agent.clock.now_ms())
         return self.show(
             request,
             "receipt.html",
             look=facts.OUTCOMES.get(public[10], "note"),
             sentence=facts.bare(facts.sentence(public, self.known, language_of(request))),
+            vouchers=vouchers,
+            qr_svg=qr_svg,
             at_ms=found.fields[6],
             number=found.host_seq,
             handle=handle,

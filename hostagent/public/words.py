@@ -121,6 +121,18 @@ WORDS: dict[str, tuple[str, str]] = {
         "This host does not know this receipt. Older ones are with the hub.",
         "Dieser Host kennt den Beleg nicht. Ältere liegen beim Hub.",
     ),
+    "voucher": ("Voucher: {worth}", "Gutschein: {worth}"),
+    "voucher_series": ("series {series}", "Serie {series}"),
+    "voucher_until": (
+        "Good once at this stall, until {until}. Whoever brings it first is paid: show it to nobody else.",
+        "Gilt einmal an diesem Stand, bis {until}. Wer ihn zuerst bringt, löst ihn ein: niemandem sonst zeigen.",
+    ),
+    "voucher_paid": ("This voucher was paid already.", "Dieser Gutschein ist schon eingelöst."),
+    "voucher_reversed": (
+        "This voucher was taken back with its sale and is not paid.",
+        "Dieser Gutschein wurde mit dem Kauf zurückgenommen und gilt nicht mehr.",
+    ),
+    "voucher_expired": ("This voucher has expired.", "Dieser Gutschein ist abgelaufen."),
     "receipt_when": ("When", "Wann"),
     "receipt_number": ("Number at this host", "Nummer an diesem Host"),
     "receipt_kept": (

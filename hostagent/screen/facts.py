@@ -4,7 +4,7 @@ Money is in minor units with its currency, ages in seconds, instants in millisec
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hostagent.clock import monotonic_ms
@@ -47,6 +47,9 @@ class Decision:
     in_ledger: bool
     handle: bytes
     link: str
+    # The record's public map, and when its receipt was made.
+    public: Fields = field(repr=False)
+    received_ms: int
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ async def decisions(agent: "Agent", known: Any, language: int, limit: int = SHOW
                 brick is not None and brick.ledger_seq is not None and brick.ledger_seq >= row.seq,
                 handle,
                 receipt.link_text(agent.config.public_url, handle),
+                public,
+                fields[6],
             )
         )
         if len(found) == limit:

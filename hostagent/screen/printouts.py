@@ -7,6 +7,7 @@ from hostagent.core import explain
 from hostagent.lane.slips import Slip
 from hostagent.printing import layout
 from hostagent.printing.printer import Printer
+from hostagent.promised import OPEN, Voucher
 from hostagent.screen.facts import Decision
 
 if TYPE_CHECKING:
@@ -19,9 +20,34 @@ def printer(agent: "Agent") -> Printer | None:
 
 
 async def receipt(agent: "Agent", market: str, one: Decision) -> None:
-    """Prints the slip of one decision. Raises NotPrinted."""
+    """Prints the slip of one decision, and a slip for each voucher that came with it and is not paid. Raises
+    NotPrinted, StoreUnavailable."""
     at = f"{datetime.fromtimestamp(one.at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    await agent.printer.print(layout.receipt(market, one.sentence, None, one.link, at))
+    slip = layout.receipt(market, one.sentence, None, one.link, at)
+    await agent.printer.print(slip, *_slips(market, await vouchers_of(agent, one)))
+
+
+async def vouchers(agent: "Agent", market: str, one: Decision) -> None:
+    """Prints the vouchers of a decision that are not paid. Raises NotPrinted, StoreUnavailable."""
+    await agent.printer.print(*_slips(market, await vouchers_of(agent, one)))
+
+
+async def vouchers_of(agent: "Agent", one: Decision) -> list[Voucher]:
+    """The vouchers that came with a decision, as they stand now. Raises StoreUnavailable."""
+    return await agent.promised.now(one.public, one.received_ms, agent.clock.now_ms())
+
+
+def _slips(market: str, found: list[Voucher]) -> list[layout.Slip]:
+    return [
+        layout.voucher(market, voucher_words(one), one.issued.text, f"{one.until:%Y-%m-%d %H:%M} UTC")
+        for one in found
+        if one.state == OPEN
+    ]
+
+
+def voucher_words(one: Voucher) -> str:
+    """What a voucher is, for paper."""
+    return f"Voucher of {one.worth}" if one.worth else f"Voucher, series {one.issued.series}"
 
 
 async def slips(agent: "Agent", market: str, terms: str, made: list[Slip]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from nicegui import ui
 
 from hostagent.core import reg
+from hostagent.lane.answers import LaneAnswer
+from hostagent.promised import OPEN, Voucher
 from hostagent.screen import facts, printouts
 from hostagent.screen.desk import Desk, Live, Refused, qr
 from hostagent.screen.facts import Decision
@@ -99,9 +101,10 @@ class Now:
         """The receipt on the host itself: for phones of the kit's network without internet."""
         return f"{self.desk.base}/r/{facts.handle_text(one.handle)}"
 
-    def receipt(self, one: Decision) -> None:
-        """The receipt in the customer's hand: code, link, paper; and taking it back."""
+    async def receipt(self, one: Decision) -> None:
+        """The receipt in the customer's hand: code, link, paper, vouchers; and taking it back."""
         desk = self.desk
+        vouchers: list[Voucher] = await desk.act(lambda: printouts.vouchers_of(desk.screen.agent, one)) or []
         with desk.client, ui.dialog() as dialog, ui.element("div").classes("card receipt"):
             ui.label(desk.say(one.outcome)).classes("text-h6")
             ui.label(one.sentence)
@@ -111,6 +114,8 @@ class Now:
             if one.link != self._here(one):
                 ui.label(f"{desk.say('receipt_here')} {self._here(one)}").classes("link")
             ui.label(desk.say("receipt_secret")).classes("soft")
+            for voucher in vouchers:
+                self._voucher(voucher, one)
             with ui.row():
                 if printouts.printer(desk.screen.agent) is None:
                     ui.label(desk.say("no_printer")).classes("soft")
@@ -127,6 +132,26 @@ class Now:
             ui.button(desk.say("close_dialog"), on_click=dialog.close).props("flat")
         dialog.on("hide", dialog.delete)
         dialog.open()
+
+    def _voucher(self, voucher: Voucher, one: Decision) -> None:
+        desk = self.desk
+        worth = voucher.worth or desk.say("voucher_series", series=voucher.issued.series)
+        with ui.element("div").classes("voucher").props(f'data-voucher="{voucher.state}"'):
+            ui.label(desk.say("voucher", worth=worth)).classes("text-h6")
+            if voucher.state != OPEN:
+                ui.label(desk.say(f"voucher_{voucher.state}"))
+                return
+            qr(voucher.issued.text)
+            ui.label(desk.say("voucher_until", until=f"{voucher.until:%Y-%m-%d %H:%M} UTC")).classes("soft")
+            if printouts.printer(desk.screen.agent) is not None:
+                ui.button(desk.say("voucher_print"), icon="print", on_click=lambda: self._print_vouchers(one))
+
+    async def _print_vouchers(self, one: Decision) -> None:
+        async def work() -> None:
+            await printouts.vouchers(self.desk.screen.agent, self.desk.screen.market, one)
+            self.desk.tell(self.desk.say("printed"))
+
+        await self.desk.act(work)
 
     async def _print(self, one: Decision) -> None:
         async def work() -> None:
@@ -147,9 +172,11 @@ class Now:
                     reason = (why.value or "").strip()
                     if not reason:
                         raise Refused(desk.say("ask_need_reason"))
-                    await desk.screen.lane.reverse(one.seq, reg.KIND_VOID, None, desk.session.who, reason)
+                    answer: LaneAnswer = await desk.screen.lane.reverse(
+                        one.seq, reg.KIND_VOID, None, desk.session.who, reason
+                    )
                     dialog.close()
-                    desk.tell(desk.say("done"))
+                    desk.tell(desk.say("take_back_paid" if answer.vouchers_paid else "done"))
 
                 await desk.act(work)
 

@@ -52,6 +52,23 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Die Kundin scannt dies, um den Beleg zu sehen und zu prüfen.",
     ),
     "receipt_here": ("Without internet:", "Ohne Internet:"),
+    "voucher": ("Voucher: {worth}", "Gutschein: {worth}"),
+    "voucher_series": ("series {series}", "Serie {series}"),
+    "voucher_until": (
+        "Good once, until {until}: whoever brings it first is paid.",
+        "Gilt einmal, bis {until}: wer ihn zuerst bringt, löst ihn ein.",
+    ),
+    "voucher_paid": ("Paid already.", "Schon eingelöst."),
+    "voucher_reversed": (
+        "Taken back with its sale: it is not paid.",
+        "Mit dem Kauf zurückgenommen: gilt nicht.",
+    ),
+    "voucher_expired": ("Expired.", "Abgelaufen."),
+    "voucher_print": ("Print the voucher", "Gutschein drucken"),
+    "take_back_paid": (
+        "Taken back. Its voucher was paid before and stays paid.",
+        "Zurückgenommen. Der Gutschein war schon eingelöst und bleibt es.",
+    ),
     "receipt_secret": ("Who has the link can read it.", "Wer den Link hat, kann ihn lesen."),
     "paper_slip": ("Print a slip", "Zettel drucken"),
     "no_printer": (

@@ -147,4 +147,13 @@ CREATE TABLE IF NOT EXISTS spent (
     seq INTEGER,
     at_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- How long vouchers last that a rule of a ruleset grants: also of rules that are not in use any more.
+CREATE TABLE IF NOT EXISTS voucher_days (
+    ruleset BLOB NOT NULL,
+    rule INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    days INTEGER NOT NULL,
+    PRIMARY KEY (ruleset, rule, series)
+) WITHOUT ROWID;
 """

@@ -16,6 +16,9 @@ _PAID = (
     "WHERE spent.brick = excluded.brick AND spent.seq IS NULL"
 )
 _FREED = "DELETE FROM spent WHERE brick = ? AND nonce = ? AND seq IS NULL"
+# A voucher whose grant was taken back: promised to the lane that does so, then never payable again.
+REVERSED = b"reversed"
+_WITHDRAWN = "UPDATE spent SET seq = ?, nonce = ? WHERE serial = ? AND brick = ? AND seq IS NULL"
 _CLAIMED = "INSERT OR IGNORE INTO spent VALUES (?, ?, ?, NULL, ?)"
 
 
@@ -27,6 +30,11 @@ class Paid(NamedTuple):
     nonce: bytes | None
     seq: int | None
     at_ms: int
+
+    @property
+    def reversed(self) -> bool:
+        """Whether it was never paid: the grant that promised it was taken back by record `seq`."""
+        return self.nonce == REVERSED and self.seq is not None
 
 
 def statements(kind: int, public: bytes, ms: int) -> Sequence[tuple[str, tuple[Any, ...]]]:
@@ -41,6 +49,11 @@ def statements(kind: int, public: bytes, ms: int) -> Sequence[tuple[str, tuple[A
         return () if nonce is None else ((_FREED, (brick, nonce)),)
     serial = serial_of(fields)
     return () if serial is None else ((_PAID, (serial, brick, fields[2], ms)),)
+
+
+def withdrawn(serial: bytes, brick: bytes, seq: int) -> tuple[str, tuple[Any, ...]]:
+    """The statement by which a void or refund (`seq` of `brick`, to which the voucher is promised) ends a voucher."""
+    return _WITHDRAWN, (seq, REVERSED, serial, brick)
 
 
 def serial_of(fields: Fields) -> bytes | None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from hostagent import signer
 from hostagent.config import TillKey
 from hostagent.core import FormatError, reg, voucher
-from hostagent.errors import HostError
+from hostagent.errors import HostError, StoreUnavailable
 from hostagent.lane import reversal, slips
 from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Also, Draft, LaneUnready, Pending
@@ -163,7 +163,10 @@ class Till:
         now_ms = self._agent.clock.now_ms()
 
         def also(lane: LaneAnswer) -> list[tuple[str, tuple[Any, ...]]]:
-            data = shown.event(lane, self._lane.ruleset)
+            # Without a clock they are on the receipt alone: they last from its own time.
+            known = self._agent.clock.known()
+            vouchers = self._agent.promised.of_records(lane.public, now_ms) if known else []
+            data = shown.event(lane, self._lane.ruleset, vouchers)
             kept.append(Answer(shown.status(lane), data))
             call = Call(digest, lane.nonce.hex(), kept[0].status, data)
             statements = [self._calls.put(till.name, key, call, now_ms)]
@@ -179,7 +182,7 @@ class Till:
             raise Refused(422, str(wrong)) from None
         except reversal.NothingGiven as wrong:
             raise Refused(404, str(wrong)) from None
-        except LaneUnready as wrong:
+        except (LaneUnready, StoreUnavailable) as wrong:
             self.counters["unready"] += 1
             raise Refused(503, str(wrong)) from None
         if pending is None:
@@ -275,7 +278,7 @@ class Till:
                 return None
             given = reversal.known(self._lane, granting)
         kind, reason = REVERSALS[body.type], body.reason or body.type
-        return reversal.begin(self._lane, given, kind, part, till.name, reason, body.reference, also)
+        return await reversal.begin(self._lane, given, kind, part, till.name, reason, body.reference, also)
 
     # --- vouchers
 

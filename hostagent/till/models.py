@@ -148,6 +148,15 @@ class ReceiptOut(BaseModel):
     number: int = Field(description="Number of the receipt at this host")
 
 
+class VoucherOut(BaseModel):
+    """A voucher for the customer: `text` goes into a QR code."""
+
+    text: str
+    minor: int = Field(description="Worth in minor units; 0: what the redeeming rule says")
+    text_amount: str
+    expires: str = Field(description="RFC 3339, UTC")
+
+
 class EventOut(BaseModel):
     """What came of it. `credit` is what to take off this purchase now; negative: put back on, after a refund."""
 
@@ -158,6 +167,7 @@ class EventOut(BaseModel):
     credit: MoneyOut
     also: list[str] = Field(description="What else was given or, in a refund, taken back")
     sentence: str
+    vouchers: list[VoucherOut] = Field(description="Single-use vouchers that were granted, to hand over")
     reason: int | None
     decisions: list[DecisionOut]
     receipt: ReceiptOut | None

@@ -1,17 +1,22 @@
 """A lane's answer as JSON, and what is wrong with a body as one sentence."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from hostagent import promised
 from hostagent.core import Fields, reg
 from hostagent.lane import answers, reversal
 from hostagent.lane.answers import LaneAnswer
+from hostagent.promised import Voucher
 from hostagent.till.models import KIND_NAMES
 
+PAID_BEFORE = "A voucher that came with it was paid before: it is not taken back."
 
-def event(answer: LaneAnswer, ruleset: Any) -> bytes:
+
+def event(answer: LaneAnswer, ruleset: Any, vouchers: Sequence[Voucher] = ()) -> bytes:
     """The body of an answer (models.EventOut)."""
     credit, also = answer.credit_minor, answer.others
     if answer.outcome == "reversed":
@@ -22,7 +27,8 @@ def event(answer: LaneAnswer, ruleset: Any) -> bytes:
         "outcome": answer.outcome,
         "credit": _money(credit, answer.currency),
         "also": also,
-        "sentence": answer.sentence,
+        "sentence": f"{answer.sentence} {PAID_BEFORE}" if answer.vouchers_paid else answer.sentence,
+        "vouchers": promised.as_json(vouchers),
         "reason": answer.reason,
         "decisions": [_decision(fields, ruleset, answer) for fields in answer.public],
         "receipt": {"link": answer.link, "number": answer.host_seq},
@@ -45,6 +51,7 @@ def nothing_to_take_back() -> bytes:
         "also": [],
         "sentence": "This sale was given nothing: there is nothing to take back.",
         "reason": None,
+        "vouchers": [],
         "decisions": [],
         "receipt": None,
         "training": False,

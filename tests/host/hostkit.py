@@ -75,6 +75,7 @@ def host_folder(world: World, folder: Path, controller: str = "http://127.0.0.1:
             for brick in world.bricks
         ],
         "event_key": world.event_key.hex(),
+        "voucher_seed": voucher_seed(world).hex(),
         "tills": [
             {
                 "name": name,
@@ -96,6 +97,11 @@ def host_folder(world: World, folder: Path, controller: str = "http://127.0.0.1:
     with os.fdopen(handle, "w") as out:
         json.dump(secrets, out)
     return path
+
+
+def voucher_seed(world: World) -> bytes:
+    """The seed of the vouchers that a world's host makes."""
+    return random.Random(world.seed + 2).randbytes(32)
 
 
 def store_key(world: World) -> bytes:
