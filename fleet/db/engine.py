@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect,
 from sqlalchemy.pool import NullPool, QueuePool
 
 from fleet.db import tables
+from fleet.db.migration import take_over
 from fleet.errors import ConfigError
 
 READERS = 8
@@ -31,7 +32,7 @@ class Database:
 
     def __init__(self, url: str | Path) -> None:
         """`url` is a SQLAlchemy URL or the path of an SQLite file, made if absent. Raises ConfigError where
-        another process has it open or its schema is another version's."""
+        another process has it open or its schema is a later version's; an earlier one's is taken over."""
         self._lock_file: int | None = None
         self.lock = RLock()  # held by the one transaction that writes
         if isinstance(url, Path):
@@ -89,8 +90,7 @@ class Database:
             found = connection.execute(
                 select(tables.meta.c.value).where(tables.meta.c.name == "schema")
             ).scalar_one_or_none()
-        if found != str(tables.SCHEMA):
-            raise ConfigError(f"the database has schema {found}, this program knows {tables.SCHEMA}")
+            take_over(connection, found)
 
 
 def read_only(path: Path) -> Engine:

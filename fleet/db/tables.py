@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = 2  # raised with every change; db.engine refuses a database of another one
+SCHEMA = 2  # raised with every change; db.migration takes earlier ones over
 
 # SQLite keeps every integer in up to 64 bits; only "INTEGER PRIMARY KEY" is its fast row id.
 Big = BigInteger().with_variant(Integer, "sqlite")
@@ -219,7 +219,9 @@ slices = Table(
     Column("leaf", Big, nullable=False),
     Column("brick", LargeBinary, nullable=True),  # that first really spent from it
     Column("spent", Big, nullable=False),  # by records without a finding: never above the amount
-    Column("returned", Big, nullable=False),  # went back to the budget after expiry: spent + returned ≤ amount
+    Column(
+        "returned", Big, nullable=False
+    ),  # went back to the budget after expiry: spent + returned ≤ amount
     Column("minted_ms", Big, nullable=False),
     Column("thought_for", LargeBinary, nullable=True),  # the brick that the forecast had in mind: a hint
 )

@@ -1,0 +1,23 @@
+-- The controller's database as schema 1 had it.
+CREATE TABLE batches ( host BLOB NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL, header BLOB NOT NULL, first_index INTEGER NOT NULL, count INTEGER NOT NULL, private BLOB NOT NULL, received_ms INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (host, number) );
+CREATE TABLE bricks ( brick BLOB NOT NULL, head_seq INTEGER NOT NULL, head_link BLOB NOT NULL, epoch INTEGER NOT NULL, epoch_first INTEGER NOT NULL, epoch_exact BOOLEAN NOT NULL, last_ms INTEGER, PRIMARY KEY (brick) );
+CREATE TABLE conflicts ( host BLOB NOT NULL, number INTEGER NOT NULL, header BLOB NOT NULL, received_ms INTEGER NOT NULL, PRIMARY KEY (host, number) );
+CREATE TABLE epochs ( brick BLOB NOT NULL, epoch INTEGER NOT NULL, last_seq INTEGER NOT NULL, ready INTEGER, leaf INTEGER, tree_size INTEGER, PRIMARY KEY (brick, epoch) );
+CREATE TABLE evidence ( digest BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (digest) );
+CREATE TABLE gaps ( brick BLOB NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (brick, first) );
+CREATE TABLE hosts ( host BLOB NOT NULL, number INTEGER NOT NULL, prev BLOB NOT NULL, host_seq INTEGER NOT NULL, prev_receipt BLOB NOT NULL, last_ms INTEGER, PRIMARY KEY (host) );
+CREATE TABLE key_events ( role SMALLINT NOT NULL, kid BLOB NOT NULL, subject BLOB NOT NULL, public BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (role, kid) );
+CREATE TABLE leaves ( position INTEGER NOT NULL, hash BLOB NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (position) );
+CREATE TABLE log ( origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, stored_ms INTEGER NOT NULL, PRIMARY KEY (origin) );
+CREATE TABLE meta ( name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name) );
+CREATE TABLE mints ( kit BLOB NOT NULL, rental INTEGER NOT NULL, rule TEXT NOT NULL, unit SMALLINT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (kit, rental, rule, unit) );
+CREATE TABLE private_keys ( id BLOB NOT NULL, host BLOB NOT NULL, event BLOB NOT NULL, subject BLOB, sealed BLOB NOT NULL, received_ms INTEGER NOT NULL, PRIMARY KEY (id) );
+CREATE TABLE receipts ( position INTEGER NOT NULL, host BLOB NOT NULL, host_seq INTEGER NOT NULL, brick BLOB NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL, kind SMALLINT NOT NULL, flags INTEGER NOT NULL, market_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, holder BLOB, link BLOB NOT NULL, prev BLOB NOT NULL, findings INTEGER NOT NULL, duplicate_of INTEGER, reference INTEGER, takes_back BLOB, PRIMARY KEY (position) );
+CREATE INDEX receipts_record ON receipts (brick, seq);
+CREATE INDEX receipts_reference ON receipts (brick, reference) WHERE reference IS NOT NULL;
+CREATE INDEX receipts_takes_back ON receipts (takes_back) WHERE takes_back IS NOT NULL;
+CREATE INDEX receipts_holder ON receipts (holder);
+CREATE TABLE roots ( brick BLOB NOT NULL, first_epoch INTEGER NOT NULL, rental INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (brick, first_epoch) );
+CREATE TABLE slices ( id INTEGER NOT NULL, rule TEXT NOT NULL, unit SMALLINT NOT NULL, amount INTEGER NOT NULL, kit BLOB NOT NULL, rental INTEGER NOT NULL, expires_ms INTEGER NOT NULL, payload BLOB NOT NULL, signature BLOB NOT NULL, leaf INTEGER NOT NULL, brick BLOB, spent INTEGER NOT NULL, PRIMARY KEY (id) );
+CREATE TABLE totals ( name TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (name) );
+INSERT INTO meta VALUES ('schema', '1');
