@@ -20,7 +20,8 @@ class Table:
         data = self.data
         size = self._key
         entry = self._entry
-        at = self._home(key) * entry
+        number = int.from_bytes  # as in `_home`
+        at = (number(key[1:4], "big") ^ number(key[-3:], "big") + 61 * key[0]) % self._size * entry
         while data[at]:
             if data[at : at + size] == key:
                 return at + size
@@ -65,10 +66,8 @@ class Table:
                 yield bytes(self.data[at : at + self._key])
 
     def _home(self, key):
-        h = 0
-        for byte in key:
-            h = (h * 31 + byte) & 0xFFFFFF
-        return h % self._size
+        number = int.from_bytes
+        return (number(key[1:4], "big") ^ number(key[-3:], "big") + 61 * key[0]) % self._size
 
     def _delete(self, hole):
         """Closes the gap: entries after it that may stand nearer to home move back (Knuth 6.4, R)."""

@@ -26,7 +26,7 @@ from stallmark.numbers import (
 )
 from stallmark.ruleform import FLAT, MODE_LAN, MODE_LOCAL, NOT_AT_BRICKS, NOT_AT_LANE, PLAIN
 from stallmark.values import NOWHERE, View
-from stallmark.whynot import decision, short, standing, why
+from stallmark.whynot import decision, short, standing, told, why
 
 __all__ = (
     "Decision", "commit", "decide", "decide_one", "operator", "outcome", "record_fields", "reserve_fields", "settle",
@@ -69,8 +69,9 @@ def decide(ruleset, state, event, risk=None, lane=False):
                 continue
             if slot != view.here:
                 view.turn(slot, slot, None)
-            result = view.all(rule.when)
-            if not result or (result == expr.UNKNOWN and rule.policy == KIND_DENY):
+            when = rule.when
+            result = view.all(when) if len(when) > 1 else 2
+            if result != 2 and (not result or rule.policy == KIND_DENY):
                 refused.append((index, result))
                 continue
         elif rule.redeems is not None and not whynot.voucher_of(rule, event):
@@ -119,10 +120,13 @@ def _new_latches(ruleset, view, skip):
             rule = ruleset.rules[index]
             if rule.flags & skip:
                 continue
+            slot = view.mine[index]
+            if slot != NOWHERE and view.state.latched(index, ruleset.slots[slot][1]):
+                continue
             slot = view.enter(index, rule)
             if slot >= 0:
                 end = ruleset.slots[slot][1]
-                if not view.state.latched(index, end):
+                if slot == view.mine[index] or not view.state.latched(index, end):
                     result = view.all(rule.when) if rule.flags & FLAT else expr.truth(rule.when, view)
                     if result == expr.TRUE:
                         latches.append(index)
@@ -150,18 +154,22 @@ def _judge(view, index, rule, lane, result):
             result = view.all(rule.when) if rule.flags & FLAT else expr.truth(rule.when, view)
             if not result or (result == expr.UNKNOWN and rule.policy == KIND_DENY):
                 return KIND_DENY, result
-    refused, limit = standing(view, index, rule)
-    if refused is not None:
-        return KIND_DENY, refused
+    limit = None
+    if rule.limit or rule.limit_ever or rule.experiment is not None or rule.redeems is not None:
+        refused, limit = standing(view, index, rule)
+        if refused is not None:
+            return KIND_DENY, refused
     grants, money, pieces = stacking.give(view.state, event, rule)
     if not grants:
         return KIND_DENY, [REASON_BASKET_SMALL, index]
-    rights = stacking.cover(view.state, index, rule, money, pieces)
+    rights = stacking.cover(view.state, index, rule, money, pieces) if rule.need else []
     if type(rights) is tuple:
         return KIND_DENY, short(view, index, rights[0], rights[1])
     if result == expr.UNKNOWN:  # of a policy to ask
-        unknown = whynot.not_yet(view, index, rule, result)
-    unknown = unknown or limit or _unplaced(view, index, rule)
+        unknown = whynot.not_yet(view, index, rule, result, view.guilty(rule, result))
+    if event.subject is None:
+        limit = limit or _unplaced(view, index, rule)
+    unknown = unknown or limit
     if unknown is not None:
         return rule.policy, unknown
     win = stacking.Win(index, rule, grants, money, pieces, rights)
@@ -181,7 +189,7 @@ def _ask(exposed, rule):
 
 def _unplaced(view, index, rule):
     """Without a subject neither an arm nor the holdout is known."""
-    if view.event.subject is None and (rule.experiment is not None or view.ruleset.holdout is not None):
+    if rule.experiment is not None or view.ruleset.holdout is not None:
         return [REASON_TOKEN_KIND, index]
     return None
 
@@ -241,12 +249,15 @@ def _ghost(view, win):
 def _because(view, win, code):
     """Why a rule grants: the path, and the sides of the comparison that explains it."""
     rule = win.rule
+    shown = rule.shown
+    if shown is None and len(rule.when) == 1:  # true: nothing to look at
+        return [code, win.index, 0]
     view.enter(win.index, rule)
     path = view.path(rule)
-    if rule.shown is None:
+    if shown is None:
         return [code, win.index, path]
-    have, need = view.sides(expr.nth(rule.when, rule.shown))
-    return why(code, win.index, path, rule.shown, have, need)
+    have, need = view.sides(rule.when[shown + 1] if rule.flags & FLAT else expr.nth(rule.when, shown))
+    return why(code, win.index, path, shown, have, need)
 
 
 def operator(ruleset, state, event, rule_index, question, who, text, granted):
@@ -263,6 +274,8 @@ def operator(ruleset, state, event, rule_index, question, who, text, granted):
         return plain(KIND_DENY, [REASON_VOUCHER_FALSE, rule_index], rule_index, _DENIED, detail)
     refused, unknown = standing(view, rule_index, rule)
     refused = refused or unknown
+    if refused is not None:
+        told(view, refused)
     if rule.limit and view.wall is None:
         refused = refused or [REASON_CLOCK_UNSET, rule_index]
     rights = None

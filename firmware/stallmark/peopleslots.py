@@ -34,6 +34,9 @@ class Visitors:
         self._watched = ruleset.watched
         self._least_trust = ruleset.least_trust
         self._limited = ruleset.limited
+        self._tally_of = bytearray(len(ruleset.rules))  # rule → place in `_tallies`
+        for place, rule in enumerate(ruleset.limited):
+            self._tally_of[rule] = place
         self._tallies, size = counters.tallies([ruleset.rules[rule].limit for rule in ruleset.limited])
         self._plan(ruleset.counters, size)
         if not any(self._watched):
@@ -107,7 +110,7 @@ class Visitors:
             if visits < 0xFFFF:
                 pack_into(">H", data, at + self._visits, visits + 1)
         if rule in self._limited:
-            counters.raise_tally(data, at + self._grants, self._tallies[self._limited.index(rule)])
+            counters.raise_tally(data, at + self._grants, self._tallies[self._tally_of[rule]])
 
     def _happened(self, slot, since, event_type, trust, own):
         for how, place, least, kit, span, wanted, _tumbling in self._counters:
@@ -222,7 +225,8 @@ class Visitors:
 
     def granted(self, at, rule):
         """Grants of a limited rule (its index) to the person at `at` so far; true up to the limit."""
-        return counters.tally(self.table.data, at + self._grants, self._tallies[self._limited.index(rule)])
+        byte, shift, mask = self._tallies[self._tally_of[rule]]
+        return self.table.data[at + self._grants + byte] >> shift & mask
 
 
 def _key(slot, subject6):

@@ -23,6 +23,7 @@ class Rights:
     def __init__(self, units=()):
         self._units = units
         self._had = bytearray(len(units))
+        self.enough = bytearray(len(units))  # for whynot: 0 not looked at since a slice changed
         self.floor_ms = 0
         self.forget()
 
@@ -31,7 +32,7 @@ class Rights:
         self._known = Table(MAX_KNOWN, 5, 8)  # 01 ‖ id → spent, seq of the record that the sum starts from
         self._held = []  # in the order in which they are spent: by expiry, then id
         for rule in range(len(self._had)):
-            self._had[rule] = 0
+            self._had[rule] = self.enough[rule] = 0
         self.short = False
 
     # --- what records say
@@ -75,6 +76,7 @@ class Rights:
             at = self._known.add(key)
             if at < 0:
                 self.short = True
+                self._changed()
             else:
                 pack_into(">I", self._known.data, at + 4, seq)
         return at
@@ -88,6 +90,11 @@ class Rights:
         for held in self._held:
             if held[_ID] == slice_id:
                 held[_LEFT] = max(held[_AMOUNT] - total, 0)
+                self.enough[held[_RULE]] = 0
+
+    def _changed(self):
+        for rule in range(len(self.enough)):
+            self.enough[rule] = 0
 
     def opened(self, slice_id):
         """True where a record already speaks of this slice."""
@@ -111,6 +118,7 @@ class Rights:
     def add(self, piece, rule, floor_ms):
         """Slice result for a Slice (stallmark.rights) of rule index `rule` (-1: none), whose signature, kit
         and rental the caller has checked."""
+        self._changed()
         if floor_ms > self.floor_ms:
             self.floor_ms = floor_ms
         for held in self._held:
@@ -176,17 +184,23 @@ class Rights:
         later one that has the rest; else the same from the next slice on."""
         if self.short:
             return None
-        fit = []
+        fit = None  # earlier ones, none of which is enough alone
         for held in self._held:
             if held[_RULE] == rule and held[_UNIT] == unit and held[_LEFT] and held[_EXPIRES] > self.floor_ms:
-                fit.append(held)
-        for first, held in enumerate(fit):
-            left = held[_LEFT]
-            if left >= amount:
-                return [[held[_ID], amount]]
-            for other in fit[first + 1 :]:
-                if left + other[_LEFT] >= amount:
-                    return [[held[_ID], left], [other[_ID], amount - left]]
+                if fit is None:
+                    if held[_LEFT] >= amount:
+                        return [[held[_ID], amount]]
+                    fit = [held]
+                else:
+                    fit.append(held)
+        if fit is not None:
+            for first, held in enumerate(fit):
+                left = held[_LEFT]
+                if left >= amount:
+                    return [[held[_ID], amount]]
+                for other in fit[first + 1 :]:
+                    if left + other[_LEFT] >= amount:
+                        return [[held[_ID], left], [other[_ID], amount - left]]
         return None
 
 

@@ -58,6 +58,7 @@ class View:
     _arms = None
     _stale = None
     _kept = None  # of slots turned away from
+    _aged = None  # whether anything is known that could be too old
 
     def __init__(self, ruleset, state, event, risk=None):
         self.ruleset = ruleset
@@ -76,10 +77,23 @@ class View:
             slot = self._early(rule) if rule.early else -1
             if slot < 0:
                 return -1
-        here = slot if rule.stale is None or not rule.flags & self.others else (slot, rule.stale)
+        stale = rule.stale
+        here = slot
+        if stale is not None and rule.flags & self.others and self._aging():
+            here = slot, stale
         if here != self.here:
-            self.turn(here, slot, rule.stale)
+            self.turn(here, slot, stale)
         return slot
+
+    def _aging(self):
+        if self._aged is None:
+            state = self.state
+            self._aged = (
+                bool(self.ruleset.signals)
+                or state.remote_age(self.wall) is not None
+                or state.balance_age(self.wall) is not None
+            )
+        return self._aged
 
     def turn(self, here, slot, stale):
         kept = self._kept
@@ -315,7 +329,7 @@ class View:
         _what, window, ms, scope, _type, trust = self.ruleset.counters[counter]
         count = self.state.count(self.slot, counter, self.wall)
         least = self.state.unsure(self.slot, counter, self.wall) or (
-            scope == 0 and self._old(self.state.remote_age(self.wall))
+            scope == 0 and self._stale is not None and self._old(self.state.remote_age(self.wall))
         )
         if event.subject is not None and event.trust >= trust and self._inside(window, ms):
             place = self.place()
@@ -335,7 +349,9 @@ class View:
         count = self.state.count(self.slot, counter, self.wall)
         if (not kind or kind == event.type) and event.trust >= trust and self._inside(window, ms):
             count += 1
-        return (count,) if scope == 0 and self._old(self.state.remote_age(self.wall)) else count
+        if scope == 0 and self._stale is not None and self._old(self.state.remote_age(self.wall)):
+            return (count,)
+        return count
 
     def _inside(self, window, ms):
         return 0 <= self.since < ms if window == _WINDOW_FIRST else self.since >= 0

@@ -4,6 +4,7 @@ from stallmark import stacking
 from stallmark.constant import const
 from stallmark.decision import Decision, plain
 from stallmark.numbers import (
+    GRANT_SPLIT,
     KIND_DENY,
     KIND_UNCERTAIN,
     REASON_ALREADY_HAD,
@@ -24,7 +25,6 @@ from stallmark.numbers import (
     REASON_VOUCHER_SPENT,
     TRUST_VOUCHER,
     UNIT_MINOR,
-    UNIT_PIECES,
 )
 from stallmark.ruleform import CAP_ONLY, COUNTS_KIT, NEARS, PLAIN
 
@@ -68,6 +68,8 @@ _NEAREST = (
 )
 _RANK = bytes([_NEAREST.index(code) if code in _NEAREST else 99 for code in range(33)])
 _SIMPLY = _RANK[REASON_CONDITION]
+_HAD = _RANK[REASON_ALREADY_HAD]
+_OUTSIDE = _RANK[REASON_OUTSIDE_SLOT]
 _OF_SUBJECT = (_VISITS, _SEEN, _ATTENDED, _ARM, _BALANCE_AGE)
 _NEAR_TOO = (_BALANCE, _ATTENDED, _VISITS, _ITEMS, _ITEM)
 _DENIED = const(1)  # message
@@ -96,18 +98,20 @@ def refusal(view, refused, unsure):
                 found = reason
         if found is None:
             return plain(KIND_DENY, [REASON_NO_RULE])
-        if len(found) > 2 and found[2] is True:  # the path is only asked of the one that is told
-            found[2] = _path(view, found[1])
+    told(view, found)
     rule = view.ruleset.rules[found[1]]
     currency = view.ruleset.currency if found[0] == REASON_BASKET_SMALL else None
     message = _NEAR if found[0] == REASON_NEAR else _DENIED
     return decision(view, rule, kind, found[1], found, message, currency=currency)
 
 
-def _path(view, index):
-    rule = view.ruleset.rules[index]
-    view.enter(index, rule)
-    return view.path(rule)
+def told(view, reason):
+    """A *why* with the path of its rule's condition, which is only looked at for the one that is told."""
+    if len(reason) > 2 and reason[2] is True:
+        rule = view.ruleset.rules[reason[1]]
+        view.enter(reason[1], rule)
+        reason[2] = view.path(rule)
+    return reason
 
 
 def _explain(view, index, result, best):
@@ -115,7 +119,13 @@ def _explain(view, index, result, best):
     None where that is no better than `best`."""
     rule = view.ruleset.rules[index]
     if view.enter(index, rule) < 0:
+        if best <= _OUTSIDE:
+            return None
         return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, rule))
+    guilty = view.guilty(rule, result)
+    hint = 0 if guilty is None else view.hints[guilty[1]]
+    if best <= _HAD and (result or hint != 2):
+        return None  # not near, and the rest is no better
     state = view.state
     if rule.flags & PLAIN and not rule.limit_ever and rule.experiment is None:
         # `standing` in a few steps
@@ -130,31 +140,48 @@ def _explain(view, index, result, best):
         if found is not None:
             return found
     if rule.need:
-        grants, money, pieces = stacking.give(state, view.event, rule)
-        if not grants:
-            return [REASON_BASKET_SMALL, index]
-        rights = state.rights
-        for unit, amount in rule.need:
-            if not amount:
-                amount = money if unit == UNIT_MINOR else pieces if unit == UNIT_PIECES else 1
-            if amount and rights.cover(index, unit, amount) is None:
-                return short(view, index, unit, amount)
-    return not_yet(view, index, rule, result, best)
+        enough = state.rights.enough[index] or _enough(state, index, rule)
+        if enough > 1:
+            grants, money, pieces = stacking.give(state, view.event, rule)
+            if not grants:
+                return [REASON_BASKET_SMALL, index]
+            if enough > 2:
+                rights = stacking.cover(state, index, rule, money, pieces)
+                if type(rights) is tuple:
+                    return short(view, index, rights[0], rights[1])
+    if best <= _SIMPLY and (not hint or hint == (1 if result else 3)):
+        return None
+    return not_yet(view, index, rule, result, guilty)
 
 
-def not_yet(view, index, rule, result, best=99):
-    """Why a condition is not true: the comparison to blame, how much there is and how much it takes. None where that is
-    no better than rank `best`."""
+def _enough(state, index, rule):
+    """How far the rights of a rule go, kept until they change: 1 it gives something, whatever the event is, and they cover the
+    most that it can give; 2 they do if it gives something; 3 that depends."""
+    money = pieces = 0
+    found = 2
+    for kind, quantity, minor in [grant[:3] for grant in rule.grants]:
+        if type(quantity) is tuple or type(minor) is tuple or rule.redeems is not None:
+            found = 3
+            break
+        if kind in stacking.PIECES:
+            pieces += quantity
+        if kind != GRANT_SPLIT:
+            money += minor
+        if kind not in stacking.SHARES and (quantity or kind not in stacking.PIECES):
+            found = 1
+    if found < 3 and type(stacking.cover(state, index, rule, money, pieces)) is tuple:
+        found = 3
+    state.rights.enough[index] = found
+    return found
+
+
+def not_yet(view, index, rule, result, guilty):
+    """Why a condition is not true: the comparison to blame (View.guilty), how much there is and how much it takes."""
     path = True
-    if result and rule.policy != KIND_DENY:
-        path = view.path(rule)
-    guilty = view.guilty(rule, result)
     if guilty is None:
         return why(REASON_CONDITION, index, path)
     number, place = guilty
     hint = view.hints[place]
-    if best <= _SIMPLY and (not hint or (hint == 1 and result)):
-        return None
     have, need = view.sides(place)
     if not hint:
         return why(REASON_CONDITION, index, path, number, have, need)
@@ -215,28 +242,28 @@ def standing(view, index, rule):
             unknown = [REASON_TOO_MANY_PEOPLE, index]
     if rule.limit and view.slot >= 0:
         if subject is None:
-            unknown = unknown or _of(view, REASON_TOKEN_KIND, index, rule)
+            unknown = unknown or _of(view, REASON_TOKEN_KIND, index)
         else:
             place = view.place()
             if place >= 0:
                 had = view.state.granted(place, index)
                 if had >= rule.limit:
-                    return _of(view, REASON_ALREADY_HAD, index, rule, had, rule.limit), None
+                    return _of(view, REASON_ALREADY_HAD, index, had, rule.limit), None
             elif view.unseen():
-                unknown = unknown or _of(view, REASON_TOO_MANY_PEOPLE, index, rule)
+                unknown = unknown or _of(view, REASON_TOO_MANY_PEOPLE, index)
     if rule.limit_ever:
         had = None if subject is None else view.state.granted_ever(subject, index)
         if had is None:
             code = REASON_TOKEN_KIND if subject is None else REASON_TOO_MANY_PEOPLE
-            unknown = unknown or _of(view, code, index, rule)
+            unknown = unknown or _of(view, code, index)
         elif had >= rule.limit_ever:
-            return _of(view, REASON_ALREADY_HAD, index, rule, had, rule.limit_ever), None
+            return _of(view, REASON_ALREADY_HAD, index, had, rule.limit_ever), None
     return None, unknown
 
 
-def _of(view, code, index, rule, have=None, need=None):
-    """A *why* that has the path of the rule's condition, where it was looked at."""
-    return why(code, index, None if view.slot < 0 else view.path(rule), None, have, need)
+def _of(view, code, index, have=None, need=None):
+    """A *why* that has the path of the rule's condition, where it was looked at (`told`)."""
+    return why(code, index, None if view.slot < 0 else True, None, have, need)
 
 
 def short(view, index, unit, amount):

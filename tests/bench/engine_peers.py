@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from stallmark import expr, rules
+from stallmark import expr, exprtree, rules
 from stallmark.values import View
 
 from tests.bench import engine_rules
@@ -156,7 +156,7 @@ def _names(ruleset: rules.Ruleset) -> dict[Any, str]:
     """A variable for each value that conditions compare; none for arithmetic, which the others do themselves."""
     known = {expr.EVENT_TYPE: "kind", expr.TRUST: "trust"}
     return {
-        expr.value(ruleset, at): known.get(value[0], f"v{at}")
+        exprtree.value(ruleset, at): known.get(value[0], f"v{at}")
         for at, value in enumerate(ruleset.values)
         if value[0] != expr.NUMBER and value[0] < expr.ADD
     }

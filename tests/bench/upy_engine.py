@@ -6,6 +6,7 @@ import sys
 
 from stallmark import event, rights, rules, state
 from stallmark.golden import Seen
+from stallmark.registry import KIND_LATCH
 
 try:
     import engine_rules as made  # beside this file, on MicroPython
@@ -117,6 +118,18 @@ def take(ruleset, kept, happened):
         fields = rules.record_fields(ruleset, happened, decision)
         fields[0] = 0
         fields[16] = 1
+        for index, until in zip(decision.latches, decision.until):  # noqa: B905  (MicroPython has no strict)
+            latch = {
+                0: 0,
+                5: fields[5],
+                7: fields[7],
+                8: fields[8],
+                9: index,
+                10: KIND_LATCH,
+                16: 1,
+                24: [until],
+            }
+            kept.apply(Seen(kept.seq + 1, latch, None))
         kept.apply(Seen(kept.seq + 1, fields, {1: happened.subject}))
 
 
