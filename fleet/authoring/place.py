@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from stallmark import people as _people
 from stallmark import rights as _rights
 
+from fleet.authoring import quick
 from fleet.authoring.engine import reg, rules, state
 
 people: Any = _people
@@ -16,6 +17,7 @@ rights: Any = _rights
 
 NEVER = 1 << 52  # ms: slices of a story or a replay do not expire
 YES, NO = 1, 2
+QUICK = True  # False: replays by the core's own state, for comparison
 _ZERO8 = bytes(8)
 
 
@@ -35,7 +37,7 @@ class Place:
     ruleset: Any
     lane: bool = False
     people_capacity: int | None = None
-    keep: bool = True  # records are kept, for a restart
+    keep: bool = True  # records are kept, for a restart; else a record is only what a state takes of it
     seq: int = 0
     journal: list[Written] = field(default_factory=list[Written])
     state: Any = None
@@ -46,6 +48,8 @@ class Place:
 
     def _fresh(self) -> None:
         self.state = state.State(self.ruleset, self.people_capacity)
+        if QUICK and not self.keep:
+            quick.quicken(self.state)
 
     def restart(self) -> None:
         """Power off and on: the state is built anew from the journal; slices are sent again, others' people are not."""
@@ -91,6 +95,8 @@ class Place:
 
     def _before(self, event: Any, decision: Any) -> None:
         """Latches that this event closed, and slices that it is the first to spend from."""
+        if not decision.latches and not decision.opens:
+            return
         clock = [event.quality, event.spread_ms or 0]
         for rule, until in zip(decision.latches, decision.until, strict=True):
             latch = {5: event.wall_ms, 7: clock, 9: rule, 10: reg.KIND_LATCH, 24: [until]}
@@ -112,6 +118,14 @@ class Place:
     def write(self, fields: dict[int, Any], event: Any | None) -> Written:
         """One record more, applied."""
         self.seq += 1
+        if not self.keep:
+            written = Written(
+                self.seq,
+                {0: 0, 1: self.brick, 16: 1, **fields},
+                {} if event is None or event.subject is None else {1: event.subject},
+            )
+            self.state.apply(written)
+            return written
         public = {0: 0, 1: self.brick, 2: self.seq, 3: 0, 4: 1, 5: None, 6: 0, 7: [0, 0], 16: 1, **fields}
         private: dict[int, Any] = {}
         if event is not None and event.subject is not None:

@@ -19,6 +19,7 @@ MONEY = frozenset(
         reg.GRANT_VOUCHER, reg.GRANT_DONATION,
     )
 )  # fmt: skip
+_EVENT_NAMES = dict(reg.EVENT_NAMES)
 PIECES = frozenset((reg.GRANT_SAMPLE, reg.GRANT_UPGRADE))
 
 
@@ -68,9 +69,9 @@ class Side:
         self.minor += found.minor
         self.pieces += found.pieces
         self.tokens += found.tokens
-        for rule in found.rules:
-            self.rules[rule] += 1
         if found.rules:
+            for rule in found.rules:
+                self.rules[rule] += 1
             self.rule_minor[found.rules[0]] += found.minor
 
     def add(self, other: Side) -> None:
@@ -94,15 +95,6 @@ class Row:
     new_grants: int = 0
     old_minor: int = 0
     new_minor: int = 0
-
-    def note(self, old: Outcome, new: Outcome, flipped: bool) -> None:
-        """One event more."""
-        self.events += 1
-        self.flipped += flipped
-        self.old_grants += old.kind == "grant"
-        self.new_grants += new.kind == "grant"
-        self.old_minor += old.minor
-        self.new_minor += new.minor
 
     def add(self, other: Row) -> None:
         """Takes over another part's sums."""
@@ -146,12 +138,18 @@ class Tally:
         self.flipped += flipped
         self.old.note(old)
         self.new.note(new)
-        name = word(reg.EVENT_NAMES, event.type)
+        name = _EVENT_NAMES.get(event.type) or word(reg.EVENT_NAMES, event.type)
+        was, now = old.kind == "grant", new.kind == "grant"
         for table, key in ((self.by_event, name), (self.by_hub, hub), (self.by_kit, kit)):
             row = table.get(key)
             if row is None:
                 row = table[key] = Row()
-            row.note(old, new, flipped)
+            row.events += 1
+            row.flipped += flipped
+            row.old_grants += was
+            row.new_grants += now
+            row.old_minor += old.minor
+            row.new_minor += new.minor
         at = event.wall_ms
         if at is not None:
             if self.first_ms is None or at < self.first_ms:

@@ -1,15 +1,18 @@
 """Replay: the same recorded events through two rulesets; counts by hand, any split into processes the same answer."""
 
 import json
+import random
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stallmark import cbor, leaf, receipt
+from stallmark.counters import Table
 from typer.testing import CliRunner
 
-from fleet.authoring import recorded, replay, synthetic
+from fleet.authoring import library, place, quick, recorded, replay, synthetic
+from fleet.authoring.candidates import instant
 from fleet.authoring.cli import app
 from fleet.authoring.compile import compile_campaign
 from fleet.authoring.engine import event, reg
@@ -362,3 +365,61 @@ def test_the_page_of_a_ledger_is_one_file_with_its_bounds(tmp_path: Path) -> Non
 def test_amounts_are_told_with_their_currency() -> None:
     words = Words("JPY")
     assert (words.amount(500), words.change(-20), words.change(20)) == ("500 JPY", "-20 JPY", "+20 JPY")
+
+
+def test_the_quick_state_decides_as_the_cores_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen rules of the library; few people are remembered, so that tables fill and make room again."""
+    names = (
+        "surprise-15", "basket-2-off", "next-visit-10", "first-20-sample", "tip-match", "early-access", "micro-drop",
+        "attendance-unlock", "community-unlock", "walk-in", "token-drip", "rush-and-rhythm",
+    )  # fmt: skip
+    old = library.combined(names) | {"people": 60}
+    new = json.loads(json.dumps(old))
+    for rule in new["rules"]:
+        if rule["id"] == "surprise-15":
+            rule["when"] = {"gt": [{"people": {"first": "PT1H"}}, 3]}
+    start = instant("2026-10-03T09:00:00+02:00")
+    path = tmp_path / "events.cbor"
+    recorded.write(path, start, synthetic.sources(4_000), synthetic.events(4_000, 5, start), True)
+    candidates = []
+    for value in (old, new):
+        data, report = compile_campaign(value, start)
+        candidates.append(
+            Candidate(
+                "one", data, tuple(Share(one.rule, one.unit, one.slice, one.count) for one in report.rights)
+            )
+        )
+    found = []
+    for less in (True, False):
+        monkeypatch.setattr(place, "QUICK", less)
+        found.append(replay.run(Plan(*candidates, recorded.index(path), budget="each", workers=1)).tally)
+    assert found[0] == found[1]
+    assert found[0].flipped > 0
+    assert len(found[0].old.rules) > 6
+    assert len(found[0].old.reasons) > 6
+
+
+def test_an_indexed_table_holds_what_the_cores_holds() -> None:
+    """Random keys of four slots in, two of them out, values with them."""
+    chance = random.Random(20_261_122)
+    plain, indexed = Table(40, 3, 2), quick.Indexed(40, 3, 2)
+    indexed.index = {}
+    known: dict[bytes, int] = {}
+    for number in range(400):
+        key = bytes((chance.randrange(1, 5), chance.randrange(40), 0))
+        if key not in known:
+            ends = [table.add(key) for table in (plain, indexed)]
+            assert (ends[0] < 0) == (ends[1] < 0)
+            if ends[0] >= 0:
+                known[key] = number % 256
+                for table, at in zip((plain, indexed), ends, strict=True):
+                    table.data[at] = number % 256
+        if number % 50 == 49:
+            gone = bytes((0, 1, 0, chance.randrange(2), 0))
+            assert plain.drop(gone) == indexed.drop(gone)
+            known = {one: value for one, value in known.items() if not gone[one[0]]}
+        for table in (plain, indexed):
+            assert table.used == len(known)
+            assert sorted(table.keys()) == sorted(known)
+            assert all(table.data[table.find(one)] == value for one, value in known.items())
+            assert table.find(b"\5\0\0") == -1
