@@ -20,7 +20,7 @@ class Allotment:
         self._counters = counters
         self._ticks = ticks
         self._pending = []
-        self._held = []  # (payload, Slice) of every good one: offered again to the state of the next ruleset
+        self._held = []  # (id, payload) of every good one: offered again to the state of the next ruleset
         self.waiting_since = None
         self._stir = stir
 
@@ -32,8 +32,8 @@ class Allotment:
             form.fail("slice payload (0)", "bytes")
         signature = form.octets(value[1], "slice signature (1)", 64)
         piece = rights.decode_slice(payload)
-        for known, held in self._held:
-            if held.id == piece.id:
+        for held_id, known in self._held:
+            if held_id == piece.id:
                 self._say(piece.id, numbers.SLICE_HELD if known == payload else numbers.SLICE_SIGNATURE)
                 return
         if piece.kit != self._identity.kit8 or piece.rental != self._identity.rental:
@@ -59,18 +59,18 @@ class Allotment:
         if result in (numbers.SLICE_OK, numbers.SLICE_HELD, numbers.SLICE_UNKNOWN_RULE):
             if len(self._held) >= config.HELD_SLICES:
                 self._held.pop(0)
-            self._held.append((payload, piece))
+            self._held.append((piece.id, payload))
         self._say(piece.id, result)
 
     def renew(self):
         """Another ruleset: hand every good slice to its state, and tell the host what became of it."""
-        for _, piece in self._held:
-            self._say(piece.id, self._add(piece))
+        for slice_id, payload in self._held:
+            self._say(slice_id, self._add(rights.decode_slice(payload)))
 
     def hand_out(self, state):
         """Give another state every good slice, whole; nobody is told (practice)."""
-        for _, piece in self._held:
-            state.add_slice(piece, 0)
+        for _, payload in self._held:
+            state.add_slice(rights.decode_slice(payload), 0)
 
     def _say(self, slice_id, result):
         self._post(numbers.MSG_SLICE_RESULT, {0: slice_id, 1: result})

@@ -58,8 +58,7 @@ class Brick:
         self._installer = installer = Installer(
             slots, identity, port.hardware, self._verify, self._post, self._activate, work.raise_, counters
         )
-        loaded = installer.load()
-        self._replay(None if loaded is None else loaded[1])
+        self._replay(installer.load())
         link = BrickLink(
             identity.brick8,
             identity.link_epoch,

@@ -1,11 +1,12 @@
 """Takes a bundle from the host by the piece; installs it only if authors, bytes and vectors are right."""
 
-from stallmark import bundle, form, golden, numbers, rules
+from stallmark import form, numbers, rules
 from stallmark.constant import const
 from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
 
 from brick import counters as count
+from brick.unload import unload
 
 CHUNK = const(256)
 
@@ -21,6 +22,8 @@ class Installer:
 
     `verify(public32, message, signature64)`; `post(kind, value)` answers the host; `activate(ruleset)` is a
     coroutine that switches over. `installed` is the bundle.Bundle in use, or None. `stir()`: there is work.
+
+    Code that reads bundles and rulesets is loaded where it is needed, and forgotten once nothing is to be read.
     """
 
     def __init__(self, slots, identity, hardware, verify, post, activate, stir, counters):
@@ -43,18 +46,22 @@ class Installer:
         self._bundle = None
 
     def load(self):
-        """The ruleset of the newest good slot as (Bundle, Ruleset), or None: start-up."""
+        """The Ruleset of the newest good slot, or None: start-up."""
+        from stallmark import bundle
+
         active = self._slots.active()
         if active is None:
             return None
         try:
             envelope, artefact = bundle.split(active[1].bytes())
-            found = bundle.parse(envelope)
+            installed = _slim(bundle.parse(envelope))
             ruleset = rules.Ruleset(artefact)
         except FormatError:
             return None  # installed by a newer program: the brick runs without a ruleset and says so
-        self.installed = _slim(found)
-        return found, ruleset
+        finally:
+            _forget()
+        self.installed = installed
+        return ruleset
 
     @property
     def floor_ms(self):
@@ -131,6 +138,7 @@ class Installer:
         self._start = b""
         self._bundle = None
         self._slots.abandon()
+        _forget()
         self._say(self._digest8, result, text)
 
     # --- work
@@ -176,6 +184,8 @@ class Installer:
 
     def _envelope(self):
         """Check the envelope as soon as it is whole, before more is fetched. False: the download ended."""
+        from stallmark import bundle
+
         if len(self._start) < 4:
             return True
         end = 4 + bundle.envelope_size(self._start)
@@ -205,6 +215,8 @@ class Installer:
         return True
 
     async def _finish(self):
+        from stallmark import bundle, golden
+
         written = self._slots.candidate()
         artefact = written.read(self._envelope_end, written.length)
         found = self._bundle
@@ -219,13 +231,23 @@ class Installer:
             return
         self._slots.finish(written.digest)
         self.installed = _slim(found)
+        self._bundle = None
         self._state = _IDLE
+        del bundle, golden, found
+        _forget()
         await self._activate(ruleset)
         self._say(self._digest8, numbers.INSTALL_OK, "")
 
 
 def _slim(found):
     """The bundle without what only its check needed: signatures, payload bytes, vectors."""
+    from stallmark import bundle
+
     fields = dict(found.fields)
     fields[9] = []
     return bundle.Bundle(found.type, b"", [], found.digest, fields)
+
+
+def _forget():
+    """A third of the code that deciding takes is only for reading: its room is for what comes next."""
+    unload("stallmark.bundle", "stallmark.golden", *rules.READING)

@@ -8,7 +8,6 @@ from stallmark.numbers import (
     GRANT_FIXED_NOW,
     GRANT_PERCENT_NEXT,
     GRANT_PERCENT_NOW,
-    GRANT_SAMPLE,
     GRANT_SPLIT,
     GRANT_TIP_MATCH,
     GRANT_TOKENS,
@@ -16,14 +15,12 @@ from stallmark.numbers import (
     GRANT_UPGRADE,
     GRANT_VOUCHER,
 )
+from stallmark.ruleform import MAX_AMOUNT, PIECES, SHARES
 
 OPEN = const(40)  # [40, index]: an open value
 UNIT_BPS, UNIT_MONEY, UNIT_PIECES_OPEN = 1, 2, 3
-_MOST = 1000000000
 _DAYS = const(3660)
 
-SHARES = (GRANT_PERCENT_NOW, GRANT_PERCENT_NEXT, GRANT_TIP_MATCH, GRANT_DONATION, GRANT_SPLIT)
-PIECES = (GRANT_SAMPLE, GRANT_UPGRADE)
 _NAMED = (GRANT_UPGRADE, GRANT_TIP_MATCH, GRANT_UNLOCK, GRANT_DONATION, GRANT_SPLIT)  # end with a text
 _LASTING = (GRANT_PERCENT_NEXT, GRANT_FIXED_NEXT, GRANT_TOKENS, GRANT_VOUCHER)  # end with days
 
@@ -61,23 +58,23 @@ def _grant(grant, open_values, redeems):
             10000 if kind != GRANT_TIP_MATCH else 100000,
             1,
         )
-        minor = _number(minor, open_values, UNIT_MONEY, "most that a percentage may cost (6)", _MOST, 1)
+        minor = _number(minor, open_values, UNIT_MONEY, "most that a percentage may cost (6)", MAX_AMOUNT, 1)
     elif kind in PIECES:
-        quantity = _number(quantity, open_values, UNIT_PIECES_OPEN, "pieces (6)", _MOST, 1)
+        quantity = _number(quantity, open_values, UNIT_PIECES_OPEN, "pieces (6)", MAX_AMOUNT, 1)
         form.uint(minor, "credit of pieces (6)", 0)
     elif kind == GRANT_TOKENS:
-        quantity = _number(quantity, open_values, UNIT_PIECES_OPEN, "tokens (6)", _MOST, 1)
+        quantity = _number(quantity, open_values, UNIT_PIECES_OPEN, "tokens (6)", MAX_AMOUNT, 1)
         form.uint(minor, "credit of tokens (6)", 0)
     elif kind == GRANT_UNLOCK:
         form.uint(quantity, "number of unlocks (6)", 1, 1)
         form.uint(minor, "credit of an unlock (6)", 0)
     elif kind == GRANT_VOUCHER:
         form.uint(quantity, "series (6)", 65535)
-        minor = _number(minor, open_values, UNIT_MONEY, "value of a voucher (6)", _MOST, 1)
+        minor = _number(minor, open_values, UNIT_MONEY, "value of a voucher (6)", MAX_AMOUNT, 1)
     else:
         form.uint(quantity, "number of credits (6)", 1, 1)
         low = 0 if redeems and kind == GRANT_FIXED_NOW else 1
-        minor = _number(minor, open_values, UNIT_MONEY, "credit (6)", _MOST, low)
+        minor = _number(minor, open_values, UNIT_MONEY, "credit (6)", MAX_AMOUNT, low)
     if size == 3:
         return (kind, quantity, minor)
     if kind in _LASTING:

@@ -2,7 +2,7 @@
 
 from stallmark import expr, money
 from stallmark import registry as reg
-from stallmark.grantform import SHARES
+from stallmark.ruleform import SHARES
 
 NAMES = ("missing", "have", "need", "amount", "percent", "minutes", "what")
 

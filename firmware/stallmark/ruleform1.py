@@ -1,6 +1,6 @@
 """Version 1 of the form, taken over into the same rules in memory. docs/formats/ruleset-1.md"""
 
-from stallmark import form, ruleform
+from stallmark import form, ruleform, ruleshapes
 from stallmark.constant import const
 from stallmark.numbers import (
     GRANT_FIXED_NOW,
@@ -21,7 +21,7 @@ MAX_RULES = const(64)
 
 def check_fields(at_of, what):
     """Keys 0 to 8."""
-    ruleform.check_fields(at_of, what, 9)
+    ruleshapes.check_fields(at_of, what, 9)
 
 
 def head(ruleset):
@@ -38,15 +38,15 @@ def head(ruleset):
 def rule(reader, f, at):
     """The Rule of its wire map. Raises FormatError."""
     form.fields(f, "rule", range(13))
-    ruleform.check_fields(f, "rule", 13)
+    ruleshapes.check_fields(f, "rule", 13)
     parser = reader.parser
-    name = ruleform.name(f[0], "rule id (0)", 32)
+    name = ruleshapes.name(f[0], "rule id (0)", 32)
     events = reader.events(f[1], 32, 4095)
     trust = form.uint(f[2], "minimum trust (2)", 15)
     slots = reader.slots(form.array(f[3], "slots (3)", MAX_SLOTS, 1))
     people_trust = form.uint(f[12], "counts-as-people trust (12)", 15)
     when = reader.keep(parser.condition(f[4], people_trust, 1))
-    latch = ruleform.boolean(f[5], "latch (5)")
+    latch = ruleshapes.boolean(f[5], "latch (5)")
     if latch and not parser.shared:
         form.fail("latch (5)", "a condition on the whole slot: people and time only")
     grants = tuple([_grant(grant) for grant in form.array(f[6], "grants (6)", 4, 1)])

@@ -1,8 +1,7 @@
 """What a rule gives for one event, and which of several rules that would grant do so together. docs/formats/ruleset.md"""
 
-from stallmark.grantform import PIECES, SHARES
 from stallmark.numbers import GRANT_FIXED_NOW, GRANT_SPLIT, GRANT_TIP_MATCH, UNIT_MINOR, UNIT_PIECES
-from stallmark.ruleform import CAP_ONLY
+from stallmark.ruleform import CAP_ONLY, PIECES, SHARES
 
 MOST = 4  # grants for one event
 FIRST, BEST, EVERY = 1, 2, 3

@@ -111,9 +111,9 @@ def test_sha512_constants_are_the_roots_of_the_primes():
         if all([n % p for p in primes]):
             primes.append(n)
         n += 1
-    for prime, word in zip(primes, sha512._K):
+    for index, prime in enumerate(primes):
         root = _floor_root(prime << 192, 3)
-        assert root & 0xFFFFFFFFFFFFFFFF == word, prime
+        assert root & 0xFFFFFFFFFFFFFFFF == int(sha512._K[16 * index : 16 * index + 16], 16), prime
     for prime, word in zip(primes, sha512._START):
         assert _floor_root(prime << 128, 2) & 0xFFFFFFFFFFFFFFFF == word, prime
 

@@ -17,8 +17,8 @@ from stallmark import (
     bundle,
     cbor,
     cobs,
+    condition,
     event,
-    expr,
     frame,
     handshake,
     keystore,
@@ -152,10 +152,17 @@ def _ruleset(data):
     return ruleset.id, ruleset.rev, ruleset.currency, ruleset.digest8, canonical_parts(ruleset.rules)
 
 
+class _Few:
+    """What a condition may name of its ruleset."""
+
+    signals = experiments = open_values = ((), ())
+
+
 def _condition(data):
     """The condition language alone: deeper than whole rulesets get."""
-    parser = expr.Parser()
-    return canonical_parts(parser.condition(cbor.decode(data, 16), 3)), parser.leaves
+    parser = condition.Parser(_Few())
+    found = parser.condition(cbor.decode(data, 16), 3, 2)
+    return canonical_parts(found), canonical_parts(parser.tables()), parser.flags
 
 
 class _Blank:
