@@ -1,10 +1,12 @@
 """Vouchers that grants promise: in the till's answer, on receipt and screen, paid once, ended with their grant."""
 
+import asyncio
+
 from exchangekit import rule
 from exchangekit import ruleset as compiled
 from hostkit import PtyBrick, until, voucher_seed
 from lanekit import RULE2, V2, LaneWorld, play, post, records
-from stallmark import cbor, event, voucher
+from stallmark import cbor, event, receipt, voucher
 from stallmark import registry as reg
 from stallmark.rules import Ruleset
 
@@ -30,6 +32,13 @@ def gifts(seed, folder):
     kit.offer(rules_for(kit.world, REDEEM, GIFT))
     kit.slice("gift-voucher", 1, 1000)
     return kit
+
+
+async def agent_receipt(agent, seq, brick8):
+    """The stored receipt of a brick's record."""
+    number = agent.bricks[brick8].number
+    rows = await asyncio.wrap_future(agent.receipts.recent(50))
+    return next(row.cose for row in rows if (row.brick, row.seq) == (number, seq))
 
 
 async def asked(agent, kit, issued):
@@ -146,6 +155,53 @@ def test_a_voucher_of_a_bricks_grant_is_shown_and_printed(tmp_path):
             assert agent.printer.printed == 2, "the receipt, and the voucher on a slip of its own"
             assert b"Voucher of 2.00 EUR" in paper.read_bytes()
             brick.unplug()
+        await kit.controller.stop()
+
+    play(scenario())
+
+
+def test_a_till_refunds_by_link_what_another_brick_gave(tmp_path):
+    async def scenario():
+        kit = gifts(335, tmp_path)
+        kit.world.brick()
+        async with kit.up() as agent, kit.client(agent) as till:
+            brick = PtyBrick(kit.world, 0, tmp_path / "host")
+            brick.ruleset = agent.lane.ruleset.digest
+            brick.plug()
+            rules8 = agent.lane.ruleset.digest8
+            given = {
+                "f8": rules8,
+                "f9": 1,
+                "f12": [[2, 1, 150], [9, 3, 200]],
+                "f13": [[9, 350]],
+                "f23": "EUR",
+            }
+            brick.decide(1, kind=reg.KIND_GRANT, **given)
+            await until(lambda: brick.host_seq == 1, "the grant is durable here")
+            stored = brick.journal[1]
+            link = f"http://stall.test/r/{facts.handle_text(kit.world.handle(stored))}"
+            (promised,) = agent.promised.of(stored.fields, agent.clock.now_ms())
+            part = await post(till, "r-1", {"type": "refund", "receipt": link, "amount": "1.00"})
+            assert (part.status_code, "only all of it" in part.text) == (404, True), (
+                "no basket is known of a tap"
+            )
+            back = (await post(till, "r-2", {"type": "refund", "receipt": link})).json()
+            assert (back["outcome"], back["credit"]["minor"]) == ("reversed", -150)
+            assert back["also"] == ["a voucher of 2.00 EUR"]
+            record = records(agent)[-1].record.fields
+            assert record[10] == reg.KIND_REFUND and record[24][:3] == [brick.brick.brick8, 1, None]
+            assert record.get(20) is None, "field 20 is for the lane's own records"
+            found = await asyncio.wrap_future(agent.receipts.recent(1))
+            read = receipt.parse(found[0].cose).fields
+            first = await agent_receipt(agent, 1, brick.brick.brick8)
+            assert read[18] == receipt.short(first), "its receipt names the brick's"
+            assert await asked(agent, kit, {"text": promised.issued.text}) == reg.REASON_VOUCHER_SPENT
+            twice = await post(till, "r-3", {"type": "void", "receipt": link})
+            assert (twice.status_code, twice.json()["reason"]) == (409, reg.REASON_REVERSED)
+            brick.unplug()
+        async with kit.up() as agent, kit.client(agent) as till:
+            after = await post(till, "r-4", {"type": "refund", "receipt": link})
+            assert after.status_code == 409, "also after a restart"
         await kit.controller.stop()
 
     play(scenario())

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import httpx
 from hostkit import PtyBrick, host_folder, running, until
+from lanekit import FIFTEEN, LaneWorld, post, ruleset
 from nacl.bindings import crypto_sign_seed_keypair
 from stallmark import registry as reg
 from stallmark import rights
+from test_host_updater import as_config
+from typer.testing import CliRunner
 
+from fleet.authoring.signing import make_bundle
+from fleet.verify.cli import app as verifier
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -95,3 +100,69 @@ def test_a_market_with_the_real_controller_that_is_killed_in_between(tmp_path):
             brick.unplug()
 
     asyncio.run(scenario())
+
+
+def test_a_tills_sale_reaches_the_ledger_and_a_stranger_checks_it(tmp_path):
+    """The lane at the real controller: rules from there, rights from there, MAC good once the day is closed."""
+
+    async def scenario():
+        kit = LaneWorld(112, tmp_path)
+        world = kit.world
+        bundle = make_bundle(ruleset(FIFTEEN), 1, world.author_seeds[:2], "till-hour")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        base = f"http://127.0.0.1:{port}"
+        budget = {"rule": "fifteen", "unit": 1, "slice": 500, "count": 4}
+        config = world.controller(tmp_path / "fleet", port=port, rights=[budget], public_url=base)
+        (tmp_path / "fleet" / "rules").mkdir()
+        (tmp_path / "fleet" / "rules" / "active.smbundle").write_bytes(bundle)
+        process = await fleet(config, port)
+        director = crypto_sign_seed_keypair(world.director_seed)[0].hex()
+        path = host_folder(
+            world, tmp_path / "host", base, authors=as_config(world), director=director, public_url=base
+        )
+        files = {"receipt": ".cose", "proof": ".tlog-proof"}
+        async with (
+            running(path) as agent,
+            kit.client(agent) as till,
+            httpx.AsyncClient(trust_env=False) as web,
+        ):
+            lane = agent.lane
+            await until(
+                lambda: lane.ruleset is not None and lane.state.slices_left(), "rules and rights are here"
+            )
+            sold = (
+                await post(till, "s-1", {"type": "till sale", "basket": "16.00", "currency": "EUR"})
+            ).json()
+            assert (sold["outcome"], sold["credit"]["minor"]) == ("granted", 240), sold
+            await lane.closing("Ana")
+            await until(
+                lambda: lane.brick.ledger_seq == lane.brick.next_seq - 1, "the controller's mark is good"
+            )
+            handle = sold["receipt"]["link"].rsplit("/", 1)[-1]
+            health: dict = {"leaves": {}}
+            while "disclosure" not in health["leaves"] or not health["leaves"].get("receipt"):
+                await asyncio.sleep(0.05)
+                health = (await web.get(f"{base}/healthz")).json()
+            found = await web.get(f"{base}/r/{handle}.tlog-proof")
+            while found.status_code == 404:
+                await asyncio.sleep(0.05)
+                found = await web.get(f"{base}/r/{handle}.tlog-proof")
+            for name, suffix in files.items():
+                answer = await web.get(f"{base}/r/{handle}{suffix}")
+                assert answer.status_code == 200, answer.text
+                (tmp_path / name).write_bytes(answer.content)
+            (tmp_path / "keys").write_bytes((await web.get(f"{base}/keys.json")).content)
+            # Every MAC was checked by the key that is public now; a wrong one would be a finding.
+            assert "finding" not in health["leaves"], json.dumps(health)
+        process.terminate()
+        await process.wait()
+        checked = CliRunner().invoke(
+            verifier,
+            [str(tmp_path / "receipt"), "--keys", str(tmp_path / "keys"), "--proof", str(tmp_path / "proof")],
+        )
+        assert checked.exit_code == 0, checked.output
+        assert "Decided by the host itself, not by a brick" in " ".join(checked.output.split())
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
