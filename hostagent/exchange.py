@@ -113,6 +113,9 @@ class Exchange:
         self.on_lane: Callable[[Any], None] = lambda lane: None
         # Takes a person's token out of use everywhere: `await revoke(subject8, who)`.
         self.revoke: Callable[[bytes, str], Awaitable[None]]
+        # Moves its tokens to another one: `await move(old8, new8, who)`, hostagent.moving.
+        self.move: Callable[[bytes, bytes, str], Awaitable[int]]
+        self._asked: list[asyncio.Future[None]] = []
 
     # --- what became durable
 
@@ -135,6 +138,7 @@ class Exchange:
     async def _catch_up(self) -> None:
         if self._followed is None:
             self._followed = max(0, self._newest() - LOOK_BACK)
+        asked = list(self._asked)
         while page := await self._page(self._followed):
             self._followed = page[-1].host_seq
             for stored in page:
@@ -145,6 +149,10 @@ class Exchange:
                         book.add(stored)
             self._told()
         self.caught_up = True
+        for waiting in asked:
+            self._asked.remove(waiting)
+            if not waiting.done():
+                waiting.set_result(None)
         for book in list(self.books.values()):
             while not book.ready:
                 page = [item for item in await self._page(book.read) if item.host_seq <= self._followed]
@@ -152,6 +160,13 @@ class Exchange:
                     book.add(stored)
                 book.ready = not page
         self._told()
+
+    async def whole(self) -> None:
+        """Returns when all that is durable now has been read."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asked.append(waiting)
+        self._wake.set()
+        await waiting
 
     async def _page(self, after: int) -> list[Stored]:
         return await asyncio.wrap_future(self._records.page(after, PAGE))

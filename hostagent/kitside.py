@@ -9,6 +9,7 @@ from hostagent.bricks import Brick
 from hostagent.clock import Clock
 from hostagent.core import FormatError, bundle, reg, ruleform, rules
 from hostagent.exchange import Exchange
+from hostagent.moving import Moving
 from hostagent.openvalues import OpenValues
 from hostagent.store.records import Records
 from hostagent.store.spent import Spent
@@ -123,6 +124,9 @@ class KitSide:
         exchange.on_news = self._news
         exchange.on_lane = self.telling.lane_anew
         exchange.revoke = self.telling.revoke
+        told = self.telling
+        self.moving = Moving(store, lane, told.revoke, exchange.whole, told.tokens, told.is_revoked)
+        exchange.move = self.moving.move
 
     def _news(self) -> None:
         self.telling.news()

@@ -261,6 +261,10 @@ class Telling:
             entry = short + self._tokens[short].to_bytes(4, "big")
             self._balances_at_lane(lane, entry)
 
+    def tokens(self, subject8: bytes) -> int:
+        """Loyalty tokens of a subject, as far as records have been read."""
+        return self._tokens.get(subject8[:SUBJECT], 0)
+
     def news(self) -> None:
         """Everything that is durable has been read: the lane's balances hold as of now."""
         lane = self._lane()
@@ -276,6 +280,10 @@ class Telling:
     def revoked(self) -> int:
         """How many subjects are revoked."""
         return len(self._revoked) // SUBJECT
+
+    def is_revoked(self, subject8: bytes) -> bool:
+        """Whether this subject is."""
+        return subject8[:SUBJECT] in self._subjects()
 
     async def revoke(self, subject8: bytes, who: str) -> None:
         """A subject gets nothing any more, at every brick and the lane; durable. Raises StoreUnavailable."""

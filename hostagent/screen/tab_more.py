@@ -101,6 +101,11 @@ class More:
                 .props("outlined dense maxlength=60 autocomplete=off")
                 .classes("w-full")
             )
+            other = (
+                ui.input(say("passes_new_number"))
+                .props("outlined dense maxlength=60 autocomplete=off data-part=new-number")
+                .classes("w-full")
+            )
 
             async def revoke() -> None:
                 async def work() -> None:
@@ -110,13 +115,22 @@ class More:
                     exchange: Any = getattr(desk.screen.agent, "exchange", None)
                     if exchange is None or not hasattr(exchange, "revoke"):
                         raise Refused(say("not_here"))
-                    lane = desk.screen.lane
-                    balance: Any = None if lane is None else lane.state.balance(subject)
+                    fresh = desk.screen.passes.subject_of_number(other.value or "")
+                    if fresh == subject or (fresh is None and (other.value or "").strip()):
+                        raise Refused(say("passes_new_bad"))
                     await closing.settle(exchange.revoke(subject, desk.session.who))
                     desk.tell(say("passes_revoked"))
-                    if balance:
-                        desk.tell(say("passes_balance", n=balance), good=False)
+                    if fresh is None:
+                        lane = desk.screen.lane
+                        balance: Any = None if lane is None else lane.state.balance(subject)
+                        if balance:
+                            desk.tell(say("passes_balance", n=balance), good=False)
+                            return  # its number stays: the new one may be added
+                    else:
+                        moved = await exchange.move(subject, fresh, desk.session.who)
+                        desk.tell(say("passes_moved", n=moved))
                     number.set_value("")
+                    other.set_value("")
 
                 await desk.act(work)
 

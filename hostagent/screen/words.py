@@ -223,8 +223,20 @@ _WORDS: dict[str, tuple[str, str]] = {
     "passes_number_bad": ("A pass number has 16 characters.", "Eine Passnummer hat 16 Zeichen."),
     "passes_revoked": ("The old pass counts no more.", "Der alte Pass gilt nicht mehr."),
     "passes_balance": (
-        "It held {n} tokens. Moving them to the new pass is not possible yet: note it and tell the hub.",
-        "Darauf waren {n} Punkte. Umbuchen auf den neuen Pass geht noch nicht: notieren und dem Hub sagen.",
+        "It held {n} tokens. Give the numbers of both passes to move them.",
+        "Darauf waren {n} Punkte. Zum Umbuchen die Nummern beider Pässe angeben.",
+    ),
+    "passes_new_number": (
+        "Number of the new pass, to move the balance (optional)",
+        "Nummer des neuen Passes, um Punkte umzubuchen (freiwillig)",
+    ),
+    "passes_new_bad": (
+        "That is not the number of another pass: it has 16 characters. Nothing was done.",
+        "Das ist keine Nummer eines anderen Passes: sie hat 16 Zeichen. Es ist nichts geschehen.",
+    ),
+    "passes_moved": (
+        "{n} tokens are on the new pass now.",
+        "{n} Punkte sind jetzt auf dem neuen Pass.",
     ),
     "passes_no_key": (
         "This host holds no event key: it can neither make nor read passes. Ask the hub.",

@@ -40,6 +40,11 @@ TEA = rule(
 )
 MENU = rule("menu", [0], [[reg.GRANT_UNLOCK, 1, 0, "secret menu"]], [], f1=[reg.EVENT_POSTER_QR], f2=0, f8=[])
 
+# Nobody shares here: tokens come of grants that a test writes.
+CLUB = rule(
+    "club", [10, [30], -1], [[reg.GRANT_TOKENS, 2, 0, 30]], [], f1=[reg.EVENT_SHARE], f2=3, f8=[],
+)  # fmt: skip
+
 
 class Stall:
     """`with Stall(folder) as stall`: up, and at `stall.base`. `operators`: with a person who has PIN."""
@@ -50,7 +55,7 @@ class Stall:
         self.folder = folder
         self.world.brick(), self.world.brick()
         self.world.new_lane()
-        self.rules = ruleset(self.world, OFF, TEA, MENU)
+        self.rules = ruleset(self.world, OFF, TEA, MENU, CLUB)
         self.controller = OnDemand(self.world)
         self.controller.bundle = ('"1"', signed(self.world, self.rules))
         self._slice(1, "fifteen-off", 1, 2000)
@@ -88,6 +93,22 @@ class Stall:
     def tap(self, person: int):
         """Somebody holds an issued tag to the first brick: its records."""
         return self.do(lambda: self.brick.tap(person))
+
+    def give_tokens(self, number: int, tokens: int):
+        """The first brick gave so many tokens to the holder of a pass."""
+        serial = number.to_bytes(10)
+        whose = token.subject(keys.subject_key(self.world.event_key), token.TOKEN_PASS, serial)
+
+        def note():
+            made = self.world.record(
+                reg.KIND_GRANT, self.brick.brick, subject=whose, f8=self.brick.rules.digest8, f9=3,
+                f11=reg.EVENT_SHARE * 16 + reg.TRUST_ISSUED, f12=[[reg.GRANT_TOKENS, tokens, 0]], f23=None,
+            )  # fmt: skip
+            self.brick.note(made)
+            self.brick._turn()
+
+        self.do(note)
+        return whose
 
     def pass_text(self, number: int = 1) -> str:
         """A pass of this event."""

@@ -1,5 +1,6 @@
 """The stall screen in Chromium over a real host agent: live decisions, questions, amounts, sign-in, training."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.web.stallkit import PIN, Stall, click, fill
 
 pytestmark = pytest.mark.browser
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
+NEW_NUMBER = "[data-part=passes] input[data-part=new-number], [data-part=new-number] input"
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +178,33 @@ def test_a_lost_pass_is_revoked_by_its_number_and_counts_no_more(browser, stall)
     page.wait("document.querySelector('.hero.nothing[data-answer]')")
     last = Records(stall.agent.store).of(stall.agent.lane.brick8).result()[-1].record.fields
     assert last[14][0] == reg.REASON_REVOKED
+    page.close()
+
+
+def test_the_balance_of_a_lost_pass_moves_to_the_new_one_and_only_once(browser, stall):
+    old, new = stall.give_tokens(21, 7), stall.give_tokens(22, 1)
+    state = stall.agent.lane.state
+    deadline = time.monotonic() + 10
+    while stall.do(lambda: (state.balance(old), state.balance(new))) != (7, 1):
+        assert time.monotonic() < deadline, "the tokens never reached the lane"
+        time.sleep(0.02)
+    page = at_screen(browser, stall)
+    click(page, "More")
+    fill(page, "[data-part=passes] input", stall.pass_text(21)[4:20])
+    fill(page, NEW_NUMBER, "not a number")
+    click(page, "Revoke a lost pass")
+    page.wait("document.body.innerText.includes('Nothing was done')")
+    fill(page, NEW_NUMBER, stall.pass_text(22)[4:20])
+    click(page, "Revoke a lost pass")
+    page.wait("document.body.innerText.includes('7 tokens are on the new pass now')")
+    assert stall.do(lambda: state.balance(new)) == 8
+    last = Records(stall.agent.store).of(stall.agent.lane.brick8).result()[-1].record.fields
+    assert (last[10], last[12], last[24][2]) == (reg.KIND_GRANT, [[reg.GRANT_TOKENS, 7, 0]], "Ana")
+    page.wait("document.querySelector('[data-part=passes] input').value === ''")
+    fill(page, "[data-part=passes] input", stall.pass_text(21)[4:20])
+    fill(page, NEW_NUMBER, stall.pass_text(23)[4:20])
+    click(page, "Revoke a lost pass")
+    page.wait("document.body.innerText.includes('moved before')")
     page.close()
 
 
