@@ -105,7 +105,7 @@ def _finish(
     except FormatError as error:
         root.wrong(f"the engine refuses it: {error}")
         return
-    capacity: int = state.capacity_of(ruleset)
+    capacity = _remembered(ruleset, fields[7])
     if capacity < needed:
         root.get("people").wrong(
             f"a condition waits for {needed} people, and a brick has room for {capacity} with these limits"
@@ -116,6 +116,15 @@ def _finish(
     with Attempt():
         _golden(root, ruleset, tables, report, start_ms)
     report.ruleset = b"" if report.errors else data
+
+
+def _remembered(ruleset: Any, wanted: int) -> int:
+    """How many people a brick remembers: in slots, or where no rule asks that over the campaign; all that are wanted where
+    nobody needs to be remembered."""
+    made: Any = state.State(ruleset)
+    if any(ruleset.watched):
+        return int(made.people_capacity)
+    return wanted if made._ever is None else int(made._ever.table.capacity)
 
 
 def _said(index: int, one: Built, fields: dict[int, Any], report: Report) -> RuleReport:

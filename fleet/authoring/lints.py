@@ -75,7 +75,10 @@ def _of_rule(one: Built, tables: Tables) -> Iterator[Problem]:
             )
             break
     for number, language in enumerate(tables.languages):
-        if any(code[10][0]) and not any(code[10][number]):
+        if code[14] is not None and not code[10][number][1]:
+            text = f'the control arm is told what "denied" says, and nothing is written in "{language}"'
+            yield _note(f"{at}/messages", "missing words", text, f'"{language}": {{"denied": "…"}}')
+        elif any(code[10][0]) and not any(code[10][number]):
             yield _note(
                 f"{at}/messages",
                 "missing words",
@@ -150,6 +153,10 @@ def _adding_up(root: Node, built: list[Built], tables: Tables) -> Iterator[Probl
 
 
 def _of_campaign(root: Node, built: list[Built], tables: Tables) -> Iterator[Problem]:
+    for name, node in root.get("groups").members(16):
+        if node.get("mode").value == "all" and node.get("exclusive").value:
+            text = "exclusive: nothing follows its first rule that grants, of this group neither"
+            yield _note(f"/groups/{name}/mode", "unreachable", text, '"mode": "first"')
     used = {index for one in built for index in one.code[3]}
     for name, indexes in tables.slots_of.items():
         if indexes and used.isdisjoint(indexes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from fleet.authoring.engine import money
 
 _DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?")
 _DECIMAL = re.compile(r"(\d{1,12})(?:\.(\d{1,3}))?")
+# What a sentence says to write, where that is JSON
+_WRITE = re.compile(r'\bwrite ("[^"]*"(?:: (?:"[^"]*"|\{[^{}]*\}|\[[^\[\]]*\]|[0-9]+|true|false))?)')
+_SHOWN = 60  # characters of a value that was found
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MISSING = object()
 
@@ -31,6 +35,14 @@ class Problem:
         return f"{self.pointer or '/'}: {self.text}"
 
 
+def _short(value: Any) -> str:
+    """A value that was found, as JSON; nothing of objects and lists, whose parts are named one by one."""
+    if not isinstance(value, (str, int, float)):
+        return ""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
 class _Unusable(Exception):
     """A value that was noted as wrong and cannot be used; caught where the next value is read."""
 
@@ -45,7 +57,10 @@ class Node:
 
     def wrong(self, text: str) -> _Unusable:
         """Notes a problem here; raise the answer where nothing can be made of the value."""
-        self.problems.append(Problem(self.pointer, text))
+        write = _WRITE.search(text)
+        self.problems.append(
+            Problem(self.pointer, text, "", _short(self.value), "" if write is None else write[1])
+        )
         return _Unusable(text)
 
     def unusable(self) -> _Unusable:

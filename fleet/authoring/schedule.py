@@ -94,14 +94,15 @@ def _ms(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
-def _later(begin: datetime, span: str, zone: ZoneInfo | None) -> datetime:
-    """`begin` (UTC) and a duration: its days by the calendar of the zone, its hours exact."""
+def _later(begin: datetime, span: str, zone: ZoneInfo | None, local: datetime | None = None) -> datetime:
+    """`begin` (UTC) and a duration: its days by the calendar of the zone, its hours exact. `local`: the time of day that was
+    written, which is not that of `begin` where clocks go forward."""
     found = _PARTS.fullmatch(span)
     assert found is not None
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     whole = timedelta(days=7 * weeks + days)
     if whole and zone is not None:
-        local = begin.astimezone(zone).replace(tzinfo=None) + whole
+        local = (local or begin.astimezone(zone).replace(tzinfo=None)) + whole
         begin = local.replace(tzinfo=zone).astimezone(UTC)
     else:
         begin += whole
@@ -142,6 +143,7 @@ def _begins(node: Node, zone: ZoneInfo | None, start_ms: int) -> list[datetime]:
         raise node.wrong('expected "start" for a slot that comes once, or "from" and "at"')
     if given("start"):
         first = instant(node.get("start"), zone, start_ms)
+        local = None
     else:
         if not given("at"):
             raise node.wrong('at is missing: write the local time of day, "at": "17:00"')
@@ -151,7 +153,8 @@ def _begins(node: Node, zone: ZoneInfo | None, start_ms: int) -> list[datetime]:
     if given("every") and given("rrule"):
         raise node.wrong('expected "every" or "rrule", not both')
     if given("rrule"):
-        return _by_rule(node, first, _needed(node.get("rrule"), zone))
+        known = _needed(node.get("rrule"), zone)
+        return _by_rule(node, local or first.astimezone(known).replace(tzinfo=None), known)
     if not given("every"):
         if given("count") or given("until"):
             raise node.wrong('repeats need "every": "P1W" or "rrule"')
@@ -163,7 +166,7 @@ def _begins(node: Node, zone: ZoneInfo | None, start_ms: int) -> list[datetime]:
     anchor = first
     while len(out) < most:
         # Each from the first, not from the one before: a day lost to a clock change would stay lost.
-        anchor = _nth(first, str(every.value), len(out), zone)
+        anchor = _nth(first, str(every.value), len(out), zone, local)
         if last is not None and anchor > last:
             break
         if len(out) == MAX_SLOTS:
@@ -172,11 +175,11 @@ def _begins(node: Node, zone: ZoneInfo | None, start_ms: int) -> list[datetime]:
     return out
 
 
-def _nth(first: datetime, every: str, number: int, zone: ZoneInfo | None) -> datetime:
+def _nth(first: datetime, every: str, number: int, zone: ZoneInfo | None, local: datetime | None) -> datetime:
     found = _PARTS.fullmatch(every)
     assert found is not None
     weeks, days, hours, minutes, seconds = (int(part or 0) * number for part in found.groups())
-    return _later(first, f"P{7 * weeks + days}DT{hours}H{minutes}M{seconds}S", zone)
+    return _later(first, f"P{7 * weeks + days}DT{hours}H{minutes}M{seconds}S", zone, local)
 
 
 def _bounds(node: Node, zone: ZoneInfo | None) -> tuple[int, datetime | None]:
@@ -191,7 +194,7 @@ def _bounds(node: Node, zone: ZoneInfo | None) -> tuple[int, datetime | None]:
     return (count.whole(1, MAX_SLOTS) if count.value is not None else MAX_SLOTS + 1), last
 
 
-def _by_rule(node: Node, first: datetime, zone: ZoneInfo) -> list[datetime]:
+def _by_rule(node: Node, local: datetime, zone: ZoneInfo) -> list[datetime]:
     """Starts by an RFC 5545 rule; the schedule's own first day counts only where the rule has it."""
     at = node.get("rrule")
     text = str(at.value).removeprefix("RRULE:")
@@ -208,7 +211,6 @@ def _by_rule(node: Node, first: datetime, zone: ZoneInfo) -> list[datetime]:
             f'found "{text}": expected a rule such as "FREQ=WEEKLY;BYDAY=SA;COUNT=8", FREQ of {known}'
         )
     until = parts.pop("UNTIL", None)
-    local = first.astimezone(zone).replace(tzinfo=None)
     last = None
     if until is not None:
         last = _until(at, until, zone)

@@ -417,8 +417,60 @@ def test_chance_without_odds() -> None:
     _, report = compile_campaign(campaign, START)
     assert ("chance without odds", "/rules/0/experiment") in notes(report)
     campaign["rules"][0]["odds"] = "1 in 10"
+    campaign["rules"][0]["messages"] = {"en": {"denied": "Nothing this time."}}
     data, report = compile_campaign(campaign, START)
     assert notes(report) == [] and wire.read(data)[5][0][19] == [1, 10]
+
+
+def test_the_control_arm_is_told_something_in_every_language() -> None:
+    more = {
+        "experiments": {"half": {"arms": {"same": "50", "new": "50"}, "control": "same"}},
+        "languages": ["en", "de"],
+    }
+    words = {"en": {"granted": "Yes!", "denied": "Not today."}}
+    _, report = compile_campaign(
+        small(experiment={"name": "half", "arm": "new"}, messages=words) | more, START
+    )
+    found = [note for note in report.notes if note.code == "missing words"]
+    assert [note.pointer for note in found] == ["/rules/0/messages"]
+    assert '"de"' in found[0].text and found[0].write == '"de": {"denied": "…"}'
+    both = {**words, "de": {"denied": "Heute nicht."}}
+    _, report = compile_campaign(
+        small(experiment={"name": "half", "arm": "new"}, messages=both) | more, START
+    )
+    assert "missing words" not in [code for code, _ in notes(report)]
+
+
+def test_people_are_noted_where_they_are_remembered() -> None:
+    """Over the campaign or in slots: as many as a brick remembers; where nobody is remembered nothing is said."""
+    for rule in (
+        {"limits": [{"per": "campaign", "most": 1}]},
+        {"when": {"ge": ["attended", 2]}, "limits": []},
+    ):
+        _, report = compile_campaign(small(**rule) | {"people": 300}, START)
+        assert "fewer people" not in [code for code, _ in notes(report)], rule
+        _, report = compile_campaign(small(**rule) | {"people": 8192}, START)
+        found = next(note for note in report.notes if note.code == "fewer people")
+        assert "remembers 0" not in found.text
+        assert int(found.write.removeprefix('"people": ')) > 2_000
+    _, report = compile_campaign(small(limits=[]) | {"people": 8192}, START)
+    assert "fewer people" not in [code for code, _ in notes(report)]
+
+
+def test_an_exclusive_group_of_all_is_noted() -> None:
+    campaign = small(group="a") | {"groups": {"a": {"mode": "all", "exclusive": True}}}
+    _, report = compile_campaign(campaign, START)
+    assert ("unreachable", "/groups/a/mode") in notes(report)
+
+
+def test_errors_of_meaning_say_what_was_found_and_what_to_write() -> None:
+    bad = small(rights={"money": {"slice": "0.50", "count": 5}})
+    report = check_campaign(bad, START)
+    assert [(one.pointer, one.found) for one in report.errors] == [("/rules/0/rights/money/slice", '"0.50"')]
+    report = check_campaign(small(rights=None), START)
+    found = [one for one in report.errors if one.write]
+    assert [one.write for one in found] == ['"money": {"slice": "25.00", "count": 24}']
+    assert found[0].found == ""
 
 
 # --- tables and salts

@@ -116,6 +116,14 @@ def test_hostile_rules_end_quickly_with_a_word(rule: str) -> None:
     )  # a rule that never comes costs dateutil a search of 400 years, not of 8,000
 
 
+def test_a_first_slot_that_clocks_skip_is_an_hour_later_that_day_alone() -> None:
+    """On 30 March 2025 there is no 02:30 in Berlin."""
+    for more in ({"every": "P1D", "count": 2}, {"rrule": "FREQ=DAILY;COUNT=2"}):
+        found, _ = expand("drop", Node(EMPTY | {"from": "2025-03-30", "at": "02:30"} | more), BERLIN, START)
+        times = [datetime.fromtimestamp(start // 1000, BERLIN).strftime("%d %H:%M") for start, _ in found]
+        assert times == ["30 03:30", "31 02:30"]
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     day=st.dates(datetime(2025, 1, 1).date(), datetime(2027, 12, 1).date()),
