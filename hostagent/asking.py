@@ -1,7 +1,8 @@
 """Questions of bricks: what one asks before it grants is answered here at once; what stays uncertain, by a person.
 
 Automatic answers look at what the kit knows and one brick cannot: the person's limits, vouchers paid elsewhere,
-revocations. What was just said yes to counts until its record is here, so two bricks asking at once get one yes.
+revocations, and in strict mode conditions that others could make false. What was just said yes to counts until its
+record is here, so two bricks asking at once get one yes.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from typing import Any, NamedTuple, cast
 
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
-from hostagent.core import Fields, FormatError, event, explain, reg
+from hostagent.core import Fields, FormatError, event, explain, expr, reg, ruleform
+from hostagent.kitcondition import Expected, truth
 from hostagent.store.records import Stored
 
 # A brick may ask so often; what comes faster is not looked at, and the brick goes by its rule's own policy.
@@ -28,6 +30,8 @@ OPEN_QUESTIONS = 64
 # After this a customer is gone.
 QUESTION_MS = 30 * 60_000
 ENDS = (reg.KIND_GRANT, reg.KIND_REDEEM, reg.KIND_RELEASE)
+# Records that count somebody.
+COUNTED = (reg.KIND_GRANT, reg.KIND_DENY, reg.KIND_GHOST, reg.KIND_UNCERTAIN, reg.KIND_REDEEM)
 Claim = Callable[[bytes, bytes, bytes, int], "Future[bool]"]
 log = logging.getLogger("hostagent.asking")
 
@@ -66,6 +70,7 @@ class Asking:
         self._promised: OrderedDict[tuple[Any, ...], _Promise] = OrderedDict()
         # Answers given, by (brick, nonce): a question that comes twice is answered alike.
         self._given: OrderedDict[tuple[bytes, bytes], Fields] = OrderedDict()
+        self._expected = Expected()
         self.counts: Counter[str] = Counter()
 
     def ask(self, brick: Brick, value: Fields, reply: Callable[[Fields], None]) -> None:
@@ -97,8 +102,19 @@ class Asking:
             self.counts["unknown"] += 1
             return
 
+        rule = list(kit[0].rule8).index(rule8)
+        condition = expr.TRUE
+        if kit[0].rules[rule].mode == ruleform.MODE_STRICT:
+            others = self._expected.others(asked, monotonic_ms())
+            condition = truth(kit[0], kit[1], asked, rule, others)
+        if condition == expr.UNKNOWN:
+            self.counts["unsure"] += 1
+            return
+
         def answer(reason: int | None) -> None:
             self.counts["yes" if reason is None else "no"] += 1
+            if reason is None:
+                self._expected.said_yes(asked, monotonic_ms())
             found: Fields = {0: nonce, 1: reg.ANSWER_YES if reason is None else reg.ANSWER_NO}
             if reason is not None:
                 found[2] = reason
@@ -107,7 +123,9 @@ class Asking:
                 self._given.popitem(last=False)
             reply(found)
 
-        rule = list(kit[0].rule8).index(rule8)
+        if condition == expr.FALSE:
+            answer(reg.REASON_CONDITION)
+            return
         reason = self._against(brick.brick, kit[0].rules[rule], rule, kit[1], asked)
         if reason is not None or kit[0].rules[rule].redeems is None:
             answer(reason)
@@ -160,6 +178,8 @@ class Asking:
         fields: Fields = stored.record.fields
         private: Fields = stored.record.private_fields or {}
         subject = private.get(1)
+        if fields[10] in COUNTED:
+            self._expected.recorded(fields.get(15))
         if not self._promised or subject is None or fields[10] not in ENDS:
             return
         for key, promise in list(self._promised.items()):

@@ -29,6 +29,9 @@ from stallmark import (
     explain as _explain,
 )
 from stallmark import (
+    expr as _expr,
+)
+from stallmark import (
     frame as _frame,
 )
 from stallmark import (
@@ -38,7 +41,7 @@ from stallmark import (
     keys as _keys,
 )
 from stallmark import (
-    link as _link,
+    hostlink as _hostlink,
 )
 from stallmark import (
     money as _money,
@@ -77,6 +80,9 @@ from stallmark import (
     token as _token,
 )
 from stallmark import (
+    values as _values,
+)
+from stallmark import (
     voucher as _voucher,
 )
 from stallmark.errors import FormatError, FullError
@@ -90,6 +96,7 @@ decide: Any = _decide
 event: Any = _event
 eventof: Any = _eventof
 explain: Any = _explain
+expr: Any = _expr
 frame: Any = _frame
 golden: Any = _golden
 keys: Any = _keys
@@ -102,6 +109,7 @@ ruleform: Any = _ruleform
 rules: Any = _rules
 state: Any = _state
 token: Any = _token
+values: Any = _values
 voucher: Any = _voucher
 
 # Sealed frames on their way at most, and messages that wait behind them (stallmark.session).
@@ -128,7 +136,7 @@ class FrameReader(Protocol):
 
 
 class HostLink(Protocol):
-    """stallmark.link.HostLink: the host's end of one link."""
+    """stallmark.hostlink.HostLink: the host's end of one link."""
 
     brick8: bytes | None
     refusal: str | None
@@ -173,8 +181,8 @@ def new_host_link(
     make_ecb: Callable[[bytes], Callable[[bytes], bytes]],
     random: Callable[[int], bytes],
 ) -> HostLink:
-    """The host's end of a link; see stallmark.link.HostLink."""
-    make: Any = _link.HostLink
+    """The host's end of a link; see stallmark.hostlink.HostLink."""
+    make: Any = _hostlink.HostLink
     return cast(HostLink, make(host8, find, commit, drop, make_ecb, random))
 
 
@@ -197,6 +205,7 @@ __all__ = [
     "event",
     "eventof",
     "explain",
+    "expr",
     "frame",
     "golden",
     "keys",
@@ -211,5 +220,6 @@ __all__ = [
     "rules",
     "state",
     "token",
+    "values",
     "voucher",
 ]

@@ -88,6 +88,48 @@ def test_what_another_brick_gave_counts_and_so_does_what_was_just_said_yes_to():
     assert kit.ask(one, kit.question(4)) == reg.REASON_REVOKED
 
 
+STRICT = [reg.KIND_DENY, 3, 0, 0]
+PEOPLE = [20, 0, 86_400_000, 0]
+ALONE = [20, 0, 86_400_000, 1]
+
+
+def test_a_strict_rule_for_few_people_gets_no_yes_when_many_came_elsewhere():
+    kit = Kit(rule("few", [12, PEOPLE, 3], UNLOCK, [], f9=STRICT))
+    brick = kit.brick()
+    for number in range(10):
+        kit.told(number, kind=reg.KIND_DENY, seq=number + 1)
+    assert kit.ask(brick, kit.question(99)) == reg.REASON_CONDITION
+    unset = kit.question(99)
+    unset[1] = event.encode(event.make(type=reg.EVENT_NFC_TAP, trust=3, subject=subject(99), nonce=b"n" * 8))
+    assert kit.ask(brick, unset) is None, "without the time nobody knows: no answer"
+    assert kit.asking.counts["unsure"] == 1
+
+
+def test_two_bricks_that_ask_at_once_do_not_make_too_many_people():
+    kit = Kit(rule("few", [12, PEOPLE, 3], UNLOCK, [], f8=[], f9=STRICT))
+    one, two = kit.brick(), kit.brick(b"brick--b")
+    assert kit.ask(one, kit.question(1)) == 0
+    assert kit.ask(two, kit.question(2)) == 0
+    third = kit.question(3)
+    assert kit.ask(one, third) == reg.REASON_CONDITION
+    assert kit.ask(two, kit.question(2)) == 0, "the same person again is one person"
+
+
+def test_what_only_a_brick_knows_and_what_more_people_make_truer_stays_as_the_brick_found_it():
+    more = [1, [10, PEOPLE, 20], [10, ALONE, 5]]
+    kit = Kit(rule("more", more, UNLOCK, [], f9=STRICT))
+    assert kit.ask(kit.brick(), kit.question(1)) == 0, "its own people may not be here yet"
+    kit = Kit(rule("few", [1, [12, PEOPLE, 3], [10, ALONE, 5]], UNLOCK, [], f9=STRICT))
+    assert kit.ask(kit.brick(), kit.question(1)) == 0
+    kit = Kit(rule("either", [2, [12, PEOPLE, 1], [10, ALONE, 5]], UNLOCK, [], f9=STRICT))
+    assert kit.ask(kit.brick(), kit.question(1)) is None, (
+        "the host cannot tell whether the brick's count says it"
+    )
+    kit = Kit(rule("basket", [2, [12, PEOPLE, 1], [11, [22], 500]], UNLOCK, [], f9=STRICT))
+    assert kit.ask(kit.brick(), kit.question(1, basket_minor=600)) == 0
+    assert kit.ask(kit.brick(), kit.question(2, basket_minor=100)) == reg.REASON_CONDITION
+
+
 def test_the_same_question_again_gets_the_same_answer_and_unknown_rules_none():
     kit = Kit(rule("once", [0], UNLOCK, [], f9=LAN))
     brick = kit.brick()
