@@ -35,6 +35,8 @@ def test_an_exclusive_group_grants_alone():
     assert [n for n, _ in given(basket(*first, groups=groups))] == [0]
     later = [rule("a", group=1), rule("b", group=0), rule("c")]
     assert [n for n, _ in given(basket(*later, groups=groups))] == [0, 2]
+    every = [rule("a", group=0), rule("b", group=0), rule("c", group=1)]
+    assert [n for n, _ in given(basket(*every, groups=[[3, True, 0], [1, False, 0]]))] == [0], "not its own either"
 
 
 def test_at_most_four_grants_for_an_event():
