@@ -25,6 +25,7 @@ from stallmark.numbers import (
     REASON_VOUCHER_FALSE,
 )
 from stallmark.ruleform import FLAT, MODE_LAN, MODE_LOCAL, NOT_AT_BRICKS, NOT_AT_LANE, PLAIN
+from stallmark.stacking import CONTROL, INDEX, RULE
 from stallmark.values import NOWHERE, View
 from stallmark.whynot import decision, short, standing, told, why
 
@@ -45,7 +46,11 @@ def decide(ruleset, state, event, risk=None, lane=False):
         return [plain(KIND_UNCERTAIN, [REASON_NO_RULESET])]
     if event.subject is not None and state.revoked(event.subject):
         return [plain(KIND_DENY, [REASON_REVOKED])]
-    view = View(ruleset, state, event, risk)
+    view = state.view
+    if view is None or view.ruleset is not ruleset:
+        view = state.view = View(ruleset, state, event, risk)
+    else:
+        view.begin(event, risk)
     skip = NOT_AT_LANE if lane else NOT_AT_BRICKS
     latches, until = _new_latches(ruleset, view, skip) if ruleset.latching else ((), ())
     mine = view.mine
@@ -77,8 +82,8 @@ def decide(ruleset, state, event, risk=None, lane=False):
         elif rule.redeems is not None and not whynot.voucher_of(rule, event):
             continue
         found = _judge(view, index, rule, lane, result)
-        if type(found) is stacking.Win:
-            if found.control:
+        if type(found) is list:
+            if found[CONTROL]:
                 ghosts.append(found)
                 continue
             wins.append(found)
@@ -135,8 +140,8 @@ def _new_latches(ruleset, view, skip):
 
 
 def _judge(view, index, rule, lane, result):
-    """A Win or (kind, why); *why* is FALSE or UNKNOWN where the condition alone refuses, to be explained when nothing else
-    grants. All checks are joined by `all` (Kleene): one that is false denies, whatever is unknown; without one, an unknown
+    """A win (stacking) or (kind, why); *why* is FALSE or UNKNOWN where the condition alone refuses, to be explained when nothing
+    else grants. All checks are joined by `all` (Kleene): one that is false denies, whatever is unknown; without one, an unknown
     leads to the rule's offline policy. `result`: the condition's, or None where it is not known yet."""
     event = view.event
     if event.trust < rule.trust:
@@ -172,13 +177,14 @@ def _judge(view, index, rule, lane, result):
     unknown = unknown or limit
     if unknown is not None:
         return rule.policy, unknown
-    win = stacking.Win(index, rule, grants, money, pieces, rights)
+    control = False
     if rule.experiment is not None:
         which, arm = rule.experiment
-        win.control = view.arm(which) != arm
+        control = view.arm(which) != arm
+    ask = 0
     if rule.mode != MODE_LOCAL and not lane:
-        win.ask = _ask(view.state.exposed(index), rule)
-    return win
+        ask = _ask(view.state.exposed(index), rule)
+    return [index, rule, grants, money, pieces, rights, ask, control]
 
 
 def _ask(exposed, rule):
@@ -203,25 +209,25 @@ def _grant(view, wins, refused):
     if ruleset.groups or ruleset.basket_cap:
         wins, capped = stacking.together(ruleset, stacking.choose(ruleset, wins))
         for win in capped:
-            refused.append((win.index, [REASON_CAP, win.index]))
+            refused.append((win[INDEX], [REASON_CAP, win[INDEX]]))
     if ruleset.holdout is not None and arms.held_out(ruleset, view.event.subject):
         return [], wins
     return [_granted(view, win) for win in wins], ()
 
 
 def _granted(view, win):
-    ruleset, state, rule = view.ruleset, view.state, win.rule
-    rights = win.rights
+    ruleset, state = view.ruleset, view.state
+    index, rule, grants, money, pieces, rights, ask, _control = win
     if rights is None:  # a cap has cut it
-        rights = stacking.cover(state, win.index, rule, win.money, win.pieces)
+        rights = stacking.cover(state, index, rule, money, pieces)
     detail = None
     kind = KIND_GRANT
     if rule.redeems is not None:
         kind = KIND_REDEEM
         detail = [whynot.serial(view.event)]
     return decision(
-        view, rule, kind, win.index, _because(view, win, REASON_GRANTED), _GRANTED, win.grants, rights, _opens(state, rights),
-        None if rule.experiment is None else list(rule.experiment), win.ask, detail, _currency(ruleset, win.grants),
+        view, rule, kind, index, _because(view, index, rule, REASON_GRANTED), _GRANTED, grants, rights, _opens(state, rights),
+        None if rule.experiment is None else list(rule.experiment), ask, detail, _currency(ruleset, grants),
     )  # fmt: skip
 
 
@@ -238,26 +244,26 @@ def _currency(ruleset, grants):
 
 
 def _ghost(view, win):
+    index, rule = win[INDEX], win[RULE]
     experiment = [arms.HOLDOUT, 0]
-    if win.control:
-        which = win.rule.experiment[0]
+    if win[CONTROL]:
+        which = rule.experiment[0]
         experiment = [which, view.ruleset.experiments[which][3]]
-    found = _because(view, win, REASON_CONTROL_ARM)
-    return decision(view, win.rule, KIND_GHOST, win.index, found, _DENIED, (), (), (), experiment)
+    found = _because(view, index, rule, REASON_CONTROL_ARM)
+    return decision(view, rule, KIND_GHOST, index, found, _DENIED, (), (), (), experiment)
 
 
-def _because(view, win, code):
+def _because(view, index, rule, code):
     """Why a rule grants: the path, and the sides of the comparison that explains it."""
-    rule = win.rule
     shown = rule.shown
     if shown is None and len(rule.when) == 1:  # true: nothing to look at
-        return [code, win.index, 0]
-    view.enter(win.index, rule)
+        return [code, index, 0]
+    view.enter(index, rule)
     path = view.path(rule)
     if shown is None:
-        return [code, win.index, path]
+        return [code, index, path]
     have, need = view.sides(rule.when[shown + 1] if rule.flags & FLAT else expr.nth(rule.when, shown))
-    return why(code, win.index, path, shown, have, need)
+    return why(code, index, path, shown, have, need)
 
 
 def operator(ruleset, state, event, rule_index, question, who, text, granted):

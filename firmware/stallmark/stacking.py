@@ -7,19 +7,9 @@ MOST = 4  # grants for one event
 FIRST, BEST, EVERY = 1, 2, 3
 
 
-class Win:
-    """A rule that would grant: `grants` as in the record's field 12, `money` of them, `rights` what covers them."""
-
-    ask = 0
-    control = False
-
-    def __init__(self, index, rule, grants, money, pieces, rights):
-        self.pieces = pieces
-        self.index = index
-        self.rule = rule
-        self.grants = grants
-        self.money = money
-        self.rights = rights
+# A win, a rule that would grant, is a list of: rule index, Rule, grants as in the record's field 12, money and pieces of them,
+# rights that cover them (None: to be looked up), whether the host is asked, whether for the control arm
+INDEX, RULE, GRANTS, MONEY, _PIECES, RIGHTS, _ASK, CONTROL = range(8)
 
 
 def give(state, event, rule):
@@ -77,7 +67,7 @@ def choose(ruleset, wins):
     plain = False
     groups = ruleset.groups
     for win in wins:
-        group = win.rule.group
+        group = win[RULE].group
         if group is None:
             if plain:
                 continue
@@ -92,7 +82,7 @@ def _best(mode, group, win, wins):
     """Whether a win is its group's: the first, or the one of most money and then the first."""
     best = None
     for other in wins:
-        if other.rule.group == group and (best is None or (mode == BEST and other.money > best.money)):
+        if other[RULE].group == group and (best is None or (mode == BEST and other[MONEY] > best[MONEY])):
             best = other
     return best is win
 
@@ -104,7 +94,7 @@ def together(ruleset, left):
     event_left = ruleset.basket_cap or None
     group_left = {}
     for win in left:
-        group = win.rule.group
+        group = win[RULE].group
         _mode, exclusive, cap = (EVERY, False, 0) if group is None else ruleset.groups[group]
         if exclusive and out:
             continue
@@ -112,14 +102,14 @@ def together(ruleset, left):
         if cap:
             mine = group_left.get(group, cap)
             room = mine if room is None else min(room, mine)
-        if room is not None and win.money > room:
+        if room is not None and win[MONEY] > room:
             if not _cut(win, room):
                 capped.append(win)
                 continue
         if event_left is not None:
-            event_left -= win.money
+            event_left -= win[MONEY]
         if cap:
-            group_left[group] = group_left.get(group, cap) - win.money
+            group_left[group] = group_left.get(group, cap) - win[MONEY]
         out.append(win)
         if exclusive or len(out) == MOST:
             break
@@ -129,13 +119,13 @@ def together(ruleset, left):
 def _cut(win, room):
     """Cuts a win's money to `room` minor units, from its last grant on; False where nothing is left of it."""
     grants = []
-    for kind, quantity, minor in win.grants:
+    for kind, quantity, minor in win[GRANTS]:
         had = minor
         minor = min(minor, room)
         room -= minor
         if minor or not had:
             grants.append([kind, quantity, minor])
-    win.grants = grants
-    win.money = sum([grant[2] for grant in grants if grant[0] != GRANT_SPLIT])
-    win.rights = None
+    win[GRANTS] = grants
+    win[MONEY] = sum([grant[2] for grant in grants if grant[0] != GRANT_SPLIT])
+    win[RIGHTS] = None
     return bool(grants)

@@ -51,6 +51,7 @@ class State(Told):
     `seen(place, counter, slot, wall)`, `visits(place)`, `granted(place, rule)`."""
 
     people_capacity = 0  # people who can be remembered
+    view = None  # stallmark.decide's, used again for the next event
     _rental = None
     _reserves = _exposure = _parameters = None
 

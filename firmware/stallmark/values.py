@@ -48,27 +48,31 @@ NOWHERE = 255
 class View:
     """One event at one rule after another. `slot` is the rule's open one, `since` ms from its start (0 in early access), `here`
     what stands for both; `known` the truth of each comparison (3: not looked at), `latching` the rules that latch with this
-    event, `others` the flags of rules that look at data of others."""
+    event, `at` the subject's place in the slot (None: not looked up), `mine` for each rule its open slot (NOWHERE without),
+    `others` the flags of rules that look at data of others."""
 
-    latching = ()
-    mine = None  # for each rule its open slot, NOWHERE without
-    slot = -1
-    here = None
     others = COUNTS_KIT | BALANCES | SIGNALS
-    _arms = None
-    _stale = None
-    _kept = None  # of slots turned away from
-    _aged = None  # whether anything is known that could be too old
 
     def __init__(self, ruleset, state, event, risk=None):
         self.ruleset = ruleset
         self.state = state
+        self._ops, self._lefts, self._rights, self.hints = ruleset.leaves
+        self.begin(event, risk)
+
+    def begin(self, event, risk):
+        """Turns to another event, as a new View would see it."""
         self.event = event
         self.risk = risk
-        self._ops, self._lefts, self._rights, self.hints = ruleset.leaves
+        self.slot = -1
+        self.latching = ()
+        self.here = self._arms = self._stale = None
+        self._kept = None  # of slots turned away from
+        self._aged = None  # whether anything is known that could be too old
         self.wall = wall = event.wall_ms if event.quality >= QUALITY_HOST else None
         if wall is not None:
-            self.open, self.mine = ruleset.open_at(wall)
+            self.open, self.mine = self.ruleset.open_at(wall)
+        else:
+            self.open, self.mine = (), None
 
     def enter(self, index, rule):
         """Turns to a rule: its open slot, or -1."""
@@ -100,17 +104,17 @@ class View:
         if self.here is not None:
             if kept is None:
                 kept = self._kept = {}
-            kept[self.here] = (self.known, self._cache, self._place)
+            kept[self.here] = (self.known, self._cache, self.at)
         self.here = here
         self.slot = slot
         self._stale = stale
         self.since = max(self.wall - self.ruleset.slots[slot][0], 0)  # who comes early comes at its start
         if kept is not None and here in kept:
-            self.known, self._cache, self._place = kept[here]
+            self.known, self._cache, self.at = kept[here]
         else:
             self.known = bytearray(self.ruleset.unknown)
             self._cache = [None] * len(self.ruleset.values)
-            self._place = None
+            self.at = None
 
     def _early(self, rule):
         """The slot that begins soon enough for this subject's tokens, or -1."""
@@ -307,10 +311,10 @@ class View:
 
     def place(self):
         """Where the subject is remembered in this slot, or -1."""
-        at = self._place
+        at = self.at
         if at is None:
             subject = self.event.subject
-            at = self._place = -1 if subject is None else self.state.person(self.slot, subject)
+            at = self.at = -1 if subject is None else self.state.person(self.slot, subject)
         return at
 
     def unseen(self):

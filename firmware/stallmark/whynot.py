@@ -118,7 +118,8 @@ def _explain(view, index, result, best):
     """Why of a rule whose slot is not open or whose condition is not true: what would refuse all the same goes first.
     None where that is no better than `best`."""
     rule = view.ruleset.rules[index]
-    if view.enter(index, rule) < 0:
+    flags = rule.flags
+    if not (flags & PLAIN and view.mine[index] == view.here) and view.enter(index, rule) < 0:
         if best <= _OUTSIDE:
             return None
         return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, rule))
@@ -127,10 +128,12 @@ def _explain(view, index, result, best):
     if best <= _HAD and (result or hint != 2):
         return None  # not near, and the rest is no better
     state = view.state
-    if rule.flags & PLAIN and not rule.limit_ever and rule.experiment is None:
+    if flags & PLAIN and not rule.limit_ever and rule.experiment is None:
         # `standing` in a few steps
         if rule.limit:
-            place = view.place()
+            place = view.at
+            if place is None:
+                place = view.place()
             if place >= 0:
                 had = state.granted(place, index)
                 if had >= rule.limit:
