@@ -38,10 +38,10 @@ from stallmark import (
     golden as _golden,
 )
 from stallmark import (
-    keys as _keys,
+    hostlink as _hostlink,
 )
 from stallmark import (
-    hostlink as _hostlink,
+    keys as _keys,
 )
 from stallmark import (
     money as _money,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nacl.signing
-from stallmark import bundle, cbor, control, event, frame, keys, link, provision, record, rights
+from stallmark import bundle, cbor, control, event, frame, hostlink, keys, provision, record, rights
 from stallmark import registry as reg
 from stallmark.crypt import sha256
 from virtualkit.brick import BrickSpec, VirtualBrick
@@ -132,7 +132,7 @@ class Host:
         self._link = self._new_link()
 
     def _new_link(self) -> Any:
-        return link.HostLink(
+        return hostlink.HostLink(
             HOST8,
             lambda brick8: dict(self.keys) if brick8 == self.brick8 else None,
             lambda _brick8, epoch, key: self.keys.__setitem__(epoch, key),

@@ -2,7 +2,8 @@
 
 from ports import Random, make_ecb
 from stallmark import frame
-from stallmark.link import BrickLink, HostLink
+from stallmark.hostlink import HostLink
+from stallmark.link import BrickLink
 
 BRICK = b"brick..8"
 HOST = b"host...8"

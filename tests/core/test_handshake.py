@@ -4,7 +4,8 @@ import vectors
 from ports import make_ecb
 from stallmark import frame, handshake, keys
 from stallmark.errors import FormatError
-from stallmark.link import BrickLink, HostLink
+from stallmark.hostlink import HostLink
+from stallmark.link import BrickLink
 
 
 def _link():

@@ -3,8 +3,9 @@
 from linkpair import BRICK, KEY, Pair, body_of
 from ports import Random, make_ecb
 from stallmark import frame
+from stallmark.hostlink import HostLink
 from stallmark.keys import next_link
-from stallmark.link import BrickLink, HostLink
+from stallmark.link import BrickLink
 
 
 def _sealed(pair):
