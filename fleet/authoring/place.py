@@ -141,7 +141,7 @@ class Place:
     def entries(self, found: Sequence[Written]) -> bytes:
         """What the other places of a kit hear of these records: n entries of 14 bytes (docs/formats/link.md, 40)."""
         return b"".join(
-            people.of_record(self.ruleset.slots, written.fields, written.private_fields)
+            people.of_record(self.ruleset.slots, written.fields, written.private_fields, self.ruleset.leads)
             for written in found
             if written.fields.get(8) == self.ruleset.digest8
         )
