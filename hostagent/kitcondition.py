@@ -62,12 +62,14 @@ class _KitView(values.View):
             place = self.state.person(self.slot, other.subject)
             if place < 0 or not self.state.counts(place, counter, self.slot, self.wall):
                 more.add(other.subject)
-        return _plus(super()._people(counter), len(more) if self._inside(window, ms) else 0)
+        base: Any = super()
+        return _plus(base._people(counter), len(more) if self._inside(window, ms) else 0)
 
     def _events(self, counter: int) -> Any:
         _, window, ms, _, kind, trust = self.ruleset.counters[counter]
         more = [other for other in self.expected if (not kind or kind == other.type) and other.trust >= trust]
-        return _plus(super()._events(counter), len(more) if self._inside(window, ms) else 0)
+        base: Any = super()
+        return _plus(base._events(counter), len(more) if self._inside(window, ms) else 0)
 
 
 def _plus(count: Any, more: int) -> Any:

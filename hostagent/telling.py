@@ -28,6 +28,7 @@ REVOKED_AT_ONCE = 64
 # Kept here, and of these told: a brick remembers so many (stallmark.spent).
 REVOKED_MOST = 1_024
 REVOKED_TOLD = 256
+SIGNALS_AT_ONCE = 16
 BALANCES_AT_ONCE = 40
 BALANCES_KEPT = 8_192
 # Where no balance changes an empty message says so often that they still hold: as with people, a third of the 60 s
@@ -48,6 +49,8 @@ class _Queue:
     # When message 42 was sent last over this link.
     balances_ms: int | None = None
     linked: bool = False
+    # The rules whose signals it has been told.
+    signals8: bytes | None = None
 
 
 class Telling:
@@ -98,9 +101,10 @@ class Telling:
         if anew:
             queue.short.append(self._practice_message())
             queue.short.extend(self._revocations(self._revoked[-SUBJECT * REVOKED_TOLD :], True))
-            signals = self._signals_for(brick)
-            if signals:
-                queue.short.append((reg.MSG_SIGNALS, {0: signals}))
+        ruleset8 = None if brick.status is None else brick.status.ruleset8
+        if ruleset8 is not None and ruleset8 != queue.signals8:
+            queue.signals8 = ruleset8
+            queue.short.extend(self._signals_of(ruleset8))
         due = self.openvalues.due(brick)
         if due is not None and all(kind != reg.MSG_PARAMETERS for kind, _ in queue.short):
             queue.short.append(due)
@@ -215,15 +219,18 @@ class Telling:
                     return  # an older one came late
                 self._signals[key] = value, at_ms
                 lane.state.signals(index, value, at_ms)
-                self._everybody((reg.MSG_SIGNALS, {0: [[index, value, at_ms]]}))
+                # A brick with other rules has another signal under this index, or none: told when it has these.
+                for brick8, queue in list(self._queues.items()):
+                    if queue.signals8 == key[0]:
+                        self.tell(brick8, *_signals(key[0], [[index, value, at_ms]]))
 
-    def _signals_for(self, brick: Brick) -> list[list[int]]:
-        ruleset8 = None if brick.status is None else brick.status.ruleset8
-        return [
+    def _signals_of(self, ruleset8: bytes) -> list[Message]:
+        known = [
             [index, value, at_ms]
             for (digest8, index), (value, at_ms) in sorted(self._signals.items())
             if digest8 == ruleset8
-        ][:16]
+        ]
+        return [_signals(ruleset8, known[:SIGNALS_AT_ONCE])] if known else []
 
     # --- balances
 
@@ -312,3 +319,7 @@ class Telling:
             for number, part in enumerate(parts)
             if part or first
         ]
+
+
+def _signals(ruleset8: bytes, entries: list[list[int]]) -> Message:
+    return reg.MSG_SIGNALS, {0: entries, 1: ruleset8}

@@ -53,15 +53,16 @@ class Kitwide:
 
     def signals(self, value):
         """Message 41."""
-        form.fields(value, "signals", (0,))
+        form.fields(value, "signals", (0, 1))
         for signal in form.array(value[0], "signals (0)", _SIGNALS):
             form.array(signal, "signal", 3, 3)
             form.uint(signal[0], "signal index", 255)
             form.integer(signal[1], "signal value")
             form.uint(signal[2], "signal instant")
-        ruleset = self._decider.ruleset
+        if not self._of_ours(form.octets(value[1], "signals ruleset (1)", 8)):
+            return  # the same index is another signal there
         for index, amount, wall_ms in value[0]:
-            if ruleset is not None and index < len(ruleset.signals):
+            if index < len(self._decider.ruleset.signals):
                 self._decider.state.signals(index, amount, wall_ms)
 
     def balances(self, value):

@@ -158,8 +158,13 @@ def test_a_revoked_person_gets_nothing_and_signals_and_balances_are_taken():
     now.kitwide.revoked({0: True, 1: b""})
     assert tap(now, 2).fields[14][0] != reg.REASON_REVOKED
     wall = now.clock.wall_ms()
-    now.kitwide.signals({0: [[0, 12, wall], [5, 1, wall]]})
+    ours = now.decider.ruleset.digest8
+    now.kitwide.signals({0: [[0, 12, wall], [5, 1, wall]], 1: ours})
     assert now.decider.state.signal(0, wall) == (12, 0)
+    now.kitwide.signals({0: [[0, 57, wall + 1]], 1: b"other--8"})
+    assert now.decider.state.signal(0, wall + 1) == (12, 0), "signal 0 of other rules is another signal"
+    with pytest.raises(FormatError):
+        now.kitwide.signals({0: [[0, 57, wall]]})
     now.kitwide.balances({0: wall, 1: 0, 2: subject(1)[:6] + b"\0\0\0\x05"})
 
 

@@ -119,7 +119,7 @@ class Thinking(PtyBrick):
             self.state.remote(value[1], value[2], value[3], self.world.now_ms)
         elif kind == reg.MSG_REVOKED:
             self.state.revoke(value[0], value[1])
-        elif kind == reg.MSG_SIGNALS:
+        elif kind == reg.MSG_SIGNALS and value[1] == self.rules.digest8:
             for index, amount, wall in value[0]:
                 self.state.signals(index, amount, wall)
 

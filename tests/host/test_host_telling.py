@@ -120,3 +120,28 @@ def test_whoever_stops_setting_an_open_value_is_not_held_up_by_its_answer():
             await setting
 
     asyncio.run(scenario())
+
+
+def test_a_signal_goes_only_to_bricks_that_decide_by_the_rules_it_is_of(monkeypatch: pytest.MonkeyPatch):
+    kit = Kit(monkeypatch)
+    new, old = b"new----8", b"old----8"
+    kit.brick.status = SimpleNamespace(ruleset8=old)
+    kit.link()
+    signals = [("footfall", reg.EVENT_SOCIAL_MENTION, 600)]
+    state = SimpleNamespace(signals=lambda *_: None)
+    kit.lane = SimpleNamespace(
+        brick8=b"brick--l", ruleset=SimpleNamespace(digest8=new, signals=signals), state=state
+    )
+    kit.telling.event(
+        SimpleNamespace(signal=("footfall", 57, 0), wall_ms=kit.ms, type=reg.EVENT_SOCIAL_MENTION)
+    )
+    assert kit.telling.soon(kit.brick) is None, "signal 0 means something else there"
+    kit.brick.status = SimpleNamespace(ruleset8=new)
+    kit.telling.status(kit.brick)
+    assert kit.telling.soon(kit.brick) == (reg.MSG_SIGNALS, {0: [[0, 57, kit.ms]], 1: new})
+    kit.telling.event(
+        SimpleNamespace(signal=("footfall", 58, 0), wall_ms=kit.ms, type=reg.EVENT_SOCIAL_MENTION)
+    )
+    assert kit.telling.soon(kit.brick) == (reg.MSG_SIGNALS, {0: [[0, 58, kit.ms]], 1: new})
+    kit.telling.status(kit.brick)
+    assert kit.telling.soon(kit.brick) is None
