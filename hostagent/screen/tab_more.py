@@ -123,7 +123,7 @@ class More:
                     if fresh is None:
                         lane = desk.screen.lane
                         balance: Any = None if lane is None else lane.state.balance(subject)
-                        if balance:
+                        if balance and not desk.screen.agent.kitside.moving.moved(subject):
                             desk.tell(say("passes_balance", n=balance), good=False)
                             return  # its number stays: the new one may be added
                     else:
