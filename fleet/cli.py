@@ -95,6 +95,43 @@ def rights(
         Console().print(table(read, found))
 
 
+@app.command("export-events")
+def export_events(
+    config: ConfigPath,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
+) -> None:
+    """Write the events behind every kit's decisions for `stallmark rules replay --events FILE`.
+
+    One line for each event; works beside a running controller. Private parts are opened with the keys that hosts posted:
+    people stand in the file by their pseudonyms, with their baskets, so it is for its owner alone. What records do not hold
+    is not in it: signals, references, vouchers' serials, quantities of single items, risk, balances, open values,
+    operators' answers. Receipts with findings are left out."""
+    from rich.progress import Progress
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from fleet import eventexport
+
+    try:
+        read = load(config)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("reading records", total=None)
+            found = eventexport.write(read, out, lambda done, of: bar.update(task, completed=done, total=of))
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    except SQLAlchemyError as error:
+        raise _stop(f"the database cannot be read: {error}") from None
+    except OSError as error:
+        raise _stop(f"{out} cannot be written: {error.strerror}") from None
+    typer.echo(f"{found.events} events of {found.records} records in {out}")
+    if found.training:
+        typer.echo(f"  {found.training} of training are left out")
+    if found.unopened:
+        typer.echo(
+            f"  {found.unopened} stand without person and basket: there is no key for their private part"
+        )
+    typer.echo("  Campaigns need --start for a replay: the stream does not say when a market began.")
+
+
 def _serve(config: Config, make: bool) -> None:
     from fleet.app import create
     from fleet.clock import open_clock
