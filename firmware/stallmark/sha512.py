@@ -58,22 +58,24 @@ def sha512_python(data):
 
 
 def _compress(state, data, at):
+    # The last 16 words only: a list of all 80 would ask a full heap for a whole KB in one piece.
     w = [int.from_bytes(data[i : i + 8], "big") for i in range(at, at + 128, 8)]
-    for i in range(64):
-        # Rotations: the word doubled to 128 bits, shifted.
-        x = w[i + 1]
-        y = w[i + 14]
-        xx = x << 64 | x
-        yy = y << 64 | y
-        w.append(
-            (w[i] + w[i + 9] + (xx >> 1 ^ xx >> 8 ^ x >> 7 & _MASK) + (yy >> 19 ^ yy >> 61 ^ y >> 6)) & _MASK
-        )
     a, b, c, d, e, f, g, h = state
     for i in range(80):
+        now = i & 15
+        if i > 15:
+            # Rotations, here and below: the word doubled to 128 bits, shifted.
+            x = w[i + 1 & 15]
+            y = w[i + 14 & 15]
+            xx = x << 64 | x
+            yy = y << 64 | y
+            x = xx >> 1 ^ xx >> 8 ^ x >> 7 & _MASK
+            y = yy >> 19 ^ yy >> 61 ^ y >> 6
+            w[now] = (w[now] + w[i + 9 & 15] + x + y) & _MASK
         ee = e << 64 | e
         aa = a << 64 | a
         k = int(_K[16 * i : 16 * i + 16], 16)
-        t = h + ((ee >> 14 ^ ee >> 18 ^ ee >> 41) & _MASK) + (g ^ e & (f ^ g)) + k + w[i]
+        t = h + ((ee >> 14 ^ ee >> 18 ^ ee >> 41) & _MASK) + (g ^ e & (f ^ g)) + k + w[now]
         u = ((aa >> 28 ^ aa >> 34 ^ aa >> 39) & _MASK) + (a & b | c & (a | b))
         h = g
         g = f
