@@ -46,6 +46,8 @@ class Ruled(Writing):
                 self._installed = ruleset.check(data, self._config.authors, None)
             except BundleRefused as refused:
                 log.warning("the rules in use before this start are not taken up: %s", refused)
+        if self.promised is not None:
+            self.promised.learn(self.ruleset)
         self.book = Book(self._key, self._config.rental, self._clock, self.brick, [s.record for s in stored])
         self.state = self._rebuilt(self.ruleset, stored)
         for item in stored:
