@@ -11,7 +11,6 @@ from typing import Any
 
 from hostagent.config import Config
 from hostagent.core import eventof, reg
-from hostagent.errors import HostError
 from hostagent.store import database
 from hostagent.store.database import Sql
 from hostagent.store.records import after
@@ -125,4 +124,4 @@ def _named(told: Config, bricks: list[bytes]) -> dict[bytes, str]:
     return names
 
 
-__all__ = ["MISSING", "Exported", "HostError", "line", "total", "write"]
+__all__ = ["MISSING", "Exported", "line", "total", "write"]
