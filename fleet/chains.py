@@ -119,7 +119,7 @@ class Judge:
     """Judges one batch. `state` gives a brick's state, `held` the proven records that are stored for a
     brick and seq (more than one only where it equivocated), `kit` the kit that a brick is of, `minted` a
     slice by its number, `reserved` what a brick's record of that seq set aside, `redeemed` the redemption that
-    stands for a voucher's serial."""
+    stands for a voucher's serial, `lane` whether a brick is a host's own lane."""
 
     def __init__(
         self,
@@ -130,6 +130,7 @@ class Judge:
         minted: Callable[[int], Slice | None],
         reserved: Callable[[bytes, int], Reserve | None] = lambda brick, seq: None,
         redeemed: Callable[[bytes], Redemption | None] = lambda serial: None,
+        lane: Callable[[bytes], bool] = lambda brick: False,
     ) -> None:
         self._keys = keys
         self._state = state
@@ -138,6 +139,7 @@ class Judge:
         self._minted = minted
         self._reserved = reserved
         self._redeemed = redeemed
+        self._lane = lane
         self._host = ZERO8
         self._start()
 
@@ -274,8 +276,6 @@ class Judge:
         if not spends and not pays:
             return
         holder = Holder(brick, self._kit(brick), self._keys.rental(brick, fields[3]))
-        if pays and not taken.findings:
-            self._redeem(taken, fields, holder)
         if spends:
             codes, after = self._spending.judge(fields, holder, lambda seq: _in_gap(state, seq))
             for code in codes:
@@ -284,11 +284,20 @@ class Judge:
                 self._spending.take(after)
             elif codes:
                 self._charge(codes[0], fields, holder)
+        if pays and not taken.findings:  # only now is all known that may set the record aside
+            self._redeem(taken, fields, holder)
 
     def _redeem(self, taken: Taken, fields: Fields, holder: Holder) -> None:
         """A voucher is paid once: of two that were, one is found and charged to its rental."""
         made = read_redemption(
-            fields, holder.kit, holder.rental, taken.market_ms, taken.fields[8], self._host, taken.host_seq
+            fields,
+            holder.kit,
+            holder.rental,
+            taken.market_ms,
+            taken.fields[8],
+            self._host,
+            taken.host_seq,
+            self._lane(holder.brick),
         )
         settled = None if made is None else self._settling.take(made)
         if settled is None:

@@ -115,6 +115,7 @@ class Brick:
     rental: int
     kit: bytes
     first_epoch: int
+    lane: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,7 @@ def _brick(item: _Reader) -> Brick:
         item.number("rental"),
         item.octets("kit", 8),
         item.number("first_epoch", 0),
+        item.flag("lane"),
     )
 
 

@@ -13,13 +13,13 @@ SERIAL_BYTES = 8
 I64 = (1 << 63) - 1
 UNKNOWN_SPREAD = 1 << 62  # of a time that only says when the record arrived: it decides nothing
 PRACTICE = reg.FLAG_TRAINING | reg.FLAG_SHADOW
-EARLIER, CONFIRMED, LOWER_ID = "earlier", "confirmed by the host", "lower id"
+EARLIER, CONFIRMED, LOWER_ID = "earlier", "paid by the host", "lower id"
 
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """One *redeem* record without a finding. `ms` ± `spread`: its best time; `confirmed`: a reserve came
-    before it, so its host said yes; `minor`: what it paid; `host`, `host_seq`: its receipt."""
+    """One *redeem* record without a finding. `ms` ± `spread`: its best time; `confirmed`: a
+    host paid it itself, by its own lane, so its spent set was asked; `minor`: what it paid; `host`, `host_seq`: its receipt."""
 
     serial: bytes
     brick: bytes
@@ -57,11 +57,21 @@ def settle(one: Redemption, other: Redemption) -> Settled:
 
 
 def read(
-    fields: Fields, kit: bytes | None, rental: int, ms: int, basis: int, host: bytes, host_seq: int
+    fields: Fields,
+    kit: bytes | None,
+    rental: int,
+    ms: int,
+    basis: int,
+    host: bytes,
+    host_seq: int,
+    lane: bool = False,
 ) -> Redemption | None:
     """The redemption that a record is, None for any other record and for practice.
 
-    `ms`, `basis`: its best time and where that is from, as its receipt has it."""
+    `ms`, `basis`: its best time and where that is from, as its receipt has it. `lane`: its brick is a host's own lane.
+
+    The gateway flag alone proves nothing, any brick can set it; nor does a reserve before it (field 20), which a
+    brick that may go alone writes as well where nobody answered."""
     detail = fields.get(24)
     if fields[10] != reg.KIND_REDEEM or fields[0] & PRACTICE or not detail:
         return None
@@ -70,7 +80,7 @@ def read(
         return None
     minor = money(fields)
     spread: int = fields[7][1] if basis == reg.BASIS_BRICK else UNKNOWN_SPREAD
-    confirmed = fields.get(20) is not None
+    confirmed = lane and bool(fields[0] & reg.FLAG_GATEWAY)
     return Redemption(serial, fields[1], fields[2], kit, rental, ms, spread, confirmed, minor, host, host_seq)
 
 

@@ -38,6 +38,7 @@ class Store:
         self._slices: dict[int, Slice] = {}
         self._expires: dict[int, int] = {}
         self._kits = {brick.brick: brick.kit for brick in config.bricks}
+        self._lanes = {brick.brick for brick in config.bricks if brick.lane}
         self._withholding: set[bytes] = set()  # bricks with ended epochs whose key is not published yet
         with database.write() as connection:
             rows.register(connection, config.hosts, config.bricks)
@@ -84,6 +85,7 @@ class Store:
             self._slices.get,
             lambda brick, seq: settlements.reserve(self._database, brick, seq),
             lambda serial: settlements.redemption(self._database, serial),
+            self._lanes.__contains__,
         )
         try:
             verdict = judge.judge(host.host, checked.receipts)

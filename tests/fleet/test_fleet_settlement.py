@@ -81,19 +81,47 @@ def test_a_winner_that_arrives_later_sets_the_one_before_aside(stall, same_batch
     assert len(stall.receipt(late).findings) == 1 and not stall.receipt(early).findings
 
 
-def test_where_the_times_are_too_near_the_hosts_yes_decides_then_the_lower_id(stall):
-    one, two, three = sorted(stall.world.bricks, key=lambda brick: brick.brick8)
-    stall.hand_in([redeem(stall, one)])
+def near(stall, brick, **more):
+    """A redemption whose time is too uncertain to decide anything."""
+    return redeem(stall, brick, spread=600_000, **more)
+
+
+def test_where_the_times_are_too_near_a_hosts_own_payment_decides_then_the_lower_id(stall):
+    lane = stall.world.new_lane()
+    one, two, _ = sorted(stall.world.bricks, key=lambda brick: brick.brick8)
+    stall.restart()
+    stall.hand_in([near(stall, two)])
+    stall.hand_in([near(stall, lane, f0=reg.FLAG_GATEWAY)])
+    line = settled(stall)[0]
+    assert line["why"] == "paid by the host" and line["winner"]["brick"] == lane.brick8.hex()
+    stall.hand_in([near(stall, two, serial=b"voucher2")])
+    stall.hand_in([near(stall, one, f0=reg.FLAG_GATEWAY, serial=b"voucher2")])
+    line = settled(stall)[1]
+    assert line["why"] == "lower id" and line["loser"]["brick"] == two.brick8.hex()
+
+
+def test_a_brick_that_says_it_is_the_host_or_that_it_asked_wins_nothing_by_that(stall):
+    """Field 20 is written where nobody answered, too, and any brick can set the gateway flag."""
+    one, two, _ = sorted(stall.world.bricks, key=lambda brick: brick.brick8)
     reserve = stall.world.record(reg.KIND_RESERVE, two)
-    confirmed = redeem(stall, two, at=-2000, f20=reserve.seq, spread=60_000)
-    stall.hand_in([reserve, confirmed])
-    assert settled(stall)[0]["why"] == "confirmed by the host"
-    assert settled(stall)[0]["winner"]["brick"] == two.brick8.hex()
-    other = stall.world.record(reg.KIND_RESERVE, three)
-    stall.hand_in([other, redeem(stall, three, f20=other.seq, spread=60_000)])
-    assert (
-        settled(stall)[1]["why"] == "lower id" and settled(stall)[1]["loser"]["brick"] == three.brick8.hex()
-    )
+    said = near(stall, two, f20=reserve.seq, f0=reg.FLAG_GATEWAY)
+    stall.hand_in([near(stall, one), reserve, said])
+    (line,) = settled(stall)
+    assert line["why"] == "lower id" and line["winner"]["brick"] == one.brick8.hex()
+    gap = stall.world.record(reg.KIND_RESERVE, two)  # never delivered
+    stall.hand_in([near(stall, one, serial=b"voucher2"), near(stall, two, f20=gap.seq, serial=b"voucher2")])
+    assert settled(stall)[1]["winner"]["brick"] == one.brick8.hex()
+
+
+def test_a_redemption_that_is_set_aside_wins_nothing_and_charges_nobody_else(stall):
+    one, two, _ = stall.world.bricks
+    honest = redeem(stall, one)
+    other = redeem(stall, two, serial=b"voucher2")
+    made_up = redeem(stall, two, at=-60_000, f20=other.seq)  # which is no reserve
+    stall.hand_in([other, made_up, honest])
+    assert settled(stall) == []
+    assert spent_after(stall.controller.database, 0) == [(1, b"voucher2"), (2, SERIAL)]
+    assert all(c["brick"] == two.brick8.hex() for c in charges_of(stall.controller.database, stall.world.kit))
 
 
 def test_practice_and_what_is_set_aside_pay_no_voucher(stall):
