@@ -6,8 +6,8 @@ from brick import config
 
 if hasattr(gc, "threshold"):
     # Before anything else is loaded: what loading leaves behind would fill the heap before the first collection,
-    # and what lives for ever would lie scattered over all of it. Without this a brick needs 528 KiB to run
-    # instead of 360 (as .mpy 416 instead of 371): `python -m tests.bench brick`.
+    # and what lives for ever would lie scattered over all of it. Without this the demo's market day does not run in
+    # 640 KiB; with it, in 456: `python -m tests.bench brick`.
     gc.collect()
     gc.threshold(config.GC_THRESHOLD)
 

@@ -18,7 +18,9 @@ from virtualkit.qrmodule import QrModule
 from virtualkit.rf import Tag
 from virtualkit.wire import Wire
 
-DEFAULT_HEAP = 1024 * 1024
+DEFAULT_HEAP = 768 * 1024
+"""The demo's market day runs in about 460 KiB and takes about 540 to be installed; a ruleset that replaces another of its size
+needs room for both and for two tables of people (75 KB) besides. `python -m tests.bench brick` finds the first."""
 SETTLE_SECONDS = 3.0
 ANSWER_SECONDS = 3.0
 ARRIVAL_SECONDS = 0.1
