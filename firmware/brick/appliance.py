@@ -6,8 +6,8 @@ from brick import config
 
 if hasattr(gc, "threshold"):
     # Before anything else is loaded: what loading leaves behind would fill the heap before the first collection,
-    # and what lives for ever would lie scattered over all of it. Without this the demo's market day does not run in
-    # 640 KiB; with it, in 456: `python -m tests.bench brick`.
+    # and what lives for ever would lie scattered over all of it. Without this the demo's market day did not run in
+    # 630 KiB; with it, in 456: `python -m tests.bench brick`.
     gc.collect()
     gc.threshold(config.GC_THRESHOLD)
 
