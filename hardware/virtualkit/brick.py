@@ -20,7 +20,8 @@ from virtualkit.wire import Wire
 
 DEFAULT_HEAP = 768 * 1024
 """The demo's market day runs in about 460 KiB; its first installation worked in 560 and not in 500. A ruleset that replaces one
-of its size also wants room for both and for two tables of people (75 KB): estimated, not measured. `python -m tests.bench brick` finds the first."""
+of its size also wants room for both and for two tables of people (75 KB): estimated, not measured.
+`python -m tests.bench brick` finds the first."""
 SETTLE_SECONDS = 3.0
 ANSWER_SECONDS = 3.0
 ARRIVAL_SECONDS = 0.1
