@@ -28,11 +28,13 @@ _LASTING = (GRANT_PERCENT_NEXT, GRANT_FIXED_NEXT, GRANT_TOKENS, GRANT_VOUCHER)  
 def grants_of(grants, open_values, redeems):
     """(tuple of grants, whether money that needs rights is among them, whether pieces are). Raises FormatError.
 
-    `redeems`: a fixed credit of 0 is the voucher's value."""
+    `redeems`: the first credit now may be of 0: the voucher's own value, which was bounded when it was issued."""
     out = []
     money = pieces = False
     for grant in form.array(grants, "grants (6)", 4, 1):
-        found = _grant(grant, open_values, redeems)
+        found = _grant(grant, open_values, redeems and not out)
+        if redeems and found[0] in _LASTING:
+            form.fail("grant type {} (6)".format(found[0]), "nothing for later in a rule that redeems")
         out.append(found)
         kind = found[0]
         pieces = pieces or kind in PIECES
@@ -41,7 +43,7 @@ def grants_of(grants, open_values, redeems):
     return tuple(out), money, pieces
 
 
-def _grant(grant, open_values, redeems):
+def _grant(grant, open_values, own):
     form.array(grant, "grant (6)", 4, 3)
     kind = form.uint(grant[0], "grant type (6)", 255)
     if not GRANT_PERCENT_NOW <= kind <= GRANT_SPLIT:
@@ -58,7 +60,10 @@ def _grant(grant, open_values, redeems):
             10000 if kind != GRANT_TIP_MATCH else 100000,
             1,
         )
-        minor = _number(minor, open_values, UNIT_MONEY, "most that a percentage may cost (6)", MAX_AMOUNT, 1)
+        low = 0 if own and kind == GRANT_PERCENT_NOW else 1
+        minor = _number(
+            minor, open_values, UNIT_MONEY, "most that a percentage may cost (6)", MAX_AMOUNT, low
+        )
     elif kind in PIECES:
         quantity = _number(quantity, open_values, UNIT_PIECES_OPEN, "pieces (6)", MAX_AMOUNT, 1)
         form.uint(minor, "credit of pieces (6)", 0)
@@ -73,7 +78,7 @@ def _grant(grant, open_values, redeems):
         minor = _number(minor, open_values, UNIT_MONEY, "value of a voucher (6)", MAX_AMOUNT, 1)
     else:
         form.uint(quantity, "number of credits (6)", 1, 1)
-        low = 0 if redeems and kind == GRANT_FIXED_NOW else 1
+        low = 0 if own and kind == GRANT_FIXED_NOW else 1
         minor = _number(minor, open_values, UNIT_MONEY, "credit (6)", MAX_AMOUNT, low)
     if size == 3:
         return (kind, quantity, minor)

@@ -108,7 +108,7 @@ def rule(reader, f, at):
     if redeems is not None:
         form.uint(redeems, "redeems (20)", 65535)
     grants, money, pieces = grants_of(f[6], ruleset.open_values, redeems is not None)
-    need = _need(f[7], money and redeems is None, pieces)
+    need = _need(f[7], money, pieces)
     if need and parser.counts_different and people_trust < TRUST_ISSUED:
         form.fail("counts-as-people trust (12)", "3 or more: tokens that anyone can make open no money")
     limits = _limits(f[8])

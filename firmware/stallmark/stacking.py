@@ -14,15 +14,20 @@ INDEX, RULE, GRANTS, MONEY, _PIECES, RIGHTS, _ASK, CONTROL = range(8)
 
 def give(state, event, rule):
     """(grants [[type, bps or quantity, minor] …], money and pieces that need rights) of a rule for an event; money that is 0
-    is left out. What is split is the customer's own and needs none."""
+    is left out. What is split is the customer's own, a voucher's own value was covered when it was issued: they need none."""
     grants = []
     money = pieces = 0
     for grant in rule.grants:
         kind, quantity, minor = grant[0], grant[1], grant[2]
+        own = minor == 0 and rule.redeems is not None
         if type(quantity) is tuple:
             quantity = state.parameter(quantity[1])
         if type(minor) is tuple:
             minor = state.parameter(minor[1])
+        if own and (kind == GRANT_FIXED_NOW or kind in SHARES):
+            minor = max(event.signal[1], 0)
+            if not minor:
+                continue
         if kind in SHARES:
             if not rule.flags & CAP_ONLY:
                 of = event.tip_minor if kind == GRANT_TIP_MATCH else event.basket_minor
@@ -34,14 +39,10 @@ def give(state, event, rule):
             if not quantity:
                 continue
             pieces += quantity
-        elif kind == GRANT_FIXED_NOW and not minor and rule.redeems is not None:
-            minor = event.signal[1]
-            if minor <= 0:
-                continue
         elif (not minor and type(grant[2]) is tuple) or (not quantity and type(grant[1]) is tuple):
             continue  # an open value that the operator has set to nothing
         grants.append([kind, quantity, minor])
-        if kind != GRANT_SPLIT:
+        if kind != GRANT_SPLIT and not own:
             money += minor
     return grants, money, pieces
 
@@ -82,9 +83,13 @@ def _best(mode, group, win, wins):
     """Whether a win is its group's: the first, or the one of most money and then the first."""
     best = None
     for other in wins:
-        if other[RULE].group == group and (best is None or (mode == BEST and other[MONEY] > best[MONEY])):
+        if other[RULE].group == group and (best is None or (mode == BEST and _worth(other) > _worth(best))):
             best = other
     return best is win
+
+
+def _worth(win):
+    return sum([grant[2] for grant in win[GRANTS] if grant[0] != GRANT_SPLIT])
 
 
 def together(ruleset, left):
@@ -117,15 +122,22 @@ def together(ruleset, left):
 
 
 def _cut(win, room):
-    """Cuts a win's money to `room` minor units, from its last grant on; False where nothing is left of it."""
+    """Cuts a win's money to `room` minor units, from its last grant on; False where nothing is left of it. A split and a
+    voucher's own value, which is first, are no budget's money: they stay whole."""
+    own = _worth(win) - win[MONEY]
     grants = []
+    money = 0
     for kind, quantity, minor in win[GRANTS]:
         had = minor
-        minor = min(minor, room)
-        room -= minor
+        if own:
+            own = 0
+        elif kind != GRANT_SPLIT:
+            minor = min(minor, room)
+            room -= minor
+            money += minor
         if minor or not had:
             grants.append([kind, quantity, minor])
     win[GRANTS] = grants
-    win[MONEY] = sum([grant[2] for grant in grants if grant[0] != GRANT_SPLIT])
+    win[MONEY] = money
     win[RIGHTS] = None
     return bool(grants)

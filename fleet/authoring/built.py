@@ -44,6 +44,11 @@ class Built:
         return sum(given.minor for given in self.grants)
 
     @property
+    def own_value(self) -> bool:
+        """Whether it gives the value of the voucher that it redeems."""
+        return any(given.own_value for given in self.grants)
+
+    @property
     def pieces(self) -> int:
         """The most pieces of one grant."""
         return sum(given.pieces for given in self.grants)
@@ -61,18 +66,17 @@ class Built:
 def needs(node: Node, built: Built, currency: str) -> list[int]:
     """Units of rights that one grant takes; what is minted for it goes into `built.rights`."""
     table = node.get("rights")
-    pays_vouchers = node.get("redeems").value is not None
     wanted = (("money", reg.UNIT_MINOR, built.minor), ("pieces", reg.UNIT_PIECES, built.pieces))
     out: list[int] = []
     for name, unit, most in wanted:
         part = table.get(name)
-        if not most and not (name == "money" and pays_vouchers):
+        if not most:
             if part.value is not None:
-                part.wrong("nothing is granted in this unit: leave it out")
+                own = name == "money" and built.own_value
+                why = "a voucher's own value takes no rights" if own else "nothing is granted in this unit"
+                part.wrong(f"{why}: leave it out")
             continue
         if part.value is None:
-            if name == "money" and pays_vouchers:
-                continue
             example = '{"slice": "25.00", "count": 24}' if name == "money" else '{"slice": 20, "count": 12}'
             raise table.wrong(
                 f'{name} is granted without an end: write "{name}": {example}, slice × count in all'

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fleet.authoring.engine import money
 from fleet.authoring.reader import Problem
-from fleet.authoring.report import NEEDS_HOST, NEEDS_RIGHTS, REFUSED, SAFE, Report, RuleReport
+from fleet.authoring.report import NEEDS_HOST, NEEDS_RIGHTS, OWN_VALUE, REFUSED, SAFE, Report, RuleReport
 from fleet.authoring.sizes import PAGE
 
 _COLOURS = {SAFE: "green", NEEDS_RIGHTS: "cyan", NEEDS_HOST: "yellow"}
@@ -37,6 +37,7 @@ def show(report: Report, console: Console) -> None:
     console.print(
         Text(
             f"{report.id} revision {report.rev}: never more than {worst(report, report.minor, report.pieces)}"
+            + (f"; {OWN_VALUE}" if report.own_value else "")
         )
     )
     console.print(Text(f"{size}; {golden}; {len(report.notes)} note{'s' if len(report.notes) != 1 else ''}"))
@@ -122,11 +123,12 @@ def _why(rule: RuleReport) -> str:
 
 def _cost(rule: RuleReport, report: Report) -> str:
     if not rule.minor and not rule.pieces:
-        out = "no money, no stock"
+        out = OWN_VALUE if rule.own_value else "no money, no stock"
     else:
         out = worst(report, rule.minor, rule.pieces) + (
             f"\n({rule.bound})" if rule.bound and rule.minor else ""
         )
+        out += f"\n{OWN_VALUE}" if rule.own_value else ""
     if rule.people:
         out += f"\nthe first {rule.people}"
     return out + (f"\n{rule.tokens} token{'s' if rule.tokens > 1 else ''} each" if rule.tokens else "")

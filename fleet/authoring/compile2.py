@@ -13,7 +13,7 @@ from fleet.authoring.engine import FormatError, cbor, golden, reg, rules, state
 from fleet.authoring.intake import validated
 from fleet.authoring.model import SCHEMA
 from fleet.authoring.reader import Attempt, Node, Problem
-from fleet.authoring.report import NEEDS_RIGHTS, Report, RuleReport
+from fleet.authoring.report import Report, RuleReport
 from fleet.authoring.rules2 import Rules
 from fleet.authoring.sizes import largest_record
 from fleet.authoring.tables import Tables
@@ -150,14 +150,14 @@ def _said(index: int, one: Built, fields: dict[int, Any], report: Report) -> Rul
     return RuleReport(
         one.id, one.offline, minor, one.total(reg.UNIT_PIECES), size, one.node.pointer, one.total(reg.UNIT_PEOPLE),
         sum(given.tokens for given in one.grants), one.minor, bound, tuple(one.causes), tuple(one.grants),
+        one.own_value,
     )  # fmt: skip
 
 
 def _worst(one: Built) -> tuple[int, str]:
     """(the most money that a rule can cost, what bounds it): the least of what each of its rights allows."""
     if not one.minor:
-        paid = one.total(reg.UNIT_MINOR)
-        return paid, "the vouchers' values, within its rights" if paid else ""
+        return 0, ""
     found: list[tuple[int, str]] = []
     for right in one.rights:
         if right.unit == reg.UNIT_MINOR:
@@ -166,8 +166,6 @@ def _worst(one: Built) -> tuple[int, str]:
             found.append((right.total // one.pieces * one.minor, f"rights for {right.total} pieces"))
         elif right.unit == reg.UNIT_PEOPLE:
             found.append((right.total * one.minor, f"the first {right.total}"))
-    if not any(cause.offline == NEEDS_RIGHTS for cause in one.causes):
-        return 0, "the vouchers that were issued"
     return min(found)
 
 

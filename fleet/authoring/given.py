@@ -17,6 +17,8 @@ _SHARES: dict[str, int] = {
     "donate": reg.GRANT_DONATION, "split": reg.GRANT_SPLIT,
 }  # fmt: skip
 
+_LATER = ("percent_next", "money_next", "tokens", "voucher")
+
 
 @dataclass(frozen=True, slots=True)
 class OpenValue:
@@ -42,6 +44,11 @@ class Given:
     reversal: str
     of: str | None = None
 
+    @property
+    def own_value(self) -> bool:
+        """Whether it gives the voucher's own value, which was covered when the voucher was issued."""
+        return self.code[0] == reg.GRANT_FIXED_NOW and self.code[2] == 0
+
 
 class Grants:
     """Compiles the grants of a campaign's rules."""
@@ -50,11 +57,15 @@ class Grants:
         self._currency = currency
         self._open = open_values
 
-    def read(self, node: Node, redeems: bool) -> Given:
-        """One entry of a rule's `grants`."""
+    def read(self, node: Node, redeems: bool, first: bool) -> Given:
+        """One entry of a rule's `grants`; `redeems`: of a rule that pays vouchers; `first`: the first of them."""
         name = next(name for name in GRANTS if node.has(name))
+        if redeems and name in _LATER:
+            raise node.get(name).wrong(
+                "gives something for later, and this rule pays a voucher: let another rule give it"
+            )
         reversal = node.get("reversal").value or DEFAULT_REVERSAL[name]
-        code, minor, pieces, tokens = self._code(name, node, redeems)
+        code, minor, pieces, tokens = self._code(name, node, redeems and first)
         of = (
             node.get("of").value
             if name == "sample"
@@ -64,7 +75,7 @@ class Grants:
         )
         return Given(code, minor, pieces, tokens, name, reversal, of)
 
-    def _code(self, name: str, node: Node, redeems: bool) -> tuple[list[Any], int, int, int]:
+    def _code(self, name: str, node: Node, own: bool) -> tuple[list[Any], int, int, int]:
         """(wire form, most minor, most pieces, most tokens)"""
         if name in _SHARES:
             bps, _ = self._share(node.get(name), 100_000 if name == "tip_match" else 10_000)
@@ -77,7 +88,7 @@ class Grants:
             # A split passes on what the customer paid: nobody's budget is spent by it.
             return code, 0 if name == "split" else most, 0, 0
         if name == "money_now":
-            minor, most = self._money(node.get(name), 0 if redeems else 1)
+            minor, most = self._money(node.get(name), 0 if own else 1)
             return [reg.GRANT_FIXED_NOW, 1, minor], most, 0, 0
         if name == "money_next":
             minor, most = self._money(node.get(name), 1)

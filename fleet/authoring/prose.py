@@ -12,7 +12,7 @@ from fleet.authoring import opcodes as op
 from fleet.authoring import wire
 from fleet.authoring.engine import money, reg, word
 from fleet.authoring.phrases import Phrases, span
-from fleet.authoring.report import NEEDS_HOST, NEEDS_RIGHTS, SAFE, Report, RuleReport
+from fleet.authoring.report import NEEDS_HOST, NEEDS_RIGHTS, OWN_VALUE, SAFE, Report, RuleReport
 from fleet.authoring.words import TOKENS
 
 _SHOWN_SLOTS = 4
@@ -190,6 +190,7 @@ def _costs(one: dict[int, Any], said: RuleReport, report: Report) -> str:
     if said.pieces:
         most.append("1 piece" if said.pieces == 1 else f"{said.pieces} pieces")
     text = f"Cost: never more than {' and '.join(most)}" if most else "Cost: no money and no stock of its own"
+    text += f"; {OWN_VALUE}" if said.own_value else ""
     if said.tokens:
         what = "token" if said.tokens == 1 else "tokens"
         text += f"; {said.tokens} loyalty {what} each time, bounded by the limits for each person alone"
@@ -202,4 +203,5 @@ def _costs(one: dict[int, Any], said: RuleReport, report: Report) -> str:
 def _whole(report: Report) -> str:
     parts = [money.text(report.minor, report.currency)] if report.minor else []
     parts += ["1 piece" if report.pieces == 1 else f"{report.pieces} pieces"] if report.pieces else []
-    return f"In all: never more than {' and '.join(parts)}." if parts else "In all: no money and no stock."
+    text = f"In all: never more than {' and '.join(parts)}" if parts else "In all: no money and no stock"
+    return text + (f"; {OWN_VALUE}." if report.own_value else ".")

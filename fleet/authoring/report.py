@@ -13,6 +13,7 @@ from fleet.authoring.rights import Right
 from fleet.authoring.schedule import Notice
 
 SAFE, NEEDS_RIGHTS, NEEDS_HOST, REFUSED = "safe", "needs rights", "needs host", "refused"
+OWN_VALUE = "each voucher pays its own value, bounded by the vouchers issued"
 CLASSES = (SAFE, NEEDS_RIGHTS, NEEDS_HOST, REFUSED)  # from the freest on
 
 
@@ -41,6 +42,7 @@ class RuleReport:
     bound: str = ""  # what makes the bound
     causes: tuple[Cause, ...] = ()
     grants: tuple[Given, ...] = ()
+    own_value: bool = False  # besides: of each voucher its own value
 
 
 @dataclass
@@ -72,6 +74,11 @@ class Report:
     def minor(self) -> int:
         """Worst-case liability in money, minor units."""
         return sum(rule.minor for rule in self.rules)
+
+    @property
+    def own_value(self) -> bool:
+        """Whether vouchers pay their own value besides."""
+        return any(rule.own_value for rule in self.rules)
 
     @property
     def pieces(self) -> int:

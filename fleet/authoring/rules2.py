@@ -175,10 +175,10 @@ class Rules:
     def _given(self, node: Node, built: Built) -> list[list[Any]]:
         redeems = node.get("redeems").value is not None
         attempt = Attempt()
-        for entry in node.get("grants").items(1, 4):
+        for place, entry in enumerate(node.get("grants").items(1, 4)):
             one = Attempt()
             with one:
-                built.grants.append(self._grants.read(entry, redeems))
+                built.grants.append(self._grants.read(entry, redeems, not place))
             attempt.failed = attempt.failed or one.failed
         if attempt.failed:
             raise node.unusable()

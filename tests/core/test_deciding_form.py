@@ -76,6 +76,16 @@ def test_bounds_of_a_rules_fields():
         rule(need=[1, 3], tax=["D-RETAIL", 1900], funder=["merchant", 5000], odds=[1, 10], flags=7, stale=0)
     )
     taken(rule(redeems=7, grants=[[2, 1, 0]], need=[]))
+    taken(rule(redeems=7, grants=[[1, 1000, 0]], need=[]))
+    taken(rule(redeems=7, grants=[[2, 1, 0], [2, 1, 100]], need=[1]))
+    # Money beyond the voucher's own value needs rights like everywhere; what is for later is refused.
+    for grant in ([2, 1, 100], [1, 1000, 100], [11, 500, 100, "school"]):
+        refused("rights for everything", rule(redeems=7, grants=[grant], need=[]))
+        refused("rights for everything", rule(redeems=7, grants=[[2, 1, 0], grant], need=[]))
+    refused("credit (6)", rule(redeems=7, grants=[[2, 1, 0], [2, 1, 0]], need=[]))
+    refused("credit (6)", rule(redeems=7, grants=[[5, 1, 0], [2, 1, 0]], need=[2]))
+    for grant in ([9, 7, 100, 30], [8, 2, 0, 30], [3, 1000, 100, 30], [4, 1, 100, 30]):
+        refused("for later", rule(redeems=7, grants=[grant], need=[1]))
     refused("credit", rule(grants=[[2, 1, 0]]))
 
 

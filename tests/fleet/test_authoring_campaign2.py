@@ -12,7 +12,7 @@ import rfc8785
 from jsonschema import Draft202012Validator
 from stallmark import expr, registry
 
-from fleet.authoring import model_base, model_when, opcodes, published, wire
+from fleet.authoring import check_report, model_base, model_when, opcodes, prose, published, wire
 from fleet.authoring.compile import check_campaign, compile_campaign
 from fleet.authoring.compile2 import authoring_hash
 from fleet.authoring.report import Report
@@ -491,7 +491,7 @@ def test_early_access_gateway_redeeming_and_staleness() -> None:
     rule = {
         "early_access": [{"tokens": 5, "lead": "PT30M"}], "gateway": "only", "announced": True,
         "offline": {"mode": "strict", "if_unknown": "ask", "stale_max": "PT10M"},
-        "redeems": 7, "grants": [{"money_now": "0"}], "funder": {"party": "creator", "reimbursed": "50"},
+        "redeems": 7, "grants": [{"money_now": "0"}], "rights": {}, "funder": {"party": "creator", "reimbursed": "50"},
         "on": ["QR scan"], "minimum_trust": "voucher",
     }  # fmt: skip
     found = fields(small(**rule) | {"voucher_issuers": ["ab" * 32]})
@@ -506,10 +506,40 @@ def test_early_access_gateway_redeeming_and_staleness() -> None:
     assert (
         one[9] == [14, 3, 0, 0]
         and one[6] == [[2, 1, 0]]
-        and one[7] == [1]
+        and one[7] == []
         and found[15] == [bytes([0xAB]) * 32]
     )
     assert any("whose vouchers" in text for text in texts(check_campaign(small(**rule), START)))
+
+
+def redeeming(**rule: Any) -> Any:
+    rule = {"redeems": 7, "on": ["QR scan"], "minimum_trust": "voucher", "rights": {}} | rule
+    return check_campaign(small(**rule) | {"voucher_issuers": ["ab" * 32]}, START)
+
+
+def test_a_voucher_pays_its_own_value_and_anything_else_needs_rights() -> None:
+    own = {"money_now": "0"}
+    report = redeeming(grants=[own])
+    assert not report.errors and report.minor == 0 and report.own_value and report.rules[0].own_value
+    said = "each voucher pays its own value, bounded by the vouchers issued"
+    assert any(said in text for text in prose.ruleset(report.ruleset, report))
+    assert said in check_report._cost(report.rules[0], report)
+    assert any(
+        "granted without an end" in text for text in texts(redeeming(grants=[{"money_now": "9999.00"}]))
+    )
+    assert any(
+        "granted without an end" in text for text in texts(redeeming(grants=[own, {"money_now": "1.00"}]))
+    )
+    some = {"money": {"slice": "2.00", "count": 5}}
+    assert any("takes no rights" in text for text in texts(redeeming(grants=[own], rights=some)))
+    both = redeeming(grants=[own, {"money_now": "1.00"}], rights=some)
+    assert not both.errors and both.minor == 1000
+    for later in (
+        {"voucher": "1.00", "valid": "P3D", "series": 7},
+        {"tokens": 1, "valid": "P3D"},
+        {"money_next": "1.00", "valid": "P3D"},
+    ):
+        assert any("for later" in text for text in texts(redeeming(grants=[own, later], rights=some)))
 
 
 def test_the_page_has_every_member() -> None:
