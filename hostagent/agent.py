@@ -36,6 +36,7 @@ from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
 from hostagent.signer import Signer
+from hostagent.staff import Staff
 from hostagent.store import open_store
 from hostagent.store.outbox import Outbox
 from hostagent.store.receipts import Receipts
@@ -124,6 +125,7 @@ class Agent:
         self.puller = Puller(
             self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers
         )
+        self.staff = Staff(store, config.keys.event_key)
         self.lane = self._lane()
         self.till = None if self.lane is None else Till(self, self.lane)
         self.printer = Printer(config.printer)
@@ -137,6 +139,7 @@ class Agent:
             lambda: self.lane,
             lambda brick: self.session_of(brick) is not None,
             self._flush,
+            self.staff.label,
         )
         self.exchange = self.kitside.exchange
         self.questions = self.kitside.questions
@@ -325,6 +328,7 @@ class Agent:
             return None
         brick = self.bricks[key.brick]
         lane = Lane(key, self.config, self.store, self.intake, self.chain, self.clock, brick, self.updater)
+        lane.staff = self.staff
         lane.slices = lambda: self.budgets.slices_of(brick.brick)
         lane.give_result = lambda slice_id, result: self.budgets.on_result(brick, slice_id, result)
         lane.changed = lambda: self.budgets.on_status(brick)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
-from hostagent.core import Fields, FormatError, event, explain, expr, reg, ruleform
+from hostagent.core import Fields, FormatError, event, explain, expr, people, reg, ruleform
 from hostagent.kitcondition import Expected, truth
 from hostagent.store.records import Stored
 
@@ -253,12 +253,10 @@ class Questions:
     def recorded(self, stored: Stored) -> None:
         """A record is here: a question, or somebody's answer to one."""
         fields: Fields = stored.record.fields
-        why = fields.get(14) or [None]
-        if fields[10] in (reg.KIND_GRANT, reg.KIND_DENY) and why[0] == reg.REASON_PERSON:
-            detail = cast(list[Any], fields.get(24) or [])
-            if len(detail) >= 2:
-                self._answered.append((detail[0], detail[1]))
-                self._close((detail[0], detail[1]))
+        if fields[10] in COUNTED and people.answers(fields):
+            detail = cast(list[Any], fields[24])[fields[10] == reg.KIND_REDEEM :]
+            self._answered.append((detail[0], detail[1]))
+            self._close((detail[0], detail[1]))
             return
         key = stored.brick, fields[2]
         practice = fields[0] & (reg.FLAG_TRAINING | reg.FLAG_SHADOW)
@@ -301,8 +299,10 @@ class Questions:
             raise Unanswerable("the rules changed since: let the customer present the token again")
         self._busy.add(key)
         try:
+            known = question.fields[7][0] >= reg.QUALITY_HOST
+            asked = *key, question.at_ms if known else None
             answer = await lane.operator(
-                self._event(question), question.fields.get(9), key, who, reason, granted
+                self._event(question), question.fields.get(9), asked, who, reason, granted
             )
         finally:
             self._busy.discard(key)

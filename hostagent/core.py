@@ -5,6 +5,9 @@ from typing import Any, Protocol, cast
 
 from brick import counter_names as _counter_names
 from stallmark import (
+    arms as _arms,
+)
+from stallmark import (
     base32 as _base32,
 )
 from stallmark import (
@@ -12,6 +15,9 @@ from stallmark import (
 )
 from stallmark import (
     bundle as _bundle,
+)
+from stallmark import (
+    byperson as _byperson,
 )
 from stallmark import (
     cbor as _cbor,
@@ -87,9 +93,11 @@ from stallmark import (
 )
 from stallmark.errors import FormatError, FullError
 
+arms: Any = _arms
 base32: Any = _base32
 batch: Any = _batch
 bundle: Any = _bundle
+byperson: Any = _byperson
 cbor: Any = _cbor
 counter_names: Any = _counter_names
 decide: Any = _decide
@@ -196,9 +204,11 @@ __all__ = [
     "FrameReader",
     "FullError",
     "HostLink",
+    "arms",
     "base32",
     "batch",
     "bundle",
+    "byperson",
     "cbor",
     "counter_names",
     "decide",

@@ -82,7 +82,7 @@ def _at_bricks(rule: Any) -> bool:
 
 class KitSide:
     """All of it. `lane()` is the host's own lane or None; `connected(brick8)` says whether a link is up,
-    `flush(brick8)` lets its session send. `run` beside everything else."""
+    `flush(brick8)` lets its session send, `label(name)` is what stands for a person in records. `run` beside everything else."""
 
     def __init__(
         self,
@@ -95,6 +95,7 @@ class KitSide:
         lane: Callable[[], Any],
         connected: Callable[[bytes], bool],
         flush: Callable[[bytes], None],
+        label: Callable[[str], str],
     ) -> None:
         self.rulebook = Rulebook(updater, lane)
         self._bricks = bricks
@@ -115,6 +116,7 @@ class KitSide:
             clock,
         )
         self.telling.openvalues = self.openvalues
+        self.telling.label = self.openvalues.label = self._label = label
         exchange.on_record = [
             self.asking.recorded,
             self.questions.recorded,
@@ -151,11 +153,11 @@ class KitSide:
                     "highest": value.highest,
                     "default": value.default,
                     "value": value.value,
-                    "who": value.who,
+                    "who": value.who and self._label(value.who),
                     "elsewhere": value.bricks,
                 }
                 for value in self.openvalues.current().values()
             ],
-            "training": self.telling.practice,
+            "training": self.telling.practice and self._label(self.telling.practice),
             "revoked": self.telling.revoked,
         }

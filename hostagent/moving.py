@@ -9,7 +9,7 @@ from hostagent.core import Fields, reg
 from hostagent.errors import HostError
 from hostagent.intake import Statements
 from hostagent.lane.answers import LaneAnswer
-from hostagent.lane.draft import Draft, cut
+from hostagent.lane.draft import Draft
 from hostagent.store.store import Store
 
 META = "moved"
@@ -106,13 +106,15 @@ class Moving:
             12: [[reg.GRANT_TOKENS, tokens, 0]],
             14: [reg.REASON_PERSON, rule],
             15: os.urandom(8),
-            24: [lane.brick8, 0, cut(who, 24), REASON],
+            24: [lane.brick8, 0, lane.staff.label(who), None],
         }
 
         def also(_: LaneAnswer) -> Statements:
             return [(KEEP, (META, kept))]
 
-        pending = lane.answer([Draft(reg.KIND_GRANT, fields, {1: new})], [], None, fields[15], also)
+        pending = lane.answer(
+            [Draft(reg.KIND_GRANT, fields, {1: new, 7: REASON})], [], None, fields[15], also
+        )
         # From here on it counts as moved: it is in the same transaction.
         self._store.meta[META] = kept
         await asyncio.shield(pending.durable)

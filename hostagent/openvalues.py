@@ -13,6 +13,7 @@ from hostagent.bricks import Brick
 from hostagent.clock import Clock
 from hostagent.core import Fields, cbor, reg
 from hostagent.errors import HostError
+from hostagent.staff import NOBODY
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
 
@@ -80,6 +81,8 @@ class OpenValues:
         # What each brick's newest record of parameters said, by (brick, ruleset).
         self._said: dict[tuple[bytes, bytes], dict[int, int]] = {}
         self._wanted: Wanted | None = None
+        # What bricks are told of who set a value (hostagent.staff).
+        self.label: Callable[[str], str] = lambda name: NOBODY
         kept = store.meta.get(META)
         if isinstance(kept, bytes):
             ruleset8, values = cbor.decode(kept)
@@ -152,7 +155,7 @@ class OpenValues:
     async def _set_at(self, brick: Brick, values: dict[int, int], who: str) -> str:
         nonce = os.urandom(8)
         assert self._wanted is not None
-        message = _message(self._wanted.ruleset8, values, who, nonce)
+        message = _message(self._wanted.ruleset8, values, self.label(who), nonce)
         if not self._tell(brick.brick, reg.MSG_PARAMETERS, message):
             return NO_LINK
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -199,7 +202,7 @@ class OpenValues:
             return None
         values = {index: value for index, (value, _) in due.items()}
         who = due[max(due, key=lambda index: wanted[index][2])][1]
-        return reg.MSG_PARAMETERS, _message(ruleset.digest8, values, who, os.urandom(8))
+        return reg.MSG_PARAMETERS, _message(ruleset.digest8, values, self.label(who), os.urandom(8))
 
 
 def _message(ruleset8: bytes, values: dict[int, int], who: str, nonce: bytes) -> Fields:

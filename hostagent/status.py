@@ -27,7 +27,7 @@ PAGE = Path(__file__).parent / "pages" / "status.html"
 
 
 class Close(BaseModel):
-    """Who closes the day, as it will stand in the record: at most 24 bytes of UTF-8."""
+    """Who closes the day: at most 24 bytes of UTF-8. A label of it stands in the record (hostagent.staff)."""
 
     who: str = Field(min_length=1, max_length=24)
 
@@ -71,7 +71,7 @@ def create_app(agent: "Agent") -> FastAPI:
             raise HTTPException(422, "who: at most 24 bytes of UTF-8")
         answer: dict[str, list[str]] = {"asked": [], "not_connected": []}
         for line in agent.lines:
-            agent.bricks[line.expected.brick].closing = asked.who
+            agent.bricks[line.expected.brick].closing = agent.staff.label(asked.who)
             if line.brick is not None and line.session is not None:
                 line.session.ask_close()
                 answer["asked"].append(line.expected.name)

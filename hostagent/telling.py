@@ -18,6 +18,7 @@ from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import Fields, reg
 from hostagent.exchange import Exchange, Message
 from hostagent.openvalues import OpenValues
+from hostagent.staff import NOBODY
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
 
@@ -83,6 +84,8 @@ class Telling:
         kept = store.meta.get(META_REVOKED)
         self._revoked: bytes = kept if isinstance(kept, bytes) else b""
         self.practice: str | None = None
+        # What bricks and records are told of who did something (hostagent.staff).
+        self.label: Callable[[str], str] = lambda name: NOBODY
 
     def _queue(self, brick8: bytes) -> _Queue:
         return self._queues.setdefault(brick8, _Queue())
@@ -192,7 +195,10 @@ class Telling:
         return reached
 
     def _practice_message(self) -> Message:
-        return reg.MSG_TRAINING, {0: self.practice is not None, 1: self.practice or ""}
+        return reg.MSG_TRAINING, {
+            0: self.practice is not None,
+            1: self.label(self.practice) if self.practice else "",
+        }
 
     def lane_anew(self, lane: Any) -> None:
         """The lane begins with a new state, after a start or with other rules: it is told what holds."""
@@ -299,7 +305,7 @@ class Telling:
             return
         whole = (self._revoked + short)[-SUBJECT * REVOKED_MOST :]
         await asyncio.wrap_future(self._store.set_meta({META_REVOKED: whole}))
-        log.info("%s revoked a pass", who)
+        log.info("%s revoked a pass", self.label(who))
         self._revoked = whole
         for message in self._revocations(short, False):
             self._everybody(message)

@@ -19,18 +19,16 @@ from stallmark.numbers import (
     REASON_CONTROL_ARM,
     REASON_GRANTED,
     REASON_NO_RULESET,
-    REASON_PERSON,
     REASON_REVOKED,
     REASON_TOKEN_KIND,
-    REASON_VOUCHER_FALSE,
 )
 from stallmark.ruleform import FLAT, MODE_LAN, MODE_LOCAL, NOT_AT_BRICKS, NOT_AT_LANE, PLAIN
 from stallmark.stacking import CONTROL, INDEX, RULE
 from stallmark.values import NOWHERE, View
-from stallmark.whynot import decision, short, standing, told, why
+from stallmark.whynot import decision, short, standing, why
 
 __all__ = (
-    "Decision", "commit", "decide", "decide_one", "operator", "outcome", "record_fields", "reserve_fields", "settle",
+    "Decision", "commit", "decide", "decide_one", "outcome", "record_fields", "reserve_fields", "settle",
 )  # fmt: skip
 _GRANTED = const(0)  # message
 _DENIED = const(1)
@@ -226,17 +224,17 @@ def _granted(view, win):
         kind = KIND_REDEEM
         detail = [whynot.serial(view.event)]
     return decision(
-        view, rule, kind, index, _because(view, index, rule, REASON_GRANTED), _GRANTED, grants, rights, _opens(state, rights),
-        None if rule.experiment is None else list(rule.experiment), ask, detail, _currency(ruleset, grants),
+        view, rule, kind, index, _because(view, index, rule, REASON_GRANTED), _GRANTED, grants, rights, opens(state, rights),
+        None if rule.experiment is None else list(rule.experiment), ask, detail, currency(ruleset, grants),
     )  # fmt: skip
 
 
-def _opens(state, rights):
+def opens(state, rights):
     """Slices that are spent from for the first time."""
     return [part[0] for part in rights if not state.rights.opened(part[0])]
 
 
-def _currency(ruleset, grants):
+def currency(ruleset, grants):
     for grant in grants:
         if grant[0] not in _MONEYLESS:
             return ruleset.currency
@@ -264,43 +262,3 @@ def _because(view, index, rule, code):
         return [code, index, path]
     have, need = view.sides(rule.when[shown + 1] if rule.flags & FLAT else expr.nth(rule.when, shown))
     return why(code, index, path, shown, have, need)
-
-
-def operator(ruleset, state, event, rule_index, question, who, text, granted):
-    """The Decision of a person at the stall on a question that a record (brick8, seq) put: conditions are waived, rights
-    and limits hold. `who` at most 24 bytes of text, `text` the reason, at most 60; reason 23 where it is as the person said."""
-    rule = ruleset.rules[rule_index]
-    detail = [question[0], question[1], who, text]
-    if not granted:
-        return plain(KIND_DENY, [REASON_PERSON, rule_index], rule_index, _DENIED, detail)
-    view = View(ruleset, state, event)
-    if view.wall is not None:
-        view.enter(rule_index, rule)
-    if rule.redeems is not None and not whynot.voucher_of(rule, event):
-        return plain(KIND_DENY, [REASON_VOUCHER_FALSE, rule_index], rule_index, _DENIED, detail)
-    refused, unknown = standing(view, rule_index, rule)
-    refused = refused or unknown
-    if refused is not None:
-        told(view, refused)
-    if rule.limit and view.wall is None:
-        refused = refused or [REASON_CLOCK_UNSET, rule_index]
-    rights = None
-    grants = ()
-    if refused is None:
-        grants, money, pieces = stacking.give(state, event, rule)
-        if not grants:
-            refused = [REASON_BASKET_SMALL, rule_index]
-        else:
-            rights = stacking.cover(state, rule_index, rule, money, pieces)
-            if type(rights) is tuple:
-                refused = short(view, rule_index, rights[0], rights[1])
-    if refused is not None:
-        return plain(KIND_DENY, refused, rule_index, _DENIED, detail)
-    kind = KIND_GRANT
-    if rule.redeems is not None:
-        kind = KIND_REDEEM
-        detail.insert(0, whynot.serial(event))
-    return Decision(
-        kind, rule_index, grants, rights, [REASON_PERSON, rule_index], [], _currency(ruleset, grants), _GRANTED, [],
-        _opens(state, rights), None, 0, None, False, detail,
-    )  # fmt: skip

@@ -1,6 +1,7 @@
 """The event behind a record of what was decided, as far as records say it: to decide it again. docs/rule-library.md"""
 
 from stallmark.event import Event
+from stallmark.people import answers
 from stallmark.registry import FLAG_SHADOW, FLAG_TRAINING, REASON_PERSON
 from stallmark.state import VISITORS
 
@@ -25,7 +26,7 @@ class Events:
         if fields[10] not in VISITORS or 11 not in fields:
             return None
         why = fields.get(14)
-        if why and why[0] == REASON_PERSON:
+        if (why and why[0] == REASON_PERSON) or answers(fields):
             return None  # a person's answer to an event that was decided before
         if fields[0] & (FLAG_TRAINING | FLAG_SHADOW):
             self.training += 1

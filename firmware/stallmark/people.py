@@ -60,8 +60,8 @@ def of_record(slots, fields, private_fields, leads=None):
     nothing of people. `slots`: [(start ms, end ms) …] of the ruleset that the record was decided by, `leads`: ms
     of early access to each.
 
-    Who comes early comes at the slot's start. What a person answered afterwards (reason 23) is told without event
-    type: the event was told before."""
+    Who comes early comes at the slot's start. What a person answered afterwards is told without event type (the
+    event was told before), in the slot of the question."""
     kind = fields[10]
     if kind not in (KIND_GRANT, KIND_DENY, KIND_GHOST, KIND_UNCERTAIN, KIND_REDEEM):
         return b""
@@ -70,10 +70,22 @@ def of_record(slots, fields, private_fields, leads=None):
     subject = None if not private_fields else private_fields.get(1)
     rule = fields.get(9)
     event_type, trust = divmod(fields.get(11, 0), 16)
-    if fields.get(14, (0,))[0] == REASON_PERSON:
+    if fields.get(14, (0,))[0] == REASON_PERSON or answers(fields):
         event_type = EVENT_NONE
+    wall = came(fields)
     out = b""
     for slot, (start, end) in enumerate(slots):
-        if start - (leads[slot] if leads else 0) <= fields[5] < end:
-            out += entry(subject, event_type, trust, kind, rule, slot, max(fields[5] - start, 0))
+        if start - (leads[slot] if leads else 0) <= wall < end:
+            out += entry(subject, event_type, trust, kind, rule, slot, max(wall - start, 0))
     return out
+
+
+def answers(fields):
+    """True for a record of somebody having come that is a person's answer to a question: its event was counted before."""
+    return len(fields.get(24, ())) > 3
+
+
+def came(fields):
+    """Wall ms at which whom a record is of came: of a person's answer the instant of the question, where it says so."""
+    detail = fields.get(24, ())
+    return detail[-1] if len(detail) > 4 and type(detail[-1]) is int else fields[5]

@@ -171,4 +171,6 @@ def check_private(f):
             for code in form.array(value, "private item codes (4)", 64):
                 if type(code) is not int:
                     form.text(code, "private item code (4)", 32)
+        elif key == 7:
+            form.text(value, "private reason (7)", 60)
     return f

@@ -7,7 +7,6 @@ from stallmark.decide import (
     commit,
     decide,
     decide_one,
-    operator,
     outcome,
     record_fields,
     reserve_fields,
@@ -17,7 +16,7 @@ from stallmark.errors import LimitError
 from stallmark.ruleform import MAX_AMOUNT, Rule
 
 __all__ = (
-    "ENGINE", "MAX_AMOUNT", "Decision", "Rule", "Ruleset", "commit", "decide", "decide_one", "operator", "outcome",
+    "ENGINE", "MAX_AMOUNT", "Decision", "Rule", "Ruleset", "commit", "decide", "decide_one", "outcome",
     "record_fields", "reserve_fields", "settle",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from hostagent.core import receipt as receipts
 from hostagent.intake import Receipted, Statements
 from hostagent.lane import answers, taken
 from hostagent.lane.answers import LaneAnswer
-from hostagent.lane.draft import Also, Draft, LaneUnready, Pending
+from hostagent.lane.draft import Also, Draft, LaneUnready, Pending, cut
 from hostagent.lane.ruled import Ruled
 from hostagent.store import spent
 
@@ -56,16 +56,22 @@ class Answering(Ruled):
         return decided
 
     def record(
-        self, event: Any, decided: list[Any], also: Also | None = None, reference: str | None = None
+        self,
+        event: Any,
+        decided: list[Any],
+        also: Also | None = None,
+        reference: str | None = None,
+        note: str | None = None,
     ) -> Pending:
-        """Writes decisions on a stamped event; `reference`: the till's own, for the receipts."""
+        """Writes decisions on a stamped event; `reference`: the till's own, for the receipts; `note`: a person's
+        reason, for the private part."""
         self.seen(event)
         drafts: list[Draft] = []
         for decision in decided:
-            drafts += self._drafts(event, decision, reference)
+            drafts += self._drafts(event, decision, reference, note)
         return self.answer(drafts, decided, event.basket_minor, event.nonce, also)
 
-    def _drafts(self, event: Any, decision: Any, reference: str | None) -> list[Draft]:
+    def _drafts(self, event: Any, decision: Any, reference: str | None, note: str | None) -> list[Draft]:
         fields: Fields = decide.record_fields(self.ruleset, event, decision)
         drafts: list[Draft] = []
         if self.training:
@@ -77,7 +83,7 @@ class Answering(Ruled):
                 drafts.append(Draft(reg.KIND_LATCH, {**same, 9: index, 24: [until]}))
             if decision.opens:
                 drafts.append(Draft(reg.KIND_RIGHTS, {13: [[number, 0] for number in decision.opens]}))
-        drafts.append(Draft(decision.kind, fields, private_of(event), reference))
+        drafts.append(Draft(decision.kind, fields, private_of(event, note), reference))
         return drafts
 
     # --- answers
@@ -151,7 +157,7 @@ class Answering(Ruled):
         return self.ruleset.currency if money and self.ruleset is not None else None
 
 
-def private_of(event: Any) -> Fields | None:
+def private_of(event: Any, note: str | None = None) -> Fields | None:
     """The private part without its salt, or None where nothing is known of a person or a basket."""
     private: Fields = {}
     if event.subject is not None:
@@ -173,4 +179,6 @@ def private_of(event: Any) -> Fields | None:
         private[5] = event.token_counter
     if event.staff is not None:
         private[6] = event.staff
+    if note:
+        private[7] = cut(note, 60)
     return private or None

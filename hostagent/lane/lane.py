@@ -5,11 +5,11 @@ import hmac
 from collections.abc import Sequence
 from typing import Any
 
-from hostagent.core import Fields, decide, reg
+from hostagent.core import Fields, byperson, reg
 from hostagent.lane import reversal, slips
 from hostagent.lane.answering import Answering
 from hostagent.lane.answers import LaneAnswer
-from hostagent.lane.draft import Draft, LaneUnready, Pending, cut
+from hostagent.lane.draft import Draft, LaneUnready, Pending
 
 
 class Lane(Answering):
@@ -21,8 +21,8 @@ class Lane(Answering):
     # --- the day's end and the operator's acts
 
     async def closing(self, who: str) -> LaneAnswer:
-        """The close record of the day; the record key advances after it. `who`: at most 24 bytes."""
-        return await self.act([Draft(reg.KIND_CLOSE, {24: [who]})], "closed")
+        """The close record of the day; the record key advances after it. Of `who` a label stands in the record."""
+        return await self.act([Draft(reg.KIND_CLOSE, {24: [self.staff.label(who)]})], "closed")
 
     async def act(self, drafts: list[Draft], outcome: str) -> LaneAnswer:
         """Writes records that answer no customer."""
@@ -37,19 +37,21 @@ class Lane(Answering):
         self,
         event: Any,
         rule_index: int | None,
-        question: tuple[bytes, int],
+        question: tuple[bytes, int, int | None],
         who: str,
         reason: str,
         granted: bool,
     ) -> LaneAnswer:
-        """A person's answer to a question (brick8, seq): conditions are waived, rights and limits hold."""
+        """A person's answer to a question (brick8, seq, its wall ms or None): conditions are waived, rights, arms and
+        the limits of the slot in which it was asked hold. Of `who` a label stands in the record; `reason` (60 bytes of it)
+        is in its private part."""
         if self.ruleset is None or rule_index is None:
             raise LaneUnready("no rule of those in use here asked this")
         event = self.stamp(event)
-        decided: Any = decide.operator(
-            self.ruleset, self.state, event, rule_index, question, cut(who, 24), cut(reason, 60), granted
+        decided: Any = byperson.operator(
+            self.ruleset, self.state, event, rule_index, question, self.staff.label(who), granted
         )
-        return await self._done(self.record(event, [decided]))
+        return await self._done(self.record(event, [decided], note=reason))
 
     async def parameters(self, values: dict[int, int], who: str) -> LaneAnswer:
         """Sets open values by index, within the authors' bounds. Raises LaneUnready for one that is out of them."""
@@ -60,7 +62,7 @@ class Lane(Answering):
             if not 0 <= index < len(known) or not known[index][1] <= value <= known[index][2]:
                 raise LaneUnready(f"open value {index}: {value} is not within what the authors signed")
         pairs = [[index, value] for index, value in sorted(values.items())]
-        fields: Fields = {8: self.ruleset.digest8, 24: [pairs, cut(who, 24)]}
+        fields: Fields = {8: self.ruleset.digest8, 24: [pairs, self.staff.label(who)]}
         return await self.act([Draft(reg.KIND_PARAMETERS, fields)], "set")
 
     async def reverse(

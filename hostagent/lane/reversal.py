@@ -105,7 +105,8 @@ def _write(
     same: Fields = {11: EVENTS[kind] * 16 + reg.TRUST_STAFF, 15: nonce}
     drafts: list[Draft] = []
     for item, (_, paid) in zip(given, ends, strict=True):
-        private = {1: item.private[1]} if 1 in item.private else {}
+        private: Fields = {1: item.private[1]} if 1 in item.private else {}
+        private[7] = cut(reason, 60)
         own = item.brick == lane.brick8
         about: Fields = {**same, 9: item.fields.get(9), 20: item.seq if own else None}
         if item.fields.get(8) is not None:
@@ -121,7 +122,7 @@ def _write(
         # Rights of a voucher that was paid are spent for good.
         about[13] = item.fields.get(13) if so_far is None and not paid else None
         about[23] = item.fields.get(23)
-        about[24] = [item.brick, item.seq, so_far, cut(who, 24), cut(reason, 60)]
+        about[24] = [item.brick, item.seq, so_far, lane.staff.label(who), None]
         drafts.append(Draft(kind, about, private, reference, item.receipt16))
     reversed_ = any(draft.kind in REVERSALS for draft in drafts)
     outcome = "reversed" if reversed_ else answers.outcome(reg.KIND_DENY)

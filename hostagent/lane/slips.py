@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hostagent.core import Fields, base32, decide, event, reg
-from hostagent.lane.draft import Also, Draft, LaneUnready, Pending, cut
+from hostagent.core import Fields, arms, base32, byperson, decide, event, reg
+from hostagent.lane.draft import Also, Draft, LaneUnready, Pending
 
 if TYPE_CHECKING:
     from hostagent.lane.lane import Lane
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # As many as a state remembers of open reserves, less some for a busy minute.
 MOST = 96
 MARK = b"stallmark/slip/1\0"
-# Detail of a slip's reserve: [who, grants]
+# Detail of a slip's reserve: [label of who, grants]
 WHO, GRANTS = 0, 1
 
 
@@ -47,6 +47,8 @@ def reserve(lane: "Lane", rule: int, count: int, who: str) -> tuple[list[Slip], 
         raise NoSlip("no slips in training: nothing is set aside then")
     if ruleset is None or not 0 <= rule < len(ruleset.rules):
         raise NoSlip("no such rule is in use here")
+    if ruleset.rules[rule].experiment is not None:
+        raise NoSlip("this rule is part of an experiment: a slip is nobody whose arm could be known")
     room = MOST - len(lane.state.open_reserves())
     if not 0 < count <= room:
         raise NoSlip(f"{count} slips: at most {room} more can be open at a time; give unused ones back first")
@@ -70,16 +72,26 @@ def reserve(lane: "Lane", rule: int, count: int, who: str) -> tuple[list[Slip], 
 
 def _one(lane: "Lane", rule: int, who: str) -> tuple[Fields | None, Any]:
     """(fields of a reserve, slices that it opens), or (None, why not)."""
-    asked = lane.stamp(event.make(type=reg.EVENT_OPERATOR_ENTRY, trust=reg.TRUST_STAFF, nonce=os.urandom(8)))
+    asked = lane.stamp(event.make(type=reg.EVENT_OPERATOR_ENTRY, trust=reg.TRUST_STAFF, nonce=_nonce(lane)))
     asked = asked._replace(subject=lane.pseudonym(asked.nonce))
-    decision: Any = decide.operator(
-        lane.ruleset, lane.state, asked, rule, (lane.brick8, lane.brick.next_seq), cut(who, 24), "slip", True
+    question = lane.brick8, lane.brick.next_seq, None
+    decision: Any = byperson.operator(
+        lane.ruleset, lane.state, asked, rule, question, lane.staff.label(who), True
     )
     if decision.kind != reg.KIND_GRANT:
         return None, lane.words(decide.record_fields(lane.ruleset, asked, decision))
     fields: Fields = decide.reserve_fields(lane.ruleset, asked, decision)
-    fields[24] = [cut(who, 24), [list(grant) for grant in decision.grants]]
+    fields[24] = [lane.staff.label(who), [list(grant) for grant in decision.grants]]
     return fields, decision.opens
+
+
+def _nonce(lane: "Lane") -> bytes:
+    """Of a slip whose pseudonym is not in the holdout: nobody is known of whom that could be true."""
+    while True:
+        nonce = os.urandom(8)
+        holdout = lane.ruleset.holdout
+        if holdout is None or holdout[1] >= 9_000 or not arms.held_out(lane.ruleset, lane.pseudonym(nonce)):
+            return nonce
 
 
 def open_slips(lane: "Lane") -> list[Slip]:

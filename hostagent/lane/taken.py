@@ -9,7 +9,7 @@ from hostagent.lane.answers import grant_minor, half_up
 
 REVERSALS = (reg.KIND_VOID, reg.KIND_REFUND)
 GRANTED = (reg.KIND_GRANT, reg.KIND_REDEEM)
-# Detail of a void or refund: [brick8, seq, basket minor given back so far or null, who, reason]
+# Detail of a void or refund: [brick8, seq, basket minor given back so far or null, label of who, null]
 BRICK, SEQ, BASKET = 0, 1, 2
 
 

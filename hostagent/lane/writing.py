@@ -14,6 +14,7 @@ from hostagent.lane import ruleset, taken
 from hostagent.lane.book import Book
 from hostagent.lane.draft import Draft, LaneUnready
 from hostagent.promised import Promised
+from hostagent.staff import Staff
 from hostagent.store.records import Records, Stored
 from hostagent.store.store import Store
 from hostagent.updater import Updater
@@ -69,6 +70,8 @@ class Writing:
         self.seen: Callable[[Any], None] = lambda event: None
         self.slices: Callable[[], list[tuple[bytes, bytes]]] = list
         self.reversing = asyncio.Lock()
+        # What stands in records for people at the stall.
+        self.staff = Staff(store, config.keys.event_key)
         # Where grants that are taken back promised vouchers; None: this host makes none.
         self.promised: Promised | None = None
 

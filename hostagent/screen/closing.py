@@ -13,7 +13,7 @@ async def close_day(screen: "Screen", who: str) -> tuple[list[str], list[str]]:
     asked: list[str] = []
     away: list[str] = []
     for line in agent.lines:
-        agent.bricks[line.expected.brick].closing = who
+        agent.bricks[line.expected.brick].closing = agent.staff.label(who)
         if line.brick is not None and line.session is not None:
             line.session.ask_close()
             asked.append(line.expected.name)

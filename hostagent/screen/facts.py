@@ -121,7 +121,7 @@ async def decisions(agent: "Agent", known: Any, language: int, limit: int = SHOW
                 row.seq,
                 OUTCOMES.get(kind, "note"),
                 kind,
-                sentence(public, known, language),
+                agent.staff.named(sentence(public, known, language)),
                 row.ms if wall is None else wall,
                 bool(flags & reg.FLAG_TRAINING),
                 bool(flags & reg.FLAG_GATEWAY),

@@ -13,7 +13,7 @@ Version 2 on request: one line in, one line out, the same file on both interpret
 import sys
 
 from deckit import Kit
-from stallmark import cbor, event, explain, rules
+from stallmark import byperson, cbor, event, explain, rules
 from stallmark.errors import StallmarkError
 from stallmark.registry import KIND_PARAMETERS
 from statekit import digest
@@ -58,8 +58,14 @@ class Session:
         if words[0] == "P":
             if given[1] >= len(kit.ruleset.rules):
                 return "none"
-            said = rules.operator(
-                kit.ruleset, kit.state, happened, given[1], (b"brick--1", 1), "Ana", "", given[2]
+            said = byperson.operator(
+                kit.ruleset,
+                kit.state,
+                happened,
+                given[1],
+                (b"brick--1", 1, happened.wall_ms),
+                "staff",
+                given[2],
             )
             return cbor.encode(list(said)).hex()
         decisions = kit.take(happened, given[1], given[2], risk=given[3], lane=given[4])

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from deckit import SALT, Kit, data, rule, subject, tap
-from stallmark import arms, rules
+from stallmark import arms, byperson, rules
 from stallmark import registry as reg
 
 GRANT, DENY, GHOST = reg.KIND_GRANT, reg.KIND_DENY, reg.KIND_GHOST
@@ -49,6 +49,31 @@ def test_a_ghost_needs_everything_that_a_grant_needs():
     assert poor.decide(tap(control))[0].why[0] == reg.REASON_NO_RIGHTS_YET
     false = Kit(data(rule(experiment=[0, 1], when=[11, [22], 5]), experiments=[HALVES]))
     assert false.decide(tap(control, basket_minor=4))[0].kind == DENY
+
+
+def test_a_person_who_says_yes_moves_nobody_out_of_the_control_arm_or_the_holdout():
+    found = rule(experiment=[0, 1], limits=[[0, 1]], when=[11, [22], 500])
+    kit = Kit(data(found, experiments=[HALVES]))
+    treated, control = people_in(HALVES, 1)[0], people_in(HALVES, 0)[0]
+
+    def asked(person, at=kit):
+        happened = tap(person)
+        question = (b"brick--1", 1, happened.wall_ms)
+        return happened, byperson.operator(at.ruleset, at.state, happened, 0, question, "staff", True)
+
+    _, yes = asked(treated)
+    assert (yes.kind, yes.experiment) == (GRANT, [0, 1])
+    happened, ghost = asked(control)
+    assert (ghost.kind, ghost.experiment, ghost.grants, ghost.rights) == (GHOST, [0, 0], [], [])
+    assert ghost.why == [reg.REASON_CONTROL_ARM, 0] and ghost.detail[:2] == [b"brick--1", 1]
+    kit.write(rules.record_fields(kit.ruleset, happened, ghost), subject(control))
+    assert asked(control)[1].why[0] == reg.REASON_ALREADY_HAD
+    nobody = tap(None)
+    said = byperson.operator(kit.ruleset, kit.state, nobody, 0, (b"brick--1", 1, None), "staff", True)
+    assert said.kind == DENY
+    everybody = Kit(data(rule(), holdout=[SALT, 10000]))
+    assert asked(3, everybody)[1].experiment == [arms.HOLDOUT, 0]
+    assert asked(3, everybody)[1].kind == GHOST
 
 
 def test_another_arm_is_passed_over():

@@ -1,8 +1,8 @@
 """What one brick may do alone: exposure, asking the host, people who answer, vouchers, revoked, stale, early."""
 
 from deckit import HOUR, MINUTE, START, Kit, data, people_over, rule, subject, tap
+from stallmark import byperson, people, rules
 from stallmark import registry as reg
-from stallmark import rules
 
 GRANT, DENY, UNCERTAIN, REDEEM = reg.KIND_GRANT, reg.KIND_DENY, reg.KIND_UNCERTAIN, reg.KIND_REDEEM
 SERIAL = bytes(range(8))
@@ -58,21 +58,40 @@ def test_a_person_waives_conditions_not_rights_and_limits():
     kit = Kit(data(rule(when=[11, [22], 5000], limits=[[0, 1]], offline=[14, 1, 0, 0])))
     happened = tap(1, MINUTE)
     assert kit.decide(happened)[0].kind == UNCERTAIN
-    question = (b"brick--1", 7)
-    said = rules.operator(kit.ruleset, kit.state, happened, 0, question, "Ana", "saw the basket", True)
+    question = (b"brick--1", 7, START + MINUTE)
+    said = byperson.operator(kit.ruleset, kit.state, happened, 0, question, "staff-0a1b2c", True)
     assert (said.kind, said.why, said.rights) == (GRANT, [reg.REASON_PERSON, 0], [[1, 200]])
-    assert (
-        said.detail == [b"brick--1", 7, "Ana", "saw the basket"]
-        and said.currency == "EUR"
-        and said.opens == [1]
-    )
+    assert said.detail == [b"brick--1", 7, "staff-0a1b2c", None, START + MINUTE]
+    assert said.currency == "EUR" and said.opens == [1]
     kit.write(rules.record_fields(kit.ruleset, happened, said), subject(1))
-    again = rules.operator(kit.ruleset, kit.state, happened, 0, question, "Ana", "", True)
+    again = byperson.operator(kit.ruleset, kit.state, happened, 0, question, "staff", True)
     assert (again.kind, again.why[0]) == (DENY, reg.REASON_ALREADY_HAD)
-    no = rules.operator(kit.ruleset, kit.state, tap(2), 0, question, "Ana", "no", False)
+    no = byperson.operator(kit.ruleset, kit.state, tap(2), 0, question, "staff", False)
     assert (no.kind, no.why, no.grants) == (DENY, [reg.REASON_PERSON, 0], [])
     poor = Kit(data(rule()), rich=False)
-    assert rules.operator(poor.ruleset, poor.state, tap(2), 0, question, "Ana", "", True).kind == DENY
+    assert byperson.operator(poor.ruleset, poor.state, tap(2), 0, question, "staff", True).kind == DENY
+
+
+def test_a_question_is_answered_for_the_slot_in_which_it_was_asked():
+    kit = Kit(data(rule(when=[11, [22], 5000], limits=[[0, 1]], offline=[14, 1, 0, 0])))
+    kit.go(1, MINUTE)
+    late = tap(1, 2 * HOUR)
+    asked = START + MINUTE
+    assert not kit.state.open_slots(late.wall_ms)
+    over = byperson.operator(kit.ruleset, kit.state, late, 0, (b"brick--1", 1, None), "staff", True)
+    assert (over.kind, over.why) == (DENY, [reg.REASON_OUTSIDE_SLOT, 0])
+    yes = byperson.operator(kit.ruleset, kit.state, late, 0, (b"brick--1", 1, asked), "staff", True)
+    assert yes.kind == GRANT
+    made = kit.write(rules.record_fields(kit.ruleset, late, yes), subject(1))
+    assert people.came(made.fields) == asked
+    assert people.of_record(kit.ruleset.slots, made.fields, made.private_fields) == people.entry(
+        subject(1), 0, 3, GRANT, 0, 0, MINUTE
+    )
+    again = byperson.operator(kit.ruleset, kit.state, late, 0, (b"brick--1", 2, asked), "staff", True)
+    assert (again.kind, again.why[0]) == (DENY, reg.REASON_ALREADY_HAD)
+    kit.restart()
+    again = byperson.operator(kit.ruleset, kit.state, late, 0, (b"brick--1", 2, asked), "staff", True)
+    assert (again.kind, again.why[0]) == (DENY, reg.REASON_ALREADY_HAD)
 
 
 def voucher(series=7, minor=250, serial=SERIAL, **other):
@@ -109,8 +128,9 @@ def test_a_voucher_is_redeemed_once():
 
 
 def test_a_rule_that_says_the_value_itself():
-    kit = Kit(data(rule("redeem", events=[2], grants=[[2, 1, 300]], need=[], redeems=7)))
-    assert kit.decide(voucher(minor=0))[0].grants == [[2, 1, 300]]
+    kit = Kit(data(rule("redeem", events=[2], grants=[[2, 1, 300]], redeems=7)))
+    (decision,) = kit.decide(voucher(minor=0))
+    assert (decision.grants, decision.rights) == ([[2, 1, 300]], [[1, 300]])
 
 
 def test_revoked_comes_before_every_rule():

@@ -268,7 +268,10 @@ def test_an_uncertain_record_is_answered_by_a_named_person_with_a_reason(tmp_pat
             answer = await agent.questions.answer(question, True, "Ana", "known from last week")
             assert [kind for _, kind in answer.records][-1] == reg.KIND_GRANT
             said = answer.public[-1]
-            assert said[14][0] == reg.REASON_PERSON and said[24][:3] == [question.brick, question.seq, "Ana"]
+            assert said[14][0] == reg.REASON_PERSON and said[24][:2] == [question.brick, question.seq]
+            label = agent.staff.label("Ana")
+            assert said[24][2:] == [label, None, question.at_ms], "no name and no free text in public"
+            assert label.startswith("staff-") and agent.staff.named("by " + label) == "by Ana"
             with pytest.raises(Unanswerable):
                 await agent.questions.answer(question, True, "Ana", "again")
             refused = await agent.questions.answer(second, False, "Ana", "was here already")

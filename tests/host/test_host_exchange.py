@@ -184,7 +184,9 @@ def test_revocations_signals_open_values_and_practice_reach_every_brick_and_are_
             )
             assert one.tap(7)[-1].fields[14] == [reg.REASON_REVOKED]
             assert await agent.training(True, "Ana") == ["brick-1", "brick-2"] and agent.training_on
-            await until(lambda: _got(two, reg.MSG_TRAINING)[-1] == {0: True, 1: "Ana"}, "practice")
+            await until(
+                lambda: _got(two, reg.MSG_TRAINING)[-1] == {0: True, 1: agent.staff.label("Ana")}, "practice"
+            )
             two.unplug()
             setting = asyncio.create_task(agent.openvalues.set({0: 7}, "Ana"))
             await until(lambda: _got(one, reg.MSG_PARAMETERS), "the open value")

@@ -54,12 +54,14 @@ def test_a_persons_answer_is_recorded_with_who_and_why_and_spends_rights(tmp_pat
         asked = event.make(type=reg.EVENT_ATTENDANCE_SCAN, trust=3, subject=bytes(range(8)), nonce=b"\1" * 8)
         async with kit.up() as agent:
             lane = agent.lane
-            no = await lane.operator(asked, 1, (b"brick--1", 7), "Ana", "not today", False)
+            no = await lane.operator(asked, 1, (b"brick--1", 7, None), "Ana", "not today", False)
             assert (no.outcome, no.reason) == ("nothing this time", reg.REASON_PERSON)
-            yes = await lane.operator(asked, 1, (b"brick--1", 8), "Ana", "the tag was wet", True)
+            yes = await lane.operator(asked, 1, (b"brick--1", 8, None), "Ana", "the tag was wet", True)
             assert yes.outcome == "granted"
             fields = records(agent)[-1].record.fields
-            assert fields[24] == [b"brick--1", 8, "Ana", "the tag was wet"]
+            assert fields[24] == [b"brick--1", 8, lane.staff.label("Ana"), None, None]
+            private = records(agent)[-1].record.private_fields
+            assert private[7] == "the tag was wet", "what a person says stays with the host and the controller"
             assert lane.state.slices_left() == [[1, 0]]
             with pytest.raises(LaneUnready, match="not within"):
                 await lane.parameters({0: 5}, "Ana")

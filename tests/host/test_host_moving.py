@@ -41,7 +41,7 @@ def test_tokens_given_at_a_brick_move_to_another_pass_once_and_for_good(tmp_path
             fields = record.fields
             assert (fields[10], fields[9], fields[12]) == (reg.KIND_GRANT, 1, [[reg.GRANT_TOKENS, 6, 0]])
             assert fields[14] == [reg.REASON_PERSON, 1] and record.private_fields[1] == NEW
-            assert fields[24] == [agent.lane.brick8, 0, "Ana", "balance of a lost pass"]
+            assert fields[24] == [agent.lane.brick8, 0, agent.staff.label("Ana"), None]
             told = NEW[:6] + b"\0\0\0\x06"
             for brick in (one, two):
                 await until(

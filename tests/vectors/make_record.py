@@ -103,7 +103,7 @@ STORY: list[tuple[str, dict[int, object], dict[int, object] | None]] = [
     (
         "a kind and fields newer than this program",
         {10: 99, 24: ["anything", 1], 25: {0: b"new"}, 40: None},
-        {7: [1, 2, 3]},
+        {8: [1, 2, 3]},
     ),
 ]
 
