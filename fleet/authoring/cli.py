@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from fleet.authoring import check_report, cli_replay, compile2, prose, published, words
@@ -18,6 +17,7 @@ from fleet.authoring.engine import FormatError
 from fleet.authoring.intake import MAX_FILE, read_json
 from fleet.authoring.report import Report
 from fleet.authoring.signing import make_bundle
+from fleet.authoring.unprintable import Console, echo_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -187,7 +187,7 @@ def _stop_if_wrong(report: Report, as_json: bool) -> None:
 
 
 def _print_json(found: dict[str, Any]) -> None:
-    typer.echo(json.dumps(found, ensure_ascii=False))
+    echo_json(found)
 
 
 cli_replay.add(app)  # after the commands above: the order of --help

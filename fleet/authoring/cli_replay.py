@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +22,7 @@ from fleet.authoring import recorded, replay, synthetic
 from fleet.authoring.candidates import CandidateError, instant, read_candidate
 from fleet.authoring.cli_story import WIDE, test_rules
 from fleet.authoring.recorded import StreamError
+from fleet.authoring.unprintable import Console, echo_json, shown
 
 SAME, DIFFERS, USAGE = 0, 1, 2
 
@@ -110,7 +109,7 @@ def _ledger(
         _stop(str(error))
     words = replay_report.Words(replay.currency_of(after))
     if as_json:
-        typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
+        echo_json(result.as_json())
     else:
         out = Console()
         ledger_report.show(out if out.is_terminal else Console(width=WIDE), result, words, hubs)
@@ -124,7 +123,7 @@ def _report(plan: replay.Plan, result: replay.Result, as_json: bool, html: Path 
 
     words = replay_report.Words(replay.currency_of(plan.new))
     if as_json:
-        typer.echo(json.dumps(replay_report.as_json(plan, result, words.currency), ensure_ascii=False))
+        echo_json(replay_report.as_json(plan, result, words.currency))
     else:
         out = Console()
         replay_report.show(out if out.is_terminal else Console(width=WIDE), plan, result, words, hubs)
@@ -165,7 +164,7 @@ def make_events(
     kits = len({place.kit for place in places})
     form = "CBOR" if compact else "JSON Lines"
     many = f"{kits:,} {'kit' if kits == 1 else 'kits'}"
-    typer.echo(f"{out}: {written:,} events of {many}, {form}, {out.stat().st_size:,} bytes, seed {seed}.")
+    typer.echo(shown(f"{out}: {written:,} events of {many}, {form}, {out.stat().st_size:,} bytes, seed {seed}."))
 
 
 @contextmanager

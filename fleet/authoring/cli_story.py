@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from fleet.authoring.candidates import CandidateError, instant, read_candidate
 from fleet.authoring.engine import explain, money, reg, word
 from fleet.authoring.place import Written
 from fleet.authoring.stories import Row, Run, StoryError
+from fleet.authoring.unprintable import Console, echo_json
 
 GOOD, WRONG, USAGE = 0, 1, 2
 WIDE = 150  # of the table where no terminal says otherwise
@@ -51,7 +51,7 @@ def test_rules(
     except (CandidateError, StoryError) as error:
         _stop(str(error))
     if as_json:
-        typer.echo(json.dumps(_as_json(run), ensure_ascii=False))
+        echo_json(_as_json(run))
     else:
         out = Console()
         _show(out if out.is_terminal else Console(width=WIDE), run)

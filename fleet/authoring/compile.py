@@ -6,9 +6,10 @@ import re
 from hashlib import sha256
 from typing import Any, cast
 
-from fleet.authoring import compile2, vectors, wire
+from fleet.authoring import compile2, unprintable, vectors, wire
 from fleet.authoring.conditions import condition, people_needed
 from fleet.authoring.engine import FormatError, cbor, golden, reg, rules, state
+from fleet.authoring.intake import MAX_NODES
 from fleet.authoring.reader import Attempt, Node, Problem
 from fleet.authoring.report import NEEDS_RIGHTS, SAFE, CampaignError, Cause, Report, RuleReport
 from fleet.authoring.rights import Right
@@ -47,6 +48,9 @@ def check_campaign(campaign: Any, start_ms: int, rev: int | None = None) -> Repo
     """The report on a campaign, whether it is good or not. Raises nothing."""
     report = Report(schema=SCHEMA)
     named = _schema_of(campaign)
+    report.errors += unprintable.problems(campaign, MAX_NODES)
+    if report.errors:  # what else is wrong would repeat these texts
+        return report
     if named == compile2.SCHEMA:
         compile2.check(campaign, report, start_ms, rev)
         return report
