@@ -8,6 +8,16 @@ Key = tuple[int, int]
 """Rule index and unit."""
 
 
+class _NeverKnown:
+    """The engine keeps here what it found a rule's rights to be; here it is to look every time."""
+
+    def __getitem__(self, rule: int) -> int:
+        return 0
+
+    def __setitem__(self, rule: int, found: int) -> None:
+        pass
+
+
 class Held:
     """In the place of an engine state's `rights`. `visible`: how many slices of each rule and unit count as held, in the order in
     which the brick first spent from them; `asked`: what decisions looked at since it was emptied."""
@@ -20,6 +30,7 @@ class Held:
                     self.order.setdefault((rule, piece.unit), []).append(piece)
         self.visible: dict[Key, int] = {}
         self.asked: set[Key] = set()
+        self.enough = _NeverKnown()
         self.forget()
 
     def forget(self) -> None:
