@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hostagent.screen import near, signin
 from hostagent.screen.pin import check_pin, hash_pin
-from hostagent.screen.sessions import COOKIE, LASTS_S, WHO_BYTES, Session
+from hostagent.screen.sessions import COOKIE, KNOWN_COOKIE, KNOWN_S, LASTS_S, WHO_BYTES, Session
 from hostagent.screen.words import language_of
 
 if TYPE_CHECKING:
@@ -82,19 +82,23 @@ class Gate:
             return signin.page(language)
         fields = parse_qs((await _body(request)).decode(errors="replace"), max_num_fields=4)
         name, pin = fields.get("name", [""])[0].strip(), fields.get("pin", [""])[0]
-        address = near.address(request)
+        address, browser = near.address(request), request.cookies.get(KNOWN_COOKIE)
         async with self._one_at_a_time:
-            wait = self._screen.attempts.wait_s(name, address)
+            wait = self._screen.attempts.wait_s(name, address, browser)
             if wait:
                 return signin.page(language, "signin_wait", 429, n=wait)
             if not self._nobody:
-                self._nobody = await asyncio.to_thread(hash_pin, "0000")
+                self._nobody = await asyncio.to_thread(hash_pin, "000000")
             good = await asyncio.to_thread(check_pin, pin, operators.get(name, self._nobody))
             if not good or name not in operators:
-                self._screen.attempts.wrong(name, address)
+                self._screen.attempts.wrong(name, address, browser)
                 return signin.page(language, "signin_wrong", 403)
-            self._screen.attempts.right(name)
-        return self._welcome(self._begin(name, True, request))
+            browser = self._screen.attempts.right(name, browser)
+        answer = self._welcome(self._begin(name, True, request))
+        answer.set_cookie(
+            KNOWN_COOKIE, browser, KNOWN_S, path="/stall/signin", httponly=True, samesite="strict"
+        )
+        return answer
 
     def _begin(self, who: str, named: bool, connection: HTTPConnection) -> Session:
         short = who.encode()[:WHO_BYTES].decode(errors="ignore")

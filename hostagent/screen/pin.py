@@ -11,13 +11,13 @@ import hmac
 import os
 
 N, R, P = 2**14, 8, 1
-SHORTEST, LONGEST = 4, 32
+SHORTEST, LONGEST = 6, 32  # of a new one; a shorter one of before is still known
 # What a hash may ask of this machine: 64 MiB.
 MOST_MEMORY = 64 * 1024 * 1024
 
 
 def hash_pin(pin: str, salt: bytes | None = None) -> str:
-    """The text for keys.json. Raises ValueError for a PIN under 4 or over 32 characters."""
+    """The text for keys.json. Raises ValueError for a PIN under 6 or over 32 characters."""
     if not SHORTEST <= len(pin) <= LONGEST:
         raise ValueError(f"a PIN has {SHORTEST} to {LONGEST} characters")
     salt = os.urandom(16) if salt is None else salt

@@ -23,7 +23,7 @@ from test_host_updater import as_config
 from hostagent.screen.pin import hash_pin
 from tests.world import World
 
-PIN = "2468"
+PIN = "246810"
 HOUR_MS = 3_600_000
 OFF = rule(
     "fifteen-off", [11, [22], 1000], [[1, 1500, 500]], [1],

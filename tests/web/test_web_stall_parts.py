@@ -1,5 +1,7 @@
 """Parts of the stall screen without a browser: PINs, attempts, sessions, keypad, open values, limits, static pages."""
 
+from itertools import pairwise
+
 import pytest
 from typer.testing import CliRunner
 
@@ -7,7 +9,16 @@ from hostagent.public.limits import Limit
 from hostagent.screen.entries import Keypad
 from hostagent.screen.facts import bare
 from hostagent.screen.pin import check_pin, hash_pin
-from hostagent.screen.sessions import LASTS_S, MOST, TRIES, WINDOW_S, Attempts, Sessions
+from hostagent.screen.sessions import (
+    FORGOTTEN_S,
+    LASTS_S,
+    LONGEST_S,
+    MOST,
+    MOST_COUNTED,
+    TRIES,
+    Attempts,
+    Sessions,
+)
 from hostagent.screen.values import Row
 from tests.host.hostkit import host_folder
 from tests.world import World
@@ -24,16 +35,16 @@ class Clock:
 
 
 def test_a_pin_is_known_by_its_hash_alone_and_a_broken_hash_is_nobodys():
-    stored = hash_pin("2468")
-    assert "2468" not in stored and hash_pin("2468") != stored
-    assert check_pin("2468", stored) and not check_pin("2469", stored)
+    stored = hash_pin("246810")
+    assert "246810" not in stored and hash_pin("246810") != stored
+    assert check_pin("246810", stored) and not check_pin("246811", stored)
     for broken in ("", "scrypt$1$1$1", stored[:-9], stored.replace("16384", "99999999999"), "scrypt$2$8$1$$"):
-        assert not check_pin("2468", broken)
-    with pytest.raises(ValueError, match="4 to 32"):
-        hash_pin("123")
+        assert not check_pin("246810", broken)
+    with pytest.raises(ValueError, match="6 to 32"):
+        hash_pin("12345")
 
 
-def test_after_five_wrong_pins_a_name_waits_from_everywhere_and_so_does_an_address():
+def test_after_five_wrong_pins_a_name_waits_from_everywhere_twice_as_long_each_time():
     now = Clock()
     attempts = Attempts(now)
     for _ in range(TRIES):
@@ -41,8 +52,53 @@ def test_after_five_wrong_pins_a_name_waits_from_everywhere_and_so_does_an_addre
         attempts.wrong("Ana", "10.0.0.1")
     assert attempts.wait_s("Ana", "10.0.0.2") > 0 and attempts.wait_s("Cem", "10.0.0.1") > 0
     assert attempts.wait_s("Cem", "10.0.0.2") == 0
-    now.s += WINDOW_S + 1
+    waits = []
+    for _ in range(12):
+        waits.append(attempts.wait_s("Ana", "10.0.0.2"))
+        now.s += waits[-1]
+        assert attempts.wait_s("Ana", "10.0.0.2") == 0
+        attempts.wrong("Ana", "10.0.0.2")
+    assert all(later >= min(2 * sooner - 2, LONGEST_S) for sooner, later in pairwise(waits))
+    now.s += FORGOTTEN_S + 1
     assert attempts.wait_s("Ana", "10.0.0.1") == 0
+
+
+def test_two_days_of_trying_find_no_pin_of_six_digits():
+    now = Clock()
+    attempts = Attempts(now)
+    end, tries = now.s + 2 * 24 * 3600, 0
+    while now.s < end:
+        attempts.wrong("Ana", f"10.0.0.{tries}")
+        tries += 1
+        now.s += attempts.wait_s("Ana", f"10.0.0.{tries}")
+    assert tries < 40
+
+
+def test_strangers_lock_no_known_browser_and_the_right_pin_clears_no_strangers_count():
+    now = Clock()
+    attempts = Attempts(now)
+    known = attempts.right("Ana")
+    for tries in range(40):
+        attempts.wrong("Ana", f"10.0.0.{tries % 3}", "made up")
+    assert attempts.wait_s("Ana", "10.0.0.1", known) == 0
+    before = attempts.wait_s("Ana", "10.0.0.9")
+    assert before > 0 and attempts.wait_s("Ana", "10.0.0.9", "made up") > 0
+    assert attempts.wait_s("Cem", "10.0.0.9", known) > 0, "known as Ana alone"
+    assert attempts.right("Ana", known) == known
+    assert attempts.wait_s("Ana", "10.0.0.9") == before
+    for _ in range(TRIES):
+        attempts.wrong("Ana", "10.0.0.1", known)
+    assert attempts.wait_s("Ana", "10.0.0.1", known) > 0, "a stolen one waits, too"
+
+
+def test_many_made_up_names_make_no_count_of_a_name_go_away():
+    now = Clock()
+    attempts = Attempts(now)
+    for _ in range(TRIES + 3):
+        attempts.wrong("Ana", "10.0.0.1")
+    for number in range(3000):
+        attempts.wrong(f"nobody {number}", f"10.1.{number // 250}.{number % 250}")
+    assert attempts.wait_s("Ana", "10.0.0.9") > 0 and len(attempts._wrong) <= 2 * MOST_COUNTED
 
 
 def test_a_session_ends_with_its_time_with_sign_out_and_when_there_are_too_many():
