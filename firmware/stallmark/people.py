@@ -76,7 +76,9 @@ def of_record(slots, fields, private_fields, leads=None):
     out = b""
     for slot, (start, end) in enumerate(slots):
         if start - (leads[slot] if leads else 0) <= wall < end:
-            out += entry(subject, event_type, trust, kind, rule, slot, max(wall - start, 0))
+            # Others count what is later than all before it: an answer within the slot stands where it was given.
+            at = fields[5] if fields[5] < end else wall
+            out += entry(subject, event_type, trust, kind, rule, slot, max(at - start, 0))
     return out
 
 

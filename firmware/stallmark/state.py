@@ -199,7 +199,8 @@ class State(Told):
             fresh = False
             wall = came(f)
         for slot in self._reached(wall):
-            since = max(wall - self.ruleset.slots[slot][0], 0)  # who comes early comes at its start
+            start, end = self.ruleset.slots[slot]
+            since = max((f[5] if f[5] < end else wall) - start, 0)  # who comes early comes at its start
             self._people.meet(slot, subject6, since, f[5], event_type, trust, True, fresh, rule)
             if self._ever is not None and subject6 is not None and trust >= self.ruleset.least_trust:
                 self._ever.attend(subject6, slot)

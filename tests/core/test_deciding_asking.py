@@ -87,6 +87,10 @@ def test_a_question_is_answered_for_the_slot_in_which_it_was_asked():
     assert people.of_record(kit.ruleset.slots, made.fields, made.private_fields) == people.entry(
         subject(1), 0, 3, GRANT, 0, 0, MINUTE
     )
+    soon = dict(made.fields)
+    soon[5] = asked + MINUTE
+    told = people.of_record(kit.ruleset.slots, soon, made.private_fields)
+    assert people.read(told, 0)[-1] == 2 * MINUTE, "later than what was told before: others count it"
     again = byperson.operator(kit.ruleset, kit.state, late, 0, (b"brick--1", 2, asked), "staff", True)
     assert (again.kind, again.why[0]) == (DENY, reg.REASON_ALREADY_HAD)
     kit.restart()
