@@ -3,8 +3,6 @@ at /; beside them the stall screen at /stall and the customers' pages."""
 
 import base64
 import hashlib
-import ipaddress
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +12,8 @@ from pydantic import BaseModel, Field
 
 from hostagent import report, screen
 from hostagent.screen import near
+from hostagent.screen.closing import close_day
+from hostagent.screen.sessions import COOKIE, Sessions
 from hostagent.till import api as till
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ def create_app(agent: "Agent") -> FastAPI:
         return HTMLResponse(page, headers=headers)
 
     @app.get("/v1/status")
-    async def status() -> JSONResponse:
+    async def status(request: Request) -> JSONResponse:
         """Everything the host knows of itself; `words` in sentences, numbers with their age."""
+        _allowed(request, stall.sessions)
         return JSONResponse(await report.status(agent), headers={"Cache-Control": "no-store"})
 
     @app.get("/v1/links")
-    async def links(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> JSONResponse:
+    async def links(request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> JSONResponse:
         """The newest receipts with their sentences; `note` says why where their look-up links are left out."""
+        _allowed(request, stall.sessions)
         note = None if agent.private else LEFT_OUT
         return JSONResponse(
             {"links": await report.links(agent, limit), "note": note}, headers={"Cache-Control": "no-store"}
@@ -65,28 +67,18 @@ def create_app(agent: "Agent") -> FastAPI:
 
     @app.post("/v1/close")
     async def close(asked: Close, request: Request) -> dict[str, list[str]]:
-        """Asks every brick to write its close record: one without a link as soon as it is back."""
-        _own(request)
+        """Asks every brick to write its close record, one without a link as soon as it is back; slips that were
+        not used are given back, as at the screen."""
+        _own(request, stall.sessions)
         if len(asked.who.encode()) > 24:
             raise HTTPException(422, "who: at most 24 bytes of UTF-8")
-        answer: dict[str, list[str]] = {"asked": [], "not_connected": []}
-        for line in agent.lines:
-            agent.bricks[line.expected.brick].closing = agent.staff.label(asked.who)
-            if line.brick is not None and line.session is not None:
-                line.session.ask_close()
-                answer["asked"].append(line.expected.name)
-            else:
-                answer["not_connected"].append(line.expected.name)
-        lane = getattr(agent, "lane", None)
-        if lane is not None:
-            await lane.closing(asked.who)
-            answer["asked"].append("the host itself")
-        return answer
+        done, away = await close_day(stall, asked.who)
+        return {"asked": done, "not_connected": away}
 
     @app.post("/v1/identify")
     async def identify(asked: Identify, request: Request) -> dict[str, Any]:
         """Lets one brick blink."""
-        _own(request)
+        _own(request, stall.sessions)
         for line in agent.lines:
             if asked.brick in (line.expected.name, line.expected.brick.hex()):
                 if line.brick is None or line.session is None:
@@ -98,7 +90,7 @@ def create_app(agent: "Agent") -> FastAPI:
     # FastAPI keeps them; the names are for the reader.
     del show, status, links, close, identify
     till.install(app, agent)
-    screen.install(app, agent)
+    stall = screen.install(app, agent)
     return app
 
 
@@ -119,24 +111,19 @@ def _headers(page: str) -> dict[str, str]:
 
 async def _at_home(request: Request) -> None:
     """Answers under addresses and this machine's own names: a name elsewhere that leads here is a trick."""
-    name = (request.url.hostname or "").lower()
-    own = socket.gethostname().lower()
-    if name in ("localhost", own, f"{own}.local"):
-        return
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        raise HTTPException(421, "ask by address, or by this machine's own name") from None
+    if not near.own_name(request):
+        raise HTTPException(421, "ask by address, or by this machine's own name")
 
 
-def _own(request: Request) -> None:
-    """Only this machine's own page or a program on it may act: another site's page in the same browser may not."""
-    if not near.loopback(request):
-        # Customers' phones are in the kit's network too: who acts from there signs in at the stall screen.
-        raise HTTPException(403, "from this machine only: elsewhere sign in at /stall")
+def _allowed(request: Request, sessions: Sessions) -> None:
+    """This machine itself, or who is signed in: customers' phones are in the kit's network, too."""
+    if not near.loopback(request) and sessions.find(request.cookies.get(COOKIE)) is None:
+        raise HTTPException(403, "from this machine only: elsewhere sign in at /stall first")
+
+
+def _own(request: Request, sessions: Sessions) -> None:
+    """Only this host's own page or a program may act: another site's page in the same browser may not."""
+    _allowed(request, sessions)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    origin = request.headers.get("origin")
-    if kind != "application/json" or (
-        origin is not None and origin.split("://")[-1] != request.headers.get("host")
-    ):
+    if kind != "application/json" or not near.own_origin(request):
         raise HTTPException(403, "only from this host's own page, as JSON")

@@ -108,7 +108,7 @@ class Gate:
     def _welcome(self, session: Session) -> Response:
         answer = RedirectResponse("/stall/", 303)
         answer.set_cookie(
-            COOKIE, session.token, int(LASTS_S), path="/stall", httponly=True, samesite="strict"
+            COOKIE, session.token, int(LASTS_S), path="/", httponly=True, samesite="strict"
         )
         return answer
 

@@ -27,9 +27,12 @@ def own_origin(connection: HTTPConnection) -> bool:
 
 
 def loopback(connection: HTTPConnection) -> bool:
-    """Whether the other end is this machine itself."""
+    """Whether the other end is this machine itself, asking by 127.0.0.1 or by its own address."""
     if connection.client is None:
         return False
+    server = connection.scope.get("server")
+    if server is not None and server[0] == connection.client.host:
+        return True
     try:
         return ipaddress.ip_address(connection.client.host.partition("%")[0]).is_loopback
     except ValueError:
