@@ -46,6 +46,7 @@ from stallmark.expr import (
 )
 
 _MAX_CODE_BYTES = const(32)
+_MIN_SLIDING_MS = const(8000)
 
 # By version: nodes and comparisons in a rule, counters in a ruleset
 _NODES = (0, 32, 48)
@@ -292,6 +293,10 @@ class Parser:
                 self.flags |= _KIT
         if name == PEOPLE:
             self.counts_different = True
+        if window == WINDOW_SLIDING and ms < _MIN_SLIDING_MS:
+            form.fail(
+                "sliding window or seen of {} ms".format(ms), "at least 8 s: eight steps of a second or more"
+            )
         counter = (name, window, ms, scope, kind, self._trust)
         if counter not in self._counters:
             if len(self._counters) == _COUNTERS[self._version]:

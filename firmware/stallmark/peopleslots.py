@@ -65,7 +65,7 @@ class Visitors:
                 place = columns << 8 | bits
                 bits += 1
             elif how in (_TIMED, _STEPS):
-                span = max(ms // 8, 1000) if window == 1 else ms
+                span = ms // 8 if window == 1 else ms
                 place = windowed << 8 | timed
             if how in (_FIRST, _TOTAL):
                 columns += 1

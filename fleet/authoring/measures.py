@@ -30,6 +30,8 @@ _WORD_UNITS: dict[str, tuple[int, str]] = {
     "trust": (expr.TRUST, TRUST), "event": (expr.EVENT_TYPE, EVENT),
 }  # fmt: skip
 _OPEN_UNITS = {1: BPS, 2: MONEY, 3: COUNT, 4: TIME}
+# docs/formats/ruleset.md
+MIN_SLIDING_MS = 8_000
 _WINDOWS: dict[str, int] = {"first": 0, "sliding": 1, "tumbling": 2}
 
 REFUSED = (
@@ -236,7 +238,7 @@ class Measures:
             code = inner.value if isinstance(inner.value, int) else inner.text(32)
             return [expr.ITEM, code]
         if name == "seen":
-            span = duration(inner.get("within"), most=expr.MAX_SLOT_MS)
+            span = _sliding(inner.get("within"))
             kind = inner.get("of").choice(EVENTS)
             self._counter(node, (expr.SEEN, 1, span, 0, kind))
             if up is not True:
@@ -267,7 +269,8 @@ class Measures:
             raise inner.wrong(
                 'expected exactly one of "first", "sliding", "tumbling", such as {"first": "PT1H"}'
             )
-        span = duration(inner.get(given[0]), most=expr.MAX_SLOT_MS)
+        length = inner.get(given[0])
+        span = _sliding(length) if given[0] == "sliding" else duration(length, most=expr.MAX_SLOT_MS)
         scope = 1 if inner.get("scope").value == "brick" else 0
         if not scope and up is not True:
             if not self._strict:
@@ -293,3 +296,13 @@ class Measures:
             raise node.wrong(
                 f"more than {MAX_COUNTERS} different counts in a campaign: use the same windows in several rules"
             )
+
+
+def _sliding(node: Node) -> int:
+    """Milliseconds of a window that moves along: eight steps, none shorter than a second."""
+    span = duration(node, most=expr.MAX_SLOT_MS)
+    if span < MIN_SLIDING_MS:
+        raise node.wrong(
+            f'found "{node.value}": expected "PT8S" or longer, a window moves in eight steps of a second or more'
+        )
+    return span

@@ -112,13 +112,20 @@ def test_kit_wide_counts_may_only_be_exceeded():
         taken(rule(when=when))
 
 
+def test_a_window_that_moves_along_is_not_shorter_than_its_eight_steps():
+    for count in ([20, 1, 7999, 0], [25, 1, 1000, 1, 2], [26, 5, 7999]):
+        refused("at least 8 s", rule(when=[11, count, 1]))
+    for count in ([20, 1, 8000, 0], [26, 5, 8000], [20, 0, 1, 0], [20, 2, 1000, 0]):
+        taken(rule(when=[11, count, 1]))
+
+
 def test_what_latches_is_the_same_for_everyone():
     for when in (
         [11, [22], 5],
         [10, [21], 1],
         [10, [30], 1],
         [14, [33, 0], 1],
-        [14, [26, 5, 10], 1],
+        [14, [26, 5, 8000], 1],
         [10, [50, [22], 1], 2],
     ):
         refused("whole slot", rule(when=when, latch=True), experiments=[["x", SALT, [5000, 5000], 0]])

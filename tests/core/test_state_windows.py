@@ -55,7 +55,7 @@ def test_what_comes_eight_steps_late_is_in_no_window():
 
 
 def test_a_step_is_a_second_at_least():
-    at = books([20, 1, 800, 0])
+    at = books([20, 1, 8 * SECOND, 0])
     at.visit(0, 0)
     assert at.state.count(0, 0, START + 7 * SECOND) == 1
     assert at.state.count(0, 0, START + 8 * SECOND) == 0

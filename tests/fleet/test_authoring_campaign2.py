@@ -330,6 +330,23 @@ def test_what_a_part_of_a_kit_could_believe_wrongly_is_refused(condition: Any) -
     assert compile_campaign(small(when=condition, offline={"mode": "strict"}), START)[0]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"ge": [{"people": {"sliding": "PT7S"}}, 3]},
+        {"ge": [{"events": {"sliding": "PT1S", "scope": "brick"}}, 3]},
+        {"seen": {"of": "geofence entry", "within": "PT5S"}},
+    ],
+)
+def test_a_window_that_moves_along_in_less_than_eight_seconds_is_refused(condition: Any) -> None:
+    report = check_campaign(small(when=condition), START)
+    assert report.ruleset == b"" and any("PT8S" in text for text in texts(report)), texts(report)
+    longer = json.loads(
+        json.dumps(condition).replace("PT7S", "PT8S").replace("PT1S", "PT8S").replace("PT5S", "PT8S")
+    )
+    assert compile_campaign(small(when=longer), START)[0]
+
+
 # --- worst case
 
 
