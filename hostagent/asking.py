@@ -27,6 +27,8 @@ ASKS_AT_ONCE = 40
 PROMISE_MS = 10_000
 PROMISES = 1_024
 OPEN_QUESTIONS = 64
+# Of one place and one trust: whoever scans a made-up code again and again pushes out his own questions, nobody else's.
+QUESTIONS_EACH = 12
 # After this a customer is gone.
 QUESTION_MS = 30 * 60_000
 ENDS = (reg.KIND_GRANT, reg.KIND_REDEEM, reg.KIND_RELEASE)
@@ -244,7 +246,8 @@ class Questions:
         self._busy: set[tuple[bytes, int]] = set()
 
     def open(self) -> list[Question]:
-        """Questions that wait for a person, oldest first, at most 64 and none over half an hour old."""
+        """Questions that wait for a person, oldest first: at most 64, at most 12 of one place and trust, none over half an
+        hour old."""
         limit = self._clock.now_ms() - QUESTION_MS
         for key in [key for key, question in self._open.items() if question.at_ms < limit]:
             self._close(key)
@@ -277,8 +280,7 @@ class Questions:
             fields,
         )
         self._events[key] = private
-        while len(self._open) > OPEN_QUESTIONS:
-            self._close(next(iter(self._open)))
+        self._make_room(key)
 
     async def answer(self, question: Question, granted: bool, who: str, reason: str) -> Any:
         """A person's answer, recorded by the host's lane; its LaneAnswer. `who` at most 24 bytes, `reason` at most 60
@@ -324,6 +326,15 @@ class Questions:
             items=items,
             tip_minor=private.get(3),
         )
+
+    def _make_room(self, newest: tuple[bytes, int]) -> None:
+        """The oldest of the same place and trust goes, where those are too many; in all, the weakest trust first."""
+        trusts = {key: one.fields.get(11, 0) % 16 for key, one in self._open.items() if key not in self._busy}
+        alike = [key for key in trusts if key[0] == newest[0] and trusts[key] == trusts[newest]]
+        if len(alike) > QUESTIONS_EACH:
+            self._close(alike[0])
+        elif len(self._open) > OPEN_QUESTIONS:
+            self._close(min(trusts, key=lambda key: trusts[key]))  # the oldest of equals: they stand in order
 
     def _close(self, key: tuple[bytes, int]) -> None:
         self._open.pop(key, None)
