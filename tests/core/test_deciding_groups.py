@@ -59,6 +59,23 @@ def test_money_is_cut_to_what_the_caps_leave():
     assert decisions[1].rights == [[3, 1]] and decisions[1].currency is None
 
 
+def test_a_split_is_no_money_that_a_cap_bounds():
+    both = [rule("a", group=0, grants=[[12, 8000, 800, "creator"], [2, 1, 200]])]
+    decisions = basket(*both, groups=[[3, False, 0]], basket_cap=100)
+    assert given(decisions) == [(0, [[12, 8000, 800], [2, 1, 100]])] and decisions[0].rights == [[1, 100]]
+    only = [rule("a", group=0), rule("b", group=0, grants=[[12, 8000, 800, "creator"]], need=[])]
+    assert given(basket(*only, groups=[[3, False, 200]])) == [(0, [[2, 1, 200]]), (1, [[12, 8000, 800]])]
+
+
+def test_a_voucher_is_paid_whole_whatever_a_cap_leaves():
+    pays = rule("pays", events=[2], trust=4, grants=[[2, 1, 0]], need=[], redeems=7, group=0)
+    kit = Kit(data(pays, groups=[[3, False, 100]], basket_cap=50))
+    serial = "".join(["{:02X}".format(byte) for byte in range(8)])
+    shown = tap(1, trust=4, type=2, signal=["voucher:7", 250, 0], reference=serial)
+    (decision,) = kit.decide(shown)
+    assert (decision.kind, decision.grants) == (reg.KIND_REDEEM, [[2, 1, 250]])
+
+
 def test_nothing_left_of_a_cap_is_a_reason():
     found = [rule("a", group=0, grants=[[5, 1, 0]], need=[2], events=[2]), rule("b", group=1)]
     kit = Kit(data(*found, groups=[[3, False, 0], [3, False, 0]], basket_cap=100))
