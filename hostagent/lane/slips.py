@@ -105,6 +105,16 @@ def open_slips(lane: "Lane") -> list[Slip]:
     return found
 
 
+def states(lane: "Lane") -> list[tuple[int, int, str]]:
+    """(number, rule index, state) of every slip, newest first: open, redeemed, or released where nothing is set
+    aside for it any more."""
+    open_now = {seq for seq, _, _ in lane.state.open_reserves()}
+    return [
+        (seq, fields[9], "redeemed" if seq in lane.paid_slips else "open" if seq in open_now else "released")
+        for seq, fields in sorted(lane.reserves.items(), reverse=True)
+    ]
+
+
 def pay(lane: "Lane", text: str, who: str, also: Also | None = None) -> Pending:
     """A slip comes back: its grant, or a denial where it was used. Raises NoSlip for what is none of this host's."""
     lane.check()
@@ -157,4 +167,4 @@ def read(lane: "Lane", text: str) -> int:
     raise NoSlip("this is no slip of this host: check its number and letters")
 
 
-__all__ = ["NoSlip", "Slip", "give_back", "open_slips", "pay", "reserve"]
+__all__ = ["NoSlip", "Slip", "give_back", "open_slips", "pay", "reserve", "states"]

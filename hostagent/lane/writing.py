@@ -61,6 +61,8 @@ class Writing:
         self._foreign: dict[tuple[bytes, int], list[tuple[list[list[Any]], int | None]]] = {}
         # Reserves of paper slips, by seq: public fields.
         self.reserves: dict[int, Fields] = {}
+        # Seqs of those that came back and were paid.
+        self.paid_slips: set[int] = set()
         self.training = False
         # What keeps it from deciding, in a sentence; None: nothing.
         self.trouble: str | None = "the lane has not started yet"
@@ -128,6 +130,8 @@ class Writing:
             self.given[brick, item.seq] = taken.Given(
                 brick, item.seq, receipt16, fields, item.private_fields or {}
             )
+            if brick == self.brick8 and fields.get(20) in self.reserves:
+                self.paid_slips.add(fields[20])
         elif fields[10] == reg.KIND_RESERVE and fields.get(24):
             self.reserves[item.seq] = fields
         elif fields[10] in taken.REVERSALS and fields.get(24):

@@ -43,8 +43,8 @@ class Posters:
     @property
     def lane(self) -> Any:
         """The lane that decides, or None where this host has none that can."""
-        lane: Any = getattr(self._agent, "lane", None)
-        return lane if lane is not None and getattr(lane, "trouble", None) is None else None
+        lane: Any = self._agent.lane
+        return lane if lane is not None and lane.trouble is None else None
 
     async def scanned(self, poster: str, nonce: str, pass_text: str, address: str) -> Any:
         """The lane's answer to a scan of this poster; None where no lane can decide. `nonce` is the form's own: sent

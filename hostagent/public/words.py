@@ -192,8 +192,10 @@ FAQ: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
     (
         ("I lost my phone or tag.", "Mein Telefon oder Tag ist weg."),
         (
-            "Tell the stall your pass number. They block it and note for the hub what it held.",
-            "Nenne dem Stand deine Passnummer. Er wird gesperrt, und was darauf war, wird für den Hub notiert.",
+            "Tell the stall your pass number. They block it. If you show a new pass, the points that the stall knows "
+            "of move to it, once, where its rules give points; what it cannot move, it says.",
+            "Nenne dem Stand deine Passnummer. Der Pass wird gesperrt. Zeigst du einen neuen, wandern die Punkte, die "
+            "der Stand kennt, einmal dorthin, wo seine Regeln Punkte geben; was nicht geht, sagt er dir.",
         ),
     ),
     (

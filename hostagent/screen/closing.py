@@ -1,7 +1,8 @@
 """The end of the day: bricks and lane write their close record in the name of who is signed in."""
 
-import inspect
 from typing import TYPE_CHECKING, Any
+
+from hostagent.lane.slips import open_slips
 
 if TYPE_CHECKING:
     from hostagent.screen.model import Screen
@@ -21,15 +22,9 @@ async def close_day(screen: "Screen", who: str) -> tuple[list[str], list[str]]:
             away.append(line.expected.name)
     lane: Any = screen.lane
     if lane is not None:
-        unused = [number for number, _, state in screen.slips() if state == "open"]
+        unused = [slip.number for slip in open_slips(lane)]
         if unused:
             await lane.release_slips(unused)
-            screen.released.update(unused)
         await lane.closing(who)
         asked.append(lane.brick.name)
     return asked, away
-
-
-async def settle(result: Any) -> Any:
-    """What a call gave, waited for where it has to be."""
-    return await result if inspect.isawaitable(result) else result

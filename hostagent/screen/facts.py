@@ -82,10 +82,8 @@ class Part:
 
 def ruleset(agent: "Agent", kept: dict[bytes, Any]) -> Any:
     """The ruleset in use: the lane's, else the one on offer; None where there is none. `kept` holds the newest."""
-    lane: Any = getattr(agent, "lane", None)
-    found: Any = getattr(lane, "ruleset", None)
-    if found is not None:
-        return found
+    if agent.lane is not None and agent.lane.ruleset is not None:
+        return agent.lane.ruleset
     offered = agent.updater.current
     if offered is None:
         return None
@@ -139,13 +137,9 @@ async def decisions(agent: "Agent", known: Any, language: int, limit: int = SHOW
 
 def sentence(public: Fields, known: Any, language: int) -> str:
     """The sentence of a record in a language of the ruleset, else in its first."""
-    languages: Any = getattr(known, "languages", None) or ()
+    languages: list[str] = [] if known is None else list(known.languages)
     wanted = ("en", "de")[language]
-    index = list(languages).index(wanted) if wanted in languages else 0
-    try:
-        return explain.sentence(public, known, index)
-    except TypeError:
-        return explain.sentence(public, known)
+    return explain.sentence(public, known, languages.index(wanted) if wanted in languages else 0)
 
 
 def bare(text: str) -> str:
@@ -215,7 +209,7 @@ def handle_text(handle: bytes) -> str:
 
 def _out_of_reach(agent: "Agent", rule: bytes, now: int) -> int:
     """What is unspent of one rule at bricks that have not been heard for a while, as far as they last said."""
-    lane: Any = getattr(agent, "lane", None)
+    lane = agent.lane
     silent = {
         brick.brick: {} if brick.status is None else brick.status.slices
         for brick in agent.bricks.values()

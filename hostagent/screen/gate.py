@@ -107,9 +107,7 @@ class Gate:
 
     def _welcome(self, session: Session) -> Response:
         answer = RedirectResponse("/stall/", 303)
-        answer.set_cookie(
-            COOKIE, session.token, int(LASTS_S), path="/", httponly=True, samesite="strict"
-        )
+        answer.set_cookie(COOKIE, session.token, int(LASTS_S), path="/", httponly=True, samesite="strict")
         return answer
 
     async def _show(self, scope: Scope, connection: HTTPConnection, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hostagent import report
 from hostagent.intake import Durable
+from hostagent.lane import slips
 from hostagent.screen import facts
 from hostagent.screen.passes import Passes
 from hostagent.screen.sessions import Attempts, Sessions
@@ -34,9 +35,6 @@ class Screen:
         self.status: dict[str, Any] = {}
         self.status_words: list[str] = []
         self._kept: dict[bytes, Any] = {}
-        self._slips: dict[int, int] = {}
-        # Slips that this screen gave back; every other one that is not open was paid.
-        self.released: set[int] = set()
         self._watchers: list[Callable[[], None]] = []
         self._changed: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
@@ -50,32 +48,22 @@ class Screen:
     @property
     def lane(self) -> Any:
         """The gateway lane, or None where this host has none."""
-        return getattr(self.agent, "lane", None)
+        return self.agent.lane
 
     @property
     def questions(self) -> Any:
-        """What waits for an answer, or None where this host takes no questions."""
-        return getattr(self.agent, "questions", None)
+        """What waits for an answer."""
+        return self.agent.questions
 
     @property
     def market(self) -> str:
         """The market's name by the rules, else the host's."""
-        return getattr(self.ruleset, "market", None) or self.agent.config.name
+        known = self.ruleset
+        return (known and known.market) or self.agent.config.name
 
     def slips(self) -> list[tuple[int, int, str]]:
-        """(number, rule index, state) of the slips of this run, newest first: open, redeemed or released."""
-        open_now: dict[int, int] = {}
-        if self.lane is not None:
-            open_now = {seq: rule for seq, rule, *_ in self.lane.state.open_reserves()}
-        self._slips.update(open_now)
-        return [
-            (
-                number,
-                rule,
-                "open" if number in open_now else "released" if number in self.released else "redeemed",
-            )
-            for number, rule in sorted(self._slips.items(), reverse=True)[:SLIPS_SHOWN]
-        ]
+        """(number, rule index, state) of the newest slips, as the lane knows them: open, redeemed or released."""
+        return [] if self.lane is None else slips.states(self.lane)[:SLIPS_SHOWN]
 
     @property
     def training(self) -> bool:
@@ -85,7 +73,7 @@ class Screen:
     @property
     def operators(self) -> tuple[Any, ...]:
         """Who may sign in, as keys.json has them."""
-        return tuple(getattr(self.agent.config.keys, "operators", None) or ())
+        return self.agent.config.keys.operators
 
     def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
         """`watcher()` is called after every look; what is returned ends that."""
@@ -104,9 +92,8 @@ class Screen:
         """Looks everything up once."""
         known = self.ruleset
         newest = await facts.decisions(self.agent, known, 0)
-        languages: Any = getattr(known, "languages", None) or ()
-        german = await facts.decisions(self.agent, known, 1) if "de" in languages else newest
-        self.decided = (newest, german)
+        german = known is not None and "de" in known.languages
+        self.decided = newest, (await facts.decisions(self.agent, known, 1) if german else newest)
         self.status = await report.status(self.agent)
 
     def soon(self) -> None:

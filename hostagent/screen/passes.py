@@ -44,7 +44,7 @@ class Passes:
     @property
     def event_key(self) -> bytes | None:
         """The event's key, where this host holds it."""
-        return getattr(self._agent.config.keys, "event_key", None)
+        return self._agent.config.keys.event_key
 
     def new_code(self) -> str:
         """A code for one pass, good for five minutes. The oldest goes when there are 32."""

@@ -63,7 +63,7 @@ class Ask:
                     if not reason:
                         raise Refused(desk.say("ask_need_reason"))
                     said: Any = await desk.screen.questions.answer(one, granted, desk.session.who, reason)
-                    desk.tell(desk.say("answered", what=getattr(said, "sentence", "")))
+                    desk.tell(desk.say("answered", what=said.sentence))
 
                 await desk.act(work)
                 self.update()

@@ -126,8 +126,8 @@ class Kit:
 
     def _others(self) -> str:
         """How old the lane's data of other bricks is."""
-        state: Any = getattr(self.desk.screen.lane, "state", None)
-        age: Any = None if state is None else state.remote_age(self.desk.screen.agent.clock.now_ms())
+        lane: Any = self.desk.screen.lane
+        age: Any = None if lane is None else lane.state.remote_age(self.desk.screen.agent.clock.now_ms())
         return "" if age is None else self.desk.say("others_age", age=self.desk.age(age))
 
     # --- what needs somebody

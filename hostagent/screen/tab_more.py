@@ -112,13 +112,11 @@ class More:
                     subject = desk.screen.passes.subject_of_number(number.value or "")
                     if subject is None:
                         raise Refused(say("passes_number_bad"))
-                    exchange: Any = getattr(desk.screen.agent, "exchange", None)
-                    if exchange is None or not hasattr(exchange, "revoke"):
-                        raise Refused(say("not_here"))
+                    exchange = desk.screen.agent.exchange
                     fresh = desk.screen.passes.subject_of_number(other.value or "")
                     if fresh == subject or (fresh is None and (other.value or "").strip()):
                         raise Refused(say("passes_new_bad"))
-                    await closing.settle(exchange.revoke(subject, desk.session.who))
+                    await exchange.revoke(subject, desk.session.who)
                     desk.tell(say("passes_revoked"))
                     if fresh is None:
                         lane = desk.screen.lane
@@ -160,10 +158,7 @@ class More:
 
         async def go() -> None:
             async def work() -> None:
-                switch: Any = getattr(desk.screen.agent, "training", None)
-                if switch is None:
-                    raise Refused(desk.say("not_here"))
-                await closing.settle(switch(not on, desk.session.who))
+                await desk.screen.agent.training(not on, desk.session.who)
 
             await desk.act(work)
             self._training.update()

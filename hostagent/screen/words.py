@@ -34,7 +34,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "This host cannot decide by itself yet: it has no rules or no key of its own lane. Ask the hub.",
         "Dieser Host kann noch nicht selbst entscheiden: Regeln oder Schlüssel fehlen. Bitte den Hub fragen.",
     ),
-    "not_here": ("This host cannot do that yet.", "Das kann dieser Host noch nicht."),
     "done": ("Done", "Erledigt"),
     "cancel": ("Cancel", "Abbrechen"),
     "close_dialog": ("Close", "Schließen"),

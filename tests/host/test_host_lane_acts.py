@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from lanekit import LaneWorld, play, records
 from stallmark import event
 from stallmark import registry as reg
 
 from hostagent.lane.draft import LaneUnready
-from hostagent.lane.slips import NoSlip, open_slips
+from hostagent.lane.slips import NoSlip, open_slips, states
 
 
 def test_slips_set_rights_aside_pay_once_and_give_back(tmp_path):
@@ -42,6 +43,18 @@ def test_slips_set_rights_aside_pay_once_and_give_back(tmp_path):
                 item.record.fields for item in records(agent) if item.record.fields[10] == reg.KIND_GRANT
             )
             assert (grant[20], 13 in grant) == (slips[0].number, False)
+            known = states(lane)
+            assert [state for _, _, state in known[-3:]] == ["released", "released", "redeemed"]
+            assert known[-1][:2] == (slips[0].number, 1)
+        async with kit.up() as agent:
+            assert states(agent.lane) == known, "what became of a slip is known after a restart, too"
+            more = await agent.lane.reserve_slips(1, 2, "Ana")
+            assert [state for _, _, state in states(agent.lane)[:2]] == ["open", "open"]
+            host, port = agent.address
+            async with httpx.AsyncClient(trust_env=False) as client:
+                closed = await client.post(f"http://{host}:{port}/v1/close", json={"who": "Ana"})
+            assert closed.status_code == 200 and not open_slips(agent.lane), "the day's end gives slips back"
+            assert [state for _, _, state in states(agent.lane)[: len(more)]] == ["released", "released"]
         await kit.controller.stop()
 
     play(scenario())
@@ -61,7 +74,9 @@ def test_a_persons_answer_is_recorded_with_who_and_why_and_spends_rights(tmp_pat
             fields = records(agent)[-1].record.fields
             assert fields[24] == [b"brick--1", 8, lane.staff.label("Ana"), None, None]
             private = records(agent)[-1].record.private_fields
-            assert private[7] == "the tag was wet", "what a person says stays with the host and the controller"
+            assert private[7] == "the tag was wet", (
+                "what a person says stays with the host and the controller"
+            )
             assert lane.state.slices_left() == [[1, 0]]
             with pytest.raises(LaneUnready, match="not within"):
                 await lane.parameters({0: 5}, "Ana")
