@@ -6,7 +6,7 @@ import re
 from hashlib import sha256
 from typing import Any, cast
 
-from fleet.authoring import compile2, unprintable, vectors, wire
+from fleet.authoring import compile2, currencies, unprintable, vectors, wire
 from fleet.authoring.conditions import condition, people_needed
 from fleet.authoring.engine import FormatError, cbor, golden, reg, rules, state
 from fleet.authoring.intake import MAX_NODES
@@ -96,6 +96,7 @@ class _Compiler:
             if not re.fullmatch("[A-Z]{3}", str(found.value)):
                 raise found.wrong('expected a currency of three capital letters, such as "EUR"')
             fields[3] = report.currency = found.value
+            report.notes += currencies.note(report.currency)
         with Attempt():
             self._terms()
             fields[6] = report.terms16

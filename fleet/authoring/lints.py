@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from fleet.authoring import currencies, possible
 from fleet.authoring import opcodes as op
-from fleet.authoring import possible
 from fleet.authoring.built import Built
 from fleet.authoring.engine import money, reg
 from fleet.authoring.reader import Node, Problem
@@ -23,6 +23,7 @@ def look(root: Node, built: list[Built], tables: Tables, report: Report) -> None
     report.notes += _never_reached(built)
     report.notes += _adding_up(root, built, tables)
     report.notes += _of_campaign(root, built, tables)
+    report.notes += currencies.note(report.currency)
 
 
 def _note(pointer: str, code: str, text: str, write: str = "") -> Problem:

@@ -1,4 +1,5 @@
-"""Characters that nobody sees: refused in every text of a campaign, and never printed by `stallmark rules`."""
+"""Characters that nobody sees: refused in every text of a campaign, and never printed by `stallmark rules`;
+currencies that are none."""
 
 import json
 from pathlib import Path
@@ -73,6 +74,15 @@ def test_terms_and_notes_may_have_lines_and_every_letter_is_welcome() -> None:
     assert not check_campaign(campaign, START).errors
     campaign["market"] = "two\nlines"
     assert [one.pointer for one in check_campaign(campaign, START).errors] == ["/market"]
+
+
+def test_a_currency_that_is_none_gets_a_note() -> None:
+    for campaign in (first(), second()):
+        for currency, noted in (("QQQ", True), ("EUR", False), ("CHF", False), ("XXX", True)):
+            report = check_campaign(campaign | {"currency": currency, "golden": []}, START)
+            found = [one for one in report.notes if one.code == "unknown currency"]
+            assert not report.errors and bool(found) is noted
+            assert all(one.pointer == "/currency" and "ISO 4217" in one.text for one in found)
 
 
 def test_no_command_prints_them_raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
