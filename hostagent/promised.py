@@ -54,8 +54,8 @@ class Promised:
         if ruleset is None:
             return
         rows: list[tuple[bytes, int, int, int]] = []
-        for index, rule in enumerate(ruleset.rules):
-            lasting = days(rule)
+        for index in range(len(ruleset.rules)):
+            lasting = days(ruleset, index)
             if lasting and (ruleset.digest8, index) not in self._days:
                 self._days[ruleset.digest8, index] = lasting
                 rows += [(ruleset.digest8, index, series, count) for series, count in lasting.items()]
@@ -114,6 +114,8 @@ class Promised:
 
 def _shown(issued: Issued, currency: str | None) -> Voucher:
     worth = money.text(issued.minor, currency) if issued.minor else ""
+    if issued.bps is not None:
+        worth = f"{money.percent(issued.bps)}, at most {worth}"
     return Voucher(issued, worth, datetime.fromtimestamp(issued.expires_s, UTC))
 
 

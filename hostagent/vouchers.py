@@ -1,6 +1,6 @@
 """Vouchers at the host: issues those that grants promise, looks whether one may be paid, keeps the spent set fresh.
 
-docs/formats/voucher.md. What a grant of type 9 promises is made from its record and the voucher seed: the same record
+docs/formats/voucher.md. What a grant of type 9, 3 or 4 promises is made from its record and the voucher seed: the same record
 gives the same voucher, however often it is shown or printed, and nobody without the seed can guess a serial.
 """
 
@@ -20,6 +20,10 @@ from hostagent.core import Fields, reg
 from hostagent.store.spent import PRACTICE, Paid, Spent
 
 DAY_S = 86_400
+# A credit for the next visit is a voucher that a rule of this name pays: docs/campaign.md
+NEXT = "+next"
+NEXT_GRANTS = (reg.GRANT_PERCENT_NEXT, reg.GRANT_FIXED_NEXT)
+_OF_NEXT = 1 << 16  # in the table of days: the series of credits for the next visit, above those of vouchers
 ROUNDS = 64  # answers of the controller that are asked for in one go
 voucher: Any = _voucher
 
@@ -27,13 +31,14 @@ voucher: Any = _voucher
 @dataclass(frozen=True)
 class Issued:
     """A voucher for the customer. `text` is what the QR code holds; `expires_s`: seconds since 1970 UTC; `minor` 0:
-    what the redeeming rule says."""
+    what the redeeming rule says. `bps`: it gives this share of the basket, at most `minor`; None: `minor` itself."""
 
     text: str
     serial: bytes
     series: int
     minor: int
     expires_s: int
+    bps: int | None = None
 
 
 class Issuer:
@@ -57,31 +62,37 @@ class Issuer:
         `public`: the record's public map; `market_ms`: its best time, from which the days of the grant count."""
         if ruleset is None or public.get(8) != ruleset.digest8 or public.get(9) is None:
             return []
-        return self.made(public, market_ms, days(ruleset.rules[public[9]]))
+        return self.made(public, market_ms, days(ruleset, public[9]))
 
     def made(self, public: Fields, market_ms: int, lasting: Mapping[int, int]) -> list[Issued]:
-        """The same, where it is known how many days a voucher of each series lasts."""
-        return [
-            Issued(
-                self._text(serial, series, minor, expires_s := _expires(market_ms, lasting[series])),
-                serial,
-                series,
-                minor,
-                expires_s,
-            )
-            for _, serial, series, minor in self.promised(public)
-            if series in lasting
-        ]
+        """The same, where it is known how many days a voucher of each series lasts (`days`)."""
+        out: list[Issued] = []
+        for place, serial, series, minor in self.promised(public):
+            key = series if series is not None else max(lasting, default=0)
+            if key not in lasting or (series is None and key < _OF_NEXT):
+                continue
+            expires_s = _expires(market_ms, lasting[key])
+            kind, size = public[12][place][:2]
+            text = self._text(serial, key % _OF_NEXT, minor, expires_s)
+            bps = size if kind == reg.GRANT_PERCENT_NEXT else None
+            out.append(Issued(text, serial, key % _OF_NEXT, minor, expires_s, bps))
+        return out
 
-    def promised(self, public: Fields) -> list[tuple[int, bytes, int, int]]:
-        """(place in field 12, serial, series, minor) of each voucher that a record promises."""
+    def promised(self, public: Fields) -> list[tuple[int, bytes, int | None, int]]:
+        """(place in field 12, serial, series, minor) of each voucher that a record promises; series None: a credit for
+        the next visit, whose rules know it."""
         if public[10] != reg.KIND_GRANT or public[0] & PRACTICE:
             return []
         grants: Sequence[Sequence[Any]] = public.get(12) or ()
         return [
-            (place, self._serial(public, place), grant[1], grant[2] or 0)
+            (
+                place,
+                self._serial(public, place),
+                grant[1] if grant[0] == reg.GRANT_VOUCHER else None,
+                grant[2] or 0,
+            )
             for place, grant in enumerate(grants)
-            if grant[0] == reg.GRANT_VOUCHER
+            if grant[0] == reg.GRANT_VOUCHER or (grant[0] in NEXT_GRANTS and grant[2])
         ]
 
     def _serial(self, public: Fields, place: int) -> bytes:
@@ -95,9 +106,17 @@ class Issuer:
         return text
 
 
-def days(rule: Any) -> dict[int, int]:
-    """How many days a voucher of each series lasts that a rule (of a stallmark.rules.Ruleset) grants."""
-    return {grant[1]: grant[3] for grant in rule.grants if grant[0] == reg.GRANT_VOUCHER}
+def days(ruleset: Any, index: int) -> dict[int, int]:
+    """How many days a voucher of each series lasts that a rule of a stallmark.rules.Ruleset grants. The series of a
+    credit for the next visit is that of the rule which pays it, plus 65,536; without such a rule there is none."""
+    rule = ruleset.rules[index]
+    found: dict[int, int] = {grant[1]: grant[3] for grant in rule.grants if grant[0] == reg.GRANT_VOUCHER}
+    later: list[int] = [grant[3] for grant in rule.grants if grant[0] in NEXT_GRANTS]
+    if later:
+        pays = next((one for one in ruleset.rules if one.id == rule.id + NEXT), None)
+        if pays is not None and pays.redeems is not None:
+            found[_OF_NEXT + pays.redeems] = later[0]
+    return found
 
 
 def _expires(market_ms: int, lasting: int) -> int:

@@ -1,6 +1,13 @@
 """What a rule gives for one event, and which of several rules that would grant do so together. docs/formats/ruleset.md"""
 
-from stallmark.numbers import GRANT_FIXED_NOW, GRANT_SPLIT, GRANT_TIP_MATCH, UNIT_MINOR, UNIT_PIECES
+from stallmark.numbers import (
+    GRANT_FIXED_NOW,
+    GRANT_PERCENT_NEXT,
+    GRANT_SPLIT,
+    GRANT_TIP_MATCH,
+    UNIT_MINOR,
+    UNIT_PIECES,
+)
 from stallmark.ruleform import CAP_ONLY, PIECES, SHARES
 
 MOST = 4  # grants for one event
@@ -29,7 +36,8 @@ def give(state, event, rule):
             if not minor:
                 continue
         if kind in SHARES:
-            if not rule.flags & CAP_ONLY:
+            # What a share of the next basket comes to is not known yet: its cap is set aside.
+            if not rule.flags & CAP_ONLY and kind != GRANT_PERCENT_NEXT:
                 of = event.tip_minor if kind == GRANT_TIP_MATCH else event.basket_minor
                 if of is not None:
                     minor = min(minor, (of * quantity + 5000) // 10000)

@@ -27,6 +27,7 @@ class Built:
     people_needed: int = 0
     counts_people: bool = False
     arms_at: list[str] = field(default_factory=list[str])  # comparisons by arm
+    companion: bool = False  # made here, to pay what another rule gives for the next visit
 
     @property
     def id(self) -> str:

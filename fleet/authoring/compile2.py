@@ -19,6 +19,7 @@ from fleet.authoring.sizes import largest_record
 from fleet.authoring.tables import Tables
 
 MAX_BYTES = 49_152
+MAX_RULES = 250
 MAX_RECORD = 440 + 32  # docs/formats/record.md: P + Q of one sealed frame, and what is around them
 MAX_GOLDEN = 3_300  # docs/formats/bundle.md: an envelope of 4,096 with four signatures and the other fields
 _EMPTY: dict[int, Any] = {
@@ -65,6 +66,11 @@ def _compile(root: Node, report: Report, start_ms: int, rev: int | None) -> None
             refused = RuleReport(one.id, one.offline, 0, 0, 0, one.node.pointer, causes=tuple(one.causes))
             report.rules.append(refused)
         return
+    if len(built) > MAX_RULES:
+        root.get("rules").wrong(
+            f"{len(built)} rules with those that pay credits for the next visit: expected at most 250"
+        )
+        return
     fields[5] = [one.code for one in built]
     _finish(root, fields, built, tables, report, start_ms)
 
@@ -99,7 +105,7 @@ def _finish(
             f"too few: a condition waits for {needed} people, and a brick would remember {fields[7]}"
         )
         return
-    lints.look(root, built, tables, report)
+    lints.look(root, [one for one in built if not one.companion], tables, report)
     try:
         ruleset = rules.Ruleset(data)
     except FormatError as error:
@@ -135,17 +141,23 @@ def _said(index: int, one: Built, fields: dict[int, Any], report: Report) -> Rul
         for given in one.grants
     ]
     amounts = {reg.UNIT_MINOR: one.minor, reg.UNIT_PIECES: one.pieces, reg.UNIT_PEOPLE: 1}
-    size = largest_record(
-        one.code[4],
-        grants,
-        [[unit, amounts[unit]] for unit in one.code[7]],
-        one.code[1],
-        asked=one.code[9][1] > 1,
-        arm=one.code[14] is not None or fields[11] is not None,
-        kit_wide=any(value[3] == 0 for value in wire.counted(one.code[4])),
-    )
-    if size > MAX_RECORD:
-        text = f"a record of this rule would take {size} bytes: expected at most {MAX_RECORD}; grant fewer things at once"
+    found = [
+        largest_record(
+            one.code[4],
+            grants,
+            [[unit, amounts[unit]] for unit in one.code[7]],
+            one.code[1],
+            asked=one.code[9][1] > 1,
+            arm=one.code[14] is not None or fields[11] is not None,
+            kit_wide=any(value[3] == 0 for value in wire.counted(one.code[4])),
+            redeems=one.code[20] is not None,
+            person=person,
+        )
+        for person in (False, True)
+    ]
+    size = found[0]  # of a brick's; a person's answer is written at the host
+    if max(found) > MAX_RECORD:
+        text = f"a record of this rule would take {max(found)} bytes: expected at most {MAX_RECORD}; grant fewer things at once"
         report.errors.append(Problem(f"{one.node.pointer}/grants", text))
     return RuleReport(
         one.id, one.offline, minor, one.total(reg.UNIT_PIECES), size, one.node.pointer, one.total(reg.UNIT_PEOPLE),

@@ -17,6 +17,7 @@ _SHARES: dict[str, int] = {
     "donate": reg.GRANT_DONATION, "split": reg.GRANT_SPLIT,
 }  # fmt: skip
 
+MAX_SERIES = 59_999  # those above are of credits for the next visit
 _LATER = ("percent_next", "money_next", "tokens", "voucher")
 
 
@@ -47,7 +48,7 @@ class Given:
     @property
     def own_value(self) -> bool:
         """Whether it gives the voucher's own value, which was covered when the voucher was issued."""
-        return self.code[0] == reg.GRANT_FIXED_NOW and self.code[2] == 0
+        return self.code[0] in (reg.GRANT_FIXED_NOW, reg.GRANT_PERCENT_NOW) and self.code[2] == 0
 
 
 class Grants:
@@ -96,7 +97,7 @@ class Grants:
         if name == "voucher":
             minor, most = self._money(node.get(name), 1)
             return (
-                [reg.GRANT_VOUCHER, node.get("series").whole(0, 65535), minor, self._days(node)],
+                [reg.GRANT_VOUCHER, node.get("series").whole(0, MAX_SERIES), minor, self._days(node)],
                 most,
                 0,
                 0,

@@ -53,6 +53,15 @@ Name = Annotated[
         description="Letters, digits, space and . _ : -",
     ),
 ]
+AnyRule = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:-]*(?:\+next)?$",
+        min_length=1,
+        max_length=32,
+        description="A rule's id; with +next the rule that pays its credits for the next visit",
+    ),
+]
 Money = Annotated[
     str,
     Field(

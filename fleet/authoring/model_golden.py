@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fleet.authoring.model_base import Duration, EventName, Money, Name, Strict, TrustName
+from fleet.authoring.model_base import AnyRule, Duration, EventName, Money, Strict, TrustName
 
 
 class Expected(Strict):
     """The outcome, the rule that explains it, and the reason by its name in the registry."""
 
     outcome: Literal["grant", "deny", "ghost", "redeem", "uncertain"]
-    rule: Name | None = None
+    rule: AnyRule | None = None
     because: Annotated[str, Field(max_length=64)] | None = None
 
 

@@ -76,7 +76,7 @@ class Phrases:
         cap = f", at most {self._open(minor, 2)}" if minor else ""
         days = f"for {last} day{'s' if last != 1 else ''}"
         if kind == reg.GRANT_PERCENT_NOW:
-            return f"{self._open(size, 1)} off this purchase{cap}"
+            return f"{self._open(size, 1)} off this purchase{cap or ', at most the voucher’s value'}"
         if kind == reg.GRANT_FIXED_NOW:
             return (
                 f"{self._open(minor, 2)} off this purchase"

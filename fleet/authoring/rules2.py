@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fleet.authoring import companions
 from fleet.authoring import opcodes as expr
 from fleet.authoring.built import Built, needs
 from fleet.authoring.details import funder, messages, odds, once, tax
 from fleet.authoring.engine import reg
-from fleet.authoring.given import Grants
+from fleet.authoring.given import MAX_SERIES, Grants
 from fleet.authoring.measures import World
 from fleet.authoring.model_base import EVENTS, TRUSTS
 from fleet.authoring.reader import Attempt, Node, Problem
@@ -40,6 +41,11 @@ class Rules:
         """Every rule that can be read; what is wrong is noted."""
         order = sorted(range(len(nodes)), key=lambda at: (-nodes[at].get("priority").whole(-1000, 1000), at))
         out: list[Built] = []
+        # The rules that pay credits for the next visit come first: whoever shows one shall not win another instead.
+        for place in order:
+            with Attempt():
+                if companions.gives_next(nodes[place]):
+                    self._world.latching[str(nodes[place].get("id").value) + companions.NEXT] = None
         for place in order:
             node = nodes[place]
             with Attempt():
@@ -51,7 +57,7 @@ class Rules:
                     out.append(self._rule(node, name))
                 self._world.latching[name] = len(self._world.latching) if latches else None
                 # A latch's number is its rule's place; one that could not be read stops the whole anyway.
-        return out
+        return [*companions.made(out, self._tables), *out]
 
     def _rule(self, node: Node, name: str) -> Built:
         built = Built(node, {0: name})
@@ -182,6 +188,8 @@ class Rules:
             attempt.failed = attempt.failed or one.failed
         if attempt.failed:
             raise node.unusable()
+        if companions.gives_next(node):
+            companions.check(node, self._tables)
         return [given.code for given in built.grants]
 
     # --- offline
@@ -218,4 +226,4 @@ class Rules:
         if mode != "strict":
             text = "a voucher that another brick has just taken may not be known here: duplicates are found and settled"
             built.causes.append(Cause(NEEDS_HOST, node.pointer, text))
-        return node.whole(0, 65535)
+        return node.whole(0, MAX_SERIES)

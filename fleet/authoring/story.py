@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from fleet.authoring.model_base import EventName, Money, Name, Strict, TrustName, by_member
+from fleet.authoring.model_base import AnyRule, EventName, Money, Name, Strict, TrustName, by_member
 
 SCHEMA = "stallmark-story/1"
 MAX_EVENTS = 2_000  # of one story, after persons were written out
@@ -34,7 +34,7 @@ class Expected(Strict):
     """One decision. Only what is written is compared, but `gives` always: what is not written there is not given."""
 
     outcome: Literal["grant", "deny", "ghost", "redeem", "uncertain"]
-    rule: Name | None = None
+    rule: AnyRule | None = None
     because: Annotated[str, Field(max_length=64)]
     gives: list[Given] = []
     near: int | None = Field(default=None, description="What is missing: people, minor units, seconds …")

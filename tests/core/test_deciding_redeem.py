@@ -32,3 +32,10 @@ def test_a_vouchers_own_value_takes_no_rights_and_no_cap_cuts_it():
     own = rule("redeem", events=[2], group=0, grants=[[2, 1, 0]], need=[], redeems=7)
     (decision,) = Kit(data(best, own, groups=[[2, False, 0]])).decide(voucher(minor=250))
     assert decision.rule == 1
+
+
+def test_a_share_of_the_next_basket_sets_its_cap_aside():
+    kit = Kit(data(rule(grants=[[3, 1000, 500, 30]])))
+    for basket in (None, 4, 1600, 90000):
+        (decision,) = kit.decide(tap(1, MINUTE, basket_minor=basket))
+        assert (decision.grants, decision.rights) == ([[3, 1000, 500]], [[1, 500]])

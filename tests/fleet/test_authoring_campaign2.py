@@ -161,7 +161,8 @@ def test_the_authoring_hash_is_that_of_the_canonical_json() -> None:
 )
 def test_every_grant(grant: dict[str, Any], code: list[Any], needs: list[int]) -> None:
     rights = {1: {"money": {"slice": "20.00", "count": 5}}, 2: {"pieces": {"slice": 20, "count": 2}}}
-    rule = fields(small(grants=[grant], rights=rights[needs[0]] if needs else None))[5][0]
+    campaign = small(grants=[grant], rights=rights[needs[0]] if needs else None)
+    rule = fields(campaign | {"voucher_issuers": ["ab" * 32]})[5][-1]
     assert rule[6] == [code] and rule[7] == needs
 
 
@@ -557,6 +558,67 @@ def test_a_voucher_pays_its_own_value_and_anything_else_needs_rights() -> None:
         {"money_next": "1.00", "valid": "P3D"},
     ):
         assert any("for later" in text for text in texts(redeeming(grants=[own, later], rights=some)))
+
+
+NEXT = {"percent_next": "10", "at_most": "5.00", "valid": "P30D"}
+
+
+def next_visit(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A campaign whose rules give credits for the next visit."""
+    made = small() | {"voucher_issuers": ["ab" * 32]} | more
+    return made | {"rules": [made["rules"][0] | rule for rule in rules]}
+
+
+def test_what_pays_a_credit_for_the_next_visit_is_made_by_the_compiler() -> None:
+    slots = {name: {"start": start, "duration": "PT6H"} for name, start in (("day", "PT0S"), ("next", "P1D"))}
+    slots["lunch"] = {"start": "PT3H", "duration": "PT1H"}
+    campaign = next_visit(
+        {"id": "plain", "latch": True, "when": {"gt": [{"people": {"first": "PT1H"}}, 2]}},
+        {"id": "percent", "grants": [{"sample": 1, "of": "tea"}, NEXT], "when": {"latched": "plain"}},
+        {"id": "fixed", "grants": [{"money_next": "1.00", "valid": "P2W"}]},
+        slots=slots,
+    )
+    for rule in campaign["rules"]:
+        rule["rights"] = rule["rights"] | (
+            {"pieces": {"slice": 9, "count": 9}} if rule["id"] == "percent" else {}
+        )
+    report = check_campaign(campaign, START)
+    assert not report.errors, report.errors[0]
+    found = cbor2.loads(report.ruleset)
+    assert [rule[0] for rule in found[5]] == ["percent+next", "fixed+next", "plain", "percent", "fixed"]
+    first, second = found[5][:2]
+    assert (first[1], first[2], first[6], first[7], first[9], first[20]) == (
+        [2, 3],
+        4,
+        [[1, 1000, 0]],
+        [],
+        [14, 3, 0, 0],
+        60000,
+    )
+    assert (second[6], second[20]) == ([[2, 1, 0]], 60001)
+    assert first[3] == [0, 2], "of slots that overlap the longer"
+    assert found[5][3][4][1] == [37, 2], "latches are named by their places"
+    assert report.minor == 3 * 10_000 and not [note for note in report.notes if "+next" in str(note)]
+    said = prose.ruleset(report.ruleset, report)
+    assert any("10 % off this purchase, at most the voucher’s value" in text for text in said)
+
+
+def test_credits_for_the_next_visit_need_an_issuer_and_a_name() -> None:
+    campaign = next_visit({"grants": [NEXT]})
+    del campaign["voucher_issuers"]
+    assert any(
+        "name the host's voucher key as an issuer" in text for text in texts(check_campaign(campaign, START))
+    )
+    long = next_visit({"grants": [NEXT], "id": "x" * 28})
+    assert any("at most 27 bytes" in text for text in texts(check_campaign(long, START)))
+    twice = next_visit({"grants": [NEXT, NEXT]})
+    assert any("one credit for the next visit" in text for text in texts(check_campaign(twice, START)))
+    for grants, redeems in (
+        ([{"voucher": "2.00", "valid": "P3D", "series": 60000}], None),
+        ([{"money_now": "0"}], 60000),
+    ):
+        taken = next_visit({"grants": grants} | ({} if redeems is None else {"redeems": redeems}))
+        assert any("59999" in text for text in texts(check_campaign(taken, START)))
 
 
 def test_the_page_has_every_member() -> None:
