@@ -12,6 +12,7 @@ PAGE = 256
 _U32 = 0xFFFF_FFFF
 _TWO_SLICES = 2  # docs/formats/ruleset.md: a need is covered by at most two
 _AMOUNT = 1_000_000_000
+_LABEL, _REASON = 24, 60  # bytes: docs/formats/record.md
 _MOST: dict[int, int] = {
     expr.PEOPLE: rules.MAX_PEOPLE, expr.VISITS: 65535, expr.BASKET: _AMOUNT, expr.TIP: _AMOUNT,
     expr.SINCE: expr.MAX_SLOT_MS,
@@ -27,11 +28,15 @@ def largest_record(
     asked: bool = False,
     arm: bool = False,
     kit_wide: bool = False,
+    redeems: bool = False,
+    person: bool = False,
 ) -> int:
     """Bytes of the flash page image that the largest grant or denial of a rule takes.
 
     `grants` as records have them, [[type, quantity, minor] …]; `needs` [[unit, amount] …]; `asked`: a reserve goes
-    before; `arm`: field 19 is there; `kit_wide`: field 21 is. Counters of the brick at their largest; amounts of
+    before; `arm`: field 19 is there; `kit_wide`: field 21 is; `redeems`: a redeem
+    record names its serial; `person`: as the lane writes it when a person answers, with question, label and reason.
+    Counters of the brick at their largest; amounts of
     baskets and tips up to 10^9 minor units, where they can occur."""
     base: dict[int, Any] = {
         0: 15, 1: bytes(8), 2: _U32, 3: _U32, 4: _U32, 5: 1 << 41, 6: 1 << 41, 7: [3, 65535], 8: bytes(8),
@@ -54,6 +59,14 @@ def largest_record(
     why = [reg.REASON_NEAR, 63, path, len(leaves), most, most, age, most]
     deny = base | {10: reg.KIND_DENY, 14: why, 23: "EUR"}
     private: dict[int, Any] = {0: bytes(16), 1: bytes(8)}
+    detail: list[Any] = [bytes(8)] if redeems else []
+    if person:
+        question = [bytes(8), _U32, "x" * _LABEL, None, None]
+        deny[24] = question
+        detail += question
+        private[7] = "x" * _REASON
+    if detail:
+        grant[24] = detail
     if wire.asks(when, expr.BASKET, expr.TIP) or not _BASKETS.isdisjoint(events):
         private |= {2: [_AMOUNT, 255], 3: _AMOUNT}
     size = len(cbor.encode(private))
