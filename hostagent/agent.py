@@ -206,6 +206,9 @@ class Agent:
             await self.vouchers.load(None if self.lane is None else self.lane.brick8)
             await self.promised.load()
             await self.updater.load()
+            if self.till is not None:
+                # Before anybody can ask: a key that was answered must not look new.
+                await self.till.load()
             server = self._server()
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(server.serve(sockets=[self._socket]), name="status API")

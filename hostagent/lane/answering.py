@@ -9,7 +9,7 @@ from hostagent.core import receipt as receipts
 from hostagent.intake import Receipted, Statements
 from hostagent.lane import answers, taken
 from hostagent.lane.answers import LaneAnswer
-from hostagent.lane.draft import Also, Draft, LaneUnready, Pending, cut
+from hostagent.lane.draft import Also, Draft, NoRecord, Pending, cut
 from hostagent.lane.ruled import Ruled
 from hostagent.store import spent
 
@@ -65,7 +65,8 @@ class Answering(Ruled):
     ) -> Pending:
         """Writes decisions on a stamped event; `reference`: the till's own, for the receipts; `note`: a person's
         reason, for the private part."""
-        self.seen(event)
+        if not self.training:
+            self.seen(event)
         drafts: list[Draft] = []
         for decision in decided:
             drafts += self._drafts(event, decision, reference, note)
@@ -74,10 +75,7 @@ class Answering(Ruled):
     def _drafts(self, event: Any, decision: Any, reference: str | None, note: str | None) -> list[Draft]:
         fields: Fields = decide.record_fields(self.ruleset, event, decision)
         drafts: list[Draft] = []
-        if self.training:
-            fields[0] = fields.get(0, 0) | reg.FLAG_TRAINING
-            fields.pop(13, None)
-        else:
+        if not self.training:
             for index, until in zip(decision.latches, decision.until, strict=True):
                 same = {name: fields[name] for name in (5, 6, 7, 8)}
                 drafts.append(Draft(reg.KIND_LATCH, {**same, 9: index, 24: [until]}))
@@ -98,7 +96,7 @@ class Answering(Ruled):
         outcome: str | None = None,
         vouchers_paid: int = 0,
     ) -> Pending:
-        """Writes drafts as one transaction and puts them into an answer. Raises LaneUnready for what is no record."""
+        """Writes drafts as one transaction and puts them into an answer. Raises NoRecord for what is none."""
         built: list[LaneAnswer] = []
 
         def build(made: list[Any], written: Receipted) -> Statements:
@@ -114,7 +112,7 @@ class Answering(Ruled):
         try:
             durable = self._write(drafts, build)[1]
         except FormatError as wrong:
-            raise LaneUnready(f"this event does not fit a record: {wrong}") from wrong
+            raise NoRecord(f"this event does not fit a record: {wrong}") from wrong
         return Pending(built[0], durable)
 
     def _answered(

@@ -94,14 +94,12 @@ def sentence(records: list[Fields], ruleset: Any, language: int = 0) -> str:
 
 def words(fields: Fields, ruleset: Any, language: int = 0) -> str:
     """The sentence of one record."""
-    if "language" in explain.sentence.__code__.co_varnames:
-        return str(explain.sentence(fields, ruleset, language))
-    return str(explain.sentence(fields, ruleset))
+    return str(explain.sentence(fields, ruleset, language))
 
 
 def amount(minor: int, currency: str | None) -> str:
-    """Money as people read it."""
-    return str(money.text(minor, currency))
+    """Money as people read it; nothing at all where there is none in no currency."""
+    return "" if not minor and currency is None else str(money.text(minor, currency))
 
 
 def outcome(kind: int) -> str:

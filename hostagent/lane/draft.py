@@ -14,6 +14,10 @@ class LaneUnready(HostError):
     """The lane cannot decide now; the message says why and what to do."""
 
 
+class NoRecord(LaneUnready):
+    """What was asked does not fit a record, however often it is asked."""
+
+
 class Draft(NamedTuple):
     """A record to be written: kind, public fields, private fields, the till's reference, receipt16 that it is
     about."""

@@ -26,6 +26,10 @@ class NothingGiven(HostError):
     """There is no grant under this receipt or reference: nothing to take back."""
 
 
+class Practice(HostError):
+    """Practice and real sales do not mix: nothing was given then, and nothing real is taken back."""
+
+
 async def by_link(lane: "Lane", records: Records, link: str) -> list[Given]:
     """The grants of the event whose receipt a look-up link names, whichever brick made them; all of one nonce.
 
@@ -70,8 +74,12 @@ async def begin(
 
     One void or refund record for each granting record. Where everything is back already: a denial, reason 32. With
     the whole of a grant its vouchers end, in the same transaction; one that was paid before stays.
-    Raises LaneUnready, StoreUnavailable, NothingGiven where a part was asked for and no basket is known."""
+    Raises LaneUnready, StoreUnavailable, Practice, NothingGiven where a part was asked for and no basket is known."""
     lane.check()
+    if any(item.fields[0] & reg.FLAG_TRAINING for item in given):
+        raise Practice("this sale was practice: nothing was given, so there is nothing to take back")
+    if lane.training:
+        raise Practice("practice is on and this sale was real: end practice first, then take it back")
     if minor is not None and kind == reg.KIND_VOID:
         raise NothingGiven("a void takes back the whole sale: give no amount")
     if minor is not None and any(item.basket is None for item in given):
@@ -153,4 +161,4 @@ def taken_now(records: Sequence[Fields]) -> tuple[int, list[str]]:
     return credit, rest
 
 
-__all__ = ["LaneUnready", "NothingGiven", "begin", "by_link", "known", "taken_now"]
+__all__ = ["LaneUnready", "NothingGiven", "Practice", "begin", "by_link", "known", "taken_now"]

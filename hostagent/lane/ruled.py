@@ -129,6 +129,10 @@ class Ruled(Writing):
         self.give(self.slices())
         self.changed()
 
+    def _floor_ms(self) -> int:
+        """The latest instant known from signed things, as on a brick: a wrong clock of this host ends no rights."""
+        return 0 if self._installed is None else self._installed.manifest.fields[12]
+
     def give(self, slices: Sequence[tuple[bytes, bytes]]) -> None:
         """Takes in signed slices, as a brick does over its link."""
         director = self._config.director
@@ -142,7 +146,6 @@ class Ruled(Writing):
             elif director is None or not signer.verify(director, rights.slice_message(payload), signature):
                 result = reg.SLICE_SIGNATURE
             else:
-                floor = self._clock.now_ms() if self._clock.known() else 0
-                result = self.state.add_slice(piece, floor)
+                result = self.state.add_slice(piece, self._floor_ms())
             self.give_result(piece.id, result)
         self._say()

@@ -62,27 +62,43 @@ class Given:
             if so_far >= self.basket:
                 so_far = None
         parts: list[list[Any]] = []
-        for index, grant in enumerate(self.grants):
-            whole, back = self.amount(index), self.back[index]
-            money = reg_money(grant[0])
-            if so_far is None:
-                now = 0 if index in paid else whole - back
-            elif money and grant[0] != reg.GRANT_VOUCHER:
-                assert self.basket
-                now = min(half_up(whole, so_far, self.basket), whole) - back
-            else:
-                now = 0
-            if now > 0:
+        for index, (grant, now) in enumerate(zip(self.grants, self._due(so_far), strict=True)):
+            if now > 0 and not (so_far is None and index in paid):
+                money = reg_money(grant[0])
                 parts.append([grant[0], grant[1] if money else now, now if money else grant[2]])
         return parts, so_far
 
+    def _due(self, so_far: int | None) -> list[int]:
+        """For each grant what is still to come back once `so_far` of the basket is (None: all of it)."""
+        due: list[int] = []
+        for index, grant in enumerate(self.grants):
+            whole, back = self.amount(index), self.back[index]
+            if so_far is None:
+                due.append(whole - back)
+            elif self.basket and reg_money(grant[0]) and grant[0] not in BEARER:
+                due.append(max(0, min(half_up(whole, so_far, self.basket), whole) - back))
+            else:
+                due.append(0)
+        return due
+
     def took(self, parts: list[list[Any]], so_far: int | None) -> None:
         """A void or refund was written: these grants came back."""
+        # A record names no places: `reverse` lists what comes back in the order of the grants, so a part is of the first
+        # grant, behind the part before, that had as much to come back.
+        due = self._due(so_far)
+        at = 0
         for part in parts:
-            for index, grant in enumerate(self.grants):
-                if grant[0] == part[0] and self.back[index] < self.amount(index):
-                    self.back[index] += part[2] if reg_money(part[0]) else part[1]
-                    break
+            size = part[2] if reg_money(part[0]) else part[1]
+            same = [index for index, grant in enumerate(self.grants) if grant[0] == part[0]]
+            exact = next((index for index in same if index >= at and due[index] == size), None)
+            if exact is not None:
+                self.back[exact] += size
+                at = exact + 1
+                continue
+            for index in same:  # a record of an older program: no grant is given back more than it gave
+                now = min(size, self.amount(index) - self.back[index])
+                self.back[index] += now
+                size -= now
         self.basket_back = so_far
 
 
@@ -91,6 +107,8 @@ def reg_money(kind: int) -> bool:
     return kind in MONEY
 
 
+# A bearer's voucher has no halves: it goes back only with the whole basket
+BEARER = (reg.GRANT_VOUCHER, reg.GRANT_PERCENT_NEXT, reg.GRANT_FIXED_NEXT)
 MONEY = (
     reg.GRANT_PERCENT_NOW,
     reg.GRANT_FIXED_NOW,

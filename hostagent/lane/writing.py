@@ -101,6 +101,8 @@ class Writing:
         """Records of these drafts, on their way to the disk and known to the state. Raises FormatError: then there
         are none."""
         place = self.book.place
+        if self.training:
+            drafts = [_practice(draft) for draft in drafts]
         try:
             made = [self.book.make(*draft) for draft in drafts]
             written = self._intake.write(
@@ -170,3 +172,24 @@ class Writing:
             ruleset8=None if whole is None else whole[:8],
             firmware=None,
         )
+
+
+# What answers somebody. Rights set aside and given back, starts, open values and the day's end are real in practice too.
+PRACTISED = (
+    reg.KIND_GRANT,
+    reg.KIND_REDEEM,
+    reg.KIND_UNCERTAIN,
+    reg.KIND_DENY,
+    reg.KIND_GHOST,
+    reg.KIND_VOID,
+    reg.KIND_REFUND,
+)
+
+
+def _practice(draft: Draft) -> Draft:
+    """The draft as practice: marked, spending no rights and ending no slip."""
+    if draft.kind not in PRACTISED:
+        return draft
+    fields = {name: value for name, value in draft.fields.items() if name not in (13, 20)}
+    fields[0] = fields.get(0, 0) | reg.FLAG_TRAINING
+    return draft._replace(fields=fields)

@@ -183,7 +183,7 @@ class Receipts:
 
 
 def _commit(sql: Sql, group: Group) -> None:
-    rows = group.rows
+    rows, also = group.rows, group.also
     if rows:
         last = sql.execute("SELECT host_seq, cose FROM receipts ORDER BY host_seq DESC LIMIT 1").fetchone()
         if last is not None and last[0] >= rows[0][0]:
@@ -191,7 +191,8 @@ def _commit(sql: Sql, group: Group) -> None:
             done = last[0] - rows[0][0] + 1
             if done > len(rows) or rows[done - 1][4] != last[1]:
                 raise StoreDamaged(f"receipt {last[0]} on the disk is not the one that was signed")
-            rows = rows[done:]
+            # What belongs to them was in the same transaction: it is not done twice.
+            rows, also = rows[done:], []
         whole = len(rows) - len(rows) % ROWS_AT_ONCE
         for first in range(0, whole, ROWS_AT_ONCE):
             sql.execute(_INSERT_MANY, list(chain.from_iterable(rows[first : first + ROWS_AT_ONCE])))
@@ -200,5 +201,5 @@ def _commit(sql: Sql, group: Group) -> None:
         sql.execute("UPDATE bricks SET next_seq = ?, prev16 = ? WHERE number = ?", (next_seq, prev16, number))
     sql.executemany("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", group.quarantined)
     sql.executemany("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?)", group.gaps)
-    for statement, bindings in group.also:
+    for statement, bindings in also:
         sql.execute(statement, bindings)

@@ -10,7 +10,8 @@ from hostagent.store.store import Store
 
 KEEP_MS = 48 * 3_600_000
 PURGE_S = 3600.0
-PUT = "INSERT OR IGNORE INTO till_calls (till, key, digest, id, at_ms, status, answer) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# Plain: a key that has an answer already fails the transaction of its second decision, which then never was.
+PUT = "INSERT INTO till_calls (till, key, digest, id, at_ms, status, answer) VALUES (?, ?, ?, ?, ?, ?, ?)"
 SALE = "INSERT OR IGNORE INTO till_sales VALUES (?, ?, ?, ?)"
 
 
@@ -29,15 +30,21 @@ class Calls:
     def __init__(self, store: Store, key: bytes) -> None:
         self._store = store
         self._key = key
-        self._known: set[tuple[str, str]] = set()
+        # Keys that were used, and when (ms): also of calls that are not on the disk yet.
+        self._known: dict[tuple[str, str], int] = {}
+        # Until then nobody knows whether a key is new.
+        self.loaded = False
 
     async def load(self) -> None:
-        """Learns which keys were used, so that a new one costs no look into the store."""
+        """Learns which keys were used, so that a new one costs no look into the store. Once, before any call."""
 
-        def query(sql: Sql) -> set[tuple[str, str]]:
-            return {(till, key) for till, key in sql.execute("SELECT till, key FROM till_calls")}
+        def query(sql: Sql) -> dict[tuple[str, str], int]:
+            return {
+                (till, key): ms for till, key, ms in sql.execute("SELECT till, key, at_ms FROM till_calls")
+            }
 
-        self._known = await asyncio.wrap_future(self._store.read(query))
+        self._known = await asyncio.wrap_future(self._store.read(query)) | self._known
+        self.loaded = True
 
     def digest(self, body: Any) -> bytes:
         """Of a decoded body, however it was written."""
@@ -46,7 +53,7 @@ class Calls:
 
     def put(self, till: str, key: str, call: Call, at_ms: int) -> tuple[str, tuple[Any, ...]]:
         """The statement that keeps an answer, for the transaction of its records."""
-        self._known.add((till, key))
+        self._known[till, key] = at_ms
         return PUT, (till, key, call.digest, call.id, at_ms, call.status, call.answer)
 
     async def find(self, till: str, key: str) -> Call | None:
@@ -76,14 +83,27 @@ class Calls:
 
         return await asyncio.wrap_future(self._store.read(query))
 
-    async def purge(self, now_ms: int) -> None:
-        """Forgets answers older than two days."""
+    async def purge(self, now_ms: int, lane: bytes) -> None:
+        """Forgets answers older than two days, and references of sales whose records (of brick `lane`) are."""
+        before = now_ms - KEEP_MS
 
-        def work(sql: Sql) -> None:
-            sql.execute("DELETE FROM till_calls WHERE at_ms < ?", (now_ms - KEEP_MS,))
+        def work(sql: Sql) -> list[tuple[str, str, int]]:
+            old = sql.execute(
+                "DELETE FROM till_calls WHERE at_ms < ? RETURNING till, key, at_ms", (before,)
+            ).fetchall()
+            row = sql.execute(
+                "SELECT r.seq FROM receipts r JOIN bricks b ON b.number = r.brick WHERE b.brick = ? AND r.ms < ? "
+                "ORDER BY r.seq DESC LIMIT 1",
+                (lane, before),
+            ).fetchone()
+            if row is not None:
+                sql.execute("DELETE FROM till_sales WHERE last_seq <= ?", (row[0],))
+            return old
 
-        await asyncio.wrap_future(self._store.write(work))
-        await self.load()
+        # Only what was deleted: meanwhile new calls came, perhaps one that used an old key anew.
+        for till, key, at_ms in await asyncio.wrap_future(self._store.write(work)):
+            if self._known.get((till, key)) == at_ms:
+                del self._known[till, key]
 
     async def _one(self, statement: str, *bindings: str) -> Call | None:
         def query(sql: Sql) -> Call | None:

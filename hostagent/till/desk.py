@@ -16,7 +16,7 @@ from hostagent.core import FormatError, reg, voucher
 from hostagent.errors import HostError, StoreUnavailable
 from hostagent.lane import reversal, slips
 from hostagent.lane.answers import LaneAnswer
-from hostagent.lane.draft import Also, Draft, LaneUnready, Pending
+from hostagent.lane.draft import Also, Draft, LaneUnready, NoRecord, Pending
 from hostagent.lane.lane import Lane
 from hostagent.store.records import Records
 from hostagent.till import shown
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # A disk that takes longer than this: the till is told to ask again, with the same key.
 WAIT_S = 10.0
+LATE = "the disk does not answer: ask again with the same key, nothing is decided twice"
 REVERSALS = {"refund": reg.KIND_REFUND, "void": reg.KIND_VOID}
 
 
@@ -75,13 +76,16 @@ class Till:
         self._running: dict[tuple[str, str], _Running] = {}
         self.counters: Counter[str] = Counter()
 
+    async def load(self) -> None:
+        """Learns which calls were answered before this start; until then none is taken."""
+        await self._calls.load()
+
     async def run(self) -> None:
         """Forgets old answers, every hour."""
-        await self._calls.load()
         while True:
             if self._agent.clock.known():
                 try:
-                    await self._calls.purge(self._agent.clock.now_ms())
+                    await self._calls.purge(self._agent.clock.now_ms(), self._lane.brick8)
                 except HostError:
                     self.counters["purges_failed"] += 1
             await asyncio.sleep(3600)
@@ -106,6 +110,10 @@ class Till:
 
     async def post(self, till: TillKey, key: str, value: Any) -> Answer:
         """One event. `value`: the decoded body. Raises Refused."""
+        if not self._calls.loaded:
+            raise Refused(
+                503, "this host has just started and reads its answers: ask again with the same key"
+            )
         digest = self._calls.digest(value)
         running = self._running.get((till.name, key))
         if running is None:
@@ -177,7 +185,7 @@ class Till:
 
         try:
             pending = await self._begin(till, body, also)
-        except (Unreadable, slips.NoSlip) as wrong:
+        except (Unreadable, slips.NoSlip, NoRecord, reversal.Practice) as wrong:
             self.counters["unreadable"] += 1
             raise Refused(422, str(wrong)) from None
         except reversal.NothingGiven as wrong:
@@ -202,18 +210,21 @@ class Till:
         answer: Answer,
     ) -> None:
         self._running.pop(key, None)
-        if done.cancelled() or done.exception() is not None:
-            future.cancel()
-        elif not future.done():
+        failed = done.cancelled() or done.exception() is not None
+        if future.done():
+            return
+        if failed:
+            self.counters["disk_failed"] += 1
+            future.set_exception(Refused(503, LATE))
+            future.exception()
+        else:
             future.set_result(answer)
 
     async def _wait(self, future: "asyncio.Future[Answer]") -> Answer:
         done, _ = await asyncio.wait((future,), timeout=WAIT_S)
         if not done:
             self.counters["disk_late"] += 1
-            raise Refused(
-                503, "the disk does not answer: ask again with the same key, nothing is decided twice"
-            )
+            raise Refused(503, LATE)
         return future.result()
 
     def _same(self, before: bytes, now: bytes) -> None:
@@ -250,12 +261,17 @@ class Till:
                 refused = reg.REASON_VOUCHER_SPENT
         if refused is not None:
             return self._voucher_refused(event, refused, reference, also)
-        decided = lane.decisions(event)
-        pending = lane.record(event, decided, also, reference)
-        if not any(decision.kind == reg.KIND_REDEEM for decision in decided):
-            with contextlib.suppress(HostError):  # else it is free again when the host starts
-                await vouchers.free(lane.brick8, event.nonce)
-        return pending
+        paid = False
+        try:
+            decided = lane.decisions(event)
+            pending = lane.record(event, decided, also, reference)
+            # Practice pays nothing: the voucher stays good.
+            paid = not lane.training and any(decision.kind == reg.KIND_REDEEM for decision in decided)
+            return pending
+        finally:
+            if not paid:
+                with contextlib.suppress(HostError):  # else it is free again when the host starts
+                    await vouchers.free(lane.brick8, event.nonce)
 
     async def _reverse(
         self, till: TillKey, body: EventIn, currency: str | None, also: Also

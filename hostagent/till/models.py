@@ -182,3 +182,9 @@ class Problem(BaseModel):
 
 KIND_NAMES: dict[int, str] = dict(getattr(reg, "KIND_NAMES", ()))
 OPENAPI: dict[str, Any] = EventIn.model_json_schema(ref_template="#/components/schemas/{model}")
+# Every name that a body may hold
+FIELDS = {
+    found.alias or name
+    for model in (EventIn, Customer, Tag, Line, Money)
+    for name, found in model.model_fields.items()
+}

@@ -119,7 +119,10 @@ def check_time(body: EventIn, now_ms: int | None) -> None:
         raise Unreadable("occurred_at: the zone is missing, as in 2026-10-03T17:00:00+02:00")
     if now_ms is None:
         return
-    at_ms = int(at.astimezone(UTC).timestamp() * 1000)
+    try:
+        at_ms = int(at.astimezone(UTC).timestamp() * 1000)
+    except OverflowError:
+        raise Unreadable("occurred_at: no such time in any calendar; set the till's clock") from None
     if at_ms < now_ms - OLD_MS:
         raise Unreadable(
             "occurred_at: more than ten minutes ago; a bonus is decided at the sale, not afterwards"

@@ -11,7 +11,7 @@ from hostagent.core import Fields, reg
 from hostagent.lane import answers, reversal
 from hostagent.lane.answers import LaneAnswer
 from hostagent.promised import Voucher
-from hostagent.till.models import KIND_NAMES
+from hostagent.till.models import FIELDS, KIND_NAMES
 
 PAID_BEFORE = "A voucher that came with it was paid before: it is not taken back."
 
@@ -82,6 +82,22 @@ def _decision(fields: Fields, ruleset: Any, whole: LaneAnswer) -> dict[str, Any]
 
 def complaint(wrong: ValidationError) -> str:
     """The first fault: where it is, and what is expected. What was found is not repeated: it may be a person's."""
-    fault = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in fault["loc"] if part not in ("Money",)) or "body"
-    return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    faults = wrong.errors(include_url=False, include_input=False, include_context=False)
+    # Of an amount as text and one as an object the one that was meant is named more exactly.
+    same = [fault for fault in faults if fault["loc"][:1] == faults[0]["loc"][:1]]
+    fault = max(same, key=lambda one: len(_place(one)))
+    place = ".".join(_place(fault)) or "body"
+    words = fault["msg"].removeprefix("Value error, ")
+    return f"{place}: {words[0].lower()}{words[1:]}"
+
+
+def _place(fault: Any) -> list[str]:
+    """Names of fields and places in lists, as the till wrote them: without the names of this program's types."""
+    last = len(fault["loc"]) - 1
+    return [
+        str(part)[:40]
+        for at, part in enumerate(fault["loc"])
+        if isinstance(part, int)
+        or part in FIELDS
+        or (at == last and fault["type"] in ("extra_forbidden", "missing"))
+    ]

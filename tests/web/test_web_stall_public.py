@@ -118,3 +118,29 @@ def test_a_pass_is_made_once_for_a_code_and_opens_without_a_network(browser, sta
     page.wait("document.querySelector('#code').naturalWidth > 0")
     assert page.text("#number").replace(" ", "") == number
     page.close()
+
+
+def test_a_poster_form_sent_at_once_is_decided_once():
+    import asyncio
+    from types import SimpleNamespace
+
+    from hostagent.public.posters import Posters
+
+    decided = []
+
+    class Lane:
+        trouble = None
+
+        async def decide(self, event):
+            await asyncio.sleep(0.01)
+            decided.append(event)
+            return len(decided)
+
+    async def scenario():
+        posters = Posters(SimpleNamespace(lane=Lane()), SimpleNamespace(read=lambda text: None))
+        nonce = "00112233" * 2
+        found = await asyncio.gather(*(posters.scanned("stall", nonce, "", "10.0.0.1") for _ in range(4)))
+        assert (found, len(decided)) == ([1] * 4, 1)
+        assert decided[0].nonce != bytes.fromhex(nonce), "the ledger's nonce is the host's"
+
+    asyncio.run(scenario())
