@@ -87,6 +87,7 @@ async def begin(
     nonce = os.urandom(8)
     # One at a time: what a voucher is promised to must be what takes its grant back.
     async with lane.reversing:
+        given = [lane.given.get((item.brick, item.seq), item) for item in given]
         ends: list[tuple[list[bytes], list[int]]] = []
         try:
             for item in given:

@@ -19,6 +19,9 @@ from hostagent.store.records import Records, Stored
 from hostagent.store.store import Store
 from hostagent.updater import Updater
 
+# Grants kept in memory; older ones are read from the store when they are to be taken back.
+GIVEN_MOST = 4_096
+
 
 class Writing:
     """The lane's ground: what it is made of, and how a record is written.
@@ -57,8 +60,8 @@ class Writing:
         self.book: Book
         self.state: Any = state.State(None)
         self.given: dict[tuple[bytes, int], taken.Given] = {}
-        # What was taken back of other bricks' grants: (grants, basket so far) by brick8 and seq.
-        self._foreign: dict[tuple[bytes, int], list[tuple[list[list[Any]], int | None]]] = {}
+        # What was taken back, also of grants that are not kept here any more: (grants, basket so far) by brick8 and seq.
+        self._came_back: dict[tuple[bytes, int], list[tuple[list[list[Any]], int | None]]] = {}
         # Reserves of paper slips, by seq: public fields.
         self.reserves: dict[int, Fields] = {}
         # Seqs of those that came back and were paid.
@@ -132,6 +135,8 @@ class Writing:
             self.given[brick, item.seq] = taken.Given(
                 brick, item.seq, receipt16, fields, item.private_fields or {}
             )
+            while len(self.given) > GIVEN_MOST:
+                del self.given[next(iter(self.given))]
             if brick == self.brick8 and fields.get(20) in self.reserves:
                 self.paid_slips.add(fields[20])
         elif fields[10] == reg.KIND_RESERVE and fields.get(24):
@@ -141,16 +146,15 @@ class Writing:
             given = self.given.get((detail[taken.BRICK], detail[taken.SEQ]))
             if given is not None:
                 given.took(fields.get(12) or [], detail[taken.BASKET])
-            if detail[taken.BRICK] != self.brick8:
-                key = detail[taken.BRICK], detail[taken.SEQ]
-                self._foreign.setdefault(key, []).append((fields.get(12) or [], detail[taken.BASKET]))
+            key = detail[taken.BRICK], detail[taken.SEQ]
+            self._came_back.setdefault(key, []).append((fields.get(12) or [], detail[taken.BASKET]))
 
     def remember(self, item: Stored) -> None:
-        """A grant of another brick that is to be taken back, as far as it was not before."""
+        """A grant out of the store that is to be taken back, as far as it was not before."""
         self.given[item.brick, item.record.seq] = made = taken.Given(
             item.brick, item.record.seq, item.receipt16, item.record.fields, item.record.private_fields or {}
         )
-        for parts, so_far in self._foreign.get((item.brick, item.record.seq), ()):
+        for parts, so_far in self._came_back.get((item.brick, item.record.seq), ()):
             made.took(parts, so_far)
 
     # --- the lane as one brick of the kit

@@ -220,3 +220,23 @@ def _refuse(*_):
     from hostagent.core import FormatError
 
     raise FormatError("too long")
+
+
+def test_grants_beyond_those_in_memory_are_taken_back_from_the_store(tmp_path, monkeypatch):
+    monkeypatch.setattr("hostagent.lane.writing.GIVEN_MOST", 1)
+
+    async def scenario():
+        kit = LaneWorld(739, tmp_path, FIFTEEN)
+        kit.slice("fifteen", 1, 2000)
+        async with kit.up() as agent, kit.client(agent) as till:
+            await post(till, "s-1", SALE)
+            part = {"type": "refund", "reference": "A-1", "amount": "8.00"}
+            assert (await post(till, "r-1", part)).json()["credit"]["minor"] == -120
+            await post(till, "s-2", {**SALE, "reference": "A-2"})
+            assert len(agent.lane.given) == 1
+            rest = (await post(till, "r-2", {"type": "refund", "reference": "A-1"})).json()
+            assert rest["credit"]["minor"] == -120
+            assert (await post(till, "r-3", {"type": "void", "reference": "A-1"})).status_code == 409
+        await kit.controller.stop()
+
+    play(scenario())
