@@ -19,7 +19,7 @@ const OUTCOMES = new Map([
 const TONES = { granted: "good", "nothing this time": "calm", "ask at the stall": "warn", void: "bad", refund: "bad" };
 
 const GRANTS = new Map([
-  [6, "upgrade"], [7, "tip match"], [8, "tokens"], [9, "voucher"], [10, "unlock"], [11, "donation"], [12, "split"],
+  [11, "donation"], [12, "split"],
 ]);
 
 const REASONS = new Map([
@@ -42,6 +42,16 @@ const REASONS = new Map([
   [20, "a condition of the offer is not met"],
   [21, "the condition was reached before"],
   [22, "the rules have expired"],
+  [23, "a person at the stall decided it"],
+  [24, "this tag or pass was revoked"],
+  [25, "as much as one purchase may bring is already given"],
+  [26, "this voucher was used before"],
+  [27, "this voucher is not valid now"],
+  [28, "this voucher is for another stall"],
+  [29, "this is no true voucher"],
+  [30, "this offer is tried with other visitors"],
+  [31, "the host said no"],
+  [32, "it was taken back"],
 ]);
 
 // ISO 4217 minor units where they are not 2
@@ -93,6 +103,11 @@ function grant([kind, size, minor], currency) {
   if (kind === 3) return `${share} off the next visit${most}`;
   if (kind === 4) return `${cost || "a credit"} off the next visit`;
   if (kind === 5) return size === null || size === 1 ? "a sample" : `${size} samples`;
+  if (kind === 6) return "an upgrade";
+  if (kind === 7) return `the tip matched${cost ? ` with ${cost}` : ""}`;
+  if (kind === 8) return count(size ?? 0, "loyalty token");
+  if (kind === 9) return `a voucher${cost ? ` of ${cost}` : ""}`;
+  if (kind === 10) return "an unlock";
   if (GRANTS.has(kind)) return GRANTS.get(kind) + (cost ? `, worth ${cost}` : "");
   return `a bonus of kind ${kind} (${NEWER})`;
 }
@@ -112,6 +127,12 @@ export function duration(ms) {
   if (minutes < 120) return count(minutes, "minute");
   const hours = Math.ceil(minutes / 60);
   return hours < 48 ? count(hours, "hour") : count(Math.ceil(hours / 24), "day");
+}
+
+/** How old the news of others were that a decision looked at, where that is worth a word. */
+function age(record) {
+  const seconds = record.get(14)?.[6];
+  return seconds > 60 ? ` (by what was known ${duration(seconds * 1000)} ago)` : "";
 }
 
 function reason(record) {
@@ -141,7 +162,6 @@ function collective(times) {
 
 const OTHERS = new Map([
   [0, "The brick's first record."],
-  [4, "Granted: a voucher was redeemed."],
   [5, "An earlier grant was made void."],
   [6, "An earlier grant was refunded."],
 ]);
@@ -150,9 +170,11 @@ const OTHERS = new Map([
 export function sentence(record) {
   const kind = record.get(10);
   let words = OTHERS.get(kind);
-  if (kind === 1) words = `Granted: ${grants(record)}.`;
-  else if (kind === 2) words = `Nothing this time: ${reason(record)}.`;
-  else if (kind === 14) words = `Ask at the stall: ${reason(record)}.`;
+  const given = record.get(12)?.length ? `: ${grants(record)}` : "";
+  if (kind === 1) words = `Granted: ${grants(record)}${age(record)}.`;
+  else if (kind === 4) words = `Granted: a voucher was redeemed${given}.`;
+  else if (kind === 2) words = `Nothing this time: ${reason(record)}${age(record)}.`;
+  else if (kind === 14) words = `Ask at the stall: ${reason(record)}${age(record)}.`;
   else if (kind === 3) words = "Nothing this time: this visit is in the comparison group.";
   else if (kind === 12) words = collective(record.get(24)?.[0]);
   words ??= KINDS.has(kind) ? `A record of the kind ${KINDS.get(kind)}.` : `A record of kind ${kind}, ${NEWER}.`;
