@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from hostagent.core import Fields, money, receipt, reg
 from hostagent.errors import StoreUnavailable
+from hostagent.keeping import Keeping
 from hostagent.store.database import Sql
 from hostagent.store.store import Store
 from hostagent.vouchers import Issued, Issuer, Payable, days
@@ -38,6 +39,7 @@ class Promised:
         self._store = store
         self._issuer = issuer
         self._payable = payable
+        self.keeping = Keeping(store)
         self._days: dict[tuple[bytes, int], dict[int, int]] = {}
 
     async def load(self) -> None:
@@ -48,11 +50,13 @@ class Promised:
 
         for ruleset, rule, series, lasting in await asyncio.wrap_future(self._store.read(query)):
             self._days.setdefault((ruleset, rule), {})[series] = lasting
+        await self.keeping.load()
 
     def learn(self, ruleset: Any) -> None:
         """Keeps how long the vouchers of a ruleset last; None is passed over."""
         if ruleset is None:
             return
+        self.keeping.learn(ruleset)
         rows: list[tuple[bytes, int, int, int]] = []
         for index in range(len(ruleset.rules)):
             lasting = days(ruleset, index)
@@ -100,7 +104,10 @@ class Promised:
         this nonce; and the places in field 12 of those that were paid, or promised, before. Raises StoreUnavailable."""
         taken: list[bytes] = []
         paid: list[int] = []
+        kept = self.keeping.places(public)
         for place, serial, *_ in () if self._issuer is None else self._issuer.promised(public):
+            if place in kept:
+                continue
             if await self._payable.claim(serial, lane, nonce):
                 taken.append(serial)
             else:

@@ -101,7 +101,10 @@ def rule(reader, f, at):
     form.uint(lower, "lower limit (9)", upper)
     latch = boolean(f[5], "latch (5)")
     when = reader.keep(parser.condition(f[4], people_trust, 2, mode == MODE_STRICT))
-    flags = form.uint(f[18], "flags (18)", 7) | parser.flags
+    wire = form.uint(f[18], "flags (18)", 127)
+    if wire >> 3 + len(form.array(f[6], "grants (6)", 4, 1)):
+        form.fail("flags (18)", "a grant for each one that is kept")
+    flags = wire & 7 | parser.flags  # what is kept when a sale is taken back is the host's to know
     if latch and not parser.shared:
         form.fail("latch (5)", "a condition on the whole slot: the same for everyone")
     redeems = f[20]

@@ -79,7 +79,7 @@ class Rules:
             (15, lambda: self._early(node.get("early_access"), built)),
             (16, lambda: tax(node.get("tax"))),
             (17, lambda: funder(node.get("funder"))),
-            (18, lambda: node.get("gateway").choice(LANES) | (4 if node.get("announced").yes() else 0)),
+            (18, lambda: self._flags(node, built)),
             (19, lambda: odds(node.get("odds"))),
             (20, lambda: self._redeems(node.get("redeems"), built)),
             (21, lambda: self._stale(node.get("offline").get("stale_max"))),
@@ -191,6 +191,10 @@ class Rules:
         if companions.gives_next(node):
             companions.check(node, self._tables)
         return [given.code for given in built.grants]
+
+    def _flags(self, node: Node, built: Built) -> int:
+        flags = node.get("gateway").choice(LANES) | (4 if node.get("announced").yes() else 0)
+        return flags | sum(8 << place for place, given in enumerate(built.grants) if given.reversal == "keep")
 
     # --- offline
 

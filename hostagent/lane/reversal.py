@@ -73,7 +73,8 @@ async def begin(
     """Takes back what was `given`: all of it (`minor` None), or in proportion to `minor` units of the basket.
 
     One void or refund record for each granting record. Where everything is back already: a denial, reason 32. With
-    the whole of a grant its vouchers end, in the same transaction; one that was paid before stays.
+    the whole of a grant its vouchers end, in the same transaction; one that was paid before stays, and so does whatever
+    its rule leaves with the customer.
     Raises LaneUnready, StoreUnavailable, Practice, NothingGiven where a part was asked for and no basket is known."""
     lane.check()
     if any(item.fields[0] & reg.FLAG_TRAINING for item in given):
@@ -128,8 +129,8 @@ def _write(
             continue
         parts, so_far = item.reverse(minor, paid)
         about[12] = parts
-        # Rights of a voucher that was paid are spent for good.
-        about[13] = item.fields.get(13) if so_far is None and not paid else None
+        # Rights of a voucher that was paid, or of what stays with the customer, are spent for good.
+        about[13] = item.fields.get(13) if so_far is None and not paid and not item.kept else None
         about[23] = item.fields.get(23)
         about[24] = [item.brick, item.seq, so_far, lane.staff.label(who), None]
         drafts.append(Draft(kind, about, private, reference, item.receipt16))

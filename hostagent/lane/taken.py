@@ -16,13 +16,15 @@ BRICK, SEQ, BASKET = 0, 1, 2
 @dataclass
 class Given:
     """One granting record and what has been taken back of it. `back`: one number for each grant, in minor units
-    where it is money, in pieces where it is not; `basket_back`: of the basket, None once everything is back."""
+    where it is money, in pieces where it is not; `basket_back`: of the basket, None once everything is back; `kept`:
+    places of grants that their rule leaves with the customer."""
 
     brick: bytes
     seq: int
     receipt16: bytes
     fields: Fields
     private: Fields
+    kept: frozenset[int] = frozenset()
     basket_back: int | None = 0
     back: list[int] = field(default_factory=lambda: [])
 
@@ -73,7 +75,9 @@ class Given:
         due: list[int] = []
         for index, grant in enumerate(self.grants):
             whole, back = self.amount(index), self.back[index]
-            if so_far is None:
+            if index in self.kept:
+                due.append(0)
+            elif so_far is None:
                 due.append(whole - back)
             elif self.basket and reg_money(grant[0]) and grant[0] not in BEARER:
                 due.append(max(0, min(half_up(whole, so_far, self.basket), whole) - back))

@@ -133,7 +133,7 @@ class Writing:
         fields: Fields = item.fields
         if fields[10] in taken.GRANTED:
             self.given[brick, item.seq] = taken.Given(
-                brick, item.seq, receipt16, fields, item.private_fields or {}
+                brick, item.seq, receipt16, fields, item.private_fields or {}, self._kept(fields)
             )
             while len(self.given) > GIVEN_MOST:
                 del self.given[next(iter(self.given))]
@@ -149,11 +149,15 @@ class Writing:
             key = detail[taken.BRICK], detail[taken.SEQ]
             self._came_back.setdefault(key, []).append((fields.get(12) or [], detail[taken.BASKET]))
 
+    def _kept(self, public: Fields) -> frozenset[int]:
+        return frozenset[int]() if self.promised is None else self.promised.keeping.places(public)
+
     def remember(self, item: Stored) -> None:
         """A grant out of the store that is to be taken back, as far as it was not before."""
-        self.given[item.brick, item.record.seq] = made = taken.Given(
-            item.brick, item.record.seq, item.receipt16, item.record.fields, item.record.private_fields or {}
-        )
+        fields = item.record.fields
+        private: Fields = item.record.private_fields or {}
+        made = taken.Given(item.brick, item.record.seq, item.receipt16, fields, private, self._kept(fields))
+        self.given[item.brick, item.record.seq] = made
         for parts, so_far in self._came_back.get((item.brick, item.record.seq), ()):
             made.took(parts, so_far)
 

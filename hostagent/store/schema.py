@@ -156,4 +156,12 @@ CREATE TABLE IF NOT EXISTS voucher_days (
     days INTEGER NOT NULL,
     PRIMARY KEY (ruleset, rule, series)
 ) WITHOUT ROWID;
+
+-- The grants of rules of which something stays with the customer when a sale is taken back: CBOR [[type, quantity, kept] …].
+CREATE TABLE IF NOT EXISTS kept_grants (
+    ruleset BLOB NOT NULL,
+    rule INTEGER NOT NULL,
+    grants BLOB NOT NULL,
+    PRIMARY KEY (ruleset, rule)
+) WITHOUT ROWID;
 """

@@ -68,7 +68,10 @@ def test_bounds_of_a_rules_fields():
     refused("reimbursed", rule(funder=["merchant", 10001]))
     refused("odds", rule(odds=[2, 1]))
     refused("redeems", rule(redeems=65536))
-    refused("flags", rule(flags=8))
+    refused("flags", rule(flags=128))
+    refused("flags", rule(flags=16))
+    assert taken(rule(flags=15, need=[1])).rules[0].flags & 23 == 7, "not what a condition looks at"
+    taken(rule(flags=8 + 64, grants=[[2, 1, 9], [5, 1, 0], [8, 1, 0, 3], [2, 1, 9]], need=[1, 2]))
     refused("needs", rule(need=[1, 1]))
     refused("rights for everything", rule(need=[]))
     refused("rights for everything", rule(grants=[[5, 1, 0]], need=[1]))

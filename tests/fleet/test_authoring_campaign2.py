@@ -560,6 +560,15 @@ def test_a_voucher_pays_its_own_value_and_anything_else_needs_rights() -> None:
         assert any("for later" in text for text in texts(redeeming(grants=[own, later], rights=some)))
 
 
+def test_what_is_kept_on_a_refund_is_part_of_the_rules() -> None:
+    grants: list[dict[str, Any]] = [
+        {"money_now": "1.00", "reversal": "keep"}, {"sample": 1, "of": "tea", "reversal": "undo"}, {"upgrade": "large"},
+        {"tokens": 2, "valid": "P9D"},
+    ]  # fmt: skip
+    rights = {"money": {"slice": "20.00", "count": 5}, "pieces": {"slice": 20, "count": 2}}
+    assert fields(small(grants=grants, rights=rights, announced=True, odds="1 in 2"))[5][0][18] == 4 + 8 + 32
+
+
 NEXT = {"percent_next": "10", "at_most": "5.00", "valid": "P30D"}
 
 
