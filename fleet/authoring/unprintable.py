@@ -18,6 +18,7 @@ from fleet.authoring.reader import Problem
 _REFUSED = ("Cc", "Cf", "Zl", "Zp")
 _WITH_LINES = ("terms", "note")  # members whose text may have several lines
 _SHOWN = 40  # more help nobody
+_DEPTH = 40  # what is deeper is refused as such
 
 
 def shown(text: str) -> str:
@@ -30,23 +31,26 @@ def shown(text: str) -> str:
 
 
 def problems(campaign: Any, most: int) -> list[Problem]:
-    """Each text of a campaign, or name of a member, with such a character; looks at `most` values at most."""
+    """Each text of a campaign, or name of a member, with such a character; looks at `most` values at most, and not deeper than
+    any campaign goes."""
     found: list[Problem] = []
-    waiting: list[tuple[Any, str, bool]] = [(campaign, "", False)]
+    waiting: list[tuple[Any, str, bool, int]] = [(campaign, "", False, 0)]
     for _ in range(most):
         if not waiting or len(found) >= _SHOWN:
             break
-        one, pointer, lines = waiting.pop()
+        one, pointer, lines, depth = waiting.pop()
         if isinstance(one, str):
             found += _of(one, pointer, "", lines)
+        elif depth > _DEPTH:
+            continue
         elif isinstance(one, dict):
             for name, inner in cast("dict[Any, Any]", one).items():
                 found += _of(str(name), pointer, "a member's name: ", False)
                 step = shown(str(name)).replace("~", "~0").replace("/", "~1")
-                waiting.append((inner, f"{pointer}/{step}", lines or name in _WITH_LINES))
+                waiting.append((inner, f"{pointer}/{step}", lines or name in _WITH_LINES, depth + 1))
         elif isinstance(one, list):
             entries = cast("list[Any]", one)[:most]
-            waiting += [(inner, f"{pointer}/{at}", lines) for at, inner in enumerate(entries)]
+            waiting += [(inner, f"{pointer}/{at}", lines, depth + 1) for at, inner in enumerate(entries)]
     return sorted(found, key=lambda problem: problem.pointer)
 
 
