@@ -76,7 +76,7 @@ class Brick:
         self._allotment = allotment = Allotment(
             identity, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
         )
-        decider.asking = asking = Asking(
+        decider.asking = asking = Asking(  # pyright: ignore[reportAttributeAccessIssue] - None until here
             decider, lamp, lambda: uplink.up, self._post, port.random, counters, ticks
         )
         kitwide = Kitwide(identity.brick8, decider, recorder, clock, counters, self._post, allotment.hand_out)
@@ -255,7 +255,7 @@ class Brick:
             if number % _REPLAY_STEP == 0:
                 self._port.watchdog.feed()
                 await aio.sleep_ms(0)
-        decider.asking.finish()
+        decider.asking.finish()  # pyright: ignore[reportAttributeAccessIssue]
         for entry in self._journal.records(state.seq + 1):
             state.apply(entry)
         decider.use(ruleset, state)

@@ -1,5 +1,8 @@
 """A compiled ruleset, version 1 or 2, read strictly into compact tables; and `decide`. docs/formats/ruleset.md"""
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# What a ruleset holds is set by its reader (stallmark.ruleread), which a brick forgets once it has read.
+
 from stallmark import cborread, form
 from stallmark.crypt import sha256
 from stallmark.decide import (

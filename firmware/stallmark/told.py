@@ -1,5 +1,7 @@
 """What a state is told by others and keeps until a restart, and what it answers of subjects. docs/formats/ruleset.md"""
 
+# pyright: reportAttributeAccessIssue=false
+# What is None here is set by State where its ruleset uses it.
 # Parts that not every ruleset needs are imported when one does: a brick's heap holds the code, too.
 
 

@@ -246,7 +246,7 @@ class View:
         found = self._cache[at]
         if found is None:
             found = self._fetch(self.ruleset.values[at])
-            self._cache[at] = found
+            self._cache[at] = found  # pyright: ignore[reportCallIssue, reportArgumentType] - None was its place
         return found
 
     def _fetch(self, value):
