@@ -11,6 +11,7 @@ from virtualkit.reference.flashimage import FlashRecord
 
 GRANT, DENY, GHOST, REDEEM, UNCERTAIN, RESERVE, RELEASE, BOOT = 1, 2, 3, 4, 14, 15, 16, 17
 ANSWERS = (GRANT, DENY, GHOST, REDEEM, UNCERTAIN)
+MUST_ASK = 2
 _AGE = 6  # place of the data's age in *why*: when others' news came is in no record
 
 
@@ -55,11 +56,14 @@ def said_by(fields: Mapping[int, Any]) -> tuple[Any, ...]:
     return tuple(tidy(part) for part in parts)
 
 
-def expected(ruleset: Any, happened: Any, decisions: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """What decisions lead to at once: reserves of those that ask, then the records of the others."""
-    asking = [one for one in decisions if one.ask]
+def expected(
+    ruleset: Any, happened: Any, decisions: Sequence[Any], reserved: set[int]
+) -> tuple[list[Any], list[Any]]:
+    """What decisions lead to at once: reserves of those that had to ask, or did (`reserved`: their rules), then the records of
+    the others."""
+    asking = [one for one in decisions if one.ask == MUST_ASK or one.rule in reserved]
     reserves = [said_by(rules.reserve_fields(ruleset, happened, one)) for one in asking]
-    plain = [said_by(rules.record_fields(ruleset, happened, one)) for one in decisions if not one.ask]
+    plain = [said_by(rules.record_fields(ruleset, happened, one)) for one in decisions if one not in asking]
     return reserves, plain
 
 
@@ -74,6 +78,11 @@ class Group:
     def first(self) -> FlashRecord:
         """The record whose event is decided again."""
         return self.records[0]
+
+    @property
+    def reserved(self) -> set[int]:
+        """Rules whose rights were set aside while the host was asked."""
+        return {one.fields[9] for one in self.records if one.fields[10] == RESERVE}
 
     @property
     def evidence(self) -> bytes | None:

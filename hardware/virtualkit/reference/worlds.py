@@ -1,6 +1,7 @@
 """The engine's state as a brick may have had it: fed with its records, and with what it may have known besides."""
 
 import copy
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,8 +60,10 @@ class World:
 
     def apply(self, parsed: Any) -> None:
         """Takes over one of the brick's own records."""
-        self._alone.apply(parsed)
-        self._state.apply(parsed)
+        for one in (self._alone, self._state):
+            one.apply(parsed)
+            # What the host had acknowledged by then is in no record either: a reserve says that the brick asked.
+            one.reconciled(parsed.seq)
 
     def differs(self, happened: Any, group: Group) -> Any:
         """None where some number of slices and some news of others, no fewer than before, lead to what the group's records say;
@@ -83,6 +86,8 @@ class World:
     def _fits(self, world: Any, happened: Any, group: "Group") -> bool:
         """Tries from what was held at least; keeps the fewest that fit."""
         held: Held = world.rights
+        if self._fits_own(held, world, happened, group):
+            return True
         tries: list[dict[Key, int]] = [dict(floor) for floor in self._floors]
         seen = {_frozen(one) for one in tries}
         found: list[dict[Key, int]] = []
@@ -91,7 +96,7 @@ class World:
                 break
             held.visible, held.asked = visible, set()
             decisions = rules.decide(self._ruleset, world, happened, lane=self._kit.lane)
-            if group.comes_of(*expected(self._ruleset, happened, decisions)):
+            if group.comes_of(*expected(self._ruleset, happened, decisions, group.reserved)):
                 found.append(visible)
                 continue
             for key in sorted(held.asked):
@@ -103,6 +108,24 @@ class World:
         if found:
             self._floors = found[:_MOST_FLOORS]
         return bool(found)
+
+    def _fits_own(self, held: Held, world: Any, happened: Any, group: "Group") -> bool:
+        """Tries with every slice of the rules that say nothing here, and any number of those that the records spend from: most
+        events come out so, and the search below stays small."""
+        spent = {rule for one in group.records if 13 in one.fields for rule in [one.fields.get(9)]}
+        keys = [key for key in held.order if key[0] in spent]
+        counts = [
+            range(floor, len(held.order[key]) + 1) for key in keys for floor in [self._floors[0].get(key, 0)]
+        ]
+        rest = {key: len(pieces) for key, pieces in held.order.items() if key not in keys}
+        for chosen in itertools.islice(itertools.product(*counts), _MOST_TRIES):
+            mine = dict(zip(keys, chosen, strict=True))
+            held.visible = rest | mine
+            decisions = rules.decide(self._ruleset, world, happened, lane=self._kit.lane)
+            if group.comes_of(*expected(self._ruleset, happened, decisions, group.reserved)):
+                self._floors = [self._floors[0] | mine]
+                return True
+        return False
 
     # --- news of others
 
