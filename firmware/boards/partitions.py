@@ -8,6 +8,7 @@ PARTITIONS_8M = (
     ("ota_0", 0x10000, 0x270000),
     ("ota_1", 0x280000, 0x270000),
     ("keys", 0x4F0000, 0x2000),
+    ("boots", 0x4F2000, 0x2000),
     ("rules_a", 0x500000, 0x10000),
     ("rules_b", 0x510000, 0x10000),
     ("journal", 0x520000, 0x100000),
@@ -21,6 +22,7 @@ PARTITIONS_4M = (
     ("phy", 0xF000, 0x1000),
     ("factory", 0x10000, 0x200000),
     ("keys", 0x210000, 0x2000),
+    ("boots", 0x212000, 0x2000),
     ("rules_a", 0x220000, 0x10000),
     ("rules_b", 0x230000, 0x10000),
     ("journal", 0x240000, 0x60000),
@@ -43,6 +45,7 @@ _ESP32_TYPES = (
     ("journal", "data", "0x43"),
     ("app_a", "data", "0x44"),
     ("app_b", "data", "0x45"),
+    ("boots", "data", "0x46"),
     ("vfs", "data", "fat"),
 )
 
