@@ -122,7 +122,12 @@ def ndef_message(payload):
 
 
 def find_issued(ndef):
-    """The payload of the first issued-tag record among the first 16 records of an NDEF message, or None.
+    """The payload of the first issued-tag record among the first 16 records of an NDEF message, or None."""
+    return find_record(ndef, TNF_EXTERNAL, ISSUED_TYPE)
+
+
+def find_record(ndef, tnf, kind):
+    """The payload of the first record of this type among the first 16 records of an NDEF message, or None.
 
     `ndef` comes from a stranger's tag: whatever is wrong with it ends the search, nothing is raised, and
     no more than `len(ndef)` bytes are looked at. Chunked records are passed over (NDEF 1.0 §2.3.3)."""
@@ -152,7 +157,7 @@ def find_issued(ndef):
         end = at + type_size + id_size + payload_size
         if end > size:
             return None
-        if flags & 0x27 == TNF_EXTERNAL and ndef[at : at + type_size] == ISSUED_TYPE:  # and no chunk flag
+        if flags & 0x27 == tnf and ndef[at : at + type_size] == kind:  # and no chunk flag
             return ndef[end - payload_size : end]
         if flags & 0x40:  # message end
             return None

@@ -9,12 +9,20 @@ try:
         """ECB encryptor of whole 16-byte blocks."""
         return cryptolib.aes(key16, 1).encrypt
 
+    def make_inverse(key16):
+        """ECB decryptor of whole 16-byte blocks."""
+        return cryptolib.aes(key16, 1).decrypt
+
 except ImportError:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     def make_ecb(key16):
         """ECB encryptor of whole 16-byte blocks."""
         return Cipher(algorithms.AES(key16), modes.ECB()).encryptor().update
+
+    def make_inverse(key16):
+        """ECB decryptor of whole 16-byte blocks."""
+        return Cipher(algorithms.AES(key16), modes.ECB()).decryptor().update
 
 
 class Random:
