@@ -144,10 +144,11 @@ class Agent:
         self.exchange = self.kitside.exchange
         self.questions = self.kitside.questions
         self.openvalues = self.kitside.openvalues
-        self.forwarder.heads_of = self.exchange.lists.get
+        self.forwarder.lists = self.exchange.lists
         if self.lane is not None:
             self.lane.seen = self.kitside.telling.event
             self.lane.promised = self.promised
+            self.lane.lists = self.exchange.lists
         self.lines = [self._line(expected) for expected in config.bricks]
         self.budgets.suits = self.kitside.rulebook.suits
         self.budgets.connected = self._connected

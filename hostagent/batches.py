@@ -15,7 +15,6 @@ PRIVATE_OVERHEAD = 90
 WINDOW_MS: int = receipt.WINDOW_MS
 MAX_RECEIPTS: int = batch.MAX_RECEIPTS
 MAX_BYTES: int = batch.MAX_CLOSE_BYTES
-MAX_EVIDENCE: int = batch.MAX_EVIDENCE
 # Field 21 of a public part as it is encoded: key 21, 16 bytes. Most records have none and are not looked into.
 EVIDENCE_KEY = b"\x15\x50"
 
@@ -100,18 +99,26 @@ def body(closed: Closed, rows: Sequence[Row], evidence: Sequence[bytes] = ()) ->
     return data
 
 
-def named(rows: Sequence[Row], find: Callable[[bytes], bytes | None]) -> dict[bytes, bytes]:
-    """The lists of heads that records name in field 21 and `find` knows, by digest, as many as a batch takes."""
-    found: dict[bytes, bytes] = {}
+class Named(NamedTuple):
+    """Lists of heads that records of a batch name in field 21, by digest; the last that each brick (row number) names."""
+
+    lists: dict[bytes, bytes]
+    newest: dict[int, bytes]
+
+
+def named(rows: Sequence[Row], find: Callable[[bytes], bytes | None]) -> Named:
+    """What these rows name and `find` knows. A batch takes as many lists as receipts."""
+    found = Named({}, {})
     for row in rows:
         if EVIDENCE_KEY not in row.cose:
             continue
         public: Fields = cbor.decode(receipt.parse(row.cose).fields[1])
         digest = public.get(21)
-        if type(digest) is bytes and len(found) < MAX_EVIDENCE:
+        if type(digest) is bytes:
             heads = find(digest)
             if heads is not None:
-                found[digest] = heads
+                found.lists[digest] = heads
+                found.newest[row.brick] = digest
     return found
 
 

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hostagent.bricks import Brick
+from hostagent.bricks import Brick, Status
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import Fields, people, reg, ruleform, state
 from hostagent.errors import HostError
-from hostagent.exchangelog import Heads, Lists, Log
+from hostagent.exchangelog import Heads, Lists, Log, encoded
+from hostagent.store.heads import HeadsTold, Standing, Told
 from hostagent.store.records import Records, Stored
 
 # Rulesets told at a time: the one in use, and the next while it is being installed.
@@ -26,6 +27,8 @@ PAGE = 500
 LOOK_BACK = 50_000
 # A source that has nothing new says so this often: its data are current, not old.
 FRESH_MS = 20_000
+# After the store refused to keep what a brick is about to be told.
+NOTE_AGAIN_S = 1.0
 Message = tuple[int, Any]
 log = logging.getLogger("hostagent.exchange")
 
@@ -65,7 +68,7 @@ class Book:
 
 @dataclass
 class Receiver:
-    """How far one brick has been told."""
+    """How far one brick has been told. `ready`: the next message, which may go out: what it leads to is durable."""
 
     heads: Heads
     boot: int | None = None
@@ -74,6 +77,16 @@ class Receiver:
     told_ms: dict[bytes, int] = field(default_factory=lambda: {})
     turn: int = 0
     messages: int = 0
+    ready: Message | None = None
+    # Grows with every start-up and link: what was made ready for an earlier one is not sent.
+    epoch: int = 0
+    noting: bool = False
+
+    def begin(self) -> None:
+        """It is told from scratch."""
+        self.cursors.clear()
+        self.epoch += 1
+        self.ready, self.noting = None, False
 
 
 class Exchange:
@@ -83,6 +96,7 @@ class Exchange:
     def __init__(
         self,
         records: Records,
+        kept: HeadsTold,
         newest: Callable[[], int],
         bricks: dict[bytes, Brick],
         clock: Clock,
@@ -91,6 +105,7 @@ class Exchange:
         connected: Callable[[bytes], bool],
     ) -> None:
         self._records = records
+        self._kept = kept
         self._newest = newest
         self._bricks = bricks
         self._clock = clock
@@ -106,9 +121,13 @@ class Exchange:
         # Everything that was in the store at the start has been read: sums over it are whole.
         self.caught_up = False
         self.books: dict[bytes, Book] = {}
-        self.lists = Lists()
+        told, standing = kept.load().result()
+        self.lists = Lists(told)
+        self._standing = {one.brick: one for one in standing}
         self.on_record: list[Callable[[Stored], None]] = []
         self.on_news: Callable[[], None] = lambda: None
+        # There is a message for this brick.
+        self.on_ready: Callable[[bytes], None] = lambda brick8: None
         # The lane has a new state.
         self.on_lane: Callable[[Any], None] = lambda lane: None
         # Takes a person's token out of use everywhere: `await revoke(subject8, who)`.
@@ -243,9 +262,13 @@ class Exchange:
                 into.remote(source, part.up_to, part.entries, wall)
                 first = False
         if but is not None:
-            for source, heads in self._current(book, but):
-                into.remote(source, heads, b"", wall)
-            self.lists.note({source: head for source, head in into.heads()})
+            for source, head in self._current(book, but):
+                into.remote(source, head, b"", wall)
+            heads: dict[bytes, int] = {source: head for source, head in into.heads()}
+            last = self.lists.newest(but)
+            # Kept with the record that names it (hostagent.lane): until then nobody asks for it.
+            if last is None or last.heads != encoded(heads):
+                self.lists.note(but, heads)
 
     def _current(self, book: Book, but: bytes) -> list[tuple[bytes, int]]:
         """Sources of which the host has everything at this moment."""
@@ -271,23 +294,38 @@ class Exchange:
         assert said is not None
         receiver = self._receivers.get(brick.brick)
         if receiver is None:
-            receiver = self._receivers[brick.brick] = Receiver(Heads(self.lists))
+            receiver = self._receivers[brick.brick] = self._as_left(brick.brick, said)
         if said.boot != receiver.boot or said.ruleset8 != receiver.ruleset8:
             receiver.heads.restarted()
-            receiver.cursors.clear()
+            receiver.begin()
         elif linked_anew:
             receiver.heads.resumed()
-            receiver.cursors.clear()
+            receiver.begin()
         receiver.boot, receiver.ruleset8 = said.boot, said.ruleset8
         receiver.told_ms.clear()
         self.uses(said.ruleset8)
+
+    def _as_left(self, brick8: bytes, said: Status) -> Receiver:
+        """What a brick that has not started since may have, though this program has."""
+        left = self._standing.pop(brick8, None)
+        if left is None or (left.boot, left.ruleset8) != (said.boot, said.ruleset8):
+            return Receiver(Heads())
+        return Receiver(Heads.restored(left.heads), left.boot, left.ruleset8)
 
     def next_for(self, brick: Brick) -> Message | None:
         """The next message 40 for a brick whose link has nothing else on its way."""
         receiver = self._receivers.get(brick.brick)
         book = None if receiver is None or receiver.ruleset8 is None else self.books.get(receiver.ruleset8)
-        if receiver is None or book is None or not book.ready or brick.status is None:
+        if receiver is None or book is None or not book.ready or brick.status is None or receiver.noting:
             return None
+        if receiver.ready is None:
+            self._make_ready(brick, receiver, book)
+        message, receiver.ready = receiver.ready, None
+        if message is not None:
+            receiver.messages += 1
+        return message
+
+    def _make_ready(self, brick: Brick, receiver: Receiver, book: Book) -> None:
         sources = [source for source in book.logs if source != brick.brick]
         now = monotonic_ms()
         for step in range(len(sources)):
@@ -298,13 +336,52 @@ class Exchange:
                 told = receiver.told_ms.get(source)
                 if (told is not None and now - told < FRESH_MS) or not self._is_current(source, known):
                     continue
+            before = receiver.heads.copy(), receiver.cursors.copy()
             receiver.turn = (receiver.turn + step + 1) % len(sources)
             receiver.cursors[source] = part.cursor
             receiver.told_ms[source] = now
-            receiver.messages += 1
-            receiver.heads.sent(source, part.up_to)
-            return reg.MSG_PEOPLE, {0: receiver.ruleset8, 1: source, 2: part.up_to, 3: part.entries}
-        return None
+            message = reg.MSG_PEOPLE, {0: receiver.ruleset8, 1: source, 2: part.up_to, 3: part.entries}
+            news = receiver.heads.sent(source, part.up_to)
+            if news:
+                told = [self.lists.note(brick.brick, heads) for heads in news]
+                self._note(brick.brick, receiver, told, message, before)
+            else:
+                receiver.ready = message
+            return
+
+    def _note(
+        self,
+        brick8: bytes,
+        receiver: Receiver,
+        told: list[Told],
+        message: Message,
+        before: tuple[Heads, dict[bytes, int]],
+    ) -> None:
+        """Keeps what a brick will have, before it has it: its records name that, and this host may end at any time."""
+        assert receiver.boot is not None and receiver.ruleset8 is not None
+        receiver.noting = True
+        epoch = receiver.epoch
+        standing = Standing(brick8, receiver.boot, receiver.ruleset8, receiver.heads.possible())
+        kept = asyncio.wrap_future(self._kept.note(told, standing))
+
+        def noted(done: asyncio.Future[None]) -> None:
+            if done.cancelled() or receiver.epoch != epoch:
+                return
+            failed = done.exception()
+            if failed is None:
+                receiver.ready = message
+                again()
+            else:
+                log.warning("%s is not told of others now: %s", self._name(brick8), failed)
+                receiver.heads, receiver.cursors = before
+                asyncio.get_running_loop().call_later(NOTE_AGAIN_S, again)
+
+        def again() -> None:
+            if receiver.epoch == epoch:
+                receiver.noting = False
+                self.on_ready(brick8)
+
+        kept.add_done_callback(noted)
 
     # --- for people
 
@@ -336,6 +413,7 @@ class Exchange:
             "ready": all(book.ready for book in self.books.values()),
             "dropped": sum(known.dropped for book in self.books.values() for known in book.logs.values()),
             "lists": len(self.lists),
+            "lists_dropped": self.lists.dropped,
             "bricks": bricks,
         }
 

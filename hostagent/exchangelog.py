@@ -6,18 +6,21 @@ overlap, and they stay together.
 
 import hashlib
 from array import array
-from collections import OrderedDict
+from collections import Counter, deque
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hostagent.core import cbor, people
+from hostagent.store.heads import Told
 
 SIZE: int = people.SIZE
 MOST: int = people.MOST
 # Records of one source that are kept to be told; the oldest go first, a brick that starts later then counts less.
 KEPT = 65_536
-# Lists of heads that a record may yet name.
-LISTS = 4_096
+# Lists of heads of one receiver that a record of it may yet name.
+LISTS = 16_384
+# Different heads that one receiver may have, as far as is known here.
+MAYBE = 8
 _HEADS = b"stallmark/heads/1\0"
 
 
@@ -89,36 +92,84 @@ def encoded(heads: dict[bytes, int]) -> bytes:
 
 
 class Lists:
-    """Lists of heads that were sent to anybody, the newest `kept`, by what a record would say of them."""
+    """Lists of heads that somebody may decide by, by what a record would say of them.
 
-    def __init__(self, kept: int = LISTS) -> None:
+    `noted` are those of the store, in order. Of each receiver the newest `kept` stay; one is not needed any more
+    once a batch has a later record of that receiver.
+    """
+
+    def __init__(self, noted: Iterable[Told] = (), kept: int = LISTS) -> None:
         self._kept = kept
-        self._known: OrderedDict[bytes, bytes] = OrderedDict()
+        self._of: dict[bytes, deque[Told]] = {}
+        # How often each list is kept.
+        self._known: Counter[tuple[bytes, bytes]] = Counter()
+        self._number = 0
+        # Lists that went before a batch had the records they may belong to.
+        self.dropped = 0
+        for told in noted:
+            self._add(told)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return sum(len(known) for known in self._of.values())
 
-    def note(self, heads: dict[bytes, int]) -> None:
-        """A brick may decide by these heads from now on."""
+    def note(self, brick: bytes, heads: dict[bytes, int]) -> Told:
+        """The receiver may decide by these heads from now on; what is to be kept of that."""
         data = encoded(heads)
-        digest = digest16(data)
-        self._known[digest] = data
-        self._known.move_to_end(digest)
-        if len(self._known) > self._kept:
-            self._known.popitem(last=False)
+        told = Told(brick, self._number + 1, digest16(data), data)
+        self._add(told)
+        if len(self._of[brick]) > self._kept:
+            self._forget(brick)
+            self.dropped += 1
+        return told
+
+    def newest(self, brick: bytes) -> Told | None:
+        """The list that this receiver was given last."""
+        known = self._of.get(brick)
+        return known[-1] if known else None
 
     def get(self, digest: bytes) -> bytes | None:
         """The list that a record's field 21 names."""
-        return self._known.get(digest)
+        for brick, known in self._of.items():
+            if self._known[brick, digest]:
+                return next(told.heads for told in reversed(known) if told.digest == digest)
+        return None
+
+    def in_batch(self, brick: bytes, digest: bytes) -> None:
+        """A batch has a record of this receiver that names this list: none before it is needed."""
+        if self._known[brick, digest]:
+            while self._of[brick][0].digest != digest:
+                self._forget(brick)
+
+    def _add(self, told: Told) -> None:
+        self._of.setdefault(told.brick, deque()).append(told)
+        self._known[told.brick, told.digest] += 1
+        self._number = max(self._number, told.number)
+
+    def _forget(self, brick: bytes) -> None:
+        gone = self._of[brick].popleft()
+        self._known[brick, gone.digest] -= 1
+        if not self._known[brick, gone.digest]:
+            del self._known[brick, gone.digest]
 
 
 class Heads:
     """What heads one receiver may have: more than one answer where a link ended with a message on its way."""
 
-    def __init__(self, lists: Lists) -> None:
-        self._lists = lists
-        self._now: list[dict[bytes, int]] = [{}]
+    def __init__(self, now: Iterable[dict[bytes, int]] | None = None) -> None:
+        self._now: list[dict[bytes, int]] = [{}] if now is None else list(now)
         self._before: list[dict[bytes, int]] = []
+
+    @classmethod
+    def restored(cls, data: bytes) -> "Heads":
+        """What `possible` said."""
+        lists: list[list[list[Any]]] = cbor.decode(data)
+        return cls([{brick: seq for brick, seq in heads} for heads in lists])
+
+    def copy(self) -> "Heads":
+        """As it is now."""
+        same = Heads(self._now)
+        same._before = list(self._before)
+        return same
 
     def restarted(self) -> None:
         """It knows nothing of others any more."""
@@ -128,13 +179,18 @@ class Heads:
         """A new link to one that kept what it had; whether the last message came is not known."""
         self._now, self._before = _distinct([*self._now, *self._before]), []
 
-    def sent(self, source: bytes, up_to: int) -> None:
-        """A message is on its way; the one before it has arrived."""
+    def possible(self) -> bytes:
+        """CBOR of everything that it may have."""
+        lists = _distinct([*self._now, *self._before])
+        data: bytes = cbor.encode([[[brick, heads[brick]] for brick in sorted(heads)] for heads in lists])
+        return data
+
+    def sent(self, source: bytes, up_to: int) -> list[dict[bytes, int]]:
+        """A message is to go out; the one before it has arrived. What the receiver may then have that it had not."""
         self._before = self._now
         after = [{**heads, source: max(heads.get(source, 0), up_to)} for heads in self._now]
         self._now = _distinct(after)
-        for heads in self._now:
-            self._lists.note(heads)
+        return [heads for heads in self._now if heads not in self._before]
 
     def least(self) -> dict[bytes, int]:
         """What it has at least."""
@@ -146,4 +202,4 @@ def _distinct(all_heads: Iterable[dict[bytes, int]]) -> list[dict[bytes, int]]:
     for heads in all_heads:
         if heads not in found:
             found.append(heads)
-    return found[:8]
+    return found[:MAYBE]

@@ -18,6 +18,7 @@ from hostagent.bricks import Brick
 from hostagent.clock import Clock
 from hostagent.controller import Conflict, Controller, Mark, PrivateKey, Standing
 from hostagent.errors import ControllerError, StoreUnavailable
+from hostagent.exchangelog import Lists
 from hostagent.intake import Durable
 from hostagent.signer import Signer
 from hostagent.store.outbox import Closed, Outbox, StoredKey
@@ -81,8 +82,8 @@ class Forwarder:
         self.trouble: Said | None = None
         self.reached_at: float | None = None
         self.on_marks: Callable[[list[Brick]], None] | None = None
-        # The list of heads that a record's field 21 names, where it is known here.
-        self.heads_of: Callable[[bytes], bytes | None] = lambda digest: None
+        # The lists of heads that records' field 21 names.
+        self.lists = Lists()
         # Given where the store cannot say how the host's chain goes on: the controller has to.
         self.adopt: Callable[[Standing], Awaitable[None]] | None = None
 
@@ -176,8 +177,10 @@ class Forwarder:
             self._losses(),
             self._signer.sign,
         )
-        evidence = batches.named(rows, self.heads_of)
-        await asyncio.wrap_future(self._outbox.close(closed, fresh, evidence))
+        evidence = batches.named(rows, self.lists.get)
+        await asyncio.wrap_future(self._outbox.close(closed, fresh, evidence.lists, evidence.newest))
+        for number, digest in evidence.newest.items():
+            self.lists.in_batch(self._numbers[number], digest)
         self.number, self.prev, self.next_seq = closed.number + 1, batches.link(closed), closed.last_seq + 1
         self._open_bytes = 0
         # What did not fit has waited long enough: it goes at once.

@@ -11,6 +11,7 @@ from hostagent.core import FormatError, bundle, reg, ruleform, rules
 from hostagent.exchange import Exchange
 from hostagent.moving import Moving
 from hostagent.openvalues import OpenValues
+from hostagent.store.heads import HeadsTold
 from hostagent.store.records import Records
 from hostagent.store.spent import Spent
 from hostagent.store.store import Store
@@ -102,7 +103,7 @@ class KitSide:
         self._connected = connected
         self._flush = flush
         self.exchange = exchange = Exchange(
-            Records(store), newest, bricks, clock, self.rulebook.get, lane, connected
+            Records(store), HeadsTold(store), newest, bricks, clock, self.rulebook.get, lane, connected
         )
         self.asking = Asking(exchange.kitwide, Spent(store).claim, clock)
         self.telling = Telling(store, bricks, clock, exchange, self.asking, lane, flush)
@@ -124,6 +125,7 @@ class KitSide:
             self.telling.recorded,
         ]
         exchange.on_news = self._news
+        exchange.on_ready = flush
         exchange.on_lane = self.telling.lane_anew
         exchange.revoke = self.telling.revoke
         told = self.telling

@@ -9,12 +9,14 @@ from hostagent.chain import Chain
 from hostagent.clock import Clock
 from hostagent.config import Config, LaneKey
 from hostagent.core import Fields, FormatError, reg, state
+from hostagent.exchangelog import Lists
 from hostagent.intake import Intake, Receipted, Statements
 from hostagent.lane import ruleset, taken
 from hostagent.lane.book import Book
 from hostagent.lane.draft import Draft, LaneUnready
 from hostagent.promised import Promised
 from hostagent.staff import Staff
+from hostagent.store import heads
 from hostagent.store.records import Records, Stored
 from hostagent.store.store import Store
 from hostagent.updater import Updater
@@ -77,6 +79,8 @@ class Writing:
         self.reversing = asyncio.Lock()
         # What stands in records for people at the stall.
         self.staff = Staff(store, config.keys.event_key)
+        # Lists of heads that its state had, the newest last.
+        self.lists = Lists()
         # Where grants that are taken back promised vouchers; None: this host makes none.
         self.promised: Promised | None = None
 
@@ -111,7 +115,10 @@ class Writing:
             written = self._intake.write(
                 self.brick,
                 [parts for parts, _ in made],
-                None if also is None else lambda found: also([record for _, record in made], found),
+                lambda found: [
+                    *self._evidence(drafts),
+                    *([] if also is None else also([record for _, record in made], found)),
+                ],
             )
         except FormatError:
             self.book.back_to(place)
@@ -127,6 +134,12 @@ class Writing:
             if any(13 in item.fields for _, item in made):
                 self.changed()
         return [item for _, item in made], written.durable
+
+    def _evidence(self, drafts: Sequence[Draft]) -> Statements:
+        """Keeps the lists of heads that records name, with the records."""
+        named = {draft.fields[21] for draft in drafts if 21 in draft.fields}
+        newest = self.lists.newest(self.brick8)
+        return [(heads.NOTE, tuple(newest))] if newest is not None and newest.digest in named else []
 
     def _note(self, brick: bytes, item: Any, receipt16: bytes) -> None:
         """Remembers what was granted, and what of it was taken back."""

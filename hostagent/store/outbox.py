@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from hostagent.store import heads as heads_told
 from hostagent.store.database import Sql
 from hostagent.store.store import Store
 
@@ -77,14 +78,19 @@ class Outbox:
         return self._store.read(query)
 
     def close(
-        self, batch: Closed, keys: Sequence[StoredKey], evidence: dict[bytes, bytes] | None = None
+        self,
+        batch: Closed,
+        keys: Sequence[StoredKey],
+        evidence: dict[bytes, bytes] | None = None,
+        newest: dict[int, bytes] | None = None,
     ) -> "Future[None]":
-        """Makes a batch durable with the keys new in it and its evidence (by digest); its private parts stand only
-        sealed from here on."""
+        """Makes a batch durable with the keys new in it and its evidence (lists of heads by digest; `newest`: the last
+        that each brick, by row number, names); its private parts stand only sealed from here on."""
 
         def work(sql: Sql) -> None:
             for digest, heads in (evidence or {}).items():
                 sql.execute("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)", (batch.number, digest, heads))
+            heads_told.forget(sql, newest or {})
             sql.executemany("INSERT INTO private_keys (event, subject, id, key) VALUES (?, ?, ?, ?)", keys)
             sql.execute(_CLOSE, batch)
             sql.execute(

@@ -109,6 +109,23 @@ CREATE TABLE IF NOT EXISTS evidence (
     PRIMARY KEY (number, digest)
 ) WITHOUT ROWID;
 
+-- Lists of heads that a brick was told, noted before the message went out; number: their order. Until a batch has its records.
+CREATE TABLE IF NOT EXISTS heads_told (
+    brick BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    heads BLOB NOT NULL,
+    PRIMARY KEY (brick, number)
+) WITHOUT ROWID;
+
+-- What each brick may have of the others, so that a host that starts anew goes on where the last one ended.
+CREATE TABLE IF NOT EXISTS heads_standing (
+    brick BLOB PRIMARY KEY,
+    boot INTEGER NOT NULL,
+    ruleset BLOB NOT NULL,
+    heads BLOB NOT NULL
+) WITHOUT ROWID;
+
 -- The bundle whose rules the host's own lane decides by: at most one row.
 CREATE TABLE IF NOT EXISTS lane_rules (number INTEGER PRIMARY KEY CHECK (number = 1), bundle BLOB NOT NULL);
 

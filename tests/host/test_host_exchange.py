@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from stallmark import registry as reg
 from test_host_updater import as_config
 
 from hostagent.agent import Agent
+from hostagent.errors import StoreUnavailable
 from hostagent.exchangelog import digest16
 from tests.world import World
 
@@ -167,6 +169,62 @@ def test_after_a_brick_restart_a_host_restart_and_new_rules_it_is_told_from_scra
 
     asyncio.run(first())
     asyncio.run(second())
+
+
+def test_what_a_brick_decided_by_is_known_after_the_host_was_restarted(tmp_path: Path):
+    world = World()
+    rules, kept, named = crowd(world), [], []
+
+    async def before() -> None:
+        async with kit(tmp_path, 3, rules=rules, world=world) as (_, bricks):
+            kept.extend(bricks)
+            for person in range(2):
+                for at, brick in enumerate(bricks):
+                    brick.tap(100 * at + person)
+            await agreed(bricks, 6)
+        # No host: it goes on deciding by what it was told.
+        named.extend(kept[0].tap(900 + number)[-1].fields[21] for number in range(2))
+
+    async def after() -> None:
+        async with kit(tmp_path, 3, rules=rules, world=world, bricks=kept) as (agent, bricks):
+            # From here on it is told by another program, of one source before the other.
+            for person in range(5):
+                bricks[1].tap(300 + person)
+                await until(lambda at=person: bricks[0].count() >= 9 + 2 * at, "what the second brick has")
+                named.append(bricks[0].tap(500 + person)[-1].fields[21])
+            bodies = agent.controller_in_test.bodies
+            await until(lambda: set(named) <= _evidence(bodies), "every list that records name, in batches")
+            await until(lambda: all(b.host_seq == b.head for b in bricks), "all records at the host")
+            assert len(agent.exchange.lists) < 60
+
+    asyncio.run(before())
+    asyncio.run(after())
+    assert None not in named and len(set(named)) == 6
+
+
+def test_a_brick_is_told_nothing_that_the_store_does_not_keep_and_everything_once_it_does(tmp_path: Path):
+    async def market() -> None:
+        async with kit(tmp_path) as (agent, (one, two)):
+            await agreed([one, two], 0)
+            kept, refused = agent.exchange._kept.note, []
+
+            def refuse(told: Any, standing: Any) -> Any:
+                refused.append(standing)
+                failed: Future[None] = Future()
+                failed.set_exception(StoreUnavailable("the disk is full"))
+                return failed
+
+            agent.exchange._kept.note = refuse
+            one.tap(1)
+            await until(lambda: refused, "the refusal")
+            await until(lambda: one.host_seq == one.head, "the record at the host")
+            assert two.count() == 0 and two.state.evidence() is None
+            agent.exchange._kept.note = kept
+            await until(lambda: two.count() == 1, "the person, when the store keeps again")
+            digest = two.tap(2)[-1].fields[21]
+            assert agent.exchange.lists.get(digest) is not None
+
+    asyncio.run(market())
 
 
 def test_revocations_signals_open_values_and_practice_reach_every_brick_and_are_kept(tmp_path: Path):

@@ -7,6 +7,7 @@ from stallmark import cbor
 from stallmark.crypt import sha256
 
 from hostagent.exchangelog import MOST, SIZE, Heads, Lists, Log, digest16, encoded
+from hostagent.store.heads import Told
 
 
 def entries(number: int, count: int = 1) -> bytes:
@@ -51,13 +52,17 @@ def test_what_is_dropped_is_counted_and_cursors_stand(seed: int):
     assert log.end - log.dropped <= 50
 
 
+def told(lists: Lists, all_heads: list[dict[bytes, int]], brick: bytes = b"brick--a") -> list[Told]:
+    return [lists.note(brick, heads) for heads in all_heads]
+
+
 def test_heads_as_the_brick_hashes_them_are_found_even_where_a_link_ended_in_between():
     lists = Lists()
-    heads = Heads(lists)
-    heads.sent(b"brick--b", 7)
-    heads.sent(b"brick--c", 3)
+    heads = Heads()
+    told(lists, heads.sent(b"brick--b", 7))
+    told(lists, heads.sent(b"brick--c", 3))
     heads.resumed()
-    heads.sent(b"brick--d", 1)
+    assert len(told(lists, heads.sent(b"brick--d", 1))) == 2
     for list_ in (
         [[b"brick--b", 7]],
         [[b"brick--b", 7], [b"brick--c", 3]],
@@ -67,13 +72,39 @@ def test_heads_as_the_brick_hashes_them_are_found_even_where_a_link_ended_in_bet
         data = cbor.encode(list_)
         assert lists.get(sha256(b"stallmark/heads/1\0", data)[:16]) == data
     heads.restarted()
-    heads.sent(b"brick--c", 9)
+    told(lists, heads.sent(b"brick--c", 9))
     assert lists.get(digest16(encoded({b"brick--c": 9}))) is not None
     assert lists.get(bytes(16)) is None
+    assert heads.sent(b"brick--c", 9) == [], "what it has is not told to be kept again"
 
 
-def test_lists_are_bounded():
+def test_heads_go_on_in_another_program_where_this_one_ended():
+    heads = Heads()
+    heads.sent(b"brick--b", 7)
+    heads.sent(b"brick--c", 3)
+    other = Heads.restored(heads.possible())
+    other.resumed()
+    after = other.sent(b"brick--d", 1)
+    assert after == [{b"brick--b": 7, b"brick--c": 3, b"brick--d": 1}, {b"brick--b": 7, b"brick--d": 1}]
+
+
+def test_lists_are_bounded_for_each_receiver_and_what_goes_early_is_counted():
     lists = Lists(kept=10)
-    for number in range(100):
-        lists.note({b"brick--b": number})
-    assert len(lists) == 10 and lists.get(digest16(encoded({b"brick--b": 99}))) is not None
+    told(lists, [{b"brick--b": 5}], b"brick--c")
+    told(lists, [{b"brick--b": number} for number in range(100)])
+    assert len(lists) == 11 and lists.dropped == 90
+    assert lists.get(digest16(encoded({b"brick--b": 99}))) is not None
+    assert lists.get(digest16(encoded({b"brick--b": 5}))) is not None, "the other one's"
+
+
+def test_a_list_stays_until_a_batch_has_a_later_record_of_its_receiver():
+    lists = Lists()
+    one, two, again = told(lists, [{b"brick--b": 1}, {b"brick--b": 2}, {b"brick--b": 1}])
+    lists.in_batch(b"brick--a", two.digest)
+    assert len(lists) == 2 and lists.get(one.digest) == again.heads, "told a second time: may yet be named"
+    lists.in_batch(b"brick--c", one.digest)
+    lists.in_batch(b"brick--a", bytes(16))
+    assert len(lists) == 2, "of others nothing goes"
+    lists.in_batch(b"brick--a", one.digest)
+    assert len(lists) == 1 and lists.get(two.digest) is None
+    assert Lists([again]).note(b"brick--a", {}).number > again.number
