@@ -18,9 +18,9 @@ from fleet.core import Fields, leaf, record, reg
 from fleet.errors import FleetError
 from fleet.ingest import Taken
 from fleet.keys import RecordKeys, Root
-from fleet.settlement import I64, Redemption, Settled, Settling, money
+from fleet.settlement import I64, PRACTICE, Redemption, Settled, Settling, money
 from fleet.settlement import read as read_redemption
-from fleet.spending import Holder, Reserve, Slice, Spending
+from fleet.spending import TAKES_BACK, Holder, Reserve, Slice, Spending
 
 EPOCH_RECORDS = 1024
 MAX_GAPS = 64  # kept apart for each brick; the two newest are taken together beyond that
@@ -145,6 +145,7 @@ class Judge:
 
     def _start(self) -> None:
         self._here: dict[tuple[bytes, int], tuple[int, Taken]] = {}
+        self._forks: dict[bytes, int] = {}  # equivocations of this batch: chain value → place
         self._spending = Spending(self._minted, self._reserved)
         self._settling = Settling(self._redeemed)
         self.verdict = Verdict(
@@ -208,6 +209,8 @@ class Judge:
             return
         if held:
             self._find(taken, reg.FINDING_EQUIVOCATION, brick, seq, held[0].digest())
+            self._forks[taken.link] = at
+            self._charge(reg.FINDING_EQUIVOCATION, fields, self._holder(brick, fields))
             return
         if seq <= state.head_seq:
             self._late(state, taken, seq, fields)
@@ -263,6 +266,9 @@ class Judge:
                 else:
                     taken.duplicate_of = other.index
                 return True
+        if held and taken.link in self._forks:
+            taken.duplicate_at = self._forks[taken.link]
+            return True
         return False
 
     # --- what follows
@@ -275,17 +281,21 @@ class Judge:
         spends, pays = self._spending.concerns(fields), fields[10] == reg.KIND_REDEEM
         if not spends and not pays:
             return
-        holder = Holder(brick, self._kit(brick), self._keys.rental(brick, fields[3]))
+        holder = self._holder(brick, fields)
+        codes: list[int] = []
         if spends:
             codes, after = self._spending.judge(fields, holder, lambda seq: _in_gap(state, seq))
             for code in codes:
                 self._find(taken, code, brick, fields[2])
             if not taken.findings:
                 self._spending.take(after)
-            elif codes:
-                self._charge(codes[0], fields, holder)
-        if pays and not taken.findings:  # only now is all known that may set the record aside
+        if taken.findings:  # the record is set aside: its rental bears what it gave
+            self._charge(codes[0] if codes else _first(taken.findings), fields, holder)
+        elif pays:  # only now is all known that may set the record aside
             self._redeem(taken, fields, holder)
+
+    def _holder(self, brick: bytes, fields: Fields) -> Holder:
+        return Holder(brick, self._kit(brick), self._keys.rental(brick, fields[3]))
 
     def _redeem(self, taken: Taken, fields: Fields, holder: Holder) -> None:
         """A voucher is paid once: of two that were, one is found and charged to its rental."""
@@ -320,13 +330,17 @@ class Judge:
         )
 
     def _charge(self, code: int, fields: Fields, holder: Holder) -> None:
-        """Nothing that a set-aside record gave away is the budget's: its rental bears all of it."""
+        """Nothing that a set-aside record gave away is the budget's: its rental bears all of it. What rests on no
+        slice of its own (a voucher, a grant that names a reserve) counts as money."""
         spent: dict[int, int] = {}
-        if fields[10] not in (reg.KIND_RIGHTS, reg.KIND_RELEASE):
+        kind: int = fields[10]
+        if kind not in (reg.KIND_RIGHTS, reg.KIND_RELEASE, *TAKES_BACK) and not fields[0] & PRACTICE:
             rights: list[list[int]] = fields.get(13) or []
             for number, amount in rights:
                 spent[number] = spent.get(number, 0) + amount
-            if code == reg.FINDING_RESERVE:
+            if code == reg.FINDING_RESERVE or (
+                not rights and (kind == reg.KIND_REDEEM or (kind == reg.KIND_GRANT and fields.get(20)))
+            ):
                 spent[0] = money(fields)
         for number, amount in spent.items():
             one = self._minted(number)
@@ -334,7 +348,14 @@ class Judge:
             if amount:
                 self.verdict.charges.append(
                     Charge(
-                        code, holder.kit, holder.rental, holder.brick, fields[2], number, unit, min(amount, I64)
+                        code,
+                        holder.kit,
+                        holder.rental,
+                        holder.brick,
+                        fields[2],
+                        number,
+                        unit,
+                        min(amount, I64),
                     )
                 )
 
@@ -349,6 +370,11 @@ class Judge:
         self.verdict.findings.append(
             leaf.encode_finding(code, brick, seq, self._host, taken.host_seq, evidence)
         )
+
+
+def _first(findings: int) -> int:
+    """The lowest code in a receipt's findings."""
+    return (findings & -findings).bit_length() - 1
 
 
 def _epoch(state: BrickState, seq: int, epoch: int, missing: int) -> bool:

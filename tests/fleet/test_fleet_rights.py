@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from stallmark import leaf
+from stallmark import leaf, record
 from stallmark import registry as reg
 from stallmark import rights as core
 
@@ -189,6 +189,44 @@ def test_a_slice_in_two_chains_is_charged_to_the_rental(stall):
     assert [(line["code"], line["slice"], line["amount"]) for line in lines] == [(5, 1, 50), (5, 2, 10)]
     assert all(line["brick"] == two.brick8.hex() and line["rental"] == 1 for line in lines)
     assert figures(stall).spent == 20
+
+
+def remade(item, brick, prev=None, **more):
+    """Another record of the same brick and seq, with a good MAC: what only a copy of the brick can write."""
+    fields = {**item.fields, 15: b"another!", **{int(name[1:]): value for name, value in more.items()}}
+    if prev is not None:
+        fields[18] = prev
+    public = record.encode_public(fields)
+    return record.from_parts(item.seq, public, record.mac(brick.mac_key, public), item.private)
+
+
+def charges(stall):
+    lines = settlements.charges_of(stall.controller.database, stall.world.kit)
+    return [(line["code"], line["slice"], line["amount"]) for line in lines]
+
+
+def test_what_a_copy_of_a_brick_gives_away_is_charged_once(stall):
+    one, _ = stall.world.bricks
+    item = stall.world.record(reg.KIND_GRANT, one, f13=[[1, 20]])
+    other = remade(item, one, f13=[[1, 30], [2, 5]])
+    stall.hand_in([item, other, other])
+    assert charges(stall) == [(4, 1, 30), (4, 2, 5)] and figures(stall).spent == 20
+    stall.restart()
+    stall.hand_in([other])
+    assert len(charges(stall)) == 2
+
+
+def test_what_is_given_away_in_a_broken_chain_is_charged(stall):
+    one, _ = stall.world.bricks
+    item = hand_in(stall, reg.KIND_GRANT, one, f13=[[1, 20]])
+    broken = remade(stall.world.record(reg.KIND_GRANT, one), one, b"x" * 16, f13=[[1, 30]])
+    one.prev = record.link(broken.public, broken.mac)
+    stall.hand_in([broken])
+    assert charges(stall) == [(2, 1, 30)] and figures(stall).spent == 20 and item.seq == 1
+    stall.hand_in(
+        [remade(stall.world.record(reg.KIND_REDEEM, one), one, b"y" * 16, f12=[[2, 1, 400]], f24=[bytes(8)])]
+    )
+    assert charges(stall)[1:] == [(2, None, 400)]
 
 
 # --- reserve, commit, release
