@@ -1,4 +1,4 @@
-"""SHA-512 (FIPS 180-4): hashlib's where it has one, else in Python: stock MicroPython stops at SHA-256."""
+"""SHA-512 (FIPS 180-4): hashlib's where it has one (stock MicroPython stops at SHA-256), else a port's, else in Python."""
 
 from binascii import unhexlify
 from struct import unpack
@@ -13,14 +13,18 @@ _MASK = 0xFFFFFFFFFFFFFFFF
 
 def sha512(data):
     """The 64-byte digest."""
-    if _sha512:
-        return _sha512(data).digest()
-    return sha512_python(data)
+    return _digest(data)
+
+
+def use(function):
+    """Take `function(data) -> 64 bytes` from now on: a port's faster one."""
+    global _digest
+    _digest = function
 
 
 # First 64 bits of the fractional parts: cube roots of the first 80 primes, square roots of the first 8. The former stay text,
 # 16 digits each: as numbers they would take 6 KB of a brick's heap for good.
-_K = (
+K = (
     "428a2f98d728ae227137449123ef65cdb5c0fbcfec4d3b2fe9b5dba58189dbbc3956c25bf348b538"
     "59f111f1b605d019923f82a4af194f9bab1c5ed5da6d8118d807aa98a303024212835b0145706fbe"
     "243185be4ee4b28c550c7dc3d5ffb4e272be5d74f27b896f80deb1fe3b1696b19bdc06a725c71235"
@@ -38,7 +42,7 @@ _K = (
     "113f9804bef90dae1b710b35131c471b28db77f523047d8432caab7b40c724933c9ebe0a15c9bebc"
     "431d67c49c100d4c4cc5d4becb3e42b6597f299cfc657e2a5fcb6fab3ad6faec6c44198c4a475817"
 )
-_START = unpack(
+START = unpack(
     ">8Q",
     unhexlify(
         "6a09e667f3bcc908bb67ae8584caa73b3c6ef372fe94f82ba54ff53a5f1d36f1510e527fade682d1"
@@ -51,7 +55,7 @@ def sha512_python(data):
     """The same in plain Python; always here, so that tests can compare it with hashlib's."""
     size = len(data)
     padded = data + b"\x80" + bytes(-(size + 17) % 128) + (8 * size).to_bytes(16, "big")
-    state = _START
+    state = START
     for at in range(0, len(padded), 128):
         state = _compress(state, padded, at)
     return b"".join([word.to_bytes(8, "big") for word in state])
@@ -74,7 +78,7 @@ def _compress(state, data, at):
             w[now] = (w[now] + w[i + 9 & 15] + x + y) & _MASK
         ee = e << 64 | e
         aa = a << 64 | a
-        k = int(_K[16 * i : 16 * i + 16], 16)
+        k = int(K[16 * i : 16 * i + 16], 16)
         t = h + ((ee >> 14 ^ ee >> 18 ^ ee >> 41) & _MASK) + (g ^ e & (f ^ g)) + k + w[now]
         u = ((aa >> 28 ^ aa >> 34 ^ aa >> 39) & _MASK) + (a & b | c & (a | b))
         h = g
@@ -87,3 +91,10 @@ def _compress(state, data, at):
         a = (t + u) & _MASK
     new = (a, b, c, d, e, f, g, h)
     return [(x + y) & _MASK for x, y in zip(state, new)]
+
+
+def _hashlib(data):
+    return _sha512(data).digest()  # type: ignore
+
+
+_digest = _hashlib if _sha512 else sha512_python

@@ -20,6 +20,12 @@ RFC8032 = (
         "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc659"
         "4a7c15e9716ed28dc027beceea1ec40a",
     ),
+    (
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c"
+        "387b2eaeb4302aeeb00d291612bb0c00",
+    ),
 )
 ORDER = (1 << 252) + 27742317777372353535851937790883648493
 P = (1 << 255) - 19
@@ -68,7 +74,7 @@ def test_keys_that_fit_every_message_are_refused():
     identity = (1).to_bytes(32, "little")
     zero = bytes(32)
     assert not ed25519.verify(identity, b"anything", identity + zero)
-    for y in (0, 1, P - 1, P, P + 1, ed25519._SMALL_ORDER[3], ed25519._SMALL_ORDER[4]):
+    for y in (0, 1, P - 1, P, P + 1, ed25519.SMALL_ORDER[3], ed25519.SMALL_ORDER[4]):
         for sign in (0, 1 << 255):
             point = (y | sign).to_bytes(32, "little")
             assert not ed25519.verify(point, b"anything", identity + zero), y
@@ -86,11 +92,11 @@ def test_wrong_lengths_and_points_off_the_curve_are_refused_without_an_error():
 
 
 def test_points_of_small_order_are_what_the_table_says():
-    for y in ed25519._SMALL_ORDER:
-        point = ed25519._point(y.to_bytes(32, "little"))
-        eight = ed25519._extended(point[0], point[1])
+    for y in ed25519.SMALL_ORDER:
+        point = ed25519.decode(y.to_bytes(32, "little"))
+        eight = ed25519.extended(point[0], point[1])
         for _ in range(3):
-            eight = ed25519._double(eight)
+            eight = ed25519.double(eight)
         assert eight[0] % P == 0 and eight[1] % P == eight[2] % P, y
 
 
@@ -113,8 +119,8 @@ def test_sha512_constants_are_the_roots_of_the_primes():
         n += 1
     for index, prime in enumerate(primes):
         root = _floor_root(prime << 192, 3)
-        assert root & 0xFFFFFFFFFFFFFFFF == int(sha512._K[16 * index : 16 * index + 16], 16), prime
-    for prime, word in zip(primes, sha512._START):
+        assert root & 0xFFFFFFFFFFFFFFFF == int(sha512.K[16 * index : 16 * index + 16], 16), prime
+    for prime, word in zip(primes, sha512.START):
         assert _floor_root(prime << 128, 2) & 0xFFFFFFFFFFFFFFFF == word, prime
 
 

@@ -44,14 +44,14 @@ def test_any_bytes_get_the_same_verdict_and_no_error(public: bytes, signature: b
     assert ed25519.verify(public, message, signature) is _sodium(public, message, signature)
 
 
-SMALL = [y + sign for y in (0, 1, 2**255 - 20, *ed25519._SMALL_ORDER[3:]) for sign in (0, 2**255)]
+SMALL = [y + sign for y in (0, 1, 2**255 - 20, *ed25519.SMALL_ORDER[3:]) for sign in (0, 2**255)]
 EDGES = SMALL + [y + sign for y in (2**255 - 19, 2**255 - 18, 2**255 - 1) for sign in (0, 2**255)]
 
 
 @given(
     st.sampled_from(EDGES),
     st.sampled_from(EDGES),
-    st.sampled_from([0, 1, ed25519._L - 1, ed25519._L, ed25519._L + 1, 2**256 - 1]),
+    st.sampled_from([0, 1, ed25519.L - 1, ed25519.L, ed25519.L + 1, 2**256 - 1]),
 )
 @settings(max_examples=100, deadline=None)
 def test_edges_of_the_group_and_of_the_field_get_the_same_verdict(a: int, r: int, s: int) -> None:
