@@ -27,7 +27,7 @@ _LOOK_BACK = const(64)
 class Boots:
     """One entry of four bytes for each start-up: two small programs a start, one erase in a thousand starts.
 
-    `flash`: two sectors (size, read_into, program, erase). Nothing here raises: a brick that cannot count its
+    `flash`: two sectors (size, read_into, program, erase), or None where there are none. Nothing here raises: a brick that cannot count its
     start-ups still starts; `trouble` says so.
     """
 
@@ -44,6 +44,8 @@ class Boots:
 
     def begin(self, reason, limit):
         """Count this start-up. `reason` as reset_cause() says; from `limit` failed ones in a row on it is safe mode."""
+        if self._flash is None:
+            return
         try:
             self._find()
             self._judge(reason, limit)

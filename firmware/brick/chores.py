@@ -32,6 +32,7 @@ class Chores:
         self._install_since = None
         self._collected = ticks()
         self._wake = wake
+        self.sparing = False  # the battery is low: nothing is installed (brick.power)
 
     async def run(self, pulse):
         """Look after everything, for ever."""
@@ -67,7 +68,7 @@ class Chores:
     async def _heavy(self):
         """One piece of a download, or one slice. True where something was done."""
         installer = self._installer
-        if installer.waiting:
+        if installer.waiting and not self.sparing:
             now = self._ticks()
             if self._install_since is None:
                 self._install_since = now

@@ -37,6 +37,14 @@ CHEAP_MS = const(50)  # where a signature takes no longer, it waits for nothing
 HELD_SLICES = const(32)  # good slices kept for the next ruleset's state
 PENDING_SLICES = const(24)  # slices that wait for their signature check; more are dropped and asked for again
 
+# Radio (docs/formats/ble.md)
+ADVERTISE_MS = const(200)  # between two advertisements
+BELL_MS = const(50)  # between two notifications, at least
+BELL_AGAIN_MS = const(1000)  # rung again when the host did not ask since
+RADIO_QUIET_MS = const(100)  # bytes came so short ago: the host is still writing
+RADIO_STUCK_MS = const(10000)  # a host that does not ask for what waits is disconnected after this time,
+RADIO_PROOF_MS = const(20000)  # one that has not shown its keys after this, so that another one can connect
+
 # Records
 CODE_BYTES = const(128)  # of item codes in a record's private part; more would not fit beside long rules
 
@@ -54,6 +62,20 @@ LATEST_MS = const(0x7FFFFFFFFFFF)  # in the year 6429; later times would leave n
 
 # Epochs
 EPOCH_RECORDS = const(1024)
+
+CLOCK_SLACK_MS = const(86400000)  # before what was signed: the authors' own clocks are off, too
+DRIFT_PPM = const(50)  # of the crystal over its temperatures, at most: how fast a time not corrected grows vague
+HELD_MS = const(60000)  # how wrong a time may be that was held over a restart: nobody knows how long that took
+
+# Power
+POWER_LOOK_MS = const(1000)
+LONELY_MS = const(300000)  # nobody came for this long, and it runs on a pack:
+LONELY_POLL_MS = const(150)  # the reader looks seldomer, until somebody comes
+
+# Start-ups
+BAD_BOOTS = const(3)  # failed in a row: safe mode
+BARE_BOOTS = const(5)  # failed in a row: safe mode that does not even open the journal
+GOOD_BOOT_MS = const(60000)
 
 # Supervisor
 FEED_MS = const(500)

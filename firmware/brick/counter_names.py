@@ -66,6 +66,23 @@ NAMES = (
     (counters.EXCHANGED, "exchange messages taken"),
     (counters.EXCHANGE_OTHER, "exchange messages of another ruleset"),
     (counters.PARAMETERS_REFUSED, "open values refused"),
+    (counters.TAG_LIVE, "tags authenticated"),
+    (counters.TAG_LINKS, "tags known by their link"),
+    (counters.TAG_REPLAYED, "tag counters that went back or were seen before"),
+    (counters.TAG_KEYS_REFUSED, "tag keys refused"),
+    (counters.TAG_COUNTERS_TOLD, "messages of tag counters taken"),
+    (counters.RADIO_CONNECTIONS, "hosts connected by radio"),
+    (counters.RADIO_DROPPED, "radio frames and writes without room"),
+    (counters.RADIO_BELLS_LOST, "radio notifications not sent"),
+    (counters.RADIO_HUNG_UP, "radio connections ended by the brick"),
+    (counters.LINK_MOVES, "moves of the link between cable and radio"),
+    (counters.CLOCK_REFUSED, "times refused that cannot be"),
+    (counters.GAUGE_ERRORS, "battery readings failed"),
+    (counters.PACK_SWAPS, "packs taken out or put in"),
+    (counters.POWER_LEVELS, "changes of the power level"),
+    (counters.LEFT_FOR_POWER, "grants left to the stall by a low battery"),
+    (counters.BOOTS_BAD, "failed start-ups in a row"),
+    (counters.BOOT_LOG_ERRORS, "start-ups that could not be counted"),
 )
 
 

@@ -75,8 +75,28 @@ BOOTS = const(70)
 EXCHANGED = const(71)
 EXCHANGE_OTHER = const(72)
 PARAMETERS_REFUSED = const(73)
+# Tags that prove themselves
+TAG_LIVE = const(74)
+TAG_LINKS = const(75)
+TAG_REPLAYED = const(76)
+TAG_KEYS_REFUSED = const(77)
+TAG_COUNTERS_TOLD = const(78)
+# Radio
+RADIO_CONNECTIONS = const(90)
+RADIO_DROPPED = const(91)
+RADIO_BELLS_LOST = const(92)
+RADIO_HUNG_UP = const(93)
+LINK_MOVES = const(94)
+# Appliance and power
+CLOCK_REFUSED = const(100)
+GAUGE_ERRORS = const(101)
+PACK_SWAPS = const(102)
+POWER_LEVELS = const(103)
+LEFT_FOR_POWER = const(104)
+BOOTS_BAD = const(105)
+BOOT_LOG_ERRORS = const(106)
 
-_SIZE = const(74)
+_SIZE = const(130)
 
 
 class Counters:

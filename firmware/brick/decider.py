@@ -43,6 +43,7 @@ class Decider:
         self.flash_failing = False
         self.full = False
         self.owing = False  # a reserve is open whose end could not be written
+        self.sparing = False  # the battery is low: rights are not taken along any more (brick.power)
 
     def use(self, ruleset, state):
         """Decide by another ruleset from now on; `state` has seen every record."""
@@ -69,6 +70,8 @@ class Decider:
         if self.training is None:
             if len(decisions) == 1 and self._merges(event, decisions[0]):
                 return _tell(done, None)
+            if self.sparing and any([decision.rights for decision in decisions]):
+                return _tell(done, self._left_for_power(event, decisions))
             if self.asking is not None and any([decision.ask for decision in decisions]):
                 try:
                     return self.asking.begin(event, decisions, done)
@@ -85,6 +88,13 @@ class Decider:
         refusal = _Refusal(kind, None, [reason], ())
         if self.training is None and self._merges(event, refusal):
             return None
+        return self._guarded(event, refusal, self._refusals, None)
+
+    def _left_for_power(self, event, decisions):
+        """What rights pay is left to the stall while the battery is low: they would go down with this brick."""
+        self._counters.add(count.LEFT_FOR_POWER)
+        rule = next(decision.rule for decision in decisions if decision.rights)
+        refusal = _Refusal(reg.KIND_UNCERTAIN, rule, [reg.REASON_POWER_LOW, rule], ())
         return self._guarded(event, refusal, self._refusals, None)
 
     def _merges(self, event, decision):
@@ -139,6 +149,7 @@ class Decider:
 
     def _refusals(self, event, refusal):
         fields = self._practice(_basics(self.ruleset, event, refusal.kind, refusal.why))
+        fields[9] = refusal.rule
         yield self._recorder.write(refusal.kind, fields, _private(event))
 
     def _write(self, event, decision):

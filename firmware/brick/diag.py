@@ -1,13 +1,12 @@
 """What the brick says about itself: the status message and the diagnostics (docs/formats/link.md)."""
 
-import gc
-
 from stallmark import numbers as reg
 from stallmark import record
 from stallmark.constant import const
 
 from brick import aio, config, indicator
 from brick import counters as count
+from brick.power import LOW
 
 GOOD = const(0)
 DEGRADED = const(1)
@@ -18,7 +17,7 @@ FAULT = const(2)
 class Diagnosis:
     """Collects what the parts say."""
 
-    def __init__(self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks):
+    def __init__(self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks, vitals=None):
         self._journal = journal
         self._recorder = recorder
         self._decider = decider
@@ -28,6 +27,7 @@ class Diagnosis:
         self._counters = counters
         self._ticks = ticks
         self._brick8 = identity.brick8
+        self.vitals = vitals
         self._reader = None
         self._scanner = None
         self._uplink = None
@@ -82,11 +82,22 @@ class Diagnosis:
     def diagnostics(self):
         """The diagnostics message."""
         self._collect()
-        free = used = 0
-        if hasattr(gc, "mem_free"):
-            gc.collect()
-            free, used = gc.mem_free(), gc.mem_alloc()
-        return {0: self._clock.uptime_ms(), 1: free, 2: used, 3: self._counters.snapshot()}
+        if self.vitals is None:
+            return {0: self._clock.uptime_ms(), 3: self._counters.snapshot()}
+        return self.vitals.message()
+
+    def tell(self):
+        """Send diagnostics now: something changed that people should know."""
+        if self._uplink.up:
+            self._uplink.post(reg.MSG_DIAGNOSTICS, self.diagnostics())
+
+    def _background(self):
+        if self.faulty:
+            return indicator.FAULTY
+        power = None if self.vitals is None else self.vitals.power
+        if power is not None and power.level >= LOW:
+            return indicator.LOW_POWER
+        return indicator.READY if self._decider.training is None else indicator.PRACTICE
 
     def _collect(self):
         journal = self._journal
@@ -104,8 +115,6 @@ class Diagnosis:
             while self._ticks() - begun < config.DIAGNOSTICS_MS:
                 pulse.beat()
                 await aio.sleep_ms(config.LOOK_MS)
-                usual = indicator.READY if self._decider.training is None else indicator.PRACTICE
-                self._lamp.background(indicator.FAULTY if self.faulty else usual)
+                self._lamp.background(self._background())
                 self._uplink.status_changed()
-            if self._uplink.up:
-                self._uplink.post(reg.MSG_DIAGNOSTICS, self.diagnostics())
+            self.tell()

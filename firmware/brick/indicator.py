@@ -23,13 +23,15 @@ READY = ()
 FAULTY = ((150, _RED, 0), (1850, _OFF, 0))
 PRACTICE = ((60, _WHITE, 0), (2940, _OFF, 0))  # none of the colours that answer a customer
 BLANK = ((80, _WHITE, 0), (1920, _OFF, 0))
+LOW_POWER = ((60, _AMBER, 0), (4940, _OFF, 0))
+SAFE = ((150, _WHITE, 0), (150, _RED, 0), (1700, _OFF, 0))  # white and red: it needs somebody, and it does talk
 _IDLE_MS = const(1000)
 
 
 class Indicator:
     """Shows one pattern at a time; a new one replaces the old at once: nobody waits for another's light.
 
-    `light.set(r, g, b)` takes bits, `sound.tone(hz)` a frequency or 0.
+    `light.set(r, g, b)` takes bits, maybe `light.dim(percent)`; `sound.tone(hz)` a frequency or 0.
     """
 
     def __init__(self, light, sound):
@@ -42,6 +44,8 @@ class Indicator:
         self._tone = 0
         self._background = READY
         self._changed = aio.Flag()
+        self._dim = getattr(light, "dim", None)
+        self._bright = 100
         self._output(_OFF, 0)
 
     def show(self, pattern):
@@ -59,6 +63,12 @@ class Indicator:
     def showing(self):
         """True while a pattern runs."""
         return bool(self._steps)
+
+    def dim(self, percent):
+        """How bright the light is from now on, where the board can dim it; pattern and sound stay as they are."""
+        if self._dim is not None and percent != self._bright:
+            self._bright = percent
+            self._dim(percent)
 
     def background(self, pattern):
         """What to repeat between patterns: a lasting state such as a fault, or READY for darkness."""

@@ -9,22 +9,33 @@ from brick import counters as count
 
 
 class Orders:
-    """Handlers for messages 33, 38 and 39; each raises FormatError for what it cannot read."""
+    """Handlers for messages 33, 38 and 39; each raises FormatError for what it cannot read.
 
-    def __init__(self, clock, recorder, decider, lamp, counters, changed):
+    `floor_ms()`: the latest instant known from signed things; a time before it cannot be.
+    """
+
+    def __init__(self, clock, recorder, decider, lamp, counters, changed, floor_ms=lambda: 0):
         self._clock = clock
         self._recorder = recorder
         self._decider = decider
         self._lamp = lamp
         self._counters = counters
         self._changed = changed
+        self._floor_ms = floor_ms
 
     def clock(self, value):
-        """Take the host's time; a step, or another quality, is a record of its own."""
+        """Take the host's time; a step, or another quality, is a record of its own.
+
+        A time before something that was signed (a host that woke up in 1970) is refused and counted: the brick
+        keeps its own. A time far ahead is taken, and corrected by the next one: nothing here tells it from a true one.
+        """
         form.fields(value, "clock", (0, 1, 2))
         wall_ms = form.uint(value[0], "clock wall ms (0)", config.LATEST_MS)
         quality = min(form.uint(value[1], "clock quality (1)", 255), reg.QUALITY_HOST)
         spread_ms = form.uint(value[2], "clock spread (2)", form.U32)
+        if wall_ms < self._floor_ms() - config.CLOCK_SLACK_MS:
+            self._counters.add(count.CLOCK_REFUSED)
+            return
         clock = self._clock
         old_ms, old_quality = clock.wall_ms(), clock.quality
         clock.set(wall_ms, quality, spread_ms)

@@ -18,6 +18,7 @@ _ESSENTIAL = (
     reg.KIND_BOOT,
     reg.KIND_CLOSE,
     reg.KIND_LOST,
+    reg.KIND_OUTAGE,
 )
 _ENDS_EPOCH = (reg.KIND_CLOSE, reg.KIND_RENTAL)
 

@@ -176,6 +176,8 @@ _REASONS = (
     (reg.REASON_OTHER_ARM, "this offer is tried with other visitors"),
     (reg.REASON_HOST_REFUSED, "the host said no"),
     (reg.REASON_REVERSED, "it was taken back"),
+    (reg.REASON_TAG_COUNTER, "this tag's message is not a new one"),
+    (reg.REASON_POWER_LOW, "this brick's battery is low"),
 )
 
 
@@ -261,6 +263,8 @@ def _other(kind, fields, rule):
         return "Records {} to {} were lost.".format(first, last)
     if kind == reg.KIND_RENTAL:
         return "Rental {} began.".format(_at(detail, 0))
+    if kind == reg.KIND_OUTAGE and _at(detail, 0) == 1:
+        return "The brick switched itself off: its batteries were empty."
     for known, words in _KINDS:
         if known == kind:
             return words

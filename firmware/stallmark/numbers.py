@@ -101,6 +101,8 @@ REASON_VOUCHER_FALSE = const(29)
 REASON_OTHER_ARM = const(30)
 REASON_HOST_REFUSED = const(31)
 REASON_REVERSED = const(32)
+REASON_TAG_COUNTER = const(33)
+REASON_POWER_LOW = const(45)
 
 # Clock quality
 QUALITY_UNSET = const(0)
@@ -151,6 +153,9 @@ MSG_PARAMETERS = const(43)
 MSG_ANSWER = const(44)
 MSG_REVOKED = const(45)
 MSG_TRAINING = const(46)
+MSG_TAG_KEYS = const(47)
+MSG_TAG_COUNTERS = const(48)
+MSG_RESTART = const(49)
 
 # Answers of the host (message 44)
 ANSWER_YES = const(1)

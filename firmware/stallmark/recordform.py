@@ -9,6 +9,7 @@ from stallmark.numbers import (
     KIND_COLLECTIVE,
     KIND_LATCH,
     KIND_LOST,
+    KIND_OUTAGE,
     KIND_RENTAL,
 )
 
@@ -127,6 +128,7 @@ _DETAIL = (
     (KIND_LOST, "SS"),
     (KIND_RENTAL, "U"),
     (KIND_COLLECTIVE, "UM"),
+    (KIND_OUTAGE, "UMM"),
 )
 
 

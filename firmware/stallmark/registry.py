@@ -177,6 +177,8 @@ REASON_NAMES = (
     (30, "other arm"),
     (31, "refused by the host"),
     (32, "reversed"),
+    (33, "tag counter not new"),
+    (45, "battery low"),
 )
 LEAF_NAMES = (
     (1, "receipt"),

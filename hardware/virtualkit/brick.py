@@ -7,16 +7,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from virtualkit import firmware
-from virtualkit.brick_process import POWER_ON, BrickProcess, Cut
+from virtualkit.brick_process import POWER_ON, RESTARTED, BrickProcess, Cut
 from virtualkit.pins import Edge, Light, Pins, Writes
 from virtualkit.pn532 import Chip
+from virtualkit.power import PowerModel
 from virtualkit.pty import PartPort
 from virtualkit.qrmodule import QrModule
 from virtualkit.rf import Tag
 from virtualkit.wire import Wire
+
+if TYPE_CHECKING:
+    from virtualkit.air import Air
+    from virtualkit.radio import Radio
 
 DEFAULT_HEAP = 768 * 1024
 """The demo's market day runs in about 460 KiB; its first installation worked in 560 and not in 500. A ruleset that replaces one
@@ -45,6 +50,7 @@ class BrickSpec:
     timing  "real": baud rates, radio and flash take their time; "fast": they take none
     heap    bytes of MicroPython heap; the 64-bit port needs about twice those of an ESP32
     source, entry  as in BrickProcess
+    links   "serial", "ble": what the host reaches it by; the firmware has its serial line in any case
     extra   further keys of CONFIG.json
     """
 
@@ -58,6 +64,7 @@ class BrickSpec:
     clock: Path | None = None
     source: Path | None = None
     entry: Path | None = None
+    links: tuple[str, ...] = ("serial",)
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -77,11 +84,13 @@ class VirtualBrick:
     nfc      the PN532 model (place, remove, faults) or None
     scanner  the QR module model (show, hide, faults) or None
     wire     the link's cable; `link` is the path of its host end
-    light    edges with monotonic nanoseconds; `light.listeners`
+    radio    its place in the virtual air, or None without "ble" among its links
+    light    edges with monotonic nanoseconds; `light.listeners`; `bright` its per cent
+    packs    the model of its two packs (set)
     writes   completed programs of the flash, in one order with the edges; `writes.follow`
     """
 
-    def __init__(self, spec: BrickSpec, run: Path) -> None:
+    def __init__(self, spec: BrickSpec, run: Path, air: "Air | None" = None) -> None:
         flash_bytes = spec.flash.stat().st_size
         unknown = set(spec.parts) - {"nfc", "qr", "events"}
         if unknown:
@@ -92,6 +101,9 @@ class VirtualBrick:
         self.light = Light()
         self.writes = Writes()
         self.tone = 0
+        self.bright = 100
+        self.restarts = 0
+        self._restarting: asyncio.Task[None] | None = None
         self.nfc: Chip | None = None
         self.scanner: QrModule | None = None
         self.taps = 0
@@ -103,6 +115,13 @@ class VirtualBrick:
         uarts = {"link": str(run / f"{name}.uart")}
         self.link = run / f"{name}.link"
         self.wire = Wire(Path(uarts["link"]), self.link, spec.seed, _BAUD if real else 0)
+        self.radio: Radio | None = None
+        if "ble" in spec.links:
+            if air is None:
+                raise ValueError(f"{name}: a brick with a radio needs an air")
+            from virtualkit.radio import Radio  # bumble takes half a second to load, and only radios need it
+
+            self.radio = Radio(air, name, run / f"{name}.radio")
         self.events = run / f"{name}.events"
         self._bench: Wire | None = None
         for number, part in enumerate(spec.parts, 1):
@@ -119,6 +138,7 @@ class VirtualBrick:
                 uarts[part] = str(run / f"{name}.events-uart")
                 self._bench = Wire(Path(uarts[part]), self.events)
         self._pins = Pins(run / f"{name}.gpio", self._line)
+        self.packs = PowerModel(run / f"{name}.power")
         config: dict[str, Any] = {
             "name": name,
             "flash": str(spec.flash),
@@ -129,6 +149,7 @@ class VirtualBrick:
             "uarts": uarts,
             "gpio": str(self._pins.path),
             "clock": str(spec.clock) if spec.clock else None,
+            "power": str(self.packs.path),
         }
         config |= (_W25Q if real else {}) | spec.extra
         self.process = BrickProcess(name, config, run, spec.heap, spec.source, spec.entry)
@@ -138,6 +159,8 @@ class VirtualBrick:
         """Power on. Raises brick_process.BrickCrashed, interpreter.InterpreterMissing."""
         self._power(True)
         try:
+            if self.radio is not None:
+                await self.radio.start()
             await self.process.start(reset_reason, cut)
         except BaseException:
             await self.stop()
@@ -145,6 +168,9 @@ class VirtualBrick:
 
     async def stop(self) -> None:
         """Power off between two flash operations."""
+        if self._restarting is not None:
+            self._restarting.cancel()
+            self._restarting = None
         await self.process.stop()
         self._power(False)
 
@@ -157,9 +183,12 @@ class VirtualBrick:
     async def close(self) -> None:
         """Power off, and every port and file of `run` but logs and configuration is gone."""
         await self.stop()
+        self.packs.close()
         for port in self._ports.values():
             port.close()
         self.wire.close()
+        if self.radio is not None:
+            await self.radio.close()
         if self._bench:
             self._bench.close()
         self._pins.close()
@@ -258,10 +287,23 @@ class VirtualBrick:
                 self.process.torn(rest.split())
             elif word == "R":
                 self._reset_part(rest)
+            elif word == "Z":
+                if self._restarting is None:
+                    self._restarting = asyncio.get_running_loop().create_task(self._restart(), name=f"{self.name} restarts")
+            elif word.startswith("D"):
+                self.bright = int(word[1:])
             elif word.startswith("L"):
                 self.light.took(word[1:], at_ns, rest)
             elif word.startswith("T"):
                 self.tone = int(word[1:])
+
+    async def _restart(self) -> None:
+        """The firmware asked for it: the same board, its reset reason says so."""
+        await self.process.stop()
+        self._power(False)
+        self.restarts += 1
+        self._restarting = None
+        await self.start(RESTARTED)
 
     def _reset_part(self, part: str) -> None:
         if part in self._ports:

@@ -25,7 +25,7 @@ _LAST_WORDS_SECONDS = 0.5
 _MAX_LAST_WORDS = 16 * 1024
 _MARK_BYTES = len(b"Traceback")
 _MAX_LOG = 4 * 1024 * 1024
-POWER_ON, WATCHDOG_RESET = 1, 3  # machine.reset_cause() on ESP32
+POWER_ON, RESTARTED, WATCHDOG_RESET = 1, 2, 3  # machine.reset_cause() on ESP32
 
 
 class BrickCrashed(RuntimeError):

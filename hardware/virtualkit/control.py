@@ -6,7 +6,7 @@ tap     brick?, uid (hex) or dump (path), hold_ms?    → brick, outcome (or nul
 scan    brick?, text or image (path), hold_ms?        → brick, outcome (or null), ms, code
 status                                                → kit, market_ms, bricks [...]
 power   brick, state "on", "off" or "cut", seed?      → brick, power, torn (operation or null)
-fault   brick, part "nfc", "qr", "up" or "down", set {name: value}   → brick, part, faults
+fault   brick, part "nfc", "qr", "up", "down" or "power", set {name: value}   → brick, part, faults
 clock   advance_ms or set_ms                          → market_ms
 """
 
@@ -179,7 +179,11 @@ class ControlServer:
     def _fault(self, request: dict[str, Any]) -> dict[str, Any]:
         brick = self._kit.brick(_name(request))
         part, wanted = request.get("part"), request.get("set", {})
-        places: dict[str, Any] = {"up": brick.wire.up.faults, "down": brick.wire.down.faults}
+        places: dict[str, Any] = {
+            "up": brick.wire.up.faults,
+            "down": brick.wire.down.faults,
+            "power": brick.packs.faults,
+        }
         if brick.nfc:
             places["nfc"] = brick.nfc.faults
         if brick.scanner:
@@ -192,6 +196,7 @@ class ControlServer:
                 names = ", ".join(known)
                 raise BadRequest(f"{part} knows the faults {names}, with numbers or true and false")
             setattr(places[part], name, type(known[name])(value))
+        brick.packs.update()
         return {"brick": brick.name, "part": part, "faults": dataclasses.asdict(places[part])}
 
     def _clock(self, request: dict[str, Any]) -> dict[str, Any]:

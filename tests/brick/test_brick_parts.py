@@ -125,7 +125,7 @@ def test_the_watchdog_starves_while_a_task_hangs(monkeypatch: pytest.MonkeyPatch
 
     async def watch() -> None:
         keeper = Supervisor(dog, lambda: now[0], counters, said.append)
-        keeper.add("works", works, 100)
+        keeper.add("works", works, 5000)
         keeper.add("hangs", hangs, 100)
         keeper.add("waits for ever", lambda pulse: asyncio.Event().wait(), None)
         task = asyncio.create_task(keeper.run())

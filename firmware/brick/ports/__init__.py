@@ -5,9 +5,14 @@
     light.set(r, g, b)     three bits; sound.tone(hz), 0 = silent
     clock                  uptime_ms() never back, wall_ms() held over the restart or None, maybe hold(ms)
     ticks_ms()             real milliseconds, never back and never wrapping, for time-outs and patterns
+    radio                  bluetooth.BLE() switched on before the heap filled; None or absent: no radio, cable only
     random(n)              n unpredictable bytes; make_ecb(key16) an AES-128 ECB encryptor
+    make_inverse(key16)    the decryptor to it; needed where there is a reader for tags
     reset_part(name)       starts a reset pulse of 100 ms and returns; absent where no line is wired
     watchdog.feed()        at least every config.WATCHDOG_MS
+    power.read()           (main mV, back-up mV, charging), each None where not known; absent: nothing is measured
+    light.dim(percent)     absent where the light has one brightness
+    reset()                starts the board anew; sleep_ms(ms), maybe, sleeps deeper than asyncio does
     parts                  which of "nfc", "qr" this brick has; "events" only on the virtual kit
     hardware, flash_bytes, firmware_digest32, reset_reason
     people_capacity        most people remembered in this board's memory; absent: the ruleset's own limit

@@ -20,6 +20,7 @@ _UART_BUFFER = const(2048)  # four frames: bytes go on arriving while flash is e
 _RESET_MS = const(100)
 _LOUD = const(32768)  # half of the duty cycle
 _HASH_BYTES = const(512)
+_ADC_READINGS = const(8)
 
 
 class _Flash:
@@ -67,6 +68,38 @@ class _Sound:
         self._pwm.duty_u16(_LOUD if hz else 0)
 
 
+class _Power:
+    """The packs through their dividers. `pins`: {"main": (gpio, times, by), "backup": the same or None, "charging": gpio or
+    None, low while the charger works}."""
+
+    def __init__(self, pins):
+        self._sources = [self._source(pins.get(name)) for name in ("main", "backup")]
+        charging = pins.get("charging")
+        self._charging = None if charging is None else machine.Pin(charging, machine.Pin.IN, machine.Pin.PULL_UP)
+
+    @staticmethod
+    def _source(found):
+        if found is None:
+            return None
+        gpio, times, by = found
+        return machine.ADC(machine.Pin(gpio), atten=machine.ADC.ATTN_11DB), times, by
+
+    def read(self):
+        """(main mV, back-up mV, charging), the mean of eight readings each. Raises OSError."""
+        charging = None if self._charging is None else not self._charging.value()
+        return self._mv(self._sources[0]), self._mv(self._sources[1]), charging
+
+    @staticmethod
+    def _mv(source):
+        if source is None:
+            return None
+        adc, times, by = source
+        total = 0
+        for _ in range(_ADC_READINGS):
+            total += adc.read_uv()
+        return total * times // (by * 1000 * _ADC_READINGS)
+
+
 class _Clock:
     """The RTC keeps running over a reset, not over a power cut."""
 
@@ -103,12 +136,25 @@ class _Ticks:
         return self._total
 
 
+def _radio():
+    """The radio, switched on; None in an interpreter built without. Its stack wants memory that a filled heap no longer
+    leaves it (micropython#14293), so this comes before the appliance is loaded (main.py)."""
+    try:
+        import bluetooth
+    except ImportError:
+        return None
+    ble = bluetooth.BLE()
+    ble.active(True)
+    return ble
+
+
 class Port:
     """`board` is a name of boards.pins.BOARDS."""
 
     def __init__(self, board):
         pins = BOARDS[board]
         self._pins = pins
+        self.radio = _radio() if pins.get("radio", True) else None
         self._uarts = {}
         self.hardware = board
         self.parts = pins["parts"]
@@ -122,6 +168,9 @@ class Port:
         self.flash_bytes = (8 if "8m" in board else 4) << 20
         self.firmware_digest32 = firmware_digest()
         self.reset_reason = machine.reset_cause()
+        self.reset = machine.reset
+        if pins.get("power") is not None:
+            self.power = _Power(pins["power"])
         if pins["nfc_reset"] is not None:
             self._nfc_reset = machine.Pin(pins["nfc_reset"], machine.Pin.OUT, value=1)
             self.reset_part = self._reset_part
@@ -159,6 +208,11 @@ class Port:
     def make_ecb(key16):
         """AES-128 ECB in the chip's own engine."""
         return cryptolib.aes(key16, 1).encrypt
+
+    @staticmethod
+    def make_inverse(key16):
+        """The decryptor to it."""
+        return cryptolib.aes(key16, 1).decrypt
 
 
 def firmware_digest():

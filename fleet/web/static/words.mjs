@@ -52,6 +52,8 @@ const REASONS = new Map([
   [30, "this offer is tried with other visitors"],
   [31, "the host said no"],
   [32, "it was taken back"],
+  [33, "this tag's message is not a new one"],
+  [45, "this brick's battery is low"],
 ]);
 
 // ISO 4217 minor units where they are not 2

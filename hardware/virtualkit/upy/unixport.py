@@ -4,7 +4,8 @@ It replaces the bottom only: everything above is the real firmware. CONFIG.json 
 where everything is; `gpio` is a FIFO in which each edge is one line that the kit stamps on arrival:
 `L110 57` light, and how many programs of the flash were complete when it was set; `P 57 5378048 256` the 57th
 program is complete (offset on the chip, bytes); `T2000` tone in Hz (0 off), `W` watchdog fed, `R nfc` reset pin
-pulsed, `B 1` booted (reset reason), `X program 5378048 17` power failed inside an operation (offset, bytes done).
+pulsed, `B 1` booted (reset reason), `X program 5378048 17` power failed inside an operation (offset, bytes done); `D40` light at 40 per cent; `Z` the
+firmware restarts the board.
 One process writes them all in order: what a light rests on stands before it.
 """
 
@@ -46,6 +47,18 @@ def set_baud(uart, baud):
     termios.tcsetattr(fd, termios.TCSANOW, settings)
 
 
+def open_radio(path):
+    """The radio at the kit's socket, switched on; None where this brick has none."""
+    if path is None:
+        return None
+    import bluetooth
+
+    bluetooth.path = path
+    ble = bluetooth.BLE()
+    ble.active(True)
+    return ble
+
+
 class Gpio:
     """The lines to the kit: one short write each, whole because it is shorter than PIPE_BUF."""
 
@@ -66,6 +79,39 @@ class Light:
     def set(self, r, g, b):
         """Switches the three colours, each 0 or 1."""
         self._gpio.line("L%d%d%d %d" % (1 if r else 0, 1 if g else 0, 1 if b else 0, self._programs()))
+
+    def dim(self, percent):
+        """How bright it shines from now on."""
+        self._gpio.line("D%d" % percent)
+
+
+class Power:
+    """The packs. `path`: 16 bytes that the kit rewrites in place, big-endian: main and back-up millivolts (i32, -1: not
+    there), charging (u8, 255: not known), stuck u8, failing u8, 5 unused. A converter is never quiet: readings jitter by
+    a few millivolts unless it is stuck."""
+
+    _EIO = 5
+
+    def __init__(self, path):
+        self._file = open(path, "rb")
+        self._buf = bytearray(16)
+        self._jitter = 1
+
+    def read(self):
+        """(main mV, back-up mV, charging), None where not known. Raises OSError while the converter fails."""
+        self._file.seek(0)
+        if self._file.readinto(self._buf) != 16 or self._buf[10]:
+            raise OSError(self._EIO)
+        main, backup = struct.unpack_from(">ii", self._buf)
+        if not self._buf[9]:
+            self._jitter = self._jitter * 75 % 65537
+        noise = self._jitter % 9 - 4
+        charging = self._buf[8]
+        return (
+            None if main < 0 else main + noise,
+            None if backup < 0 else backup + noise,
+            None if charging == 255 else bool(charging),
+        )
 
 
 class Sound:
@@ -136,6 +182,7 @@ class Port:
     def __init__(self, config, partitions):
         gpio = Gpio(config["gpio"])
         self._gpio = gpio
+        self.radio = open_radio(config.get("radio"))
         self._uarts = config["uarts"]
         self._open = {}
         self._partitions = partitions
@@ -159,6 +206,8 @@ class Port:
         self.firmware_digest32 = bytes.fromhex(config["firmware"])
         self.reset_reason = config.get("reset_reason", 1)
         self.parts = tuple(config["parts"])
+        if config.get("power"):
+            self.power = Power(config["power"])
         if "people_capacity" in config:
             self.people_capacity = config["people_capacity"]
         gpio.line("B %d" % self.reset_reason)
@@ -184,10 +233,22 @@ class Port:
         """Pulses the reset pin of a part ("nfc": RSTPD_N low for 100 ms)."""
         self._gpio.line("R " + name)
 
+    def reset(self):
+        """The board starts anew: the kit ends this process and starts another one."""
+        self._gpio.line("Z")
+        while True:
+            self.watchdog.feed()
+            time.sleep(0.2)
+
     @staticmethod
     def make_ecb(key):
         """AES-128 ECB: a function from data of 16 n bytes to as many bytes."""
         return cryptolib.aes(key, 1).encrypt
+
+    @staticmethod
+    def make_inverse(key):
+        """The decryptor to it."""
+        return cryptolib.aes(key, 1).decrypt
 
     @staticmethod
     def ticks_ms():
