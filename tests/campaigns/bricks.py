@@ -3,6 +3,7 @@
 from collections import deque
 from typing import NamedTuple
 
+from brick.training import Training
 from stallmark import cbor, decide, event, record, rights, rules, state
 from stallmark import registry as reg
 
@@ -67,6 +68,9 @@ class Brick:
         self.ruleset = RULESETS[0]
         self.journal = []
         self.seq, self.prev, self.boot = 0, bytes(16), 0
+        self.rental, self.epoch = RENTAL, 0  # of the key partition
+        self.training = None  # brick.training.Training, while it is on
+        self.yes = False  # the records being written follow a host's yes
         self.host_seq = self.ledger_seq = 0
         self.skew = world.random.randint(-2000, 2000)
         self.inbox, self.outbox = deque(), deque()
@@ -81,12 +85,16 @@ class Brick:
         self.quality = 0
         self.good = {}
         self.question = None
+        self.training = None
         self.up = False
         self.inbox.clear()
         self.outbox.clear()
+        self._step_keys()
         self._remember()
         try:
             self.write(reg.KIND_BOOT, {})
+            if self.lane:
+                return  # a lane asks nobody: what it has set aside are paper slips, which outlive it
             for seq, _rule_index, parts in self.state.open_reserves():
                 self.write(reg.KIND_RELEASE, {13: parts, 15: self.state.reserve(seq)[3], 20: seq})
         except Cut:
@@ -98,6 +106,18 @@ class Brick:
         for item in self.journal:
             self.state.apply(item)
 
+    def _step_keys(self):
+        """The rental record ends its key's epoch; a cut between the record and the new keys is made good here."""
+        last = self.journal[-1].fields if self.journal else None
+        if last is not None and last[10] == reg.KIND_RENTAL and last[3] == self.epoch:
+            self.rental, self.epoch = last[24][0], self.epoch + 1
+
+    def new_rental(self, rental):
+        """The last record under the old keys, the new keys, and a start under them."""
+        if rental > self.rental:
+            self.write(reg.KIND_RENTAL, {24: [rental]})
+            self.start()
+
     def install(self, found):
         """Other rules: the state is built anew, slices are handed to it again."""
         self.ruleset = found
@@ -106,6 +126,8 @@ class Brick:
         self._remember()
         for piece in list(self.good.values()):
             self.say("result", piece.id, self.state.add_slice(piece, 0))
+        if self.training is not None:
+            self.training.begin(found)
         self.say_status()
 
     def forget(self, before):
@@ -125,11 +147,15 @@ class Brick:
         """One record, durable, or Cut before or after it was."""
         self.world.power(self)
         self.seq += 1
-        fields = {0: 0, 1: self.brick8, 2: self.seq, 3: 0, 4: self.boot, 5: self.wall, 6: 0, 7: [self.quality, 0]}
+        fields = {
+            0: 0, 1: self.brick8, 2: self.seq, 3: self.epoch, 4: self.boot, 5: self.wall, 6: 0, 7: [self.quality, 0],
+        }  # fmt: skip
         fields.update(more)
-        fields |= {10: kind, 16: RENTAL, 18: self.prev}
-        public = b"%s%d" % (self.brick8, self.seq)
-        made = Rec(self.seq, fields, None if subject is None else {1: subject}, public, record.mac(MAC_KEY, public))
+        fields |= {10: kind, 16: self.rental, 18: self.prev}
+        public = b"%s%d %d" % (self.brick8, self.seq, self.world.random.getrandbits(32))
+        made = Rec(
+            self.seq, fields, None if subject is None else {1: subject}, public, record.mac(MAC_KEY, public)
+        )
         self.prev = record.link(public, made.mac)
         self.journal.append(made)
         self.world.written(self, made)
@@ -149,11 +175,15 @@ class Brick:
             type=TYPES[which], trust=3 if serial is None else 4, subject=subject, wall_ms=self.wall, uptime_ms=0,
             quality=self.quality, spread_ms=0, nonce=self.world.random.randbytes(8), **more,
         )  # fmt: skip
+        if self.training is not None:
+            return self._practise(happened)
         (found,) = decide.decide(self.ruleset, self.state, happened, None, self.lane)
         if found.opens:
             self.write(reg.KIND_RIGHTS, {13: [[number, 0] for number in found.opens]})
         if found.ask:
-            reserve = self.write(reg.KIND_RESERVE, decide.reserve_fields(self.ruleset, happened, found), subject)
+            reserve = self.write(
+                reg.KIND_RESERVE, decide.reserve_fields(self.ruleset, happened, found), subject
+            )
             self.question = (happened.nonce, found, reserve.seq, happened)
             if self.up:
                 self.say("ask", happened.nonce, found.rule, serial)
@@ -164,15 +194,38 @@ class Brick:
             self.say_status()
         return made.fields[10]
 
+    def train(self, on):
+        """Practice on or off (brick.kitwide.Kitwide.training): its state begins with the slices, whole."""
+        if not on:
+            self.training = None
+        elif self.training is None:
+            self.training = Training(self.ruleset, self._hand_out)
+
+    def _hand_out(self, trial):
+        for piece in self.good.values():
+            trial.add_slice(piece, 0)
+
+    def _practise(self, happened):
+        """As brick.decider and the lane do it: decided on the trial state, written with a flag and without rights."""
+        (found,) = decide.decide(self.ruleset, self.training.state, happened, None, self.lane)
+        fields = decide.record_fields(self.ruleset, happened, found)
+        rights_ = fields.pop(13, None)
+        fields[0] = fields.get(0, 0) | reg.FLAG_TRAINING
+        made = self.write(found.kind, fields, happened.subject)
+        self.training.note(record.Record(made.seq, b"", b"", b"", made.fields), rights_, found)
+        return made.fields[10]
+
     def answer(self, nonce, said, reason):
         """The host's answer, or that none came: the records that end the question. Its kind."""
         if self.question is None or self.question[0] != nonce:
             return None
         _, found, seq, happened = self.question
         kind = None
+        self.yes = said == reg.ANSWER_YES
         for kind, fields in decide.settle(self.ruleset, happened, found, seq, said, reason):
             self.write(kind, fields, happened.subject)
         self.question = None
+        self.yes = False
         self.say_status()
         return kind
 
@@ -201,6 +254,8 @@ class Brick:
             self.host_seq = max(self.host_seq, rest[0])
             self.ledger_seq = max(self.ledger_seq, rest[1])
             self.state.reconciled(self.host_seq)
+        elif kind == "slice" and (rest[0].kit, rest[0].rental) != (self.kit, self.rental):
+            self.say("result", rest[0].id, reg.SLICE_OTHER_KIT)
         elif kind == "slice":
             piece = rest[0]
             self.good[piece.id] = piece
@@ -210,8 +265,10 @@ class Brick:
             self.answer(*rest)
         elif kind == "install":
             self.install(rest[0])
+        elif kind == "training":
+            self.train(rest[0])
 
 
-def piece_of(number, rule, unit, amount, kit, expires):
+def piece_of(number, rule, unit, amount, kit, expires, rental=RENTAL):
     """A slice as it travels."""
-    return rights.Slice(number, rights.rule8(rule), unit, amount, kit, RENTAL, expires)
+    return rights.Slice(number, rights.rule8(rule), unit, amount, kit, rental, expires)

@@ -6,7 +6,7 @@ from stallmark import registry as reg
 
 from hostagent.allotment import Allotment, Held
 from hostagent.store.slices import Slice
-from tests.campaigns.bricks import KIT_VOUCHER, NAMES
+from tests.campaigns.bricks import KIT_VOUCHER, NAMES, RENTAL
 
 BATCH = 12
 
@@ -34,6 +34,7 @@ class Host:
         self.world, self.kit, self.lane = world, kit, lane
         self.bricks = {brick.brick8: brick for brick in [*bricks, *([lane] if lane else [])]}
         self.disk = Stored()
+        self.rental = RENTAL  # of its configuration
         self.skew = world.random.randint(-1000, 1000)
         self.epoch = 0  # of its store: the controller's place for its receipts
         self.start()
@@ -50,7 +51,9 @@ class Host:
         self.allotment = Allotment(
             lambda: self.bricks, lambda b: b in self.left, lambda b: self.left.get(b, {})
         )
-        for number, (one, _, brick, withheld, hint) in self.disk.rows.items():
+        for number, (one, piece, brick, withheld, hint) in self.disk.rows.items():
+            if piece.rental != self.rental or piece.expires <= self.now:
+                continue
             self.allotment.slices[number] = Held(one, brick, None, withheld, hint=hint)
         for brick in self.bricks.values():
             brick.up = False
@@ -121,7 +124,7 @@ class Host:
             disk.next_seq[name] = item.seq + 1
             disk.receipts.append(item)
             fields = item.fields
-            if fields[10] == reg.KIND_REDEEM:
+            if fields[10] == reg.KIND_REDEEM and not fields[0] & reg.FLAG_TRAINING:
                 disk.spent.setdefault(fields[24][0], (name, None))
             elif fields[10] == reg.KIND_RELEASE and fields.get(15) is not None:
                 for serial, claim in list(disk.spent.items()):
@@ -139,6 +142,9 @@ class Host:
         yes = self.world.random.random() < 0.8
         if serial is not None and yes:
             yes = self.claim(serial, brick.brick8, nonce)
+            if not yes and brick.kit == self.world.rogue and self.world.random.random() < 0.5:
+                self.world.told["vouchers promised twice by a rogue"] += 1
+                yes = True
         if (
             serial is not None
             and self.disk.successor
@@ -186,7 +192,7 @@ class Host:
         pieces, last, serials = offer
         disk = self.disk
         for piece, hint in pieces:
-            if piece.id in disk.rows:
+            if piece.id in disk.rows or piece.rental != self.rental:
                 continue
             withheld = "doubtful" if disk.successor or piece.id <= disk.floor else None
             one = Slice(piece.id, piece.rule, piece.unit, piece.amount, piece.expires, b"", b"")

@@ -14,7 +14,10 @@ MINUTE = 60_000
 
 
 class Keys:
-    """Every brick is known and never leaves its first epoch."""
+    """Every brick is known; rental steps are remembered, MAC keys never change."""
+
+    def __init__(self):
+        self.steps = {}  # brick → [(first epoch, rental)]
 
     def knows(self, brick):
         return True
@@ -23,10 +26,16 @@ class Keys:
         return MAC_KEY
 
     def rental(self, brick, epoch):
-        return RENTAL
+        found = [rental for first, rental in self.steps.get(brick, ()) if first <= epoch]
+        return found[-1] if found else RENTAL
+
+    def step(self, brick, first_epoch, rental):
+        self.steps.setdefault(brick, []).append((first_epoch, rental))
+        return brick, first_epoch, rental
 
     def forget(self, roots):
-        pass
+        for brick, first_epoch, rental in roots:
+            self.steps[brick].remove((first_epoch, rental))
 
 
 class Controller:
@@ -38,9 +47,13 @@ class Controller:
         self.slices, self.pieces, self.hints, self.numbers = {}, {}, {}, {}
         self.states = {brick: BrickState(brick) for brick in self.of}
         self.records = {brick: {} for brick in self.of}
-        self.latest = dict.fromkeys(self.of, 0)  # wall time of any record: what is later need not be looked for
+        self.latest = dict.fromkeys(
+            self.of, 0
+        )  # wall time of any record: what is later need not be looked for
         self.held, self.reserves, self.redemptions = {}, {}, {}
-        self.places, self.codes, self.settled, self.charges = {}, [], [], []
+        self.keys, self.rental = Keys(), dict.fromkeys(kits, RENTAL)
+        self.places, self.settled, self.charges = {}, [], []
+        self.codes = {kit: [] for kit in kits}
         self.log = []  # serials in the order in which they were learned
         random = world.random
         self.rights = {kit: self._rights(random) for kit in kits}
@@ -77,7 +90,7 @@ class Controller:
 
     def _judge(self, items, host):
         judge = Judge(
-            Keys(), self.states.__getitem__, lambda brick, seq: self.held.get((brick, seq), []), self.of.get,
+            self.keys, self.states.__getitem__, lambda brick, seq: self.held.get((brick, seq), []), self.of.get,
             self.slices.get, lambda brick, seq: self.reserves.get((brick, seq)), self.redemptions.get,
         )  # fmt: skip
         batch = []
@@ -94,7 +107,7 @@ class Controller:
         self.redemptions.update(verdict.redemptions)
         self.settled += verdict.settled
         self.charges += verdict.charges
-        self.codes += verdict.codes
+        self.codes[host] += verdict.codes
         for taken in batch:
             if taken.duplicate_of is None and taken.duplicate_at is None:
                 brick, seq = taken.record[1], taken.record[2]
@@ -117,18 +130,22 @@ class Controller:
 
     def _beyond(self, brick, ended, one):
         mark, records = self.states[brick].mark, self.records[brick]
+        if mark in records and records[mark][16] > one.rental:
+            return True  # it has stepped to another rental: its slices are lost to it
         if mark not in records or self.latest[brick] < ended:
             return False
         newest = records[mark][4]
-        return any(
-            seq <= mark and fields[4] < newest and returns.shows(fields, ended)
-            for seq, fields in records.items()
-        )
+        for seq, fields in records.items():
+            if fields[4] >= newest or seq > mark:
+                continue
+            if returns.shows(fields, ended):
+                return True
+        return False
 
-    def figures(self, kit, right):
+    def figures(self, kit, right, rental):
         """The budget's books."""
-        found = Figures(kit.hex(), RENTAL, right.rule, right.unit, right.total)
-        for number in self.numbers.get((kit, right.rule), ()):
+        found = Figures(kit.hex(), rental, right.rule, right.unit, right.total)
+        for number in self.numbers.get((kit, rental, right.rule), ()):
             one, piece = self.slices[number], self.pieces[number]
             found.minted += one.amount
             found.spent += one.spent
@@ -145,22 +162,29 @@ class Controller:
     def mint(self):
         """By the real plan."""
         for kit, found in self.rights.items():
+            rental = self.rental[kit]
             for right in found:
-                amount = rights.to_mint(right, self.figures(kit, right), self.world.now)
+                amount = rights.to_mint(right, self.figures(kit, right, rental), self.world.now)
                 for planned in sizes.cut(amount, right.amount, self.forecast[kit], right.least):
                     number = len(self.slices) + 1
-                    self.slices[number] = Slice(kit, RENTAL, planned.amount, unit=right.unit)
+                    self.slices[number] = Slice(kit, rental, planned.amount, unit=right.unit)
                     self.pieces[number] = piece_of(
-                        number, right.rule, right.unit, planned.amount, kit, right.expires(self.world.now)
+                        number,
+                        right.rule,
+                        right.unit,
+                        planned.amount,
+                        kit,
+                        right.expires(self.world.now),
+                        rental,
                     )
                     self.hints[number] = planned.brick
-                    self.numbers.setdefault((kit, right.rule), []).append(number)
+                    self.numbers.setdefault((kit, rental, right.rule), []).append(number)
 
     def offer(self, kit):
         """The answer to a host that asks for news."""
         pieces = [
             (piece, self.hints[number])
             for number, piece in self.pieces.items()
-            if piece.kit == kit and piece.expires > self.world.now
+            if piece.kit == kit and piece.rental == self.rental[kit] and piece.expires > self.world.now
         ]
         return pieces, len(self.slices), list(self.log)

@@ -10,6 +10,7 @@ from tests.campaigns.bricks import (
     FIRST,
     HUB_VOUCHER,
     KIT_VOUCHER,
+    LAN,
     MONEY,
     NAMES,
     RULESETS,
@@ -22,6 +23,8 @@ from tests.campaigns.bricks import (
 )
 from tests.campaigns.hosts import Host
 from tests.campaigns.market import MINUTE, Controller
+from tests.campaigns.rogue import FOUND, Rogue
+from tests.campaigns.stall import Stall
 
 GIVES_BACK = (reg.KIND_VOID, reg.KIND_REFUND)
 ALLOWED = {reg.FINDING_GAP, reg.FINDING_VOUCHER_TWICE}
@@ -32,10 +35,11 @@ class Broken(AssertionError):
     """A property does not hold."""
 
 
-class World:
-    """Everything of one schedule. `say` gets a line for each step where it is wanted."""
+class World(Stall, Rogue):
+    """Everything of one schedule. `say` gets a line for each step where it is wanted; `rogue`: with a kit that cheats,
+    by the seed where None."""
 
-    def __init__(self, seed, say=None):
+    def __init__(self, seed, say=None, rogue=None):
         self.seed, self.say = seed, say
         self.random = random = Random(seed)
         self.now = START + random.randint(0, 60) * MINUTE
@@ -44,9 +48,14 @@ class World:
         self.physical, self.owner, self.granted = Counter(), {}, Counter()
         self.paid = {}
         self.lossy, self.lost_store = set(), set()
+        self.slips, self.slips_paid, self.answered = [], Counter(), set()
+        self.links, self.set_back_bricks = {}, set()
+        self.alone = {}  # (brick, ruleset, rule) → seqs that it granted; for the exposure limits
         self.controller = None
         ids = iter(bytes([n]) * 8 for n in range(1, 99))
         kits = {b"kit-aaaa": random.randint(1, 3), b"kit-bbbb": random.randint(1, 2)}
+        cheats = seed % 5 == 4 if rogue is None else rogue
+        self.rogue = random.choice(list(kits)) if cheats else None
         self.hosts, self.bricks = {}, []
         made = {}
         for kit, count in kits.items():
@@ -57,8 +66,9 @@ class World:
             made[kit] = [brick.brick8 for brick in [*bricks, *([lane] if lane else [])]]
         self.controller = Controller(self, made)
         self.totals = {
-            (kit, right.rule): right.total for kit, found in self.controller.rights.items() for right in found
-        }
+            (kit, rental, right.rule): right.total
+            for kit, found in self.controller.rights.items() for rental in (1, 2) for right in found
+        }  # fmt: skip
         self.serials = [random.randbytes(8) for _ in range(4)]
         self.late = []  # answers of the controller that are still on their way: (host, offer)
         self.calm = False
@@ -71,27 +81,59 @@ class World:
             raise Cut(brick.brick8)
 
     def written(self, brick, item):
-        """A record is durable: what it gives away is gone. Checks every budget, at every record."""
+        """A record is durable: what it gives away is gone. Checks every budget and limit, at every record."""
         fields = item.fields
         kind = fields[10]
+        self.links[item.public] = brick.prev
+        if fields[0] & reg.FLAG_TRAINING:
+            self.told["practice records"] += 1
+            self.check(not fields.get(13), "practice spent rights")
+            return
         if kind == reg.KIND_REDEEM:
             self.paid.setdefault(fields[24][0], []).append(brick)
+        if kind in (reg.KIND_GRANT, reg.KIND_REDEEM) and not brick.lane:
+            self._exposed(brick, fields)
         sign = -1 if kind == reg.KIND_RELEASE else 1
         if kind == reg.KIND_RIGHTS or kind in GIVES_BACK:
             return
         for number, amount in fields.get(13) or ():
             piece = self.controller.pieces[number]
             self.physical[number] += sign * amount
-            key = (piece.kit, RULES[piece.rule])
+            key = (piece.kit, piece.rental, RULES[piece.rule])
             self.granted[key] += sign * amount
             self.told["spends" if sign > 0 else "releases"] += 1
+            if piece.kit == self.rogue:
+                continue  # what cannot be prevented there is found and charged
+            self.check(piece.rental == brick.rental, f"slice {number} of another rental")
             self.check(
                 self.owner.setdefault(number, brick.brick8) == brick.brick8, f"slice {number} at two bricks"
             )
             self.check(0 <= self.physical[number] <= piece.amount, f"slice {number} overspent")
             self.check(
-                self.granted[key] <= self.totals[key], f"budget of {key[1]} overspent: {self.granted[key]}"
+                self.granted[key] <= self.totals[key], f"budget of {key[2]} overspent: {self.granted[key]}"
             )
+
+    def _exposed(self, brick, fields):
+        """Without a host's yes a brick grants only within the rule's exposure limit: of one ruleset, what its host does
+        not have on its disk (so a lower count than the brick's own, which knows what the host said)."""
+        rule = brick.ruleset.rules[fields[9]]
+        mine = self.alone.setdefault((brick.brick8, fields[8], fields[9]), [])
+        mine.append(fields[2])
+        if (
+            brick.yes
+            or rule.mode == 1
+            or brick.kit in self.lost_store
+            or brick.brick8 in self.set_back_bricks
+        ):
+            return
+        held = self.hosts[brick.kit].disk.next_seq.get(brick.brick8, 1)
+        open_ = sum(seq >= held for seq in mine)
+        most = rule.upper if rule.mode == 2 else 0
+        self.told["grants alone under an exposure limit"] += 1
+        self.told["grants alone at the limit"] += open_ == most
+        self.check(
+            open_ <= most, f"{rule.id}: {open_} grants that the host does not know of, at most {most} alone"
+        )
 
     def check(self, holds, what):
         """A property."""
@@ -103,10 +145,13 @@ class World:
     def run(self, steps):
         """Random steps, then healing, then the books."""
         actions = [
-            (self.tap, 40), (self.redeem, 5), (self.pump, 40), (self.post, 16), (self.pull, 6), (self.plug, 10),
+            (self.tap, 38), (self.crowd, 2), (self.redeem, 5), (self.pump, 40), (self.post, 16), (self.pull, 6), (self.plug, 10),
             (self.cut, 2), (self.crash, 2), (self.lose, 0.25), (self.jump, 2), (self.night, 2), (self.erase, 2),
-            (self.install, 1), (self.time_out, 2),
+            (self.install, 1), (self.time_out, 2), (self.print_slips, 3), (self.pay_slip, 3), (self.return_slips, 1),
+            (self.person, 3), (self.take_back, 2), (self.practise, 2), (self.hire, 0.4), (self.step, 2),
         ]  # fmt: skip
+        if self.rogue:
+            actions += [(self.assign_twice, 6), (self.set_back, 2)]
         names, weights = zip(*actions, strict=True)
         if self.random.random() < 0.7:  # a good morning
             self.calm = True
@@ -145,13 +190,20 @@ class World:
         brick = self.random.choice(self.all_bricks())
         brick.tap(self.random.randint(MONEY, STRICT), self.random.randbytes(8))
 
+    def crowd(self):
+        """Many at one brick that nobody answers."""
+        brick = self.random.choice(self.bricks)
+        for _ in range(6):
+            brick.tap(LAN, self.random.randbytes(8))
+            self.time_out()
+
     def redeem(self):
         """A voucher, good at the first kit or at the whole hub, is shown somewhere."""
         which = self.random.choice((KIT_VOUCHER, HUB_VOUCHER))
         serial = self.serials[self.random.randint(0, 1) + 2 * (which == HUB_VOUCHER)]
         bricks = [b for b in self.all_bricks() if which == HUB_VOUCHER or b.kit == b"kit-aaaa"]
         brick = self.random.choice(bricks)
-        if not brick.lane or self.hosts[brick.kit].claim(serial, brick.brick8, b"lane"):
+        if not brick.lane or brick.training or self.hosts[brick.kit].claim(serial, brick.brick8, b"lane"):
             brick.tap(which, serial, serial)
 
     def pump(self, most=24):
@@ -264,6 +316,12 @@ class World:
         """Everything comes back: links, hosts, the controller; time goes on until nothing is held any more."""
         self.calm = True
         self.time_out()
+        for brick in self.all_bricks():
+            brick.train(False)
+        for kit in self.hosts:
+            if self.controller.rental[kit] == 2:
+                self.step(everybody=True)
+        self.return_slips(1)
         self.flow()
         self.now += 4 * 60 * MINUTE + GRACE_MS
         for brick in self.all_bricks():
@@ -310,6 +368,7 @@ class World:
         for _ in range(60):
             before = sum(self.granted.values())
             for brick in self.all_bricks():
+                brick.train(False)  # a message to practise may have been on its way
                 for which in (SAMPLE, FIRST):
                     while brick.tap(which, self.random.randbytes(8)) == reg.KIND_GRANT:
                         pass
@@ -320,16 +379,19 @@ class World:
 
     def books(self):
         """Minted = spent + returned + stranded, and no budget is out more than once; after healing, usable means used."""
-        for (kit, name), total in self.totals.items():
+        for (kit, rental, name), total in self.totals.items():
             right = next(right for right in self.controller.rights[kit] if right.rule == name)
-            found = self.controller.figures(kit, right)
+            found = self.controller.figures(kit, right, rental)
             sums = found.spent + found.returned + found.stranded
             self.check(found.minted == sums, f"{name}: {found}")
             self.check(found.kept >= 0 and found.minted - found.returned <= total, f"{name}: {found}")
         self.check(
             all(one.left >= 0 for one in self.controller.slices.values()), "a slice has less than nothing"
         )
-        self.check(set(self.controller.codes) <= ALLOWED, f"findings {sorted(set(self.controller.codes))}")
+        for kit in self.hosts:
+            found = set(self.controller.codes[kit])
+            allowed = ALLOWED | FOUND if kit == self.rogue else ALLOWED
+            self.check(found <= allowed, f"findings {sorted(found)}")
 
     def settled(self):
         """After healing: the ledger knows what was given, nothing usable is left, vouchers paid once or are settled."""
@@ -337,21 +399,28 @@ class World:
             if kit in self.lossy:
                 self.told["kits that lost records"] += 1
                 continue
+            if kit == self.rogue:
+                self.charged()
+                continue
+            rental = self.controller.rental[kit]
             for number, one in self.controller.slices.items():
                 if one.kit == kit:
                     self.check(
                         one.spent == self.physical[number], f"slice {number}: the ledger knows {one.spent}"
                     )
             for which in (SAMPLE, FIRST):
-                given, total = self.granted[kit, NAMES[which]], self.totals[kit, NAMES[which]]
+                key = (kit, rental, NAMES[which])
+                given, total = self.granted[key], self.totals[key]
                 self.check(
                     given == total, f"{NAMES[which]}: {given} of {total} could be given, the rest is nowhere"
                 )
         for serial, payers in self.paid.items():
+            if not payers:  # of a brick that was set back
+                continue
             kits = {brick.kit for brick in payers}
             if len(payers) > 1:
                 self.told["vouchers paid twice"] += 1
-            if serial in self.serials[:2] and not kits & self.lost_store:
+            if serial in self.serials[:2] and not kits & {*self.lost_store, self.rogue}:
                 self.check(len(payers) == 1, f"a voucher of one kit was paid {len(payers)} times")
             if not kits & self.lossy:
                 losers = [found.loser for found in self.controller.settled if found.winner.serial == serial]
