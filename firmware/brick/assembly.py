@@ -27,6 +27,7 @@ from brick.install import Installer
 from brick.intake import Desk
 from brick.kitwide import Kitwide
 from brick.line import Line
+from brick.lines import Lines
 from brick.orders import Orders
 from brick.outbox import Outbox
 from brick.recorder import Recorder
@@ -72,7 +73,8 @@ class Brick:
         self._diag = diag = Diagnosis(
             identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks
         )
-        self._uplink = uplink = Uplink(line, link, outbox, counters, ticks, diag.status, self._session_begins)
+        lines = Lines(self._all_lines(line, identity.brick8), ticks)
+        self._uplink = uplink = Uplink(lines, link, outbox, counters, diag.status, self._session_begins)
         self._allotment = allotment = Allotment(
             identity, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
         )
@@ -115,7 +117,10 @@ class Brick:
             uplink.on(kind, handler)
         self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log)
         supervisor.add("light", lamp.run, _TASK_MS)
-        supervisor.add("link in", uplink.listen, None)
+        for number, name in enumerate(("link in", "radio in")[: len(lines)]):
+            supervisor.add(name, uplink.listener(number), None)
+        if len(lines) > 1:
+            supervisor.add("radio", lines[1].run, _TASK_MS)
         supervisor.add("link out", uplink.talk, _TASK_MS)
         supervisor.add("asking", asking.run, _TASK_MS)
         supervisor.add("chores", chores.run, _CHORES_MS)
@@ -127,6 +132,15 @@ class Brick:
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)
         self._first_records(summary)
+
+    def _all_lines(self, line, brick8):
+        """The cable, and the radio where the port has switched one on."""
+        ble = getattr(self._port, "radio", None)
+        if ble is None:
+            return (line,)
+        from brick.radio.radio import Radio
+
+        return line, Radio(ble, brick8, self._port.ticks_ms)
 
     def _add_reader(self, desk, ticks):
         """Only the drivers of the parts that this brick has are loaded."""

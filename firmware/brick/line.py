@@ -6,6 +6,9 @@ import asyncio
 class Line:
     """`uart` is machine.UART, or a raw terminal whose `readinto` gives what is there."""
 
+    open = True  # a cable says nothing of who is at its other end
+    busy = False  # its bytes are gone as soon as they are written
+
     def __init__(self, uart):
         self._uart = uart
         self._reader = asyncio.StreamReader(uart)
@@ -17,3 +20,6 @@ class Line:
     def write(self, data):
         """Hand bytes to the UART, whose transmit buffer takes a whole frame."""
         self._uart.write(data)
+
+    def proven(self):
+        """The host has shown its keys; a cable does not care."""

@@ -21,10 +21,12 @@ def _board():
 
 def _start():
     micropython.kbd_intr(-1)  # a 03 on the link is data
-    from brick import appliance
     from brick.ports.esp32 import Port
 
-    appliance.run(Port(_board()))
+    port = Port(_board())  # first: the radio's stack takes its memory before the appliance fills the heap
+    from brick import appliance
+
+    appliance.run(port)
 
 
 try:

@@ -1,4 +1,4 @@
-"""The brick's end of the link on a UART: frames in and out, messages to handlers, records as room is."""
+"""The brick's end of the link on its lines: frames in and out, messages to handlers, records as room is."""
 
 from stallmark import frame
 from stallmark import numbers as reg
@@ -15,22 +15,21 @@ _KEEP_ROOM = const(1)  # places in the link's queue that records leave to answer
 
 
 class Uplink:
-    """`link` is a core BrickLink; `report()` builds the status message; `session_begins()` is called after a
-    handshake.
+    """`lines` is a brick.lines.Lines, `link` a core BrickLink; `report()` builds the status message;
+    `session_begins()` is called after a handshake.
 
     `on(kind, handler)` gives the messages of a kind to `handler(value)`, which raises FormatError for what it
     cannot read; `post(kind, value)` sends one.
     """
 
-    def __init__(self, line, link, outbox, counters, ticks, report, session_begins):
-        self._line = line
+    def __init__(self, lines, link, outbox, counters, report, session_begins):
+        self._lines = lines
         self._link = link
         self._outbox = outbox
         self._counters = counters
-        self._ticks = ticks
         self._report = report
-        self._frames = frame.Reader()
-        self._oversize = 0
+        self._frames = [frame.Reader() for _ in range(len(lines))]
+        self._m2 = None  # the one that began the session, answered on several lines it comes on several
         self._misread = 0  # messages that no handler could read
         self._handlers = {}
         self._posts = []
@@ -60,27 +59,45 @@ class Uplink:
         self._status_due = True
         self.wake.raise_()
 
-    async def listen(self, pulse):
-        """The task that reads the UART."""
+    def listener(self, number):
+        """The task that reads line `number`."""
+        return lambda pulse: self._listen(pulse, number)
+
+    async def _listen(self, pulse, number):
+        line, frames = self._lines[number], self._frames[number]
         buffer = bytearray(_BUFFER)
+        oversize = frames.oversize
         while True:
             pulse.beat()
-            n = await self._line.readinto(buffer)
+            n = await line.readinto(buffer)
             if not n:
                 await aio.sleep_ms(config.LINK_SILENT_MS)
                 continue
-            for kind, body in self._frames.feed(memoryview(buffer)[:n]):
-                self._take(kind, body)
-            if self._frames.oversize != self._oversize:
-                self._oversize = self._frames.oversize
-                self._link.notice(reg.NOTICE_OVERSIZE, "at most 512 bytes", self._ticks())
+            for kind, body in frames.feed(memoryview(buffer)[:n]):
+                self._take(kind, body, number)
+            if frames.oversize != oversize:
+                oversize = frames.oversize
+                self._lines.came(number)
+                self._link.notice(reg.NOTICE_OVERSIZE, "at most 512 bytes", self._lines.now())
             self.wake.raise_()
 
-    def _take(self, kind, body):
+    def _take(self, kind, body, number):
+        lines = self._lines
+        if kind == reg.FRAME_M2 and body == self._m2:
+            return
+        lines.came(number)
         try:
-            self._heard(self._link.receive(kind, body, self._ticks()))
+            happened = self._link.receive(kind, body, lines.now())
         except OSError:  # the next link key could not be stored: nothing was answered, the host asks again
             self._counters.add(count.FLASH_ERRORS)
+            return
+        for event in happened:
+            if event[0] == "up":
+                self._m2 = body
+                lines.proven(number)
+            elif event[0] == "message":
+                lines.proven(number)
+        self._heard(happened)
 
     def _heard(self, happened):
         for event in happened:
@@ -106,18 +123,21 @@ class Uplink:
             self._misread += 1
 
     async def talk(self, pulse):
-        """The task that writes the UART."""
-        link = self._link
+        """The task that writes the lines."""
+        link, lines = self._link, self._lines
         while True:
             pulse.beat()
-            now = self._ticks()
+            now = lines.now()
+            if lines.opened() and not link.up:
+                # As if the host that just came had said that it has no session, which it has not.
+                self._heard(link.receive(reg.FRAME_NOTICE, bytes((reg.NOTICE_NO_SESSION,)), now))
             if link.up:
                 self._fill(now)
             for data in link.poll(now):
-                self._line.write(data)
+                lines.write(data, link.up)
             self._heard(link.events())
             most = config.STATUS_MIN_MS if self._status_due else _IDLE_MS
-            await self.wake.wait(max(1, min(link.next_due(self._ticks()), most)))
+            await self.wake.wait(max(1, min(link.next_due(lines.now()), most)))
 
     def _fill(self, now):
         link = self._link
@@ -149,10 +169,15 @@ class Uplink:
     def collect(self):
         """Bring the counts that the link keeps itself into the counters."""
         link = self._link
+        noise = oversize = unknown = 0
+        for frames in self._frames:
+            noise += frames.noise
+            oversize += frames.oversize
+            unknown += frames.unknown_version
         for number, value in (
-            (count.LINK_NOISE, self._frames.noise),
-            (count.LINK_OVERSIZE, self._frames.oversize),
-            (count.LINK_UNKNOWN, self._frames.unknown_version + link.unexpected),
+            (count.LINK_NOISE, noise),
+            (count.LINK_OVERSIZE, oversize),
+            (count.LINK_UNKNOWN, unknown + link.unexpected),
             (count.LINK_BAD_TAGS, link.bad_tags + link.bad_handshakes),
             (count.LINK_RESENDS, link.resends),
             (count.LINK_HANDSHAKES, link.handshakes),
@@ -162,3 +187,4 @@ class Uplink:
             (count.LINK_STRAYS, link.strays),
         ):
             self._counters.set(number, value)
+        self._lines.collect(self._counters)

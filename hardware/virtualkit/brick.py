@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import random
 import time
 from collections.abc import Callable
@@ -119,9 +120,8 @@ class VirtualBrick:
         if "ble" in spec.links:
             if air is None:
                 raise ValueError(f"{name}: a brick with a radio needs an air")
-            from virtualkit.radio import Radio  # bumble takes half a second to load, and only radios need it
-
-            self.radio = Radio(air, name, run / f"{name}.radio")
+            # bumble takes half a second to load, and only radios need it.
+            self.radio = importlib.import_module("virtualkit.radio").Radio(air, name, run / f"{name}.radio")
         self.events = run / f"{name}.events"
         self._bench: Wire | None = None
         for number, part in enumerate(spec.parts, 1):
@@ -150,6 +150,7 @@ class VirtualBrick:
             "gpio": str(self._pins.path),
             "clock": str(spec.clock) if spec.clock else None,
             "power": str(self.packs.path),
+            "radio": None if self.radio is None else str(self.radio.path),
         }
         config |= (_W25Q if real else {}) | spec.extra
         self.process = BrickProcess(name, config, run, spec.heap, spec.source, spec.entry)
