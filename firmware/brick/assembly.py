@@ -46,6 +46,7 @@ class Brick:
         ticks = port.ticks_ms
         self._port = port
         self._counters = counters = Counters()
+        self._lamp = lamp
         self._journal = journal = Journal(port.flash("journal"))
         self._recorder = recorder = Recorder(identity, journal, clock, port.random)
         self._decider = decider = Decider(recorder, clock, lamp, counters, ticks)
@@ -125,9 +126,7 @@ class Brick:
         supervisor.add("asking", asking.run, _TASK_MS)
         supervisor.add("chores", chores.run, _CHORES_MS)
         supervisor.add("diagnostics", diag.run, _TASK_MS)
-        desk = Desk(
-            identity, clock, port.random, decider, lambda: installer.floor_ms, self._verify, lamp, counters
-        )
+        desk = Desk(identity, clock, port.random, decider, lambda: installer.floor_ms, lamp, counters)
         self._reader = self._add_reader(desk, ticks)
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)
@@ -163,7 +162,15 @@ class Brick:
         if "qr" not in port.parts:
             return None
         from brick.qr.scanner import Scanner
+        from brick.voucherdesk import VoucherDesk
 
+        try:
+            flash = port.flash("combs")
+        except (KeyError, OSError):  # flashed before there was such a partition: vouchers take longer
+            flash = None
+        vouchers = VoucherDesk(flash, self._issuers, self._lamp, self._quiet, self._counters)
+        self.supervisor.add("vouchers", vouchers.run, _TASK_MS)
+        desk.vouchers = vouchers
         scanner = Scanner(lambda baud: Line(port.uart("qr", baud)), desk, self._counters, ticks)
         self.supervisor.add("scanner", scanner.run, _TASK_MS)
         return scanner
@@ -236,6 +243,10 @@ class Brick:
     def _quiet(self, ms):
         reader = self._reader
         return self._port.ticks_ms() - self._decider.last_at >= ms and (reader is None or not reader.busy)
+
+    def _issuers(self):
+        ruleset = self._decider.ruleset
+        return () if ruleset is None else ruleset.issuers
 
     def _verify(self, public, message, signature):
         self._port.watchdog.feed()  # seconds on a small chip

@@ -81,6 +81,11 @@ TAG_LINKS = const(75)
 TAG_REPLAYED = const(76)
 TAG_KEYS_REFUSED = const(77)
 TAG_COUNTERS_TOLD = const(78)
+# Vouchers
+VOUCHER_CROWDED = const(80)
+VOUCHER_UNCHECKED = const(81)
+TABLES_MADE = const(82)
+TABLES_DAMAGED = const(83)
 # Radio
 RADIO_CONNECTIONS = const(90)
 RADIO_DROPPED = const(91)

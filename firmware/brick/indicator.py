@@ -17,6 +17,7 @@ NOTHING = ((180, _BLUE, 330),)
 ASK = ((150, _AMBER, 660), (100, _OFF, 0), (150, _AMBER, 660))
 FAULT = ((400, _RED, 220),)
 IDENTIFY = ((150, _WHITE, 990), (150, _OFF, 0), (150, _WHITE, 990), (150, _OFF, 0), (150, _WHITE, 990))
+WORKING = ((100, _WHITE, 0), (300, _OFF, 0)) * 20  # a voucher is being checked: until its answer replaces this
 
 # Backgrounds repeat while nothing else is shown. A dark brick is a working brick.
 READY = ()

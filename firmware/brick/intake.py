@@ -12,17 +12,17 @@ _TEXT_COUNTERS = {"setup_codes": count.QR_SETUP_CODE, "wrong_pass": count.QR_PAS
 class Desk:
     """Where both readers hand in. The outcome is shown before it returns, or once the host was asked.
 
-    `floor_ms()`: latest instant known from signed things; `verify(public, message, signature)` takes its time."""
+    `floor_ms()`: latest instant known from signed things. `vouchers`: brick.voucherdesk.VoucherDesk, where there is a scanner."""
 
-    def __init__(self, identity, clock, random, decider, floor_ms, verify, lamp, counters):
+    def __init__(self, identity, clock, random, decider, floor_ms, lamp, counters):
         self._identity = identity
         self._clock = clock
         self._random = random
         self._decider = decider
         self._floor_ms = floor_ms
-        self._verify = verify
         self._lamp = lamp
         self._counters = counters
+        self.vouchers = None
 
     def tap(self, uid, ndef):
         """A card: its number, and the NDEF message if it has one."""
@@ -47,23 +47,29 @@ class Desk:
             self._hand_in(EVENT_QR_SCAN, trust, subject)
 
     def _voucher(self, data):
-        """True where a text was a voucher, good or bad."""
+        """True where a text was a voucher, good or bad: its light comes once its signature is checked."""
         from brick import vouchers  # seldom needed: not in memory before
+
+        found = vouchers.read(data, self._counters)
+        if found is None:
+            return False
+        if not self.vouchers.offer(found, self._checked):
+            self._lamp.show(indicator.ASK)
+        return True
+
+    def _checked(self, found, good):
+        from brick import vouchers
 
         ruleset = self._decider.ruleset
         issuers = () if ruleset is None else ruleset.issuers
-        taken = vouchers.take(
-            data, self._identity, issuers, self._clock, self._floor_ms(), self._verify, self._counters
+        trust, fields, refused = vouchers.take(
+            found, good, self._identity, issuers, self._clock, self._floor_ms(), self._counters
         )
-        if taken is None:
-            return False
-        trust, fields, refused = taken
         given = self._event(EVENT_QR_SCAN, trust, **fields)
         if refused is None:
             self._decider.decide(given)
         else:
             self._decider.refuse(given, *refused)
-        return True
 
     def trouble(self, number):
         """Something is on the reader and it is no event: counted; the customer is asked to see the stall."""

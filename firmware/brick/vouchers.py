@@ -14,19 +14,22 @@ _COUNTED = (
 )
 
 
-def take(data, identity, issuers, clock, floor_ms, verify, counters):
-    """(trust, event fields, kind and reason of a refusal or None) of what claims to be a voucher; None where it is
-    none: then it is text. `issuers`: public keys of the ruleset in use. Checking a signature takes seconds on a small
-    chip; only a text of the right form, of an issuer that the authors signed, gets that far."""
+def read(data, counters):
+    """The voucher.Voucher of what claims to be one; None where it is none: then it is text, and counted."""
     try:
-        found = voucher.parse(data)
+        return voucher.parse(data)
     except FormatError:
         counters.add(count.VOUCHER_WRONG)
         return None
+
+
+def take(found, good, identity, issuers, clock, floor_ms, counters):
+    """(trust, event fields, kind and reason of a refusal or None) of a voucher. `good`: whether one of `issuers`, the public keys
+    of the ruleset in use, has signed it."""
     wall_ms = clock.wall_ms()
     clock_s = wall_ms // 1000 if wall_ms is not None and clock.quality >= reg.QUALITY_HOST else None
     audiences = (identity.brick8, identity.kit8, identity.hub8)
-    reason = voucher.refusal(found, issuers, audiences, floor_ms // 1000, clock_s, verify)
+    reason = voucher.refusal(found, issuers, audiences, floor_ms // 1000, clock_s, lambda *_: good)
     fields = {
         "subject": token.subject(identity.subject_key, voucher.TOKEN_TYPE, found.serial),
         "signal": voucher.signal(found),
