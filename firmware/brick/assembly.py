@@ -51,6 +51,7 @@ class Brick:
         self._recorder = recorder = Recorder(identity, journal, clock, port.random)
         self._decider = decider = Decider(recorder, clock, lamp, counters, ticks)
         self._people = getattr(port, "people_capacity", None)
+        self._tags = self._add_tags(identity)
         journal.carry = recorder.before_erasing
         recorder.connect(self._recorded, decider.carry)
         summary = journal.open()
@@ -116,6 +117,9 @@ class Brick:
             (reg.MSG_TRAINING, kitwide.training),
         ):
             uplink.on(kind, handler)
+        if self._tags is not None:
+            uplink.on(reg.MSG_TAG_KEYS, self._tags.keys)
+            uplink.on(reg.MSG_TAG_COUNTERS, self._tags.told)
         self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log)
         supervisor.add("light", lamp.run, _TASK_MS)
         for number, name in enumerate(("link in", "radio in")[: len(lines)]):
@@ -127,6 +131,7 @@ class Brick:
         supervisor.add("chores", chores.run, _CHORES_MS)
         supervisor.add("diagnostics", diag.run, _TASK_MS)
         desk = Desk(identity, clock, port.random, decider, lambda: installer.floor_ms, lamp, counters)
+        desk.tags = self._tags
         self._reader = self._add_reader(desk, ticks)
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)
@@ -141,6 +146,14 @@ class Brick:
 
         return line, Radio(ble, brick8, self._port.ticks_ms)
 
+    def _add_tags(self, identity):
+        """Tags are known only where there is a reader for them."""
+        if "nfc" not in self._port.parts:
+            return None
+        from brick.tags import Tags
+
+        return Tags(identity, self._port, self._counters)
+
     def _add_reader(self, desk, ticks):
         """Only the drivers of the parts that this brick has are loaded."""
         port = self._port
@@ -153,7 +166,7 @@ class Brick:
         bus = Hsu(Line(port.uart("nfc", config.NFC_BAUD)), ticks)
         reset = getattr(port, "reset_part", None)
         chip = Pn532(bus, None if reset is None else lambda: reset("nfc"))
-        reader = Reader(chip, desk, self._counters, ticks)
+        reader = Reader(chip, desk, self._counters, ticks, self._tags)
         self.supervisor.add("reader", reader.run, _TASK_MS)
         return reader
 
@@ -196,6 +209,8 @@ class Brick:
             try:
                 recorder.replayed(entry)
                 state.apply(entry)
+                if self._tags is not None:
+                    self._tags.replayed(entry)
             except FormatError:
                 self._counters.add(count.RECORDS_NEWER)
             if number % _REPLAY_STEP == 0:

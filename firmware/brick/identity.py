@@ -20,6 +20,7 @@ class Identity:
         self.director = fields[keystore.DIRECTOR]
         self.currency = fields[keystore.CURRENCY]
         self.first_boot = fields[keystore.FIRST_BOOT]
+        self.event8 = fields[keystore.EVENT]
         self.control_key = keys.control_key(root)
         self.subject_key = keys.subject_key(fields[keystore.EVENT_KEY])
         self.token_key = keys.token_key(fields[keystore.EVENT_KEY])
@@ -49,6 +50,15 @@ class Identity:
         chain = keys.next_chain(self._fields[keystore.RECORD_CHAIN])
         self._save({keystore.RECORD_EPOCH: self.record_epoch + 1, keystore.RECORD_CHAIN: chain})
         self.mac_key = keys.record_mac_key(chain)
+
+    @property
+    def tag_keys(self):
+        """[version, meta16, file16, live16] of this event's tags, or None before the controller sent them."""
+        return self._fields.get(keystore.TAG_KEYS)
+
+    def keep_tag_keys(self, tag_keys):
+        """Make the event's tag keys durable. Raises OSError: then nothing changed."""
+        self._save({keystore.TAG_KEYS: tag_keys})
 
     def _save(self, changes):
         fields = dict(self._fields)

@@ -1,7 +1,7 @@
 """From what a reader saw to an event: a token becomes trust class and pseudonym, its number ends here."""
 
 from stallmark import event, token
-from stallmark.numbers import EVENT_NFC_TAP, EVENT_QR_SCAN, TRUST_BARE
+from stallmark.numbers import EVENT_NFC_TAP, EVENT_QR_SCAN, KIND_DENY, REASON_TAG_COUNTER, TRUST_BARE
 
 from brick import config, indicator
 from brick import counters as count
@@ -23,15 +23,28 @@ class Desk:
         self._lamp = lamp
         self._counters = counters
         self.vouchers = None
+        self.tags = None  # brick.tags.Tags, where this brick has a reader for them
 
-    def tap(self, uid, ndef):
-        """A card: its number, and the NDEF message if it has one."""
+    def tap(self, uid, ndef, proof=None):
+        """A card: its number, the NDEF message if it has one, and what it proved (brick.nfc.proving) or None."""
+        if proof is not None:
+            self._proved(*proof)
+            return
         payload = None if ndef is None else token.find_issued(ndef)
         keys = self._identity
         trust, subject = token.from_uid(uid, payload, keys.token_key, keys.subject_key)
         if payload is not None and trust == TRUST_BARE:
             self._counters.add(count.NFC_ISSUED_WRONG)
         self._hand_in(EVENT_NFC_TAP, trust, subject)
+
+    def _proved(self, trust, number, counter):
+        """A tag that showed who it is: its own kind of subject, which no bare number can claim."""
+        name = token.subject(self._identity.subject_key, token.TOKEN_PROVED, number)
+        if self.tags.fresh(trust, name, counter):
+            self._decider.decide(self._event(EVENT_NFC_TAP, trust, subject=name, token_counter=counter))
+        else:
+            given = self._event(EVENT_NFC_TAP, TRUST_BARE, subject=name, token_counter=counter)
+            self._decider.refuse(given, KIND_DENY, REASON_TAG_COUNTER)
 
     def scan(self, data):
         """A code as the scanner sent it, without its line end; long ones come cut to one byte too many."""

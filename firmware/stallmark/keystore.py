@@ -26,6 +26,7 @@ HOST = const(15)
 HARDWARE = const(16)
 CURRENCY = const(17)
 FIRST_BOOT = const(18)
+TAG_KEYS = const(19)  # [version, meta16, file16, live16], or absent: docs/formats/tag.md
 
 _SECTOR = const(4096)
 _PAGE = const(256)

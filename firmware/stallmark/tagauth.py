@@ -85,21 +85,22 @@ class Session:
         self.state = SENT
         return bytes((0x90, ins, 0, 0, len(body))) + body + b"\x00"
 
-    def opened(self, answer):
-        """The data of an answer, without padding; the MAC over it was right."""
+    def opened(self, answer, plain=False):
+        """The data of an answer, without padding; the MAC over it was right. `plain`: of a command whose answer carries
+        a MAC and is not encrypted (CommMode.MAC)."""
         self._in(SENT)
         if answer[-2:] != _OK:
             raise FormatError("the tag refused: {}".format(bytes(answer[-2:]).hex()))
         body = bytes(answer[:-2])
         sealed = body[:-_MAC_BYTES]
-        if len(body) < _MAC_BYTES or len(sealed) % _BLOCK:
+        if len(body) < _MAC_BYTES or (len(sealed) % _BLOCK and not plain):
             raise FormatError("an answer of {} bytes".format(len(answer)))
         self.counter += 1
         if not equal(self._maced(0, sealed), body[-_MAC_BYTES:]):
             raise FormatError("the answer's MAC is wrong")
         self.state = OPEN
-        if not sealed:
-            return b""
+        if plain or not sealed:
+            return sealed
         return unpadded(uncbc(self._decrypt, self._iv(b"\x5a\xa5"), sealed))
 
     def _in(self, state):

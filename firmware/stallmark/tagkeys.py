@@ -15,7 +15,6 @@ KEY_FILE = const(3)  # MAC of the link
 KEY_SPARE = const(4)
 
 UID_BYTES = const(7)
-TOKEN_TYPE = const(5)  # of the subject of a tag that proved its number: HMAC(subject key, 05 ‖ uid)[:8]
 _SEAL = b"stallmark/tag-keys/1\0"
 
 

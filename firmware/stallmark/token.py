@@ -10,6 +10,7 @@ from stallmark.numbers import TRUST_ANONYMOUS, TRUST_BARE, TRUST_ISSUED, TRUST_T
 TOKEN_UID = const(1)
 TOKEN_PASS = const(2)
 TOKEN_TEXT = const(3)
+TOKEN_PROVED = const(5)  # number of a tag that proved it (docs/formats/tag.md); 4 is a voucher's serial
 ISSUED_VERSION = const(1)  # first byte of an issued tag's payload
 TNF_EXTERNAL = const(4)  # NFC Forum NDEF 1.0 §3.2.6
 ISSUED_TYPE = b"stallmark.org:t"

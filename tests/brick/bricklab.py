@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nacl.signing
-from stallmark import bundle, cbor, control, event, frame, hostlink, keys, provision, record, rights
+from stallmark import bundle, cbor, control, event, frame, hostlink, keys, provision, record, rights, session
 from stallmark import registry as reg
 from stallmark.crypt import sha256
 from virtualkit.brick import BrickSpec, VirtualBrick
@@ -148,6 +148,11 @@ class Host:
     def up(self) -> bool:
         """True in a session."""
         return bool(self._link.up)
+
+    @property
+    def idle(self) -> bool:
+        """True in a session in which the brick has taken everything that was sent."""
+        return self.up and not self._queue and self._link.room == session.WINDOW + session.QUEUE
 
     @property
     def expected(self) -> int:

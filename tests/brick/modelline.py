@@ -65,12 +65,14 @@ class Desk:
 
     def __init__(self) -> None:
         self.taps: list[tuple[bytes, bytes | None]] = []
+        self.proofs: list[Any] = []
         self.codes: list[bytes] = []
         self.troubles: list[int] = []
         self.counters = Counters()
 
-    def tap(self, uid: bytes, ndef: bytes | None) -> None:
+    def tap(self, uid: bytes, ndef: bytes | None, proof: Any = None) -> None:
         self.taps.append((uid, ndef))
+        self.proofs.append(proof)
 
     def scan(self, data: bytes) -> None:
         self.codes.append(data)

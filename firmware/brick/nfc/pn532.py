@@ -15,6 +15,7 @@ _IN_LIST_PASSIVE_TARGET = const(0x4A)
 
 _ACK_MS = const(100)  # the data sheet says 15 ms; a loaded UART interrupt is slower
 _ANSWER_MS = const(150)
+_APDU_MS = const(500)  # a phone takes its time; a card computes
 _ABORTED_MS = const(2)  # the chip may ignore what comes within a millisecond of an abort (libnfc #167)
 _RESET_MS = const(120)  # 100 ms low and the chip's start
 _STALE_FRAMES = const(3)  # answers to forgotten commands that are skipped before one command gives up
@@ -153,9 +154,13 @@ class Pn532:
         """The cards in the field, at most two are looked for (the second only to see that it is there)."""
         return parse_targets(await self.command(_IN_LIST_PASSIVE_TARGET, b"\x02\x00"))
 
-    async def exchange(self, data):
+    async def exchange_apdu(self, data):
+        """`exchange` with an ISO 14443-4 card: the chip does its blocks, and grants it more time where it asks."""
+        return await self.exchange(data, _APDU_MS)
+
+    async def exchange(self, data, ms=_ANSWER_MS):
         """Send bytes to the first target and return its answer; ChipStatus if the tag or the chip failed."""
-        answer = await self.command(_IN_DATA_EXCHANGE, b"\x01" + data)
+        answer = await self.command(_IN_DATA_EXCHANGE, b"\x01" + data, ms)
         if not answer:
             raise Damaged("exchange without status")
         if answer[0] & _STATUS_ERROR:

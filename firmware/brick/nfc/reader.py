@@ -5,13 +5,14 @@ from stallmark.constant import const
 from brick import aio, config
 from brick import counters as count
 from brick.errors import ChipStatus, Damaged, NoAck, NoAnswer, PartError
-from brick.nfc import type2
+from brick.nfc import type2, type4
 
 GOOD = const(1)  # reader states of the status message
 FAULT = const(2)
 
 _PHONE = b"\x08"  # stands for every random UID: a phone invents a new one each time the field comes back
 _SAK_TYPE2 = const(0x00)  # AN10833: 00 Ultralight and NTAG, 20 Type 4 and phones, 08 and 18 Classic
+_SAK_TYPE4 = const(0x20)
 
 
 def card_key(uid):
@@ -20,16 +21,18 @@ def card_key(uid):
 
 
 class Reader:
-    """The task. `desk.tap(uid, ndef)` takes a card and decides; `desk.trouble(number)` asks for help.
+    """The task. `desk.tap(uid, ndef, proof)` takes a card and decides; `desk.trouble(number)` asks for help.
 
-    The card number goes to `desk.tap` once, and stays here while the card lies there and for its cooldown.
+    `tags` (brick.tags.Tags or None) lets cards prove who they are. The card number goes to `desk.tap` once, and stays
+    here while the card lies there and for its cooldown.
     """
 
-    def __init__(self, chip, desk, counters, ticks):
+    def __init__(self, chip, desk, counters, ticks, tags=None):
         self._chip = chip
         self._desk = desk
         self._counters = counters
         self._ticks = ticks
+        self._tags = tags
         self.state = GOOD
         self._running = False
         self._failures = 0
@@ -132,15 +135,15 @@ class Reader:
             self._counters.add(count.NFC_COOLDOWN)
             self._present = key
             return
-        ndef = None
-        if target.sak == _SAK_TYPE2:
-            try:
-                ndef = await type2.read_ndef(self._chip.exchange)
-            except (ChipStatus, Damaged):
-                self._counters.add(count.NFC_CHIP_STATUS)
-                self._attempts += 1
-                if self._attempts < config.READ_ATTEMPTS:
-                    return
+        try:
+            ndef, proof = await self._read(target)
+        except (ChipStatus, Damaged, NoAnswer):  # the card's failure, or that of its place in the field
+            self._counters.add(count.NFC_CHIP_STATUS)
+            self._attempts += 1
+            if self._attempts < config.READ_ATTEMPTS:
+                return
+            ndef = proof = None
+            if key is not _PHONE:
                 self._attempts = 0
                 self._present = key
                 self._remember(key)
@@ -149,7 +152,24 @@ class Reader:
         self._attempts = 0
         self._present = key
         self._remember(key)
-        self._desk.tap(target.uid, ndef)
+        self._desk.tap(target.uid, ndef, proof)
+
+    async def _read(self, target):
+        """(NDEF message or None, proof or None) of the one card in the field."""
+        if target.sak == _SAK_TYPE2:
+            return await type2.read_ndef(self._chip.exchange), None
+        if not target.sak & _SAK_TYPE4:
+            return None, None
+        exchange, tags = self._chip.exchange_apdu, self._tags
+        if not await type4.select(exchange):
+            return None, None
+        if tags is not None and tags.version:
+            proof = await tags.prove(exchange, target.uid)
+            if proof is not None:
+                return None, proof
+            await type4.select(exchange)  # what was begun is forgotten
+        ndef = await type4.read_ndef(exchange)
+        return ndef, None if tags is None else tags.by_link(ndef, target.uid)
 
     def _remember(self, key):
         for entry in self._recent:
