@@ -146,7 +146,6 @@ class Agent:
         self.openvalues = self.kitside.openvalues
         self.forwarder.lists = self.exchange.lists
         if self.lane is not None:
-            self.lane.seen = self.kitside.telling.event
             self.lane.promised = self.promised
             self.lane.lists = self.exchange.lists
         self.lines = [self._line(expected) for expected in config.bricks]

@@ -117,6 +117,7 @@ class KitSide:
             clock,
         )
         self.telling.openvalues = self.openvalues
+        self.telling.rules = self.rulebook.get
         self.telling.label = self.openvalues.label = self._label = label
         exchange.on_record = [
             self.asking.recorded,

@@ -18,6 +18,7 @@ from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import Fields, reg
 from hostagent.exchange import Exchange, Message
 from hostagent.openvalues import OpenValues
+from hostagent.signals import Heard
 from hostagent.staff import NOBODY
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
@@ -76,8 +77,10 @@ class Telling:
         self._flush = flush
         self._queues: dict[bytes, _Queue] = {}
         self.openvalues: OpenValues
-        # Newest value and instant of each signal, by ruleset and index.
-        self._signals: dict[tuple[bytes, int], tuple[int, int]] = {}
+        self._heard = Heard()
+        self._began = False
+        # Rules by digest8, None where they are not known here.
+        self.rules: Callable[[bytes], Any] = lambda digest8: None
         self._tokens: OrderedDict[bytes, int] = OrderedDict()
         # Up to which of its records each brick's tokens are in these sums; what is durable may not be yet.
         self._counted: dict[bytes, int] = {}
@@ -203,46 +206,45 @@ class Telling:
     def lane_anew(self, lane: Any) -> None:
         """The lane begins with a new state, after a start or with other rules: it is told what holds."""
         lane.state.revoke(True, self._revoked[-SUBJECT * REVOKED_TOLD :])
-        for (digest8, index), (value, at_ms) in self._signals.items():
-            if digest8 == lane.ruleset.digest8:
-                lane.state.signals(index, value, at_ms)
+        self._signals_at_lane(lane)
         entries = b"".join(short + tokens.to_bytes(4, "big") for short, tokens in self._tokens.items())
         self._balances_at_lane(lane, entries)
 
     # --- signals
 
-    def event(self, seen: Any) -> None:
-        """An event at the lane: where it carries a signal of the rules in use, every brick learns it."""
+    def _hear(self, stored: Stored) -> None:
+        """A record of the lane is durable: the signal that it carries every brick learns whose rules look at it."""
         lane = self._lane()
-        if lane is None or lane.ruleset is None or not seen.signal or seen.wall_ms is None:
+        if lane is None or stored.brick != lane.brick8:
             return
-        name, value, age_s = seen.signal
-        for index, (known, event_type, *_) in enumerate(lane.ruleset.signals):
-            if known == name and event_type == seen.type:
-                at_ms = seen.wall_ms - age_s * 1000
-                key = lane.ruleset.digest8, index
-                if key in self._signals and self._signals[key][1] > at_ms:
-                    return  # an older one came late
-                self._signals[key] = value, at_ms
-                lane.state.signals(index, value, at_ms)
-                # A brick with other rules has another signal under this index, or none: told when it has these.
-                for brick8, queue in list(self._queues.items()):
-                    if queue.signals8 == key[0]:
-                        self.tell(brick8, *_signals(key[0], [[index, value, at_ms]]))
+        if not self._heard.take(stored.record.fields, stored.record.private_fields or {}):
+            return
+        if self._exchange.caught_up:
+            self._signals_at_lane(lane)
+            self._signals_everywhere()
+
+    def _signals_everywhere(self) -> None:
+        for brick8, queue in list(self._queues.items()):
+            for message in [] if queue.signals8 is None else self._signals_of(queue.signals8):
+                self.tell(brick8, *message)
 
     def _signals_of(self, ruleset8: bytes) -> list[Message]:
-        known = [
-            [index, value, at_ms]
-            for (digest8, index), (value, at_ms) in sorted(self._signals.items())
-            if digest8 == ruleset8
-        ]
-        return [_signals(ruleset8, known[:SIGNALS_AT_ONCE])] if known else []
+        # A brick with other rules has another signal under this index, or none.
+        ruleset = self.rules(ruleset8)
+        known = [] if ruleset is None else self._heard.of(ruleset)
+        return [(reg.MSG_SIGNALS, {0: known[:SIGNALS_AT_ONCE], 1: ruleset8})] if known else []
+
+    def _signals_at_lane(self, lane: Any) -> None:
+        if lane.ruleset is not None:
+            for signal in self._heard.of(lane.ruleset):
+                lane.state.signals(*signal)
 
     # --- balances
 
     def recorded(self, stored: Stored) -> None:
         """A record is here: tokens that it gave, or took back, count everywhere."""
         self._counted[stored.brick] = stored.record.seq
+        self._hear(stored)
         fields: Fields = stored.record.fields
         private: Fields = stored.record.private_fields or {}
         subject = private.get(1)
@@ -281,7 +283,12 @@ class Telling:
     def news(self) -> None:
         """Everything that is durable has been read: the lane's balances hold as of now."""
         lane = self._lane()
+        if self._exchange.caught_up and not self._began:
+            # Out of the store: what was heard before this program started.
+            self._began = True
+            self._signals_everywhere()
         if lane is not None and self._exchange.caught_up:
+            self._signals_at_lane(lane)
             self._balances_at_lane(lane, b"")
 
     def _balances_at_lane(self, lane: Any, entries: bytes) -> None:
@@ -325,7 +332,3 @@ class Telling:
             for number, part in enumerate(parts)
             if part or first
         ]
-
-
-def _signals(ruleset8: bytes, entries: list[list[int]]) -> Message:
-    return reg.MSG_SIGNALS, {0: entries, 1: ruleset8}

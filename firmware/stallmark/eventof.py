@@ -22,7 +22,7 @@ class Events:
 
     def take(self, fields, private):
         """The Event of a record (public fields, private fields or None), or None where it tells of no event or of one that
-        was told before. Signals, references, lines and what a token counts are not in records; staff is left out."""
+        was told before. References, vouchers, lines and what a token counts are not in records; staff is left out."""
         if fields[10] not in VISITORS or 11 not in fields:
             return None
         why = fields.get(14)
@@ -57,5 +57,5 @@ def of_fields(fields, private):
     basket, items = private.get(2) or (None, None)
     return Event(
         kind, trust, private.get(1), fields[5], fields[6], fields[7][0], fields[7][1], fields.get(15, _NO_NONCE), basket, items,
-        private.get(3), None, None, None, None, None, None, fields[4], fields[2],
+        private.get(3), None, private.get(8), None, None, None, None, fields[4], fields[2],
     )  # fmt: skip

@@ -175,4 +175,9 @@ def check_private(f):
                     form.text(code, "private item code (4)", 32)
         elif key == 7:
             form.text(value, "private reason (7)", 60)
+        elif key == 8:
+            name, value, age = form.array(value, "private signal (8)", 3, 3)
+            form.text(name, "private signal name (8)", 32)
+            form.integer(value, "private signal value (8)")
+            form.uint(age, "private signal age (8)")
     return f

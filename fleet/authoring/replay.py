@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -189,6 +189,7 @@ class _Kit:
         self._told: dict[
             str, bytearray
         ] = {}  # by brick: entries of 14 bytes for the others, all that it wrote
+        self._signals: dict[int, tuple[int, int]] = {}  # by index: newest value and its instant
         self._next = 0
         self._pool: dict[tuple[int, int], list[int]] = {}
         for name, unit, size, count in _shares(candidate, self._ruleset, plan.budget, part):
@@ -203,11 +204,15 @@ class _Kit:
             )
             self._places[brick] = place
             self._told[brick] = bytearray()
+            for index, (value, at_ms) in self._signals.items():
+                place.state.signals(index, value, at_ms)
             for rule, unit in self._pool:
                 self._hand_out(place, rule, unit)
         if self._exchange:
             self._hear(brick, place, event.wall_ms)
         written = place.take(event, YES)
+        if event.signal is not None and event.wall_ms is not None and (place.lane or not self._exchange):
+            self._signal(event, self._places.values() if self._exchange else (place,))
         for one in written:
             if one.fields[10] in _GIVES:
                 rule = one.fields[9]
@@ -218,6 +223,17 @@ class _Kit:
             if entries:
                 self._told[brick] += entries
         return written
+
+    def _signal(self, event: Any, places: Iterable[Place]) -> None:
+        """What the lane was told, every brick learns at once, behind the decision on it."""
+        name, value, age_s = event.signal
+        for index, (known, event_type, *_) in enumerate(self._ruleset.signals):
+            if known == name and event_type == event.type:
+                at_ms = event.wall_ms - age_s * 1000
+                if self._exchange and self._signals.get(index, (0, 0))[1] <= at_ms:
+                    self._signals[index] = value, at_ms
+                for place in places:
+                    place.state.signals(index, value, at_ms)
 
     def _hand_out(self, place: Place, rule: int, unit: int) -> None:
         """As the host does: the next slice before the last one is empty, while there are any."""

@@ -5,6 +5,7 @@ from typing import Any
 from stallmark import bundle as _bundle
 from stallmark import event as _event
 from stallmark import keys as _keys
+from stallmark import parameters as _parameters
 from stallmark import people as _people
 from stallmark import record as _record
 from stallmark import rights as _rights
@@ -15,6 +16,7 @@ from stallmark import token as _token
 bundle: Any = _bundle
 event: Any = _event
 keys: Any = _keys
+parameters: Any = _parameters
 people: Any = _people
 record: Any = _record
 rights: Any = _rights

@@ -11,8 +11,11 @@ from hostagent.lane import answers, taken
 from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Also, Draft, NoRecord, Pending, cut
 from hostagent.lane.ruled import Ruled
+from hostagent.signals import SIGNAL
 from hostagent.store import spent
 
+# How a voucher stands in an event (stallmark.voucher): what it was worth is in the record's grants.
+VOUCHER = "voucher:"
 # Item codes kept in a private part: more would not fit a record beside long rules.
 CODE_BYTES = 128
 
@@ -65,8 +68,6 @@ class Answering(Ruled):
     ) -> Pending:
         """Writes decisions on a stamped event; `reference`: the till's own, for the receipts; `note`: a person's
         reason, for the private part."""
-        if not self.training:
-            self.seen(event)
         drafts: list[Draft] = []
         for decision in decided:
             drafts += self._drafts(event, decision, reference, note)
@@ -179,4 +180,6 @@ def private_of(event: Any, note: str | None = None) -> Fields | None:
         private[6] = event.staff
     if note:
         private[7] = cut(note, 60)
+    if event.signal is not None and not event.signal[0].startswith(VOUCHER):
+        private[SIGNAL] = list(event.signal)
     return private or None

@@ -73,8 +73,6 @@ class Writing:
         self.trouble: str | None = "the lane has not started yet"
         self.give_result: Callable[[int, int], None] = lambda slice_id, result: None
         self.changed: Callable[[], None] = lambda: None
-        # Told of every event that is decided here: the kit's bricks learn its signal.
-        self.seen: Callable[[Any], None] = lambda event: None
         self.slices: Callable[[], list[tuple[bytes, bytes]]] = list
         self.reversing = asyncio.Lock()
         # What stands in records for people at the stall.

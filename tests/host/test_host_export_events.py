@@ -108,7 +108,7 @@ def test_a_market_hour_comes_out_again_as_it_was_decided(tmp_path):
     )
     assert said.exit_code == 0, said.output
     assert f"{decided['events']} events of " in said.output
-    assert "signals" in said.output
+    assert "open values" in said.output
     assert out.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(text) for text in out.read_text().splitlines()]
     assert len(lines) == 1 + decided["events"] == 25

@@ -94,7 +94,7 @@ def test_the_lanes_balances_do_not_grow_old_either(monkeypatch: pytest.MonkeyPat
     kit = Kit(monkeypatch)
     heard: list[tuple[int, int, bytes]] = []
     state = SimpleNamespace(balances=lambda *told: heard.append(told))
-    kit.lane = SimpleNamespace(brick8=b"brick--l", brick=kit.one(b"brick--l"), state=state)
+    kit.lane = SimpleNamespace(brick8=b"brick--l", brick=kit.one(b"brick--l"), state=state, ruleset=None)
     kit.read(b"brick--l", 3)
     kit.telling.news()
     assert heard == [(kit.ms, 3, b"")]
@@ -122,26 +122,36 @@ def test_whoever_stops_setting_an_open_value_is_not_held_up_by_its_answer():
     asyncio.run(scenario())
 
 
-def test_a_signal_goes_only_to_bricks_that_decide_by_the_rules_it_is_of(monkeypatch: pytest.MonkeyPatch):
+def test_a_signal_goes_only_to_bricks_that_decide_by_rules_that_look_at_it(monkeypatch: pytest.MonkeyPatch):
     kit = Kit(monkeypatch)
     new, old = b"new----8", b"old----8"
     kit.brick.status = SimpleNamespace(ruleset8=old)
     kit.link()
-    signals = [("footfall", reg.EVENT_SOCIAL_MENTION, 600)]
-    state = SimpleNamespace(signals=lambda *_: None)
-    kit.lane = SimpleNamespace(
-        brick8=b"brick--l", ruleset=SimpleNamespace(digest8=new, signals=signals), state=state
-    )
-    kit.telling.event(
-        SimpleNamespace(signal=("footfall", 57, 0), wall_ms=kit.ms, type=reg.EVENT_SOCIAL_MENTION)
-    )
+    rules = {
+        old: SimpleNamespace(signals=[("noise", reg.EVENT_SOCIAL_MENTION, 600)]),
+        new: SimpleNamespace(signals=[("x", 1, 60), ("footfall", reg.EVENT_SOCIAL_MENTION, 600)]),
+    }
+    kit.telling.rules = rules.get
+    heard: list[Any] = []
+    state = SimpleNamespace(signals=lambda *signal: heard.append(signal), balances=lambda *_: None)
+    kit.lane = SimpleNamespace(brick8=b"brick--l", ruleset=rules[new], state=state)
+
+    def record(value: int, flags: int = 0, brick: bytes = b"brick--l", ms: int | None = None, age: int = 0) -> Any:
+        at = kit.ms if ms is None else ms
+        fields = {0: flags, 5: at, 10: reg.KIND_DENY, 11: reg.EVENT_SOCIAL_MENTION << 4}
+        made = SimpleNamespace(seq=1, fields=fields, private_fields={8: ["footfall", value, age]})
+        return SimpleNamespace(brick=brick, record=made)
+
+    kit.telling.recorded(record(57))
     assert kit.telling.soon(kit.brick) is None, "signal 0 means something else there"
     kit.brick.status = SimpleNamespace(ruleset8=new)
     kit.telling.status(kit.brick)
-    assert kit.telling.soon(kit.brick) == (reg.MSG_SIGNALS, {0: [[0, 57, kit.ms]], 1: new})
-    kit.telling.event(
-        SimpleNamespace(signal=("footfall", 58, 0), wall_ms=kit.ms, type=reg.EVENT_SOCIAL_MENTION)
-    )
-    assert kit.telling.soon(kit.brick) == (reg.MSG_SIGNALS, {0: [[0, 58, kit.ms]], 1: new})
+    assert kit.telling.soon(kit.brick) == (reg.MSG_SIGNALS, {0: [[1, 57, kit.ms]], 1: new})
+    for passed_over in (record(1, reg.FLAG_TRAINING), record(1, brick=kit.brick.brick), record(1, age=9)):
+        kit.telling.recorded(passed_over)
+    assert kit.telling.soon(kit.brick) is None, "practice, another brick's word and old news"
+    kit.telling.recorded(record(58))
+    assert kit.telling.soon(kit.brick) == (reg.MSG_SIGNALS, {0: [[1, 58, kit.ms]], 1: new})
+    assert heard[-1] == (1, 58, kit.ms), "the lane knows it too"
     kit.telling.status(kit.brick)
     assert kit.telling.soon(kit.brick) is None

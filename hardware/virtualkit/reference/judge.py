@@ -75,7 +75,8 @@ def judge(exhibits: Exhibits, findings: Findings) -> Counts:
     for brick, records in in_order.items():
         others = {other: found for other, found in in_order.items() if other != brick}
         is_lane = lane is not None and brick == lane[0]
-        kit = Kit(e.ruleset, findings.slices, assigned.get(brick, []), others, heads, told, is_lane)
+        spoken = [] if lane is None else in_order[lane[0]]
+        kit = Kit(e.ruleset, findings.slices, assigned.get(brick, []), others, heads, told, is_lane, spoken)
         replayed.add(replay.check_replay(records, kit, findings))
     kept = {
         "the ledger": b"".join(entries),

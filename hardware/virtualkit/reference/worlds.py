@@ -8,13 +8,16 @@ from typing import Any
 
 import cbor2
 
-from virtualkit.core import people, rules, state
+from virtualkit.core import parameters, people, rules, state
 from virtualkit.reference.events import Group, expected
 from virtualkit.reference.flashimage import FlashRecord
 from virtualkit.reference.held import Held, Key
 
 _MOST_TRIES = 4000
 _MOST_FLOORS = 16
+_MOST_SIGNALS = 8
+_LATE_MS = 2000  # clocks of one kit differ by less
+_UNREAL = 9  # flags training and shadow, docs/formats/registry.md
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Kit:
     others      the records of every other brick, by identity, in order of seq
     heads       lists of heads (CBOR) that records may name in field 21
     told        (identity, seq) of every record in the order in which the host had it, and could tell others of it
+    lane        True where these are the records of the host's own lane; `lane_records`: those, whose signals all hear
     """
 
     ruleset: bytes
@@ -35,6 +39,7 @@ class Kit:
     heads: Mapping[bytes, bytes]
     told: Sequence[tuple[bytes, int]]
     lane: bool = False
+    lane_records: Sequence[FlashRecord] = ()
 
 
 class World:
@@ -49,6 +54,7 @@ class World:
         if ruleset is not None:
             for brick, records in kit.others.items():
                 self._entries[brick] = list(_entries(ruleset, records))
+        self._signals = [] if ruleset is None else _signals(ruleset, kit)
         self._alone = copy.deepcopy(self._state)
         self.restarted()
 
@@ -57,6 +63,7 @@ class World:
         self._floors: list[dict[Key, int]] = [{}]
         self._state = copy.deepcopy(self._alone)
         self._heads: dict[bytes, int] = dict.fromkeys(self._entries, 0)
+        self._signals_heard = 0
 
     def apply(self, parsed: Any) -> None:
         """Takes over one of the brick's own records."""
@@ -71,8 +78,12 @@ class World:
         named = self._kit.heads.get(group.evidence) if group.evidence is not None else None
         if named is not None:
             self._hear({bytes(brick): seq for brick, seq in cbor2.loads(named)})
-        if self._fits(self._state, happened, group):
-            return None
+        for heard in self._hearing(happened):
+            if self._signals:
+                self._state._signals = _as_of(self._ruleset, self._signals[:heard])
+            if self._fits(self._state, happened, group):
+                self._signals_heard = heard
+                return None
         if named is None and self._heard_more(happened, group):
             return None
         self._state.rights.visible = self._floors[0]
@@ -127,6 +138,15 @@ class World:
                 return True
         return False
 
+    # --- signals
+
+    def _hearing(self, happened: Any) -> list[int]:
+        """How many of the kit's signals the brick may have heard by then: all first, never fewer than before. When a signal
+        reached it is in no record."""
+        until = happened.wall_ms
+        most = sum(until is None or at <= until + _LATE_MS for *_, at in self._signals)
+        return list(range(max(most, self._signals_heard), self._signals_heard - 1, -1))[:_MOST_SIGNALS] or [0]
+
     # --- news of others
 
     def _hear(self, heads: Mapping[bytes, int]) -> None:
@@ -160,6 +180,25 @@ def _entries(ruleset: Any, records: Sequence[FlashRecord]) -> Iterator[tuple[int
             data = people.of_record(ruleset.slots, one.fields, one.private_fields, ruleset.leads)
             if data:
                 yield one.seq, data
+
+
+def _signals(ruleset: Any, kit: Kit) -> list[tuple[int, int, int]]:
+    """(index, value, instant ms) of every signal that the kit's lane heard, in order; nothing of practice."""
+    found: list[tuple[int, int, int]] = []
+    for one in kit.lane_records:
+        if 8 in one.private_fields and not one.fields[0] & _UNREAL and one.fields.get(5) is not None:
+            name, value, age_s = one.private_fields[8]
+            for index, (known, event_type, *_) in enumerate(ruleset.signals):
+                if (known, event_type) == (name, one.fields[11] >> 4):
+                    found.append((index, value, one.fields[5] - age_s * 1000))
+    return found
+
+
+def _as_of(ruleset: Any, heard: Sequence[tuple[int, int, int]]) -> Any:
+    signals = parameters.Signals(ruleset.signals)
+    for signal in heard:
+        signals.set(*signal)
+    return signals
 
 
 def _frozen(visible: Mapping[Key, int]) -> tuple[tuple[Key, int], ...]:
