@@ -66,7 +66,7 @@ class Desk:
         found = vouchers.read(data, self._counters)
         if found is None:
             return False
-        if not self.vouchers.offer(found, self._checked):
+        if not self.vouchers.offer(found, self._checked):  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
             self._lamp.show(indicator.ASK)
         return True
 
