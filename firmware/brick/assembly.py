@@ -130,8 +130,9 @@ class Brick:
         supervisor.add("asking", asking.run, _TASK_MS)
         supervisor.add("chores", chores.run, _CHORES_MS)
         supervisor.add("diagnostics", diag.run, _TASK_MS)
-        desk = Desk(identity, clock, port.random, decider, lambda: installer.floor_ms, lamp, counters)
-        desk.tags = self._tags
+        desk = Desk(
+            identity, clock, port.random, decider, lambda: installer.floor_ms, lamp, counters, self._tags
+        )
         self._reader = self._add_reader(desk, ticks)
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)

@@ -12,9 +12,10 @@ _TEXT_COUNTERS = {"setup_codes": count.QR_SETUP_CODE, "wrong_pass": count.QR_PAS
 class Desk:
     """Where both readers hand in. The outcome is shown before it returns, or once the host was asked.
 
-    `floor_ms()`: latest instant known from signed things. `vouchers`: brick.voucherdesk.VoucherDesk, where there is a scanner."""
+    `floor_ms()`: latest instant known from signed things. `vouchers`: brick.voucherdesk.VoucherDesk, where there is a scanner.
+    `tags`: brick.tags.Tags, where there is a reader for them."""
 
-    def __init__(self, identity, clock, random, decider, floor_ms, lamp, counters):
+    def __init__(self, identity, clock, random, decider, floor_ms, lamp, counters, tags=None):
         self._identity = identity
         self._clock = clock
         self._random = random
@@ -23,7 +24,7 @@ class Desk:
         self._lamp = lamp
         self._counters = counters
         self.vouchers = None
-        self.tags = None  # brick.tags.Tags, where this brick has a reader for them
+        self._tags = tags
 
     def tap(self, uid, ndef, proof=None):
         """A card: its number, the NDEF message if it has one, and what it proved (brick.nfc.proving) or None."""
@@ -40,7 +41,7 @@ class Desk:
     def _proved(self, trust, number, counter):
         """A tag that showed who it is: its own kind of subject, which no bare number can claim."""
         name = token.subject(self._identity.subject_key, token.TOKEN_PROVED, number)
-        if self.tags.fresh(trust, name, counter):
+        if self._tags.fresh(trust, name, counter):
             self._decider.decide(self._event(EVENT_NFC_TAP, trust, subject=name, token_counter=counter))
         else:
             given = self._event(EVENT_NFC_TAP, TRUST_BARE, subject=name, token_counter=counter)

@@ -69,7 +69,7 @@ class Tags:
     @property
     def version(self):
         """Version of the keys held, 0 for none."""
-        return 0 if self._identity.tag_keys is None else self._identity.tag_keys[0]
+        return 0 if self._identity.tag_keys is None else int(self._identity.tag_keys[0])
 
     def _load(self):
         if self._identity.tag_keys is None:
