@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from hostagent import config as configuration
+from hostagent import pauses
 from hostagent.aes import make_ecb
 from hostagent.backoff import Backoff
 from hostagent.batches import Losses
@@ -35,6 +36,7 @@ from hostagent.links.session import Session
 from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
+from hostagent.rekeys import Rekeys
 from hostagent.signer import Signer
 from hostagent.staff import Staff
 from hostagent.store import open_store
@@ -49,6 +51,8 @@ from hostagent.vouchers import Issuer, Payable
 DRAIN_S = 5.0
 LANE_S = 2.0
 LANE_NAME = "host lane"
+# The exchange reads what became durable so often at most; a link carries it later than that anyway.
+EXCHANGE_S = 0.02
 log = logging.getLogger("hostagent")
 
 
@@ -122,8 +126,9 @@ class Agent:
         self.issuer = None if seed is None else Issuer(seed, config.kit)
         self.promised = Promised(store, self.issuer, self.vouchers)
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
+        self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
         self.puller = Puller(
-            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers
+            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers, self.rekeys
         )
         self.staff = Staff(store, config.keys.event_key)
         self.lane = self._lane()
@@ -142,6 +147,7 @@ class Agent:
             self.staff.label,
         )
         self.exchange = self.kitside.exchange
+        self._tell_exchange = pauses.Soon(self.exchange.durable, EXCHANGE_S)
         self.questions = self.kitside.questions
         self.openvalues = self.kitside.openvalues
         self.forwarder.lists = self.exchange.lists
@@ -230,6 +236,7 @@ class Agent:
                 if self.till is not None:
                     others.append(group.create_task(self.till.run(), name="till"))
                 log.info("%s is up, status on http://%s:%d/", self.config.name, *self.address)
+                pauses.begin()
                 if ready is not None:
                     ready()
                 await self._stop.wait()
@@ -244,6 +251,7 @@ class Agent:
                 server.should_exit = True
                 await asyncio.wait([serving])
         finally:
+            pauses.end()
             await self.close()
 
     async def close(self) -> None:
@@ -302,6 +310,11 @@ class Agent:
         self.intake.ready = True
         self._acknowledge(list(self.bricks.values()))
 
+    def _say_rekeys(self) -> None:
+        for line in self.lines:
+            if line.session is not None:
+                line.session.tick()
+
     def _line(self, expected: configuration.BrickConfig) -> Line:
         line = Line(expected)
         link = new_host_link(
@@ -311,6 +324,7 @@ class Agent:
             self.store.drop_link_keys,
             make_ecb,
             os.urandom,
+            self.rekeys.order,
         )
         line.session = Session(
             link,
@@ -360,7 +374,7 @@ class Agent:
     def _durable(self, durable: Durable) -> None:
         self.counts["receipts"] += len(durable.receipts)
         self.forwarder.durable(durable)
-        self.exchange.durable(durable)
+        self._tell_exchange()
         self._acknowledge(list(durable.bricks))
 
     def _acknowledge(self, bricks: list[Brick]) -> None:

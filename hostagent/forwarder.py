@@ -158,6 +158,7 @@ class Forwarder:
                     await self._wake.wait()
 
     async def _close_next(self) -> Closed:
+        newest, began, window = self._newest, time.monotonic(), self._clock.now_ms() // batches.WINDOW_MS
         last = self.next_seq + batches.MAX_RECEIPTS - 1
         rows = batches.cut(await asyncio.wrap_future(self._receipts.span(self.next_seq, last)))
         subjects = list(dict.fromkeys(batches.subject_of(row.private) for row in rows if row.private))
@@ -183,8 +184,8 @@ class Forwarder:
             self.lists.in_batch(self._numbers[number], digest)
         self.number, self.prev, self.next_seq = closed.number + 1, batches.link(closed), closed.last_seq + 1
         self._open_bytes = 0
-        # What did not fit has waited long enough: it goes at once.
-        self._open_window = None
+        # What did not fit has waited long enough: it goes at once. What came meanwhile waits in its turn.
+        self._open_since, self._open_window = began, None if closed.last_seq < newest else window
         return closed
 
     # --- handing over

@@ -16,6 +16,10 @@ from hostagent.store.database import Sql
 
 T = TypeVar("T")
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+# With nothing to write for so long, a log of this many pages (1 MiB) is folded into the file: while work comes, nobody
+# waits for it, up to the bound that database.CHECKPOINT_PAGES sets.
+QUIET_S = 0.05
+FOLD_PAGES = 256
 # Storage failures: the work is right, the disk is not. Anything else is the work's own fault.
 STORAGE = (
     apsw.FullError,
@@ -63,6 +67,7 @@ class Writer:
         self._stop = threading.Event()
         self._abandon = threading.Event()
         self.trouble: Trouble | None = None
+        self._logged = False
         self.commits = 0
         self.failures = 0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -125,12 +130,32 @@ class Writer:
             while (left := end - time.monotonic()) > 0 and not self._abandon.is_set():
                 self._abandon.wait(min(left, 0.1))
         else:
-            self._accept(self._queue.get(), waiting)
+            self._accept(self._next(), waiting)
         while True:
             try:
                 self._accept(self._queue.get_nowait(), waiting)
             except queue.Empty:
                 return self._stop.is_set()
+
+    def _next(self) -> _Job | None:
+        if self._logged:
+            try:
+                return self._queue.get(timeout=QUIET_S)
+            except queue.Empty:
+                self._fold()
+        return self._queue.get()
+
+    def _fold(self) -> None:
+        """Folds a long log into the file. What goes wrong with it is not lost: the next commit meets it, too."""
+        self._logged = False
+        if self._connection is None:
+            return
+        try:
+            found = self._connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+            if found is not None and found[1] - found[2] >= FOLD_PAGES:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except apsw.Error as failed:
+            log.info("the log stays as it is: %s", failed)
 
     @staticmethod
     def _accept(job: _Job | None, waiting: list[_Job]) -> None:
@@ -157,6 +182,7 @@ class Writer:
                     return failed
             return None
         self.commits += 1
+        self._logged = True
         if self.trouble is not None:
             log.warning("the disk takes writes again")
             self.trouble = None

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hostagent.screen import near
 from hostagent.till.desk import Refused, Till
 from hostagent.till.models import OPENAPI, EventOut, Problem
 
 if TYPE_CHECKING:
     from hostagent.agent import Agent
 
+EVENTS = "/v1/events"
 MOST_BYTES = 16_384
 KEY_CHARACTERS = 64
 bearer = HTTPBearer(auto_error=False, description="The till's token, from `stallmark kit new`.")
@@ -45,17 +48,17 @@ _BODY = {
 def install(app: FastAPI, agent: "Agent") -> None:
     """Adds the till's paths to the host's API."""
 
-    @app.post("/v1/events", response_model=EventOut, responses=_PROBLEMS, openapi_extra=_BODY, tags=["till"])
-    async def post(request: Request, credentials: Credentials) -> Response:
+    @app.post(
+        EVENTS,
+        response_model=EventOut,
+        responses=_PROBLEMS,
+        openapi_extra=_BODY,
+        dependencies=[Depends(bearer)],
+        tags=["till"],
+    )
+    async def post(request: Request) -> Response:
         """One event: decided, durable, answered in one call. A repeat under the same key changes nothing."""
-        try:
-            desk = _desk(agent)
-            till = desk.till("" if credentials is None else credentials.credentials)
-            key = _key(request)
-            answer = await desk.post(till, key, await _body(request))
-        except Refused as refused:
-            return _refused(refused)
-        return Response(answer.body, answer.status, _HEADERS, "application/json")
+        return await _event(agent, request)
 
     @app.get("/v1/events/{id}", response_model=EventOut, responses=_PROBLEMS, tags=["till"])
     async def get(id: Annotated[str, Path(max_length=32)], credentials: Credentials) -> Response:
@@ -68,6 +71,7 @@ def install(app: FastAPI, agent: "Agent") -> None:
         return Response(answer.body, answer.status, _HEADERS, "application/json")
 
     del post, get
+    app.add_middleware(Door, agent)
     plain = app.openapi
 
     def described() -> dict[str, Any]:
@@ -78,6 +82,41 @@ def install(app: FastAPI, agent: "Agent") -> None:
         return document
 
     app.openapi = described
+
+
+class Door:
+    """The short way of a till's event, past the routes of pages and their dependencies: a customer waits for it.
+
+    What it does not know goes on to `app`, where the same path is described and answered as well."""
+
+    def __init__(self, app: ASGIApp, agent: "Agent") -> None:
+        self._app = app
+        self._agent = agent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] == "http" and scope["path"] == EVENTS and scope["method"] == "POST":
+            request = Request(scope, receive)
+            if near.own_name(request):
+                await (await _event(self._agent, request))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _event(agent: "Agent", request: Request) -> Response:
+    try:
+        desk = _desk(agent)
+        till = desk.till(_token(request))
+        answer = await desk.post(till, _key(request), await _body(request))
+    except Refused as refused:
+        return _refused(refused)
+    return Response(answer.body, answer.status, _HEADERS, "application/json")
+
+
+def _token(request: Request) -> str:
+    """The bearer token (RFC 6750), empty where there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 _HEADERS = {"Cache-Control": "no-store"}

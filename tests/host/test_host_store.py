@@ -15,6 +15,7 @@ from hostagent import form, signer
 from hostagent.chain import Chain, short
 from hostagent.errors import StoreRefused, StoreUnavailable
 from hostagent.store import database, open_store
+from hostagent.store import writer as writing
 from hostagent.store.receipts import Group, Receipts
 from tests.world import World
 
@@ -66,27 +67,37 @@ def read_all(path):
     return found
 
 
-def test_power_cut_after_every_operation_with_torn_sectors_loses_nothing_acknowledged(tmp_path):
+@pytest.mark.parametrize(
+    ("sizes", "folds"), [((1, 4, 2, 25, 3), False), ((1, 6), True)], ids=["at work", "with quiet moments"]
+)
+def test_power_cut_after_every_operation_with_torn_sectors_loses_nothing_acknowledged(
+    tmp_path, monkeypatch, sizes, folds
+):
+    if folds:
+        monkeypatch.setattr(writing, "FOLD_PAGES", 1)
+        monkeypatch.setattr(writing, "QUIET_S", 0.001)
     chance = draw(31)
-    vfs = RecordingVFS("rec-full")
+    vfs = RecordingVFS(f"rec-{folds}")
     world = World(31)
-    opened = open_store(tmp_path / "host.db", KEY, vfs="rec-full")
+    opened = open_store(tmp_path / "host.db", KEY, vfs=f"rec-{folds}")
     writer = Writer(world, opened.store, world.brick())
-    for size in (1, 4, 2, 25, 3):
+    for size in sizes:
         done = writer.receipts.commit(writer.group(size))
         count = writer.chain.host_seq - 1
         done.add_done_callback(lambda _, count=count: vfs.did("acknowledged", "", count, None))
         done.result()
+        while folds and log_pages(tmp_path / "host.db"):
+            wait((), timeout=0.01)
     opened.store.close()
     log = list(vfs.log)
     total = writer.chain.host_seq - 1
-    assert sum(entry[0] == "acknowledged" for entry in log) == 5
+    assert sum(entry[0] == "acknowledged" for entry in log) == len(sizes)
     seen = set()
     states = 0
     for cut in range(len(log) + 1):
         prefix = log[:cut]
         acknowledged = max((entry[2] for entry in prefix if entry[0] == "acknowledged"), default=0)
-        for share in (0, 0.3, 0.5, 1.0):
+        for share in (0, 0.5) if folds else (0, 0.3, 0.5, 1.0):
             files = after_power_cut(prefix, share, chance)
             fingerprint = (acknowledged, tuple(sorted((name, bytes(data)) for name, data in files.items())))
             if fingerprint in seen or not files:
@@ -101,8 +112,29 @@ def test_power_cut_after_every_operation_with_torn_sectors_loses_nothing_acknowl
             present = len(read_all(folder / "host.db"))
             assert acknowledged <= present <= total, f"cut {cut}, share {share}"
     print("states", states, "operations", len(log))
-    assert states > 100
+    assert states > (40 if folds else 100)
     vfs.unregister()
+
+
+def log_pages(path):
+    """Pages of the write-ahead log that are not in the file yet."""
+    sql = database.connect(path, KEY)
+    _, pages, folded = sql.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+    sql.close()
+    return pages - folded
+
+
+def test_a_long_log_is_folded_in_a_quiet_moment_and_not_during_work(tmp_path):
+    store = open_store(tmp_path / "host.db", KEY).store
+    sql = database.connect(tmp_path / "host.db", KEY)
+    rows = [(f"n-{number}", bytes(8000)) for number in range(200)]
+    store.write(lambda sql: sql.executemany("INSERT INTO meta VALUES (?, ?)", rows)).result()
+    while (found := sql.execute("PRAGMA wal_checkpoint(NOOP)").fetchone())[1] != found[2]:
+        wait((), timeout=0.01)
+    store.write(lambda sql: sql.execute("DELETE FROM meta")).result()
+    assert store.writer.failures == 0
+    sql.close()
+    store.close()
 
 
 @pytest.mark.parametrize("error", [apsw.FullError("full"), apsw.IOError("bad sector")], ids=["ENOSPC", "EIO"])
