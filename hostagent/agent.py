@@ -36,7 +36,6 @@ from hostagent.links.session import Session
 from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
-from hostagent.rekeys import Rekeys
 from hostagent.signer import Signer
 from hostagent.staff import Staff
 from hostagent.store import open_store
@@ -126,9 +125,8 @@ class Agent:
         self.issuer = None if seed is None else Issuer(seed, config.kit)
         self.promised = Promised(store, self.issuer, self.vouchers)
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
-        self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
         self.puller = Puller(
-            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers, self.rekeys
+            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers
         )
         self.staff = Staff(store, config.keys.event_key)
         self.lane = self._lane()
@@ -310,11 +308,6 @@ class Agent:
         self.intake.ready = True
         self._acknowledge(list(self.bricks.values()))
 
-    def _say_rekeys(self) -> None:
-        for line in self.lines:
-            if line.session is not None:
-                line.session.tick()
-
     def _line(self, expected: configuration.BrickConfig) -> Line:
         line = Line(expected)
         link = new_host_link(
@@ -324,7 +317,6 @@ class Agent:
             self.store.drop_link_keys,
             make_ecb,
             os.urandom,
-            self.rekeys.order,
         )
         line.session = Session(
             link,
