@@ -1,4 +1,4 @@
-"""Entry of the brick: `run(port)` takes it from power-on to its tasks; `assembly` builds and joins the parts."""
+"""Entry of the brick: `run(port)` takes it from power-on to its tasks; what is loaded depends on how it has started."""
 
 # isort: off
 import gc
@@ -11,82 +11,31 @@ if hasattr(gc, "threshold"):
     gc.collect()
     gc.threshold(config.GC_THRESHOLD)
 
-# The order of imports is the order in which the heap fills: what lives for ever first, biggest modules before
-# small ones, so that what is compiled and dropped on the way leaves its holes at the end.
-from brick.assembly import Brick
 import asyncio
-from stallmark import keystore
-from stallmark import numbers as reg
-from stallmark.errors import FormatError
+from brick.boots import Boots
 # isort: on
-
-from stallmark.constant import const
-
-from brick import aio, indicator
-from brick.clock import Clock
-from brick.identity import Identity
-from brick.indicator import Indicator
-from brick.line import Line
-from brick.log import Log
-
-_TROUBLE_MS = const(10000)
-
-
-class _Feeding:
-    """A pulse that feeds the watchdog itself: before the supervisor runs there is only one task."""
-
-    def __init__(self, watchdog):
-        self.beat = watchdog.feed
 
 
 def run(port):
     """Run the brick on a board (what a port offers is in ports/__init__.py). Returns only by an exception."""
-    asyncio.run(main(port))
+    boots = _boots(port)
+    # The order of imports is the order in which the heap fills: what lives for ever first, biggest modules before
+    # small ones, so that what is compiled and dropped on the way leaves its holes at the end.
+    if boots.safe:
+        from brick.safemode import SafeBrick as Brick
+    else:
+        from brick.assembly import Brick
+    from brick import powerup
+
+    asyncio.run(powerup.main(port, boots, Brick))
 
 
-async def main(port):
-    """Everything, from power-on."""
-    lamp = Indicator(port.light, port.sound)
-    line = Line(port.uart("link", config.LINK_BAUD))
-    log = Log(line.write, port.ticks_ms)
-    feeding = _Feeding(port.watchdog)
-    clock = Clock(port.clock)
-    store = keystore.KeyStore(port.flash("keys"))
-    shining = asyncio.create_task(lamp.run(feeding))
+def _boots(port):
+    """This start-up is counted before anything else can fail."""
     try:
-        try:
-            fields = store.load()
-            if fields is None:
-                lamp.background(indicator.BLANK)
-                fields = await _provisioned(port, line, clock, store, feeding)
-                lamp.background(indicator.READY)
-            brick = Brick(port, line, log, lamp, clock, Identity(store, fields))
-        except (FormatError, OSError) as error:
-            await _trouble(lamp, log, feeding, error)
-    finally:
-        shining.cancel()
-    gc.collect()
-    await brick.supervisor.run()
-
-
-async def _provisioned(port, line, clock, store, feeding):
-    """Wait for the bench; the key partition's content."""
-    from stallmark.provision import Provisioner
-
-    from brick import blank
-
-    describe = (port.hardware, port.flash_bytes, port.firmware_digest32)
-    provisioner = Provisioner(describe, port.random, store)
-    await blank.provision(line, provisioner, port.ticks_ms, feeding)
-    clock.set(provisioner.wall_ms, reg.QUALITY_HELD, 0)
-    return store.load()
-
-
-async def _trouble(lamp, log, feeding, error):
-    """Keys damaged or flash dead: shown and said until somebody comes; nothing is erased here."""
-    lamp.background(indicator.FAULTY)
-    while True:
-        log("cannot start: {}".format(error))
-        for _ in range(_TROUBLE_MS // config.FEED_MS):
-            feeding.beat()
-            await aio.sleep_ms(config.FEED_MS)
+        flash = port.flash("boots")
+    except (KeyError, OSError):  # a board whose partition table is older than start-ups are counted
+        flash = None
+    boots = Boots(flash)
+    boots.begin(port.reset_reason, config.BAD_BOOTS)
+    return boots

@@ -33,6 +33,7 @@ from brick.outbox import Outbox
 from brick.recorder import Recorder
 from brick.supervisor import Supervisor
 from brick.uplink import Uplink
+from brick.vitals import Vitals
 
 _TASK_MS = const(5000)  # deadline of a task that beats every round
 _CHORES_MS = const(9000)  # one signature check included
@@ -42,10 +43,13 @@ _REPLAY_STEP = const(32)  # records between two breaths of a replay
 class Brick:
     """The parts of a provisioned brick and how they hang together. Raises OSError where flash fails."""
 
-    def __init__(self, port, line, log, lamp, clock, identity):
+    def __init__(self, port, line, log, lamp, clock, identity, boots):
         ticks = port.ticks_ms
         self._port = port
+        self._boots = boots
         self._counters = counters = Counters()
+        counters.set(count.BOOTS_BAD, boots.bad)
+        counters.set(count.BOOT_LOG_ERRORS, 1 if boots.trouble else 0)
         self._lamp = lamp
         self._journal = journal = Journal(port.flash("journal"))
         self._recorder = recorder = Recorder(identity, journal, clock, port.random)
@@ -72,8 +76,10 @@ class Brick:
             identity.advance_link,
         )
         outbox = Outbox(journal, identity, counters, ticks)
+        self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log, boots)
+        vitals = Vitals(port, clock, counters, boots, supervisor, journal)
         self._diag = diag = Diagnosis(
-            identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks
+            identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks, vitals
         )
         lines = Lines(self._all_lines(line, identity.brick8), ticks)
         self._uplink = uplink = Uplink(lines, link, outbox, counters, diag.status, self._session_begins)
@@ -85,7 +91,9 @@ class Brick:
         )
         kitwide = Kitwide(identity.brick8, decider, recorder, clock, counters, self._post, allotment.hand_out)
         self._outbox = outbox
-        orders = Orders(clock, recorder, decider, lamp, counters, uplink.status_changed)
+        orders = Orders(
+            clock, recorder, decider, lamp, counters, uplink.status_changed, lambda: installer.floor_ms, self._restart
+        )
         chores = Chores(
             decider,
             recorder,
@@ -115,12 +123,12 @@ class Brick:
             (reg.MSG_ANSWER, asking.answered),
             (reg.MSG_REVOKED, kitwide.revoked),
             (reg.MSG_TRAINING, kitwide.training),
+            (reg.MSG_RESTART, orders.restart),
         ):
             uplink.on(kind, handler)
         if self._tags is not None:
             uplink.on(reg.MSG_TAG_KEYS, self._tags.keys)
             uplink.on(reg.MSG_TAG_COUNTERS, self._tags.told)
-        self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log)
         supervisor.add("light", lamp.run, _TASK_MS)
         for number, name in enumerate(("link in", "radio in")[: len(lines)]):
             supervisor.add(name, uplink.listener(number), None)
@@ -136,6 +144,7 @@ class Brick:
         self._reader = self._add_reader(desk, ticks)
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)
+        self._add_power(lamp, chores, log)
         self._first_records(summary)
 
     def _all_lines(self, line, brick8):
@@ -188,6 +197,34 @@ class Brick:
         scanner = Scanner(lambda baud: Line(port.uart("qr", baud)), desk, self._counters, ticks)
         self.supervisor.add("scanner", scanner.run, _TASK_MS)
         return scanner
+
+    def _add_power(self, lamp, chores, log):
+        """Only a board that measures its packs saves and switches itself off."""
+        port = self._port
+        if getattr(port, "power", None) is None:
+            return
+        from brick.power import Power
+
+        power = Power(port.power, port.ticks_ms, self._counters, log)
+        self._diag.vitals.power = power  # pyright: ignore[reportAttributeAccessIssue] - None until here
+        power.connect(lamp, self._reader, self._decider, chores, self._diag.tell, self._switch_off)
+        self.supervisor.add("power", power.run, _TASK_MS)
+
+    def _ending(self):
+        """What brings everything to flash before an end on purpose; loaded then, not before."""
+        from brick.switchoff import Ending
+
+        return Ending(self._port, self._recorder, self._decider, self._outbox, self._boots, self._counters)
+
+    async def _switch_off(self):
+        ending = self._ending()
+        ending.record(self._diag.vitals.power)
+        await aio.sleep_ms(config.FAREWELL_MS)
+        self.supervisor.finish(ending.rest)
+        await aio.sleep_ms(config.FAREWELL_MS)
+
+    def _restart(self, safe):
+        self.supervisor.finish(lambda: self._ending().restart(safe))
 
     def _add_event_port(self, clock):
         if "events" in self._port.parts:

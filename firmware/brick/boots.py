@@ -27,8 +27,8 @@ _LOOK_BACK = const(64)
 class Boots:
     """One entry of four bytes for each start-up: two small programs a start, one erase in a thousand starts.
 
-    `flash`: two sectors (size, read_into, program, erase), or None where there are none. Nothing here raises: a brick that cannot count its
-    start-ups still starts; `trouble` says so.
+    `flash`: two sectors (size, read_into, program, erase), or None where there are none. Nothing here raises: a brick that
+    cannot count its start-ups still starts; `trouble` says so.
     """
 
     def __init__(self, flash):
@@ -138,7 +138,7 @@ class Boots:
         the program: packs are swapped, plugs are pulled.
         """
         ending, entry = reason, bytearray(_ENTRY)
-        at = self._at
+        at = self._at or 0
         for number in range(_LOOK_BACK):
             at -= _ENTRY
             if at < _HEADER:

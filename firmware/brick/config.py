@@ -18,6 +18,8 @@ QR_MAX = const(128)  # characters of a code that counts as an event (docs/format
 VOUCHER_MAX = const(200)  # of a voucher
 QR_LINE_MAX = const(4096)  # bytes after which a line without an end is given up
 QR_REPEAT_MS = const(2000)
+RECENT_CODES = const(4)  # codes that are not taken again within that time
+QR_STUCK_MS = const(60000)  # of one code without a pause: the scanner is stuck, or something lies before it
 
 # Link
 LINK_BAUD = const(115200)
@@ -69,6 +71,7 @@ HELD_MS = const(60000)  # how wrong a time may be that was held over a restart: 
 
 # Power
 POWER_LOOK_MS = const(1000)
+FAREWELL_MS = const(2000)  # before the brick goes dark: the last records still go to a host that listens
 LONELY_MS = const(300000)  # nobody came for this long, and it runs on a pack:
 LONELY_POLL_MS = const(150)  # the reader looks seldomer, until somebody comes
 

@@ -17,7 +17,7 @@ FAULT = const(2)
 class Diagnosis:
     """Collects what the parts say."""
 
-    def __init__(self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks, vitals=None):
+    def __init__(self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks, vitals):
         self._journal = journal
         self._recorder = recorder
         self._decider = decider
@@ -82,8 +82,6 @@ class Diagnosis:
     def diagnostics(self):
         """The diagnostics message."""
         self._collect()
-        if self.vitals is None:
-            return {0: self._clock.uptime_ms(), 3: self._counters.snapshot()}
         return self.vitals.message()
 
     def tell(self):
@@ -94,7 +92,7 @@ class Diagnosis:
     def _background(self):
         if self.faulty:
             return indicator.FAULTY
-        power = None if self.vitals is None else self.vitals.power
+        power = self.vitals.power
         if power is not None and power.level >= LOW:
             return indicator.LOW_POWER
         return indicator.READY if self._decider.training is None else indicator.PRACTICE

@@ -9,12 +9,12 @@ from brick import counters as count
 
 
 class Orders:
-    """Handlers for messages 33, 38 and 39; each raises FormatError for what it cannot read.
+    """Handlers for messages 33, 38, 39 and 49; each raises FormatError for what it cannot read.
 
-    `floor_ms()`: the latest instant known from signed things; a time before it cannot be.
+    `floor_ms()`: the latest instant known from signed things; a time before it cannot be. `restart(safe)`: start anew.
     """
 
-    def __init__(self, clock, recorder, decider, lamp, counters, changed, floor_ms=lambda: 0):
+    def __init__(self, clock, recorder, decider, lamp, counters, changed, floor_ms, restart):
         self._clock = clock
         self._recorder = recorder
         self._decider = decider
@@ -22,6 +22,7 @@ class Orders:
         self._counters = counters
         self._changed = changed
         self._floor_ms = floor_ms
+        self._restart = restart
 
     def clock(self, value):
         """Take the host's time; a step, or another quality, is a record of its own.
@@ -62,6 +63,10 @@ class Orders:
         """Blink, so that a person finds this brick among others."""
         self._lamp.show(indicator.IDENTIFY)
 
+    def restart(self, value):
+        """Start anew, in safe mode where the host wants that."""
+        self._restart(restart_mode(value))
+
     def _record(self, kind, detail):
         try:
             self._recorder.write(kind, {24: detail})
@@ -69,3 +74,9 @@ class Orders:
             self._counters.add(count.JOURNAL_FULL)
         except OSError:
             self._counters.add(count.FLASH_ERRORS)
+
+
+def restart_mode(value):
+    """Message 49: whether the next start-up is to be in safe mode. Raises FormatError."""
+    form.fields(value, "restart", (0,))
+    return form.uint(value[0], "restart mode (0)", 1) == 1

@@ -43,6 +43,7 @@ class Power:
         self._on_main = None
         self._told = lambda: None
         self._parts = None
+        self._look_ms = getattr(port, "look_ms", config.POWER_LOOK_MS)
 
     def connect(self, lamp, reader, decider, chores, told, switch_off):
         """Say what saves power, who is told of a new level, and what ends the day when the packs are empty."""
@@ -136,5 +137,5 @@ class Power:
                 self._told()
             self._apply()
             if self.level == EMPTY:
-                self._switch_off()
-            await aio.sleep_ms(config.POWER_LOOK_MS)
+                await self._switch_off()
+            await aio.sleep_ms(self._look_ms)

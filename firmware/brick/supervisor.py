@@ -6,7 +6,10 @@ from brick import aio, config
 from brick import counters as count
 
 # Places of the tasks in the log of start-ups: never change one, add at the end.
-TASKS = ("light", "link in", "link out", "asking", "chores", "diagnostics", "reader", "scanner", "events", "power", "radio")
+TASKS = (
+    "light", "link in", "link out", "asking", "chores", "diagnostics", "reader", "scanner", "events", "power", "radio",
+    "radio in",
+)  # fmt: skip
 _OTHER = len(TASKS)
 
 
@@ -45,7 +48,7 @@ class Supervisor:
     watchdog hungry, because a restart would not mend it.
     """
 
-    def __init__(self, watchdog, ticks, counters, log, boots=None):
+    def __init__(self, watchdog, ticks, counters, log, boots):
         self._watchdog = watchdog
         self._boots = boots
         self._ticks = ticks
@@ -89,8 +92,7 @@ class Supervisor:
                     self._watchdog.feed()
                     if not lasted and self._ticks() - began >= config.GOOD_BOOT_MS:
                         lasted = True
-                        if self._boots is not None:
-                            self._boots.good()
+                        self._boots.good()
                 if self._after is not None:
                     break
                 await aio.sleep_ms(config.FEED_MS)
@@ -106,8 +108,7 @@ class Supervisor:
             late = task.deadline_ms is not None and now - task.pulse.last > task.deadline_ms
             if late and not task.late:
                 self._counters.add(count.TASK_LATE)
-                if self._boots is not None:
-                    self._boots.blame(TASKS.index(task.name) if task.name in TASKS else _OTHER)
+                self._boots.blame(TASKS.index(task.name) if task.name in TASKS else _OTHER)
                 self._log("task {} missed its deadline of {} ms".format(task.name, task.deadline_ms))
             task.late = late
             alive = alive and not late

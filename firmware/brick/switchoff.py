@@ -1,4 +1,4 @@
-"""The end of a day on empty batteries: everything is written down, the brick goes dark and waits for power."""
+"""An end on purpose: an order to start anew, or empty batteries, on which the brick goes dark and waits for power."""
 
 from stallmark import numbers as reg
 from stallmark.constant import const
@@ -14,17 +14,16 @@ _REST_MS = const(5000)
 _AGREED = const(3)
 
 
-class SwitchOff:
-    """`port` of the board, the parts that hold something unwritten, `boots` of the start-up."""
+class Ending:
+    """`port` of the board, the parts that hold something unwritten, `boots` of the start-up. Every task has ended."""
 
-    def __init__(self, port, recorder, decider, outbox, boots, counters, log):
+    def __init__(self, port, recorder, decider, outbox, boots, counters):
         self._port = port
         self._recorder = recorder
         self._decider = decider
         self._outbox = outbox
         self._boots = boots
         self._counters = counters
-        self._log = log
 
     def write_down(self):
         """What only memory holds goes to flash: questions, merged denials, marks. What fails is counted."""
@@ -39,8 +38,14 @@ class SwitchOff:
         except OSError:
             self._counters.add(count.FLASH_ERRORS)
 
-    async def run(self, power):
-        """After the last task has ended; never returns: the board starts anew once there is power again."""
+    async def restart(self, safe):
+        """Start anew; `safe`: in safe mode."""
+        self.write_down()
+        self._boots.meant(safe)
+        self._port.reset()
+
+    def record(self, power):
+        """Write down that the day ends here, while the link can still carry it to the host."""
         self.write_down()
         try:
             self._recorder.write(reg.KIND_OUTAGE, {24: [_EMPTY_BATTERIES, power.main.mv, power.backup.mv]})
@@ -48,8 +53,11 @@ class SwitchOff:
             self._counters.add(count.JOURNAL_FULL)
         except OSError:
             self._counters.add(count.FLASH_ERRORS)
+
+    async def rest(self):
+        """Dark until there is power again; then the board starts anew."""
+        self.write_down()
         self._boots.meant()
-        self._log("batteries empty: switched off until a pack is charged")
         await rest(self._port)
 
 
@@ -64,13 +72,14 @@ async def rest(port):
     port.light.set(0, 0, 0)
     port.sound.tone(0)
     sleep = getattr(port, "sleep_ms", None)
+    rest_ms = getattr(port.power, "rest_ms", _REST_MS)
     good = 0
     while good < _AGREED:
         port.watchdog.feed()
         if sleep is None:
-            await aio.sleep_ms(_REST_MS)
+            await aio.sleep_ms(rest_ms)
         else:
-            sleep(_REST_MS)
+            sleep(rest_ms)
         try:
             good = good + 1 if recovered(port.power.read()) else 0
         except OSError:

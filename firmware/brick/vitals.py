@@ -8,6 +8,9 @@ from stallmark.constant import const
 
 from brick.supervisor import task_name
 
+_SECTOR = const(4096)
+_MARK_SECTORS = const(2)  # of the journal's partition: the others are the ring
+_PAGES = const(16)
 _ROOM = const(440)  # of a message's 475 bytes
 _PROBES = (8192, 4096, 2048, 1024, 512, 256)
 
@@ -23,25 +26,30 @@ def largest_block():
     return 0
 
 
-class Vitals:
-    """Makes the diagnostics message. `wear()`: [rounds of the journal, …], `watch.late()`: names of late tasks."""
+def _mem(name):
+    """What MicroPython's collector says of the heap; 0 on an interpreter that says nothing."""
+    ask = getattr(gc, name, None)
+    return 0 if ask is None else ask()
 
-    def __init__(self, port, clock, counters, boots, watch, wear=None):
+
+class Vitals:
+    """Makes the diagnostics message. `watch.late()`: names of late tasks; `journal`: None where it is not open."""
+
+    def __init__(self, port, clock, counters, boots, watch, journal=None):
         self._clock = clock
         self._counters = counters
         self._boots = boots
         self._watch = watch
-        self._wear = wear
+        self._journal = journal
+        self._pages = (port.flash("journal").size // _SECTOR - _MARK_SECTORS) * _PAGES
         self._reason = port.reset_reason
         self._from = 0  # the counter with which the next message begins
         self.power = None  # brick.power.Power, where this board measures
 
     def message(self):
         """The diagnostics. Counters that find no room are in the next message: it begins where this one ended."""
-        free = used = 0
-        if hasattr(gc, "mem_free"):
-            gc.collect()
-            free, used = gc.mem_free(), gc.mem_alloc()
+        gc.collect()
+        free, used = _mem("mem_free"), _mem("mem_alloc")
         clock, boots = self._clock, self._boots
         age_ms = clock.age_ms
         value = {
@@ -55,7 +63,7 @@ class Vitals:
             7: self._watch.late()[:4],
             8: [clock.quality, clock.spread_ms, None if age_ms is None else age_ms // 1000, clock.drift_ppm],
             9: ".".join([str(part) for part in sys.implementation[1][:3]]),
-            10: [boots.erases] + ([] if self._wear is None else self._wear()),
+            10: [boots.erases, None if self._journal is None else self._journal.next_seq // self._pages],
         }
         self._fill(value)
         return value

@@ -107,10 +107,23 @@ class Dog:
         self.meals += 1
 
 
+class Log:
+    """A log of start-ups that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def good(self) -> None:
+        self.said.append("good")
+
+    def blame(self, place: int) -> None:
+        self.said.append(f"late {place}")
+
+
 def test_the_watchdog_starves_while_a_task_hangs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(config, "FEED_MS", 1)
     now = [0]
-    dog, counters, said = Dog(), Counters(), []
+    dog, counters, said, boots = Dog(), Counters(), [], Log()
     gate = asyncio.Event()
 
     async def works(pulse: Any) -> None:
@@ -124,7 +137,7 @@ def test_the_watchdog_starves_while_a_task_hangs(monkeypatch: pytest.MonkeyPatch
         await works(pulse)
 
     async def watch() -> None:
-        keeper = Supervisor(dog, lambda: now[0], counters, said.append)
+        keeper = Supervisor(dog, lambda: now[0], counters, said.append, boots)
         keeper.add("works", works, 5000)
         keeper.add("hangs", hangs, 100)
         keeper.add("waits for ever", lambda pulse: asyncio.Event().wait(), None)
@@ -142,6 +155,42 @@ def test_the_watchdog_starves_while_a_task_hangs(monkeypatch: pytest.MonkeyPatch
 
     asyncio.run(watch())
     assert said == ["task hangs missed its deadline of 100 ms"]
+    assert boots.said == ["late 12"], "another task than those that have a place of their own"
+
+
+def test_a_start_up_is_good_after_a_minute_and_what_ends_on_purpose_ends_every_task(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(config, "FEED_MS", 1)
+    now, boots = [0], Log()
+    ended: list[str] = []
+
+    async def works(pulse: Any) -> None:
+        try:
+            while True:
+                pulse.beat()
+                await asyncio.sleep(0)
+        finally:
+            ended.append("task")
+
+    async def after() -> None:
+        ended.append("after")
+
+    async def watch() -> None:
+        dog = Dog()
+        keeper = Supervisor(dog, lambda: now[0], Counters(), lambda text: None, boots)
+        keeper.add("light", works, None)
+        task = asyncio.create_task(keeper.run())
+        await until(lambda: dog.meals, "the start")
+        now[0] = config.GOOD_BOOT_MS - 1
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert boots.said == []
+        now[0] += 2
+        await until(lambda: boots.said == ["good"], "the good start-up")
+        keeper.finish(after)
+        await task
+
+    asyncio.run(watch())
+    assert sorted(ended) == ["after", "task"] and boots.said == ["good"]
 
 
 def test_a_task_that_fails_is_started_again_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch):
@@ -154,7 +203,7 @@ def test_a_task_that_fails_is_started_again_and_the_others_go_on(monkeypatch: py
         raise ValueError("a bug")
 
     async def watch() -> None:
-        keeper = Supervisor(dog, lambda: 0, counters, said.append)
+        keeper = Supervisor(dog, lambda: 0, counters, said.append, Log())
         keeper.add("fails", fails, 100)
         task = asyncio.create_task(keeper.run())
         await until(lambda: starts[0] >= 3, "three starts")

@@ -4,8 +4,8 @@ It replaces the bottom only: everything above is the real firmware. CONFIG.json 
 where everything is; `gpio` is a FIFO in which each edge is one line that the kit stamps on arrival:
 `L110 57` light, and how many programs of the flash were complete when it was set; `P 57 5378048 256` the 57th
 program is complete (offset on the chip, bytes); `T2000` tone in Hz (0 off), `W` watchdog fed, `R nfc` reset pin
-pulsed, `B 1` booted (reset reason), `X program 5378048 17` power failed inside an operation (offset, bytes done); `D40` light at 40 per cent; `Z` the
-firmware restarts the board.
+pulsed, `B 1` booted (reset reason), `X program 5378048 17` power failed inside an operation (offset, bytes done);
+`D40` light at 40 per cent; `Z` the firmware restarts the board.
 One process writes them all in order: what a light rests on stands before it.
 """
 
@@ -207,7 +207,9 @@ class Port:
         self.reset_reason = config.get("reset_reason", 1)
         self.parts = tuple(config["parts"])
         if config.get("power"):
-            self.power = Power(config["power"])
+            self.power = power = Power(config["power"])
+            if "power_look_ms" in config:  # a pack that is empty within a test
+                power.look_ms, power.rest_ms = config["power_look_ms"], config["rest_ms"]
         if "people_capacity" in config:
             self.people_capacity = config["people_capacity"]
         gpio.line("B %d" % self.reset_reason)
