@@ -14,7 +14,6 @@ from brick.identity import Identity
 from brick.indicator import Indicator
 from brick.line import Line
 from brick.log import Log
-from brick.unload import unload
 
 _TROUBLE_MS = const(10000)
 
@@ -55,12 +54,11 @@ async def _provisioned(port, line, clock, store, feeding):
     """Wait for the bench; the key partition's content."""
     from stallmark.provision import Provisioner
 
-    from brick import blank, selftest
+    from brick import blank
 
     describe = (port.hardware, port.flash_bytes, port.firmware_digest32)
     provisioner = Provisioner(describe, port.random, store)
-    await blank.provision(line, provisioner, port.ticks_ms, feeding, selftest.Bench(port, feeding.beat))
-    unload("brick.selftest", "brick.blank", "stallmark.provision")  # never again on a brick with keys
+    await blank.provision(line, provisioner, port.ticks_ms, feeding)
     clock.set(provisioner.wall_ms, reg.QUALITY_HELD, 0)
     return store.load()
 
