@@ -18,6 +18,8 @@ from fleet.config import Config, load
 from fleet.errors import ConfigError, FleetError, LedgerConflict
 
 app = typer.Typer(no_args_is_help=True, help="The fleet controller: ledger, receipts in public.")
+bricks = typer.Typer(no_args_is_help=True, help="The bricks of a fleet.")
+app.add_typer(bricks, name="bricks")
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
 STATUS_TIMEOUT_S = 5.0
@@ -130,6 +132,30 @@ def export_events(
             f"  {found.unopened} stand without person and basket: there is no key for their private part"
         )
     typer.echo("  Campaigns need --start for a replay: the stream does not say when a market began.")
+
+
+@bricks.command()
+def rekey(
+    config: ConfigPath,
+    brick: Annotated[list[str] | None, typer.Argument(help="Bricks by their ids in hex.")] = None,
+    kit: Annotated[
+        str | None, typer.Option("--kit", help="All bricks of a kit: its name or its id in hex.")
+    ] = None,
+) -> None:
+    """Order new link keys, after a host was restored from a copy, lost its store, or was copied by somebody.
+
+    The kit's host fetches them and its bricks take them with their next link; older keys open nothing after that. Where a
+    host was copied, give the kit's host another token in config.json first, or the copy fetches them, too. The controller
+    may be running."""
+    from fleet import rekeys
+
+    try:
+        made = rekeys.order(load(config), kit, brick or [])
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    for one in made:
+        typer.echo(f"brick {one.brick.hex()}: link key {one.number}, from epoch {one.epoch} on")
+    typer.echo(f"{len(made)} ordered. Bricks take them as soon as their host has asked this controller.")
 
 
 def _serve(config: Config, make: bool) -> None:

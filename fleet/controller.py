@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from threading import Lock
 
-from fleet import disclosure, publickeys, rights
+from fleet import disclosure, publickeys, rekeys, rights
 from fleet.archive import Archive, totals
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
@@ -60,9 +60,7 @@ class Controller:
         self.campaigns = Campaigns(config.rules)
         self.counts = Counts(totals(self.database))
         self.live = Live()
-        self.archive = Archive(
-            self.database, self.log, config, clock, self.campaigns, self.counts, self.live
-        )
+        self.archive = Archive(self.database, self.log, config, clock, self.campaigns, self.counts, self.live)
 
     def take(self, host: Host, body: bytes) -> str:
         """Takes a batch in; when this returns the JSON answer, all of it is durable.
@@ -106,6 +104,13 @@ class Controller:
             "host_seq": state.host_seq + 1,
             "prev_receipt": state.prev_receipt.hex(),
         }
+
+    def rekeys(self, host: Host) -> list[tuple[rekeys.Order, bytes, bytes]]:
+        """New link keys that were ordered for the bricks of a host's kit: (order, tag, key sealed for this host)."""
+        with self.database.read() as connection:
+            orders = rekeys.of_kit(connection, self.config, host.kit)
+        with self._taking:
+            return [(one, *rekeys.sealed(self._store.keys, host, one)) for one in orders]
 
     def publish(self) -> bool:
         """Signs everything that is durable, discloses keys that are due, and tells the listeners; True where

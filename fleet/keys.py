@@ -107,6 +107,13 @@ class RecordKeys:
         tag: bytes = control.ack_tag(chain.control, brick, ledger_seq)
         return tag
 
+    def rekey(self, brick: bytes, epoch: int) -> tuple[bytes, bytes]:
+        """(tag for the brick, key) of a link key that begins at `epoch`, under its newest root."""
+        chain = self._chain(self._roots[brick][-1])
+        tag: bytes = control.rekey_tag(chain.control, brick, epoch)
+        key: bytes = control.rekeyed(chain.control, epoch)
+        return tag, key
+
     def step(self, brick: bytes, first_epoch: int, rental: int) -> Root:
         """The root after a rental step that the brick has proven; counts at once, to be stored by the
         caller."""

@@ -36,6 +36,7 @@ from hostagent.links.session import Session
 from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
+from hostagent.rekeys import Rekeys
 from hostagent.signer import Signer
 from hostagent.staff import Staff
 from hostagent.store import open_store
@@ -43,6 +44,7 @@ from hostagent.store.outbox import Outbox
 from hostagent.store.receipts import Receipts
 from hostagent.store.slices import Slices
 from hostagent.store.spent import Spent
+from hostagent.tagside import TagSide
 from hostagent.till.desk import Till
 from hostagent.updater import Updater
 from hostagent.vouchers import Issuer, Payable
@@ -125,8 +127,9 @@ class Agent:
         self.issuer = None if seed is None else Issuer(seed, config.kit)
         self.promised = Promised(store, self.issuer, self.vouchers)
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
+        self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
         self.puller = Puller(
-            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers
+            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers, self.rekeys
         )
         self.staff = Staff(store, config.keys.event_key)
         self.lane = self._lane()
@@ -143,6 +146,11 @@ class Agent:
             lambda brick: self.session_of(brick) is not None,
             self._flush,
             self.staff.label,
+        )
+        self.kitside.knows_tags(
+            TagSide(
+                config.folder, lambda brick: self.bricks[brick].name if brick in self.bricks else brick.hex()
+            )
         )
         self.exchange = self.kitside.exchange
         self._tell_exchange = pauses.Soon(self.exchange.durable, EXCHANGE_S)
@@ -308,6 +316,11 @@ class Agent:
         self.intake.ready = True
         self._acknowledge(list(self.bricks.values()))
 
+    def _say_rekeys(self) -> None:
+        for line in self.lines:
+            if line.session is not None:
+                line.session.tick()
+
     def _line(self, expected: configuration.BrickConfig) -> Line:
         line = Line(expected)
         link = new_host_link(
@@ -317,6 +330,7 @@ class Agent:
             self.store.drop_link_keys,
             make_ecb,
             os.urandom,
+            self.rekeys.order,
         )
         line.session = Session(
             link,

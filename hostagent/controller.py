@@ -11,7 +11,7 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import httpx
@@ -71,6 +71,16 @@ class SignedSlice:
     payload: bytes
     signature: bytes
     brick: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Rekey:
+    """A new link key that was ordered for a brick: `key` sealed for this host, `tag` for the brick."""
+
+    brick: bytes
+    epoch: int
+    tag: bytes
+    key: bytes = field(repr=False)
 
 
 P = ParamSpec("P")
@@ -194,6 +204,12 @@ class Controller:
         return [cast("dict[str, Any]", line) for line in _list(answer, "rights") if isinstance(line, dict)]
 
     @_counted
+    async def rekeys(self) -> list[Rekey]:
+        """The newest order of a new link key for each brick of the kit that has one."""
+        answer = await self._json("GET", f"/v1/kits/{self._kit}/rekeys")
+        return [_rekey(entry) for entry in _list(answer, "rekeys")]
+
+    @_counted
     async def spent(self, after: int) -> tuple[list[bytes], int]:
         """Serials of vouchers that were paid anywhere, above the number `after`, and the number to go on from."""
         answer = await self._json("GET", f"/v1/kits/{self._kit}/spent?after={after}")
@@ -299,6 +315,16 @@ def _slice(entry: Any) -> SignedSlice:
         if payload is not None and signature is not None and len(signature) == 64:
             return SignedSlice(payload, signature, _hex(f.get("brick"), 8))
     raise ControllerError("unreadable", "a slice that is none")
+
+
+def _rekey(entry: Any) -> Rekey:
+    if isinstance(entry, dict):
+        f = cast(dict[str, Any], entry)
+        brick, epoch = _hex(f.get("brick"), 8), f.get("epoch")
+        tag, key = _base64(f.get("tag")), _base64(f.get("key"))
+        if brick and tag and key and len(tag) == 16 and type(epoch) is int and 0 < epoch <= 0xFFFFFFFF:
+            return Rekey(brick, epoch, tag, key)
+    raise ControllerError("unreadable", "an order for a link key that is none")
 
 
 def _hex(value: Any, size: int) -> bytes | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hostagent.backoff import Backoff
 from hostagent.budgets import Budgets
 from hostagent.errors import BundleRefused, ControllerError, StoreUnavailable
+from hostagent.rekeys import Rekeys
 from hostagent.updater import Updater
 from hostagent.vouchers import Payable
 
@@ -27,6 +28,7 @@ class Puller:
         on_bundle: Callable[[], None],
         backoff: Backoff | None = None,
         vouchers: Payable | None = None,
+        rekeys: Rekeys | None = None,
     ) -> None:
         self._updater = updater
         self._budgets = budgets
@@ -34,6 +36,7 @@ class Puller:
         self._on_bundle = on_bundle
         self._backoff = backoff or Backoff()
         self._vouchers = vouchers
+        self._rekeys = rekeys
         self._told_at = -TOLD_EVERY_S
         self.reached_at: float | None = None
         self.trouble: str | None = None
@@ -65,7 +68,17 @@ class Puller:
                 raise
             self._updater.trouble = str(failed)
         await self._budgets.pull()
+        await self._pull_rekeys()
         await self._tell()
+
+    async def _pull_rekeys(self) -> None:
+        if self._rekeys is None:
+            return
+        try:
+            await self._rekeys.pull()
+        except ControllerError as failed:
+            if failed.kind != "refused":  # an older controller does not know these
+                raise
 
     async def _tell(self) -> None:
         """What screens and answers want to know: budgets in figures, vouchers paid at other kits."""

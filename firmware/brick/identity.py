@@ -1,6 +1,6 @@
 """Who this brick is: the key partition's content and the keys derived from it (docs/formats/keys.md)."""
 
-from stallmark import keys, keystore
+from stallmark import control, keys, keystore
 
 
 class Identity:
@@ -44,6 +44,10 @@ class Identity:
     def advance_link(self, epoch, key):
         """Make the next link key durable and erase the one before. Raises OSError: then nothing changed."""
         self._save({keystore.LINK_EPOCH: epoch, keystore.LINK_KEY: key})
+
+    def rekeyed(self, epoch, tag):
+        """The link key of a controller's order, or None where its tag is wrong."""
+        return control.rekey_taken(self.control_key, self.brick8, epoch, tag)
 
     def advance_records(self):
         """Go on to the next record key. Raises OSError, and then nothing changed."""

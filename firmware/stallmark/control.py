@@ -1,6 +1,6 @@
 """What the controller says to one brick under K_ctl. docs/formats/link.md"""
 
-from stallmark.crypt import equal, hmac
+from stallmark.crypt import equal, hkdf_expand, hmac
 
 
 def ack_tag(k_ctl, brick8, ledger_seq):
@@ -12,3 +12,18 @@ def ack_tag(k_ctl, brick8, ledger_seq):
 def ack_good(k_ctl, brick8, ledger_seq, tag):
     """True where `tag` is the controller's own for this brick and mark."""
     return 0 <= ledger_seq <= 0xFFFFFFFF and len(tag) == 16 and equal(ack_tag(k_ctl, brick8, ledger_seq), tag)
+
+
+def rekey_tag(k_ctl, brick8, epoch):
+    """Tag of the order to go on with a new link key at `epoch` (u32), 16 bytes."""
+    return hmac(k_ctl, b"stallmark/rekey/1\0" + brick8 + epoch.to_bytes(4, "big"))[:16]
+
+
+def rekeyed(k_ctl, epoch):
+    """The link key that begins at `epoch`: brick and controller make it, no copy of a host can."""
+    return hkdf_expand(k_ctl, b"link" + epoch.to_bytes(4, "big"), 32)
+
+
+def rekey_taken(k_ctl, brick8, epoch, tag):
+    """The new link key where `tag` is the controller's own for this brick and epoch, else None."""
+    return rekeyed(k_ctl, epoch) if equal(rekey_tag(k_ctl, brick8, epoch), tag) else None

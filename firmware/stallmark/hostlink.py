@@ -3,8 +3,15 @@
 from stallmark import frame, handshake
 from stallmark.errors import FormatError
 from stallmark.keys import next_link
-from stallmark.linkend import IDLE_MS, LinkEnd
-from stallmark.numbers import FRAME_M1, FRAME_M2, FRAME_M3, NOTICE_BAD_HANDSHAKE, NOTICE_NO_SESSION
+from stallmark.linkend import HINT_MS, IDLE_MS, LinkEnd
+from stallmark.numbers import (
+    FRAME_M1,
+    FRAME_M2,
+    FRAME_M3,
+    FRAME_REKEY,
+    NOTICE_BAD_HANDSHAKE,
+    NOTICE_NO_SESSION,
+)
 from stallmark.session import HOST_TO_BRICK
 
 
@@ -13,10 +20,11 @@ class HostLink(LinkEnd):
     The host's end, for whatever brick is on the line.
 
     find(brick8) gives {epoch: key} or None; commit(brick8, epoch, key) makes the next key durable and returns
-    before M2 goes out; drop(brick8, epoch) forgets the keys below that epoch.
+    before M2 goes out; drop(brick8, epoch) forgets the keys below that epoch. rekey(brick8) gives (epoch, tag16) of
+    the controller's newest order for a new link key, whose key find() has by then, or None.
     """
 
-    def __init__(self, host8, find, commit, drop, make_ecb, random):
+    def __init__(self, host8, find, commit, drop, make_ecb, random, rekey=None):
         super().__init__(make_ecb, random)
         self.host8 = host8
         self.brick8 = None  # of the session, or of the last good M1 while there is none
@@ -24,6 +32,10 @@ class HostLink(LinkEnd):
         self._find = find
         self._commit = commit
         self._drop = drop
+        self._rekey = rekey
+        self._epoch = 0  # of the session's link key
+        self._heard = None  # (brick8, epoch) of the last M1, good or not: whom an order is said to without a session
+        self._ordered_at = None
         self._pending = None  # (M1, M2, key) that wait for M3
         self._greeted = False
 
@@ -33,6 +45,20 @@ class HostLink(LinkEnd):
             if not self._pending:
                 # A brick that still holds a session with the program that ran here before opens a new one.
                 self.notice(NOTICE_NO_SESSION, "host started", now_ms)
+        if self._session:
+            self._order(self.brick8, self._epoch, now_ms)
+        elif self._heard is not None:
+            self._order(self._heard[0], self._heard[1], now_ms)
+
+    def _order(self, brick8, epoch, now_ms):
+        """True where the controller wants another link key than that of `epoch`; says so, at most once a second."""
+        order = None if self._rekey is None else self._rekey(brick8)
+        if order is None or order[0] <= epoch:
+            return False
+        if self._ordered_at is None or now_ms - self._ordered_at >= HINT_MS:
+            self._ordered_at = now_ms
+            self._outbox.append(frame.build(FRAME_REKEY, brick8 + order[0].to_bytes(4, "big") + order[1]))
+        return True
 
     def _idle(self, now_ms):
         return IDLE_MS if self._greeted else 0
@@ -43,7 +69,7 @@ class HostLink(LinkEnd):
 
     def _handshake(self, type, body, now_ms):
         if type == FRAME_M1:
-            refusal = self._take_m1(body)
+            refusal = self._take_m1(body, now_ms)
             if refusal:
                 self.bad_handshakes += 1
                 self.refusal = refusal
@@ -54,7 +80,7 @@ class HostLink(LinkEnd):
             return False
         return True
 
-    def _take_m1(self, m1):
+    def _take_m1(self, m1, now_ms):
         """Answers a good M1; the reason for not answering a bad one."""
         if self._pending and self._pending[0] == m1:
             self._outbox.append(frame.build(FRAME_M2, self._pending[1]))
@@ -63,13 +89,18 @@ class HostLink(LinkEnd):
             fields = handshake.parse_m1(m1)
         except FormatError as error:
             return str(error)
+        epoch = fields.epoch
+        self._heard = (fields.brick8, epoch)
         keys = self._find(fields.brick8)
         if not keys:
             return "brick not known here"
-        epoch = fields.epoch
+        if self._order(fields.brick8, epoch, now_ms):
+            # Whoever holds the older keys may be a copy of this host: they open nothing any more.
+            self.refusal = "waits for the brick to take the new link key that the controller ordered"
+            return None
         key = keys.get(epoch)
         if key is None:
-            return "link key of epoch {} not held".format(epoch)
+            return "link key of epoch {} not held; re-key at the controller".format(epoch)
         if not handshake.check_m1(key, m1):
             return "wrong link key"
         if epoch + 1 not in keys:
@@ -89,7 +120,8 @@ class HostLink(LinkEnd):
         if m1 is None or not handshake.check_m3(key, m1, m2, m3):
             self.bad_handshakes += 1
             return
-        self._pending = None
+        self._pending = self._heard = None
+        self._epoch = handshake.parse_m1(m1).epoch
         self.brick8 = m1[:8]
         self.refusal = None
         self._begin(handshake.session_keys(key, m1, m2), HOST_TO_BRICK)

@@ -5,11 +5,20 @@ from stallmark.constant import const
 from stallmark.errors import FormatError
 from stallmark.keys import next_link
 from stallmark.linkend import HINT_MS, IDLE_MS, LinkEnd
-from stallmark.numbers import FRAME_M1, FRAME_M2, FRAME_M3, FRAME_PROVISION_REQUEST, NOTICE_PROVISIONED
+from stallmark.numbers import (
+    FRAME_M1,
+    FRAME_M2,
+    FRAME_M3,
+    FRAME_PROVISION_REQUEST,
+    FRAME_REKEY,
+    NOTICE_PROVISIONED,
+)
 from stallmark.session import BRICK_TO_HOST
 
 BACKOFF_MS = const(250)
 BACKOFF_MAX_MS = const(8000)
+TRIES = const(8)  # wrong tags of handshakes that are looked at in a second: what comes beyond costs nothing
+_REKEY_SIZE = const(28)
 
 
 class BrickLink(LinkEnd):
@@ -17,9 +26,10 @@ class BrickLink(LinkEnd):
     The brick's end. epoch and key are the link key in the key partition, boot the number of this start.
 
     advance(epoch, key) makes the next key durable and erases the one before; it returns before M3 goes out.
+    rekey(epoch, tag16) gives the new link key of a controller's order, or None where its tag is wrong.
     """
 
-    def __init__(self, brick8, epoch, key, boot, make_ecb, random, advance):
+    def __init__(self, brick8, epoch, key, boot, make_ecb, random, advance, rekey=None):
         super().__init__(make_ecb, random)
         self.brick8 = brick8
         self.host8 = None  # of the last session
@@ -28,6 +38,9 @@ class BrickLink(LinkEnd):
         self._boot = boot
         self._attempt = 0
         self._advance = advance
+        self._rekey = rekey
+        self._tries = 0
+        self._tries_since = 0
         self._m1 = None  # the one that waits for its M2
         self._m1_at = None
         self._due = None  # when the next M1 goes; None in a session, and before the first poll
@@ -72,15 +85,40 @@ class BrickLink(LinkEnd):
             self._due = due
 
     def _handshake(self, type, body, now_ms):
-        if type == FRAME_M2:
-            self._take_m2(body)
+        if type == FRAME_M2 or (type == FRAME_REKEY and self._rekey is not None):
+            if now_ms - self._tries_since >= HINT_MS:
+                self._tries_since = now_ms
+                self._tries = 0
+            take = self._take_m2 if type == FRAME_M2 else self._take_rekey
+            if self._tries < TRIES and not take(body, now_ms):
+                self._tries += 1
+                self.bad_handshakes += 1
         elif type == FRAME_PROVISION_REQUEST:
             self.notice(NOTICE_PROVISIONED, "already provisioned", now_ms)
         else:
             return False
         return True
 
-    def _take_m2(self, m2):
+    def _take_rekey(self, body, now_ms):
+        """The controller's order to go on with another link key: no copy of the host knows it. False for a wrong one."""
+        if len(body) != _REKEY_SIZE or body[:8] != self.brick8:
+            return False
+        epoch = int.from_bytes(body[8:12], "big")
+        if epoch <= self._epoch:
+            return True  # done before, or an old one played again
+        key = self._rekey(epoch, body[12:])  # type: ignore
+        if key is None:
+            return False
+        self._advance(epoch, key)
+        self._epoch = epoch
+        self._key = key
+        self._m1 = None
+        self._wait = BACKOFF_MS
+        self._due = now_ms
+        return True
+
+    def _take_m2(self, m2, now_ms):
+        """True for the answer to the M1 that waits, which begins a session."""
         m1 = self._m1
         try:
             fields = handshake.parse_m2(m2)
@@ -88,8 +126,7 @@ class BrickLink(LinkEnd):
             fields = None
         good = m1 is not None and fields is not None and fields.epoch == self._epoch
         if not good or not handshake.check_m2(self._key, m1, m2):
-            self.bad_handshakes += 1
-            return
+            return False
         key = self._key
         following = next_link(key)
         self._advance(self._epoch + 1, following)
@@ -100,3 +137,4 @@ class BrickLink(LinkEnd):
         self.host8 = fields.host8
         self._outbox.append(frame.build(FRAME_M3, handshake.make_m3(key, m1, m2)))
         self._begin(handshake.session_keys(key, m1, m2), BRICK_TO_HOST)
+        return True

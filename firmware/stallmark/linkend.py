@@ -7,7 +7,7 @@ from stallmark.numbers import (
     FRAME_ACK,
     FRAME_LOG,
     FRAME_NOTICE,
-    FRAME_PROVISION_ANSWER,
+    FRAME_REKEY,
     FRAME_SEALED,
     NOTICE_NO_SESSION,
     NOTICE_UNKNOWN_TYPE,
@@ -95,7 +95,7 @@ class LinkEnd:
             self._in_session(type, body, now_ms)
         elif type == FRAME_NOTICE or type == FRAME_LOG:
             self._hint(type, body, now_ms)
-        elif type == 0 or type > FRAME_PROVISION_ANSWER:
+        elif type == 0 or type > FRAME_REKEY:
             self.unexpected += 1
             self.notice(NOTICE_UNKNOWN_TYPE, "frame type {}".format(type), now_ms)
         elif not self._handshake(type, body, now_ms):

@@ -120,6 +120,7 @@ FRAME_ACK = const(6)
 FRAME_NOTICE = const(7)
 FRAME_PROVISION_REQUEST = const(8)
 FRAME_PROVISION_ANSWER = const(9)
+FRAME_REKEY = const(10)
 
 # Notice codes
 NOTICE_NO_SESSION = const(1)

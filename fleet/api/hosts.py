@@ -28,9 +28,7 @@ Result = TypeVar("Result")
 WAITING = 64  # batches that wait for the one that is being checked
 
 
-def router(
-    controller: Controller, access: Access, worker: Executor, taken: Callable[[], None]
-) -> APIRouter:
+def router(controller: Controller, access: Access, worker: Executor, taken: Callable[[], None]) -> APIRouter:
     """Routes over a controller. Batches are checked in `worker`, one after another; `taken` is called on
     the event loop after each that was accepted."""
     api = APIRouter(prefix="/v1", tags=["hosts"])
@@ -121,6 +119,25 @@ def router(
                 "rights": rights.as_json(found),
                 "charges": settlements.charges_of(controller.database, host.kit),
             }
+        )
+
+    @api.get(
+        "/kits/{kit}/rekeys",
+        summary="New link keys that were ordered for a kit's bricks",
+        response_model=None,
+    )
+    def rekeys(kit: str, request: Request) -> Response:
+        """`{"rekeys": [{"brick": hex8, "epoch", "tag": base64, "key": base64}]}`: the newest order of each brick. `key` is
+        sealed for the host's signing key (docs/formats/link.md, *Re-keying*)."""
+        found = controller.rekeys(access.of_kit(request, kit))
+        return JSONResponse(
+            {
+                "rekeys": [
+                    {"brick": one.brick.hex(), "epoch": one.epoch, "tag": _text(tag), "key": _text(key)}
+                    for one, tag, key in found
+                ]
+            },
+            headers={"Cache-Control": "no-store"},
         )
 
     @api.get("/kits/{kit}/settlements", summary="Vouchers that were paid twice", response_model=None)

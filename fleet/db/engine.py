@@ -101,6 +101,13 @@ def read_only(path: Path) -> Engine:
     return engine
 
 
+def beside(path: Path) -> Engine:
+    """An engine that writes an SQLite file of ours beside a running controller: for one small row of a command."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    _teach_sqlite(engine, "BEGIN IMMEDIATE", reads_only=False)
+    return engine
+
+
 def _teach_sqlite(engine: Engine, begin: str, *, reads_only: bool) -> None:
     @event.listens_for(engine, "connect")
     def connected(driver: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]

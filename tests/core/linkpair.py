@@ -1,13 +1,14 @@
 """A brick and a host on one line, with what each has made durable; either can be killed and started again."""
 
 from ports import Random, make_ecb
-from stallmark import frame
+from stallmark import control, frame
 from stallmark.hostlink import HostLink
 from stallmark.link import BrickLink
 
 BRICK = b"brick..8"
 HOST = b"host...8"
 KEY = bytes(range(32))
+K_CTL = bytes(range(32, 64))  # of brick and controller
 
 
 class Killed(Exception):
@@ -28,6 +29,7 @@ class Pair:
         self.host_keys = {BRICK: {epoch: key}}  # what the host has committed
         self.brick_key = (epoch, key)  # what is in the key partition
         self.boot = 0
+        self.order = None  # the controller's for a new link key, as the host has it: (epoch, tag16)
         self.kill_in = None  # "advance" or "commit": dies there, after the key is durable
         self.via = None
         self.to_host = []
@@ -43,15 +45,31 @@ class Pair:
         """Power on, or again: what was in memory is gone."""
         self.boot += 1
         epoch, key = self.brick_key
-        self.brick = BrickLink(BRICK, epoch, key, self.boot, make_ecb, self.random.bytes, self._advance)
+
+        def taken(epoch, tag):
+            return control.rekey_taken(K_CTL, BRICK, epoch, tag)
+
+        self.brick = BrickLink(
+            BRICK, epoch, key, self.boot, make_ecb, self.random.bytes, self._advance, taken
+        )
         self.brick_reader = frame.Reader()
         self.to_brick.clear()
 
     def start_host(self):
         """A new process on the same store."""
-        self.host = HostLink(HOST, self._find, self._commit, self._drop, make_ecb, self.random.bytes)
+        self.host = HostLink(
+            HOST, self._find, self._commit, self._drop, make_ecb, self.random.bytes, self._order
+        )
         self.host_reader = frame.Reader()
         self.to_host.clear()
+
+    def rekey(self, epoch):
+        """The controller orders a new link key, and the host has fetched it."""
+        self.host_keys.setdefault(BRICK, {})[epoch] = control.rekeyed(K_CTL, epoch)
+        self.order = (epoch, control.rekey_tag(K_CTL, BRICK, epoch))
+
+    def _order(self, brick8):
+        return self.order if brick8 == BRICK else None
 
     def _find(self, brick8):
         keys = self.host_keys.get(brick8)
@@ -115,9 +133,7 @@ class Pair:
 
     def up(self):
         """Both ends in one session."""
-        return (
-            self.brick.up and self.host.up and self.brick._session.session == self.host._session.session
-        )
+        return self.brick.up and self.host.up and self.brick._session.session == self.host._session.session
 
     def bring_up(self):
         """Turns until both ends are up and quiet; returns self."""

@@ -2,7 +2,7 @@
 
 import vectors
 from ports import make_ecb
-from stallmark import frame, handshake, keys
+from stallmark import control, frame, handshake, keys
 from stallmark.errors import FormatError
 from stallmark.hostlink import HostLink
 from stallmark.link import BrickLink
@@ -90,6 +90,23 @@ def test_both_ends_write_the_frames_of_the_vector():
     _take(host, octets("ack_of_brick"))
     assert brick.room == 8 and host.room == 8
     assert brick.poll(10000) == [] and host.poll(10000) == []
+
+
+def test_the_order_for_a_new_link_key():
+    vector, octets = _link()
+    order = vector["rekey"]
+    k_ctl, tag, key = [bytes.fromhex(order[name]) for name in ("k_ctl", "tag", "key")]
+    assert control.rekey_tag(k_ctl, octets("brick8"), order["epoch"]) == tag
+    assert control.rekey_taken(k_ctl, octets("brick8"), order["epoch"], tag) == key
+    assert control.rekey_taken(k_ctl, octets("brick8"), order["epoch"] + 1, tag) is None
+    brick, host, moved, _ = _ends(vector, octets)
+    host._rekey = lambda brick8: (order["epoch"], tag)
+    brick._rekey = lambda epoch, tag: control.rekey_taken(k_ctl, octets("brick8"), epoch, tag)
+    brick.poll(0)
+    _take(host, octets("frame_m1"))
+    assert host.poll(0)[0] == b"\x00" + bytes.fromhex(order["frame"])
+    _take(brick, bytes.fromhex(order["frame"]))
+    assert moved == [(order["epoch"], key)]
 
 
 def test_messages_of_another_length_are_refused():

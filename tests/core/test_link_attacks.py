@@ -302,7 +302,7 @@ def test_frames_out_of_place_are_counted_and_unknown_types_answered_once():
         assert _to_brick(pair, kind, bytes(52)) == []
     for kind in (3, 8, 9):
         assert _to_host(pair, kind, bytes(46)) == []
-    for kind in (0, 10, 255):
+    for kind in (0, 11, 255):
         _to_host(pair, kind, b"")
     assert pair.brick.unexpected == 3 and pair.host.unexpected == 6
     (notice,) = [body_of(data) for data in pair.host.poll(pair.now)]

@@ -191,9 +191,19 @@ class PtyBrick:
         self._next = self.host_seq + 1
         self.slices = {}
         self.link = link.BrickLink(
-            self.brick.brick8, self.epoch, self.key, self._boot, make_ecb, os.urandom, self._advance
+            self.brick.brick8,
+            self.epoch,
+            self.key,
+            self._boot,
+            make_ecb,
+            os.urandom,
+            self._advance,
+            self._rekeyed,
         )
         self._turn()
+
+    def _rekeyed(self, epoch: int, tag: bytes) -> bytes | None:
+        return control.rekey_taken(self.brick.control_key, self.brick.brick8, epoch, tag)
 
     def _advance(self, epoch: int, key: bytes) -> None:
         self.epoch, self.key = epoch, key

@@ -40,6 +40,12 @@ MESSAGES = [
     (1, 32, 1, {0: 4711, 1: 4700, 2: bytes(range(16))}),
     (1, 33, 0x1234, {0: 1790000000000, 1: 2, 2: 40}),
 ]
+# The controller orders a new link key: frame 10 to the brick, the key sealed to the host.
+K_CTL = bytes(range(32, 64))
+REKEY = 1 << 20
+order = BRICK + REKEY.to_bytes(4, "big")
+order += hmac(K_CTL, b"stallmark/rekey/1\0" + order)[:16]
+
 counters = {0: 0, 1: 0}
 frames = []
 for direction, kind, number, value in MESSAGES:
@@ -77,6 +83,13 @@ write(
         "frame_m2": frame(3, m2).hex(),
         "frame_m3": frame(4, m3).hex(),
         "messages": frames,
+        "rekey": {
+            "k_ctl": K_CTL.hex(),
+            "epoch": REKEY,
+            "tag": order[12:].hex(),
+            "frame": frame(10, order).hex(),
+            "key": expand(K_CTL, b"link" + REKEY.to_bytes(4, "big"), 32).hex(),
+        },
         "ack_of_brick": acknowledgement(0, 3).hex(),
         "ack_of_host": acknowledgement(1, 3).hex(),
     },
