@@ -74,6 +74,7 @@ class Brick:
             port.make_ecb,
             port.random,
             identity.advance_link,
+            identity.rekeyed,
         )
         outbox = Outbox(journal, identity, counters, ticks)
         self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log, boots)

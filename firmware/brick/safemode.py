@@ -67,6 +67,7 @@ class SafeBrick:
             port.make_ecb,
             port.random,
             identity.advance_link,
+            identity.rekeyed,
         )
         lines = Lines(_all_lines(port, line, identity.brick8), ticks)
         self._uplink = uplink = Uplink(lines, link, outbox, counters, self._status, self._tell)
