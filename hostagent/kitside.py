@@ -15,6 +15,7 @@ from hostagent.store.heads import HeadsTold
 from hostagent.store.records import Records
 from hostagent.store.spent import Spent
 from hostagent.store.store import Store
+from hostagent.tagside import TagSide
 from hostagent.telling import Telling
 from hostagent.updater import Updater
 
@@ -125,6 +126,7 @@ class KitSide:
             self.openvalues.recorded,
             self.telling.recorded,
         ]
+        self.tags: TagSide | None = None
         exchange.on_news = self._news
         exchange.on_ready = flush
         exchange.on_lane = self.telling.lane_anew
@@ -132,6 +134,11 @@ class KitSide:
         told = self.telling
         self.moving = Moving(store, lane, told.revoke, exchange.whole, told.tokens, told.is_revoked)
         exchange.move = self.moving.move
+
+    def knows_tags(self, tags: TagSide) -> None:
+        """Tags prove themselves at this kit's bricks: keys and counters go through here."""
+        self.tags = self.telling.tags = tags
+        self.exchange.on_record.append(tags.recorded)
 
     def _news(self) -> None:
         self.telling.news()
@@ -143,6 +150,7 @@ class KitSide:
         """Parts of GET /v1/status."""
         return {
             "exchange": self.exchange.report(),
+            "tags": None if self.tags is None else self.tags.report(),
             "questions": {
                 "open": len(self.questions.open()),
                 "asked": dict(sorted(self.asking.counts.items())),

@@ -22,6 +22,7 @@ from hostagent.signals import Heard
 from hostagent.staff import NOBODY
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
+from hostagent.tagside import TagSide
 
 ANSWERS = 16
 SHORT = 64
@@ -87,6 +88,8 @@ class Telling:
         kept = store.meta.get(META_REVOKED)
         self._revoked: bytes = kept if isinstance(kept, bytes) else b""
         self.practice: str | None = None
+        # Keys of tags and their read counters, where this kit's bricks know tags (hostagent.tagside).
+        self.tags: TagSide | None = None
         # What bricks and records are told of who did something (hostagent.staff).
         self.label: Callable[[str], str] = lambda name: NOBODY
 
@@ -107,6 +110,9 @@ class Telling:
         if anew:
             queue.short.append(self._practice_message())
             queue.short.extend(self._revocations(self._revoked[-SUBJECT * REVOKED_TOLD :], True))
+            if self.tags is not None:
+                queue.short.extend(self.tags.keys_for(brick.brick))
+                self.tags.linked(brick)
         ruleset8 = None if brick.status is None else brick.status.ruleset8
         if ruleset8 is not None and ruleset8 != queue.signals8:
             queue.signals8 = ruleset8
@@ -146,7 +152,7 @@ class Telling:
         queue = self._queue(brick.brick)
         if not queue.linked:
             return None
-        told = self._exchange.next_for(brick)
+        told = self._exchange.next_for(brick) or (None if self.tags is None else self.tags.next_for(brick))
         if told is not None:
             return told
         # While the store is still being read sums are too low.

@@ -93,7 +93,7 @@ class Tags:
         except FormatError:
             self._counters.add(count.TAG_KEYS_REFUSED)
             raise
-        if version <= self.version:
+        if int(version) <= self.version:
             return  # told with each link
         try:
             identity.keep_tag_keys([version, meta16, file16, live16])

@@ -45,7 +45,11 @@ def unseal(value, k_ctl, brick8, make_ecb):
     if not equal(_tag(k_ctl, brick8, nonce12, sealed), form.octets(value[2], "tag keys tag (2)", 16)):
         raise FormatError("tag keys: not from this brick's controller")
     plain = ctr(make_ecb(hkdf_expand(k_ctl, b"tag keys enc", 16)), nonce12, sealed)
-    f = form.fields(cbor.decode(plain), "tag keys", (0, 1, 2, 3, 4, 5))
+    return _checked(cbor.decode(plain))
+
+
+def _checked(f):
+    form.fields(f, "tag keys", (0, 1, 2, 3, 4, 5))
     form.version1(f, "tag keys")
     return (
         form.uint(f[1], "tag keys version (1)", form.U32),

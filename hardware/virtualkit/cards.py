@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import segno
+from workbench import tag424
+from workbench.tagmaster import EventKeys
 
-from virtualkit import tags
+from virtualkit import ntag424, tags
 from virtualkit.core import keys, token
 
 
@@ -15,7 +17,7 @@ from virtualkit.core import keys, token
 class Card:
     """What one customer holds to the brick."""
 
-    kind: str  # "issued", "blank", "phone", "pass" or "text"
+    kind: str  # "issued", "proved", "blank", "phone", "pass" or "text"
     uid: bytes = b""
     text: str = ""
     image: bytes = b""  # the tag's memory
@@ -26,6 +28,15 @@ def issued_tag(rng: random.Random, event_key: bytes) -> Card:
     uid = b"\x04" + rng.randbytes(6)
     message = token.ndef_message(token.tag_payload(uid, keys.token_key(event_key)))
     return Card("issued", uid=uid, image=tags.ntag215_image(uid, message))
+
+
+def proved_tag(rng: random.Random, tag_keys: EventKeys) -> Card:
+    """An NTAG 424 DNA that the hub's desk made one of the event's: it proves itself live."""
+    uid = b"\x04" + rng.randbytes(6)
+    tag = ntag424.Ntag424(uid, rng)
+    tag.activate()
+    tag424.personalise(tag.apdu, uid, tag_keys, "https://stall.example/t", random=rng.randbytes)
+    return Card("proved", uid=uid, image=ntag424.dump(tag))
 
 
 def blank_tag(rng: random.Random) -> Card:
@@ -49,8 +60,8 @@ def foreign_code(rng: random.Random) -> Card:
     return Card("text", text=f"https://example.org/t/{rng.randrange(10**9)}")
 
 
-def write_samples(folder: Path, event_key: bytes, seed: int) -> None:
-    """A few tags (.bin) and passes (.png) to try `stallmark kit tap --dump` and `kit scan` with."""
+def write_samples(folder: Path, event_key: bytes, seed: int, tag_keys: EventKeys | None = None) -> None:
+    """A few tags (.bin, .json) and passes (.png) to try `stallmark kit tap --dump` and `kit scan` with."""
     rng = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     names: dict[str, str] = {}
@@ -58,6 +69,13 @@ def write_samples(folder: Path, event_key: bytes, seed: int) -> None:
         path = folder / f"tag-{number}.bin"
         path.write_bytes(issued_tag(rng, event_key).image)
         names[path.name] = "an issued tag"
+    for number in range(1, 3):
+        if tag_keys is None:
+            break
+        path = folder / f"ntag424-{number}.json"
+        path.write_bytes(proved_tag(rng, tag_keys).image)
+        path.chmod(0o600)
+        names[path.name] = "an issued NTAG 424 DNA: it proves itself"
     path = folder / "blank-tag.bin"
     path.write_bytes(blank_tag(rng).image)
     names[path.name] = "a blank tag: its number alone does not qualify for money"

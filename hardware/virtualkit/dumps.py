@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from virtualkit import othertags, tags
+from virtualkit import ntag424, othertags, tags
 from virtualkit.rf import Tag
 
 SIGNATURE = 32
@@ -16,8 +16,13 @@ class BadDump(ValueError):
 
 def parse(data: bytes) -> Tag:
     """A tag from a dump: NTAG213/215/216 (whole, without its last two pages, or with the signature behind) or
-    MIFARE Classic (1024 or 4096 bytes). Raises BadDump.
+    MIFARE Classic (1024 or 4096 bytes); or an NTAG 424 DNA as JSON, with its keys. Raises BadDump.
     """
+    if data[:1] == b"{":
+        try:
+            return ntag424.load(data)
+        except ValueError as wrong:
+            raise BadDump(str(wrong)) from wrong
     if len(data) in (1024, 4096):
         return othertags.Classic(data)
     for model in tags.MODELS:

@@ -39,6 +39,11 @@ class KitFolder:
         return self.path / "till" / "till-1.json"
 
     @property
+    def tag_desk(self) -> Path:
+        """The hub's desk: the master of tag keys, and what is written to tags."""
+        return self.path / "desk" / "tags.json"
+
+    @property
     def operator(self) -> Path:
         """Name and PIN of the person at the stall's screen."""
         return self.path / "operator.json"

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from nacl.signing import SigningKey
+from workbench import tagmaster
 from workbench.provision import Provisioned
 
 from fleet.ledger.note import Signer
 from hostagent.screen.pin import hash_pin
+from virtualkit.core import keys
 from virtualkit.folder import KitFolder, write_json
 from virtualkit.kitplan import ORIGIN, THRESHOLD, KitPlan
 from virtualkit.kitsecrets import Secrets, kid8
@@ -170,6 +172,29 @@ def write_host(
         secret=True,
     )
     write_json(folder.operator, {"development": True, "name": OPERATOR, "pin": secrets.pin}, secret=True)
+
+
+def write_tags(folder: KitFolder, plan: KitPlan, secrets: Secrets, made: Sequence[Provisioned]) -> None:
+    """desk/tags.json, and host/tag-keys.json: what each brick needs of it, sealed for that brick (docs/formats/tag.md)."""
+    write_json(
+        folder.tag_desk,
+        {
+            "development": True,
+            "master": secrets.tag_master.hex(),
+            "event": secrets.event.hex(),
+            "event_key": secrets.event_key.hex(),
+            "address": f"https://localhost:{plan.host_port}/t",
+        },
+        secret=True,
+    )
+    event_keys = tagmaster.event_keys(secrets.tag_master, secrets.event)
+    sealed: list[dict[str, str]] = []
+    for one in made:
+        k_ctl: bytes = keys.control_key(one.root)
+        message = tagmaster.seal(k_ctl, one.brick, os.urandom(12), 1, secrets.event, event_keys)
+        nonce, cipher, tag = (message[number].hex() for number in range(3))
+        sealed.append({"brick": one.brick.hex(), "nonce": nonce, "sealed": cipher, "tag": tag})
+    write_json(folder.host / "tag-keys.json", {"development": True, "bricks": sealed})
 
 
 def write_public(folder: KitFolder, secrets: Secrets) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nacl.secret import SecretBox
 from stallmark.errors import StallmarkError
+from workbench import tagmaster
 from workbench.provision import Provisioned, Rental, provision_brick
 
 from fleet.clock import open_clock
@@ -70,8 +71,10 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
     kitfiles.write_authors(folder, secrets)
     kitfiles.write_controller(folder, plan, secrets, provisioned, published.rights)
     kitfiles.write_host(folder, plan, secrets, provisioned, published.terms16)
+    kitfiles.write_tags(folder, plan, secrets, provisioned)
     kitfiles.write_public(folder, secrets)
-    cards.write_samples(folder.cards, secrets.event_key, plan.card_seed)
+    tag_keys = tagmaster.event_keys(secrets.tag_master, secrets.event)
+    cards.write_samples(folder.cards, secrets.event_key, plan.card_seed, tag_keys)
     (folder.path / "DEVELOPMENT-KEYS.txt").write_text(NOTICE)
     progress("an empty ledger, signed")
     if plan.market_clock:

@@ -3,6 +3,7 @@
 The tag's side of every computation, with `cryptography`: written apart from the core, so that both check each other.
 Left out: LRP mode, encrypted file data in links, counter limits, originality signature."""
 
+import json
 import random
 import zlib
 from collections.abc import Callable
@@ -24,6 +25,7 @@ ABORTED = b"\x91\xca"
 NO_FILE = b"\x91\xf0"
 ILLEGAL = b"\x91\x1c"
 
+KIND = "NTAG 424 DNA"
 PLAIN, MACED, FULL = 0, 1, 3
 FREE, NEVER = 0xE, 0xF
 _CC = bytes.fromhex("001720010000ff0406e104010000000506e105008082830000")
@@ -307,39 +309,14 @@ class Ntag424(IsoDep):
 
     def _settings(self, header: bytes, data: bytes) -> bytes:
         file = self._file(header)
-        read, write, both, change = file.rights
-        out = bytes((0, file.mode | file.sdm << 6, both << 4 | change, read << 4 | write))
-        out += file.size.to_bytes(3, "little")
-        if not file.sdm:
-            return out
-        out += bytes((file.options, 0xF0 | file.counter_key, file.meta_key << 4 | file.file_key))
-        if file.meta_key < FREE:
-            out += file.picc_at.to_bytes(3, "little")
-        if file.file_key != NEVER:
-            out += file.input_at.to_bytes(3, "little") + file.mac_at.to_bytes(3, "little")
-        return out
+        whole = settings(file)
+        return b"\0" + whole[:3] + file.size.to_bytes(3, "little") + whole[3:]
 
     def _change_settings(self, header: bytes, data: bytes) -> None:
         file = self._file(header)
         self._needs(file.rights[3])
-        if len(data) < 3 or data[0] & ~0x43:
-            raise crypto.Refused(PARAMETER)
-        made = File(file.number, file.iso, file.size, data[0] & 3, _rights(data[1:3]), file.data)
-        rest = data[3:]
-        if data[0] & 0x40:
-            if len(rest) < 3 or rest[0] != 0xC1:
-                raise crypto.Refused(PARAMETER)
-            made.sdm, made.options = True, rest[0]
-            made.counter_key, made.meta_key, made.file_key = rest[1] & 15, rest[2] >> 4, rest[2] & 15
-            offsets = [int.from_bytes(rest[n : n + 3], "little") for n in range(3, len(rest), 3)]
-            if made.meta_key > 4 or made.file_key > 4 or len(rest) != 12:
-                raise crypto.Refused(PARAMETER)
-            made.picc_at, made.input_at, made.mac_at = offsets
-            if made.picc_at + 32 > file.size or not made.input_at <= made.mac_at <= file.size - 16:
-                raise crypto.Refused(PARAMETER)
-            self.counter = 0 if not file.sdm else self.counter
-        elif rest:
-            raise crypto.Refused(LENGTH)
+        made = changed(file, data)
+        self.counter = self.counter if file.sdm and made.sdm else 0
         self.files[file.number] = made
 
     def _write(self, header: bytes, data: bytes) -> None:
@@ -385,6 +362,38 @@ class Ntag424(IsoDep):
         self.keys[number], self.versions[number] = new, data[16]
 
 
+def settings(file: File) -> bytes:
+    """A file's settings as ChangeFileSettings takes them (§10.7.1)."""
+    read, write, both, change = file.rights
+    out = bytes((file.mode | file.sdm << 6, both << 4 | change, read << 4 | write))
+    if not file.sdm:
+        return out
+    out += bytes((file.options, 0xF0 | file.counter_key, file.meta_key << 4 | file.file_key))
+    return out + b"".join(at.to_bytes(3, "little") for at in (file.picc_at, file.input_at, file.mac_at))
+
+
+def changed(file: File, data: bytes) -> File:
+    """A file under other settings; Refused where this model, or the tag, does not take them."""
+    if len(data) < 3 or data[0] & ~0x43:
+        raise crypto.Refused(PARAMETER)
+    made = File(file.number, file.iso, file.size, data[0] & 3, _rights(data[1:3]), file.data)
+    rest = data[3:]
+    if not data[0] & 0x40:
+        if rest:
+            raise crypto.Refused(LENGTH)
+        return made
+    if len(rest) != 12 or rest[0] != 0xC1 or rest[2] >> 4 > 4 or rest[2] & 15 > 4:
+        raise crypto.Refused(PARAMETER)
+    made.sdm, made.options = True, rest[0]
+    made.counter_key, made.meta_key, made.file_key = rest[1] & 15, rest[2] >> 4, rest[2] & 15
+    made.picc_at, made.input_at, made.mac_at = (
+        int.from_bytes(rest[at : at + 3], "little") for at in (3, 6, 9)
+    )
+    if made.picc_at + 32 > file.size or not made.input_at <= made.mac_at <= file.size - 16:
+        raise crypto.Refused(PARAMETER)
+    return made
+
+
 def _rights(data: bytes) -> tuple[int, int, int, int]:
     return data[1] >> 4, data[1] & 15, data[0] >> 4, data[0] & 15
 
@@ -393,3 +402,41 @@ def _span(header: bytes) -> tuple[int, int]:
     if len(header) != 7:
         raise crypto.Refused(LENGTH)
     return int.from_bytes(header[1:4], "little"), int.from_bytes(header[4:7], "little")
+
+
+def dump(tag: Ntag424) -> bytes:
+    """A tag as JSON: number, keys, counter, message file and its settings. Development keys: it holds secrets."""
+    file = tag.files[2]
+    whole = {
+        "kind": KIND,
+        "development": True,
+        "uid": tag.number.hex(),
+        "random_id": tag.random_id,
+        "keys": [key.hex() for key in tag.keys],
+        "versions": tag.versions,
+        "counter": tag.counter,
+        "file": bytes(file.data).hex(),
+        "settings": settings(file).hex(),
+    }
+    return json.dumps(whole, indent=1).encode() + b"\n"
+
+
+def load(data: bytes) -> Ntag424:
+    """The tag of a dump. Raises ValueError where it is none."""
+    try:
+        f = json.loads(data)
+        if f["kind"] != KIND:
+            raise ValueError(f"kind {f['kind']!r}")
+        tag = Ntag424(bytes.fromhex(f["uid"]), random.Random(f["uid"]))
+        tag.random_id = bool(f["random_id"])
+        tag.keys = [bytes.fromhex(key) for key in f["keys"]]
+        tag.versions = [int(version) for version in f["versions"]]
+        tag.counter = int(f["counter"])
+        tag.files[2] = changed(tag.files[2], bytes.fromhex(f["settings"]))
+        tag.files[2].data[:] = bytes.fromhex(f["file"])
+        if len(tag.keys) != 5 or len(tag.versions) != 5 or len(tag.files[2].data) != tag.files[2].size:
+            raise ValueError("keys or file of another size")
+    except (KeyError, TypeError, crypto.Refused, ValueError) as wrong:
+        raise ValueError(f"not a dump of an NTAG 424 DNA: {wrong}") from wrong
+    tag.power_off()
+    return tag

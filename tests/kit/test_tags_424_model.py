@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from stallmark import sdm as _sdm
+from virtualkit import dumps, ntag424
 from virtualkit.isodep import Type4
 from virtualkit.ntag424 import Ntag424
 from workbench import tag424, tagmaster
@@ -137,3 +138,14 @@ def test_blocks_chained_by_a_reader_arrive_whole() -> None:
     assert one.transceive(b"\xb3") == b"\x03\x90\x00", "R(NAK): the last answer again"
     assert one.transceive(b"\xb2") == b"\xa2", "R(NAK) of the other number: still here"
     assert one.transceive(b"\xc2") == b"\xc2" and one.transceive(b"\x02" + select) is None
+
+
+def test_a_dump_is_the_same_tag() -> None:
+    one = made()
+    again = ntag424.load(ntag424.dump(one))
+    assert ntag424.dump(again) == ntag424.dump(one)
+    assert tag424.check(again.apdu, UID, KEYS).counter == 2
+    assert isinstance(dumps.parse(ntag424.dump(one)), Ntag424)
+    for wrong in (b"{}", b"{", b'{"kind": 1}', ntag424.dump(one).replace(b'"uid": "04', b'"uid": "')):
+        with pytest.raises(dumps.BadDump, match="NTAG 424"):
+            dumps.parse(wrong if wrong[:1] == b"{" else b"{")
