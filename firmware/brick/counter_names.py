@@ -75,6 +75,8 @@ NAMES = (
     (counters.VOUCHER_UNCHECKED, "vouchers not checked for want of memory"),
     (counters.TABLES_MADE, "signature tables made"),
     (counters.TABLES_DAMAGED, "signature tables found damaged"),
+    (counters.QR_STUCK, "scanner stuck on one code"),
+    (counters.QR_OWN_SPEED, "scanner set up at its own speed"),
     (counters.RADIO_CONNECTIONS, "hosts connected by radio"),
     (counters.RADIO_DROPPED, "radio frames and writes without room"),
     (counters.RADIO_BELLS_LOST, "radio notifications not sent"),

@@ -86,6 +86,8 @@ VOUCHER_CROWDED = const(80)
 VOUCHER_UNCHECKED = const(81)
 TABLES_MADE = const(82)
 TABLES_DAMAGED = const(83)
+QR_STUCK = const(84)
+QR_OWN_SPEED = const(85)
 # Radio
 RADIO_CONNECTIONS = const(90)
 RADIO_DROPPED = const(91)

@@ -29,6 +29,14 @@ class ScannerFaults:
 
     silent: bool = False
     """Nothing comes back."""
+    unplugged: bool = False
+    """Nothing comes back, nothing arrives, and once it is plugged in again it starts anew."""
+    slow_ms: int = 0
+    """Every answer comes this much later."""
+    corrupt_answers: int = 0
+    """Each n-th answer has one bit wrong; 0: none."""
+    stuck: bool = False
+    """The trigger is stuck: what is in view is read again and again, ten times a second, whatever the settings say."""
     stuck_baud: int = 0
     """The module talks at this rate whatever its settings say; 0: as set."""
     garbage: int = 0

@@ -25,6 +25,8 @@ OUTPUT = 0x000D  # bits 1-0: 0 UART, 1 USB keyboard, 3 USB serial
 SAME_CODE = 0x0013  # bit 7: the same code again only after bits 6-0 (in 100 ms; 0 never again)
 BAUD = 0x002A  # two bytes, low first: 3 MHz divided by the rate
 TAIL = 0x0060  # bit 0: tail on; bits 6-5: 0 CR, 1 CRLF, 2 TAB, 3 none
+AIM = 0x00D0  # bit 7: "]Q1" before the code
+CUT = 0x00B0  # bits 1-0: 0 the whole code, 1 its first bytes (so many as 0x00B1 says), 2 its last (0x00B2), 3 without both
 HARDWARE, SOFTWARE, YEAR = 0x00E1, 0x00E2, 0x00E3
 FACTORY = 0x00D9  # 50 factory settings, 55 the user's own, 56 these become the user's own
 
@@ -51,6 +53,8 @@ DEFAULTS = {
     BAUD: 0x39,
     BAUD + 1: 0x01,
     TAIL: 0x01,
+    CUT: 0,
+    AIM: 0,
     HARDWARE: 0x64,
     SOFTWARE: 0x69,
     YEAR: 0x14,
@@ -78,6 +82,8 @@ class QrModule:
         self.faults = faults or ScannerFaults()
         self.changed: Callable[[], None] = lambda: None
         self.outputs = 0
+        self.answers = 0
+        self._plugged = True
         self._saved = dict(DEFAULTS)
         self._users = dict(DEFAULTS)
         self._view: bytes | None = None
@@ -125,6 +131,8 @@ class QrModule:
 
     def feed(self, data: bytes) -> bytes:
         """Bytes from the firmware."""
+        if self._away():
+            return b""
         self._input += data
         while self._command():
             pass
@@ -133,14 +141,27 @@ class QrModule:
 
     def poll(self) -> bytes:
         """Answers and codes that are ready by now."""
+        if self._away():
+            return b""
         self._look()
         out = self._out.take()
         if self._next_baud and self._out.due() is None and not out:
             self._baud, self._next_baud = self._next_baud, 0
         return b"" if self.faults.silent else out
 
+    def _away(self) -> bool:
+        """Whether it hangs on no cable; plugged in again, it starts with what it has saved."""
+        if self.faults.unplugged:
+            self._plugged = False
+        elif not self._plugged:
+            self._plugged = True
+            self.reset()
+        return not self._plugged
+
     def due(self) -> int | None:
         """When to poll next (monotonic ns), or None."""
+        if self.faults.unplugged:
+            return None
         times = [self._out.due(), self._next_reading()]
         if self._next_baud:
             times.append(self._clock())
@@ -188,7 +209,7 @@ class QrModule:
             self._saved[TRIGGER] = 0
         elif kind != HEARTBEAT:
             return
-        self._put(ALIVE if kind == HEARTBEAT else SUCCESS)
+        self._reply(ALIVE if kind == HEARTBEAT else SUCCESS)
 
     def _write(self, address: int, values: bytes) -> None:
         if address == FACTORY:
@@ -208,14 +229,24 @@ class QrModule:
 
     def _answer(self, data: bytes) -> None:
         counted = bytes((0, len(data) & 0xFF)) + data
-        self._put(b"\x02\x00" + counted + crc_hqx(counted, 0).to_bytes(2, "big"))
+        self._reply(b"\x02\x00" + counted + crc_hqx(counted, 0).to_bytes(2, "big"))
 
-    def _put(self, data: bytes) -> None:
-        self._out.put(data, self.baud, MS if self._real else 0)
+    def _reply(self, data: bytes) -> None:
+        """An answer to a command."""
+        self.answers += 1
+        if self.faults.corrupt_answers and not self.answers % self.faults.corrupt_answers:
+            at = self._rng.randrange(len(data))
+            data = data[:at] + bytes((data[at] ^ 1 << self._rng.randrange(8),)) + data[at + 1 :]
+        self._put(data, self.faults.slow_ms * MS)
+
+    def _put(self, data: bytes, later: int = 0) -> None:
+        self._out.put(data, self.baud, (MS if self._real else 0) + later)
 
     def _next_reading(self) -> int | None:
         """When the module reads next while something is in view."""
         mode = self.zones[MODE] & 3
+        if self._view is not None and self.faults.stuck:
+            return self._ready_at
         if self._view is None or mode == 0 or (mode == 1 and not self.zones[TRIGGER] & 1):
             return None
         if mode == 3 and self._last == self._view:
@@ -238,7 +269,7 @@ class QrModule:
             return
         code = self._view
         self._last, self._last_at = code, now
-        self._ready_at = now + max(1, self.zones[INTERVAL]) * _UNIT
+        self._ready_at = now + (1 if self.faults.stuck else max(1, self.zones[INTERVAL])) * _UNIT
         self.zones[TRIGGER] = 0
         if self._set_up(code):
             return
@@ -261,11 +292,20 @@ class QrModule:
         self._write(raw[0] << 8 | raw[1], raw[2:])
         return True
 
+    def _part(self, code: bytes) -> bytes:
+        """What of a code is put out."""
+        first, last = self.zones.get(CUT + 1, 0), self.zones.get(CUT + 2, 0)
+        cut = self.zones[CUT] & 3
+        if cut == 3:
+            return code[first : max(first, len(code) - last)]
+        return (code, code[:first], code[max(0, len(code) - last) :])[cut]
+
     def _output(self, code: bytes) -> None:
         if self.zones[OUTPUT] & 3 in (1, 3):
             return
         tail = self.zones[TAIL]
-        data = code + (_TAILS[tail >> 5 & 3] if tail & 1 else b"")
+        head = b"]Q1" if self.zones[AIM] & 0x80 else b""
+        data = head + self._part(code) + (_TAILS[tail >> 5 & 3] if tail & 1 else b"")
         self.outputs += 1
         if self.faults.corrupt_every and not self.outputs % self.faults.corrupt_every:
             at = self._rng.randrange(len(data))

@@ -1,8 +1,7 @@
 """The QR module's commands and lines, and the scanner task: set-up, hostile codes, a module that restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ from brick.qr.lines import ANSWER, CODE, OVERFLOW, Lines
 from brick.qr.scanner import Scanner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from modelline import Desk, ModelLine, Pulse, ticks, until
+from modelline import ticks, until
+from scannerbench import Bench, Cable, running
 from virtualkit import qrmodule
-from virtualkit.pty import garble
-from virtualkit.qrmodule import QrModule
 
 
 def test_commands_are_the_manuals_bytes():
@@ -68,68 +66,6 @@ def test_no_bytes_hurt_the_lines(data: bytes, step: int):
     found = split(data, step, keep=20, limit=100)
     assert all(len(code) <= 20 for _, code in found)
     assert split(data + b"\r\rSM1.TEST\r", step, keep=20, limit=100)[-1] == (CODE, b"SM1.TEST")
-
-
-class Cable:
-    """The module's UART: garbage in both directions at another rate than its own."""
-
-    def __init__(self, model: QrModule) -> None:
-        self.model = model
-        self.host = 0
-        self.lines: list[ModelLine] = []
-        self.bauds: list[int] = []
-        self.faults = model.faults
-
-    def open(self, baud: int) -> ModelLine:
-        self.host = baud
-        self.bauds.append(baud)
-        self.lines.append(ModelLine(self))
-        self.model.changed = self.lines[-1]._kick
-        return self.lines[-1]
-
-    @property
-    def line(self) -> ModelLine:
-        return self.lines[-1]
-
-    def _wire(self, data: bytes) -> bytes:
-        return data if self.model.baud == self.host else garble(data)
-
-    def feed(self, data: bytes) -> bytes:
-        return self._wire(self.model.feed(self._wire(data)))
-
-    def poll(self) -> bytes:
-        return self._wire(self.model.poll())
-
-    def due(self) -> int | None:
-        return self.model.due()
-
-
-class Bench:
-    def __init__(self) -> None:
-        self.model = QrModule(seed=4)
-        self.cable = Cable(self.model)
-        self.desk = Desk()
-        self.scanner = Scanner(self.cable.open, self.desk, self.desk.counters, ticks)
-        self.pulse = Pulse()
-
-    def count(self, number: int) -> int:
-        return self.desk.counters.get(number)
-
-    def sends(self, data: bytes) -> None:
-        """The module sends these bytes by itself."""
-        self.cable.line.put(data)
-
-
-@asynccontextmanager
-async def running(**zones: int) -> AsyncIterator[Bench]:
-    bench = Bench()
-    task = asyncio.create_task(bench.scanner.run(bench.pulse))
-    try:
-        await until(lambda: bench.count(count.QR_CONFIGURED), "the set-up")
-        yield bench
-        assert not task.done(), task.exception()
-    finally:
-        task.cancel()
 
 
 @pytest.fixture(autouse=True)

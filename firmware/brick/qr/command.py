@@ -21,6 +21,7 @@ ZONE_OUTPUT = const(0x000D)  # bits 1-0: 00 serial
 ZONE_SAME_CODE = const(0x0013)  # bit 7: the module's own delay for the same code
 ZONE_BAUD = const(0x002A)  # two bytes, low first: 3,000,000 / baud
 ZONE_TAIL = const(0x0060)  # bit 7 protocol head, 6-5 tail (00 CR), 3 prefix, 2 code id, 1 suffix, 0 tail sent
+ZONE_CUT = const(0x00B0)  # bits 1-0: 00 the whole code, else a part of it
 ZONE_AIM = const(0x00D0)  # bit 7: AIM id in front
 
 MODE_CONTINUOUS = const(0x02)

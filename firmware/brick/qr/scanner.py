@@ -1,4 +1,7 @@
-"""The QR scanner task: finds the module's speed, sets it up, closes set-up codes, hands on codes."""
+"""The QR scanner task: finds the module's speed, sets it up, closes set-up codes, hands on codes.
+
+Which zones matter, and what each fault of a module looks like: docs/scanner.md
+"""
 
 from stallmark.constant import const
 
@@ -13,10 +16,12 @@ FAULT = const(2)
 
 _ANSWER_MS = const(300)
 _TRIES = const(2)
+_SETTLE = const(6)  # times that, at most, for late answers to come
 _SILENCE_MS = const(200)  # a code in the middle of which the line is silent this long is damaged
 _BAUD = const(115200)
 _CHUNK = const(64)
 _SILENT_LINE_MS = const(20)
+_BUSY_CHECKS = const(4)  # times the usual pause after which a module that never stops talking is asked all the same
 
 # (zone, bits that are ours, their value). The module's light and sound are off: only the brick's speak.
 SETTINGS = (
@@ -27,6 +32,7 @@ SETTINGS = (
     (command.ZONE_INTERVAL, 0xFF, 0x01),
     (command.ZONE_READ_TIME, 0xFF, 0x00),
     (command.ZONE_AIM, 0x80, 0x00),
+    (command.ZONE_CUT, 0x03, 0x00),
     (command.ZONE_MODE, 0xC3, command.MODE_CONTINUOUS),
 )
 
@@ -44,8 +50,11 @@ class Scanner:
         self._lines = Lines(config.VOUCHER_MAX + 1, config.QR_LINE_MAX)
         self._chunk = bytearray(_CHUNK)
         self._answer = None
-        self._last = None
+        self._late = False  # answers to commands that were given up may still come
+        self._recent = []  # (code, when it was last seen), the oldest first
+        self._same_since = None  # when the run of repeats began that is going on, if one is
         self._last_at = 0
+        self._zone = 0  # of SETTINGS, looked at next
         self.state = GOOD
         self._ready = False
 
@@ -61,17 +70,30 @@ class Scanner:
                     await self._receive(config.FAULT_RETRY_MS)
                 checked = self._ticks()
                 continue
-            if await self._receive(config.SELF_CHECK_MS // 4):
-                checked = self._ticks()
-            elif self._ticks() - checked >= config.SELF_CHECK_MS:
+            talked = await self._receive(config.SELF_CHECK_MS // 4)
+            self._judge()
+            waited = self._ticks() - checked
+            if waited >= config.SELF_CHECK_MS * (_BUSY_CHECKS if talked else 1):
                 await self._check()
                 checked = self._ticks()
 
+    def _judge(self):
+        """A module that shows one code without end sees nothing else: somebody has to look at it."""
+        now = self._ticks()
+        if self._same_since is None or now - self._last_at >= config.QR_REPEAT_MS:
+            self._same_since = None
+            self.state = GOOD
+        elif now - self._same_since >= config.QR_STUCK_MS and self.state == GOOD:
+            self.state = FAULT
+            self._counters.add(count.QR_STUCK)
+
     async def _check(self):
-        """A module that lost power runs with its saved settings: are set-up codes still closed?"""
+        """A module that lost power runs with its saved settings: are set-up codes still closed, and one more zone as set?"""
+        self._zone = (self._zone + 1) % len(SETTINGS)
         try:
-            if (await self._get(command.ZONE_SETUP)) & 0x03 != command.SETUP_CLOSED:
-                self._ready = False
+            for zone, mask, value in (SETTINGS[0], SETTINGS[self._zone]):
+                if (await self._get(zone)) & mask != value:
+                    self._ready = False
         except NoAnswer:
             self._ready = False
 
@@ -88,6 +110,7 @@ class Scanner:
                 await self._configure(baud)
             except NoAnswer:
                 return False
+            self._same_since = None
             self.state = GOOD
             self._ready = True
             self._counters.add(count.QR_CONFIGURED)
@@ -104,10 +127,17 @@ class Scanner:
                 if await self._get(zone) != wanted:
                     raise NoAnswer("zone 0x%04x does not keep its value" % zone)
                 changed = True
+        self._baud = baud
         if baud != _BAUD:
-            await self._faster()
             changed = True
-        self._baud = _BAUD
+            try:
+                await self._faster()
+                self._baud = _BAUD
+            except NoAnswer:  # it keeps its own speed: slower, and as good
+                self._line = self._open(baud)
+                self._lines.expire()
+                await self._ask(command.read(command.ZONE_BAUD, 2), 2)
+                self._counters.add(count.QR_OWN_SPEED)
         if changed:  # saved, so that set-up codes stay closed when the module restarts by itself
             await self._ask(command.save(), 1)
 
@@ -126,7 +156,10 @@ class Scanner:
 
     async def _ask(self, data, length):
         """Send a command until it is answered with `length` bytes; NoAnswer after the last try."""
-        for _ in range(_TRIES):
+        if self._late:
+            await self._settle()
+        for attempt in range(_TRIES):
+            self._late = attempt > 0
             self._answer = None
             self._line.write(data)
             deadline = self._ticks() + _ANSWER_MS
@@ -134,7 +167,19 @@ class Scanner:
                 await self._receive(deadline - self._ticks())
                 if self._answer is not None and len(self._answer) == length:
                     return self._answer
+        self._late = True
         raise NoAnswer("scanner does not answer")
+
+    async def _settle(self):
+        """Answers bear no name: those of commands that were given up come and go first, or one would pass for the next one's."""
+        deadline = self._ticks() + _SETTLE * _ANSWER_MS
+        quiet_since = self._ticks()
+        while self._ticks() < deadline and self._ticks() - quiet_since < 2 * _ANSWER_MS:
+            self._answer = None
+            await self._receive(_ANSWER_MS)
+            if self._answer is not None:
+                quiet_since = self._ticks()
+        self._late = False
 
     async def _fill(self):
         n = await self._line.readinto(self._chunk)
@@ -161,9 +206,15 @@ class Scanner:
 
     def _code(self, data):
         now = self._ticks()
-        if data == self._last and now - self._last_at < config.QR_REPEAT_MS:
-            self._last_at = now
+        fresh = [one for one in self._recent if now - one[1] < config.QR_REPEAT_MS]
+        self._recent = [one for one in fresh if one[0] != data][1 - config.RECENT_CODES :] + [(data, now)]
+        self._last_at = now
+        if len(fresh) == 1 and fresh[0][0] == data:
+            if self._same_since is None:
+                self._same_since = fresh[0][1]
+        else:
+            self._same_since = None
+        if data in [one[0] for one in fresh]:
             self._counters.add(count.QR_REPEAT)
-            return
-        self._last, self._last_at = data, now
-        self._desk.scan(data)
+        else:
+            self._desk.scan(data)
