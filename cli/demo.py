@@ -13,6 +13,7 @@ from virtualkit.brick_process import BrickCrashed
 from virtualkit.demo.chaos import TARGETS
 from virtualkit.demo.live import LiveStall
 from virtualkit.demo.once import Hour, MarketHour, in_words, to_json
+from virtualkit.demo.trouble import PARTS
 from virtualkit.interpreter import InterpreterMissing
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
@@ -36,6 +37,12 @@ def demo(
         str | None,
         typer.Option(help="With --once: host, brick, fleet or all are killed and restarted at random."),
     ] = None,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            help="With --once: reader, scanner, cable, air, packs (several with commas) or all misbehave at random."
+        ),
+    ] = None,
     timing: Annotated[
         str, typer.Option(help="real: radio, UARTs and flash take their time; fast: they take none.")
     ] = "real",
@@ -54,7 +61,10 @@ def demo(
         if once:
             raise typer.Exit(
                 _once(
-                    console, state, Hour(taps, 1 if seed is None else seed, _targets(kill), timing), as_json
+                    console,
+                    state,
+                    Hour(taps, 1 if seed is None else seed, _targets(kill), timing, faults=_parts(faults)),
+                    as_json,
                 )
             )
         asyncio.run(LiveStall(state or Path("state"), console, timing, int(pause * 1000), seed).run())
@@ -71,6 +81,16 @@ def _targets(kill: str | None) -> tuple[str, ...]:
     if kill not in TARGETS:
         raise typer.BadParameter(f"kill is one of {', '.join(TARGETS)} or all, not {kill}")
     return (kill,)
+
+
+def _parts(faults: str | None) -> tuple[str, ...]:
+    if faults == "all":
+        return PARTS
+    wanted = tuple(dict.fromkeys(faults.split(","))) if faults else ()
+    for one in wanted:
+        if one not in PARTS:
+            raise typer.BadParameter(f"faults are {', '.join(PARTS)} or all, not {one}")
+    return wanted
 
 
 def _once(console: Console, state: Path | None, hour: Hour, as_json: bool) -> int:

@@ -18,6 +18,7 @@ from virtualkit.demo.chaos import Chaos
 from virtualkit.demo.durable import StoreWatch
 from virtualkit.demo.stall import Stall, public_keys
 from virtualkit.demo.till import TillHour, VirtualTill
+from virtualkit.demo.trouble import Trouble
 from virtualkit.folder import KitFolder
 from virtualkit.kitplan import KitPlan
 from virtualkit.market import Crowd, Visit
@@ -37,8 +38,8 @@ CLOSE = 13  # docs/formats/registry.md, record kinds
 
 @dataclass(frozen=True)
 class Hour:
-    """What kind of hour. `kill`: any of chaos.TARGETS; `source`: other firmware than what is installed, see
-    BrickProcess; `sales`: events at the till, None: one for every four taps."""
+    """What kind of hour. `kill`: any of chaos.TARGETS; `faults`: any of trouble.PARTS; `source`: other firmware than
+    what is installed, see BrickProcess; `sales`: events at the till, None: one for every four taps."""
 
     taps: int
     seed: int
@@ -46,6 +47,7 @@ class Hour:
     timing: str = "real"
     source: Path | None = None
     sales: int | None = None
+    faults: tuple[str, ...] = ()
 
 
 class MarketHour:
@@ -107,8 +109,13 @@ class MarketHour:
             Chaos(stall, self._hour.kill, self._hour.seed + 1, self._findings) if self._hour.kill else None
         )
         self.chaos = chaos
+        self.trouble = Trouble(stall, self._hour.faults, self._hour.seed + 3) if self._hour.faults else None
         async with asyncio.TaskGroup() as group:
-            raging = group.create_task(chaos.rage(over), name="chaos") if chaos else None
+            raging = [
+                group.create_task(one.rage(over), name=type(one).__name__)
+                for one in (chaos, self.trouble)
+                if one
+            ]
             queues = [
                 group.create_task(
                     self._customers(stall, brick, [v for v in visits if v.brick == brick.name]),
@@ -126,8 +133,7 @@ class MarketHour:
             )
             await asyncio.wait(queues)
             over.set()
-            if raging:
-                await raging
+            await asyncio.gather(*raging)
 
     async def _customers(self, stall: Stall, brick: VirtualBrick, visits: Sequence[Visit]) -> None:
         """The queue at one brick. The clock only ever moves forward to the next customer's time."""
@@ -239,6 +245,7 @@ class MarketHour:
             "seed": self._hour.seed,
             "timing": self._hour.timing,
             "killed": self.chaos.kills if self.chaos else {},
+            "faults": dict(sorted(self.trouble.done.items())) if self.trouble else {},
             "torn_operations": self.chaos.torn if self.chaos else 0,
             "checked": {
                 "greens": sum(len(watch.greens) for watch in watches),
@@ -295,6 +302,8 @@ def in_words(result: dict[str, Any]) -> str:
         "killed: "
         + (", ".join(f"{name} {count} times" for name, count in result["killed"].items()) or "nothing"),
     ]
+    if result["faults"]:
+        lines.append("faults: " + ", ".join(f"{name} ({count})" for name, count in result["faults"].items()))
     lines += [
         f"BREACH of invariant {breach['invariant']}: {breach['text']}" for breach in result["violations"]
     ]
