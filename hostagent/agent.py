@@ -217,6 +217,7 @@ class Agent:
             await self.budgets.load()
             await self.vouchers.load(None if self.lane is None else self.lane.brick8)
             await self.promised.load()
+            await self.kitside.telling.load()
             await self.updater.load()
             if self.till is not None:
                 # Before anybody can ask: a key that was answered must not look new.

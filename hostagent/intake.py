@@ -20,7 +20,7 @@ from hostagent.chain import Chain
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import FormatError, cbor, receipt, reg
 from hostagent.errors import HostError, StoreUnavailable
-from hostagent.store import spent
+from hostagent.store import spent, tokens
 from hostagent.store.receipts import Gap, Group, Quarantined, Receipts
 
 GROUP_RECORDS = 256
@@ -158,6 +158,7 @@ class Intake:
         cose = self._chain.add(seq, public, mac, found, ms, window, basis)
         self._open.group.rows.append((host_seq, brick.number, seq, ms, cose, private or None))
         self._open.group.also.extend(spent.statements(found.kind, public, ms))
+        self._open.group.also.extend(tokens.statements(found.kind, public, private, host_seq))
         if found.kind == reg.KIND_CLOSE:
             brick.closing = None
         brick.next_seq = seq + 1
@@ -201,6 +202,7 @@ class Intake:
             )
             work.group.rows.append((host_seq, brick.number, item.seq, ms, cose, item.private or None))
             work.group.also.extend(spent.statements(found.kind, item.public, ms))
+            work.group.also.extend(tokens.statements(found.kind, item.public, item.private, host_seq))
             receipts.append((host_seq, self._chain.prev16))
         brick.next_seq, brick.prev16 = next_seq, prev16
         brick.counters["records"] += len(made)

@@ -6,6 +6,7 @@ that an acknowledgement never stands behind more than one of them.
 """
 
 import asyncio
+import itertools
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -16,13 +17,19 @@ from hostagent.asking import Asking
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import Fields, reg
+from hostagent.errors import StoreUnavailable
 from hostagent.exchange import Exchange, Message
 from hostagent.openvalues import OpenValues
 from hostagent.signals import Heard
 from hostagent.staff import NOBODY
+from hostagent.store import tokens
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
+<<<<<<< ours
 from hostagent.tagside import TagSide
+=======
+from hostagent.store.tokens import Tokens
+>>>>>>> theirs
 
 ANSWERS = 16
 SHORT = 64
@@ -34,6 +41,9 @@ REVOKED_TOLD = 256
 SIGNALS_AT_ONCE = 16
 BALANCES_AT_ONCE = 40
 BALANCES_KEPT = 8_192
+# People whose balance is known at once, about 10 MB: those whose balance changed last. Of others the store alone knows; they
+# count as having none until the next start.
+PEOPLE_MOST = 65_536
 # Where no balance changes an empty message says so often that they still hold: as with people, a third of the 60 s
 # from which decisions say that they looked at old data.
 BALANCES_FRESH_MS = 20_000
@@ -82,7 +92,10 @@ class Telling:
         self._began = False
         # Rules by digest8, None where they are not known here.
         self.rules: Callable[[bytes], Any] = lambda digest8: None
+        self._sums = Tokens(store)
         self._tokens: OrderedDict[bytes, int] = OrderedDict()
+        # Receipts up to this one were counted before the start.
+        self._loaded = 0
         # Up to which of its records each brick's tokens are in these sums; what is durable may not be yet.
         self._counted: dict[bytes, int] = {}
         kept = store.meta.get(META_REVOKED)
@@ -100,7 +113,7 @@ class Telling:
 
     def link_up(self, brick: Brick) -> None:
         """A new link: what was on its way over the old one is told anew or asked anew."""
-        self._queues[brick.brick] = _Queue(balances=OrderedDict.fromkeys(self._tokens))
+        self._queues[brick.brick] = _Queue(balances=OrderedDict.fromkeys(self._newest()))
 
     def status(self, brick: Brick) -> None:
         """A brick said what it decides by; the first time over a link it is told everything that holds."""
@@ -213,7 +226,7 @@ class Telling:
         """The lane begins with a new state, after a start or with other rules: it is told what holds."""
         lane.state.revoke(True, self._revoked[-SUBJECT * REVOKED_TOLD :])
         self._signals_at_lane(lane)
-        entries = b"".join(short + tokens.to_bytes(4, "big") for short, tokens in self._tokens.items())
+        entries = b"".join(short + self._tokens[short].to_bytes(4, "big") for short in self._newest())
         self._balances_at_lane(lane, entries)
 
     # --- signals
@@ -247,29 +260,34 @@ class Telling:
 
     # --- balances
 
+    async def load(self) -> None:
+        """Takes up everybody's sums. Once, before any record is taken or read. A disk that refuses to have the receipts
+        of an older program counted: then they are, as far as they are read (exchange.LOOK_BACK)."""
+        try:
+            if not self._sums.whole:
+                await asyncio.wrap_future(self._sums.count())
+            known = await asyncio.wrap_future(self._sums.load(PEOPLE_MOST))
+        except StoreUnavailable as failed:
+            log.warning("balances are counted from the newest receipts alone: %s", failed)
+            return
+        self._tokens, self._counted, self._loaded = OrderedDict(known.sums), known.counted, known.host_seq
+
+    def _newest(self) -> list[bytes]:
+        return list(itertools.islice(reversed(self._tokens), BALANCES_KEPT))[::-1]
+
     def recorded(self, stored: Stored) -> None:
         """A record is here: tokens that it gave, or took back, count everywhere."""
-        self._counted[stored.brick] = stored.record.seq
         self._hear(stored)
-        fields: Fields = stored.record.fields
-        private: Fields = stored.record.private_fields or {}
-        subject = private.get(1)
-        if (
-            fields[10] not in (reg.KIND_GRANT, reg.KIND_VOID, reg.KIND_REFUND)
-            or subject is None
-            or fields[0] & (reg.FLAG_TRAINING | reg.FLAG_SHADOW)
-        ):
+        if stored.host_seq <= self._loaded:
+            return  # counted before the start
+        self._counted[stored.brick] = stored.record.seq
+        found = tokens.change(stored.record.fields, stored.record.private_fields or {})
+        if found is None:
             return
-        grants: list[list[int | None]] = fields.get(12) or []
-        tokens = sum(grant[1] or 0 for grant in grants if grant[0] == reg.GRANT_TOKENS)
-        if not tokens:
-            return
-        if fields[10] != reg.KIND_GRANT:
-            tokens = -tokens
-        short = subject[:SUBJECT]
-        self._tokens[short] = max(0, min(self._tokens.get(short, 0) + tokens, 0xFFFFFFFF))
+        short, by = found
+        self._tokens[short] = tokens.changed(self._tokens.get(short, 0), by)
         self._tokens.move_to_end(short)
-        while len(self._tokens) > BALANCES_KEPT:
+        while len(self._tokens) > PEOPLE_MOST:
             self._tokens.popitem(last=False)
         for brick8, queue in self._queues.items():
             # It knows what it gave itself; but not what was before its restart, where its journal has gone on.

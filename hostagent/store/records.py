@@ -59,15 +59,7 @@ class Records:
     def page(self, after: int, limit: int) -> "Future[list[Stored]]":
         """The first `limit` records behind a host seq, every brick's, in order of arrival."""
 
-        def query(sql: Sql) -> list[Stored]:
-            rows = sql.execute(
-                "SELECT host_seq, b.brick, cose, private FROM receipts r JOIN bricks b ON b.number = r.brick "
-                "WHERE r.host_seq > ? ORDER BY host_seq LIMIT ?",
-                (after, limit),
-            ).fetchall()
-            return list(_read(sql, rows))
-
-        return self._store.read(query)
+        return self._store.read(lambda sql: page(sql, after, limit))
 
     def held_by(self, holder16: bytes) -> "Future[Stored | None]":
         """The record whose look-up handle hashes to `holder16`; looks through all receipts."""
@@ -84,6 +76,16 @@ class Records:
             return None
 
         return self._store.read(query)
+
+
+def page(sql: Sql, after: int, limit: int) -> list[Stored]:
+    """The first `limit` records behind a host seq, every brick's, in order; for a connection of the caller's own."""
+    rows = sql.execute(
+        "SELECT host_seq, b.brick, cose, private FROM receipts r JOIN bricks b ON b.number = r.brick "
+        "WHERE r.host_seq > ? ORDER BY host_seq LIMIT ?",
+        (after, limit),
+    ).fetchall()
+    return list(_read(sql, rows))
 
 
 def after(sql: Sql, brick: bytes, seq: int, limit: int) -> list[Stored]:

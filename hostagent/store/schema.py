@@ -165,6 +165,14 @@ CREATE TABLE IF NOT EXISTS spent (
     at_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- Loyalty tokens of everybody (first 6 bytes of the pseudonym), as of all receipts; host_seq: the one that changed it
+-- last. Written with the receipts.
+CREATE TABLE IF NOT EXISTS token_sums (
+    subject BLOB PRIMARY KEY,
+    tokens INTEGER NOT NULL,
+    host_seq INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- How long vouchers last that a rule of a ruleset grants: also of rules that are not in use any more.
 CREATE TABLE IF NOT EXISTS voucher_days (
     ruleset BLOB NOT NULL,

@@ -21,6 +21,7 @@ class Kit:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ms = 1_000_000
+        self.host_seq = 0
         monkeypatch.setattr(telling, "monotonic_ms", lambda: self.ms)
         self.asks = True
         self.brick = self.one(b"brick--a")
@@ -47,7 +48,8 @@ class Kit:
     def read(self, brick8: bytes, seq: int, person: int = 1, grants: Any = TOKENS) -> None:
         fields = {0: 0, 2: seq, 10: reg.KIND_GRANT, 12: grants}
         record = SimpleNamespace(seq=seq, fields=fields, private_fields={1: subject(person)})
-        stored: Any = SimpleNamespace(brick=brick8, record=record)
+        self.host_seq += 1
+        stored: Any = SimpleNamespace(brick=brick8, record=record, host_seq=self.host_seq)
         self.telling.recorded(stored)
 
 
@@ -140,7 +142,7 @@ def test_a_signal_goes_only_to_bricks_that_decide_by_rules_that_look_at_it(monke
         at = kit.ms if ms is None else ms
         fields = {0: flags, 5: at, 10: reg.KIND_DENY, 11: reg.EVENT_SOCIAL_MENTION << 4}
         made = SimpleNamespace(seq=1, fields=fields, private_fields={8: ["footfall", value, age]})
-        return SimpleNamespace(brick=brick, record=made)
+        return SimpleNamespace(brick=brick, record=made, host_seq=1)
 
     kit.telling.recorded(record(57))
     assert kit.telling.soon(kit.brick) is None, "signal 0 means something else there"
