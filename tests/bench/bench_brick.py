@@ -21,7 +21,7 @@ from virtualkit.cards import Card
 from virtualkit.demo.stall import Stall, unready
 from virtualkit.kitplan import BrickPlan, KitPlan
 from virtualkit.newkit import NewKit, free_ports, new_kit
-from workbench.flash import compile_firmware
+from workbench.application import compile_firmware
 
 from tests.bench import Figure, say
 from tests.bench.eventport import EventPort
