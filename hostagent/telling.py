@@ -25,11 +25,8 @@ from hostagent.staff import NOBODY
 from hostagent.store import tokens
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
-<<<<<<< ours
-from hostagent.tagside import TagSide
-=======
 from hostagent.store.tokens import Tokens
->>>>>>> theirs
+from hostagent.tagside import TagSide
 
 ANSWERS = 16
 SHORT = 64
