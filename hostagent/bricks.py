@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from hostagent.clock import monotonic_ms
-from hostagent.core import Fields, counter_names, reg
+from hostagent.core import Fields, reg
 from hostagent.store.receipts import Head
 
 READER_STATES = ("none", "good", "fault")
@@ -112,26 +112,6 @@ class Brick:
     def uptime(self, boot: int, now_ms: int) -> int | None:
         """The brick's uptime at `now_ms` (monotonic), or None where it never said so in this boot."""
         return now_ms - self._started_ms if boot == self._boot else None
-
-
-def parse_diagnostics(value: Any) -> dict[str, Any] | None:
-    """A diagnostics message (kind 6) as words; None where it is not one."""
-    if not isinstance(value, dict):
-        return None
-    f = cast(Fields, value)
-    if type(f.get(0)) is not int:
-        return None
-    counters: dict[str, int] = {}
-    for entry in _list(f.get(3))[:64]:
-        pair = _list(entry)
-        if len(pair) == 2 and type(pair[0]) is int and type(pair[1]) is int:
-            counters[counter_names.name(pair[0])] = pair[1]
-    return {
-        "uptime_ms": f[0],
-        "heap_free": _int(f.get(1)),
-        "heap_used": _int(f.get(2)),
-        "counters": counters,
-    }
 
 
 def word(words: tuple[str, ...], number: int) -> str:

@@ -5,6 +5,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from hostagent import appliance
 from hostagent.bricks import BRICK_STATES, CLOCK_WORDS, READER_STATES, Brick, word
 from hostagent.clock import monotonic_ms
 from hostagent.core import Fields, FormatError, base32, bundle, cbor, explain, receipt, rules
@@ -310,8 +311,10 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
             words.append(f"{line['name']} {line['warning']}.")
         if line["counters"].get("equivocations"):
             words.append(f"{line['name']} sent two different records under one number: tell the hub.")
-        said = line["status"]
-        if said is not None and said["state"] != "good":
+        said, body = line["status"], line["diagnostics"]
+        if body is not None and line["link"]["up"]:
+            words += [f"{line['name']} {warning}." for warning in appliance.warnings(body)]
+        if said is not None and said["state"] == "degraded":
             words.append(f"{line['name']} says of itself: {said['state']}{_why(said)}.")
     return words
 

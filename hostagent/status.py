@@ -1,4 +1,4 @@
-"""The status API on the host itself: GET /v1/status and /v1/links, POST /v1/close and /v1/identify, a page
+"""The status API on the host itself: GET /v1/status and /v1/links, POST /v1/close, /v1/identify and /v1/restart, a page
 at /; beside them the stall screen at /stall and the customers' pages."""
 
 import base64
@@ -36,6 +36,13 @@ class Identify(BaseModel):
     """The brick that should blink, by name or identity."""
 
     brick: str
+
+
+class Restart(BaseModel):
+    """The brick that should start anew, by name or identity; `safe`: into safe mode."""
+
+    brick: str
+    safe: bool = False
 
 
 def create_app(agent: "Agent") -> FastAPI:
@@ -79,19 +86,33 @@ def create_app(agent: "Agent") -> FastAPI:
     async def identify(asked: Identify, request: Request) -> dict[str, Any]:
         """Lets one brick blink."""
         _own(request, stall.sessions)
-        for line in agent.lines:
-            if asked.brick in (line.expected.name, line.expected.brick.hex()):
-                if line.brick is None or line.session is None:
-                    raise HTTPException(409, f"{line.expected.name} has no link")
-                line.session.identify()
-                return {"asked": line.expected.name}
-        raise HTTPException(404, "no such brick")
+        line = _line(agent, asked.brick)
+        line.session.identify()
+        return {"asked": line.expected.name}
+
+    @app.post("/v1/restart")
+    async def restart(asked: Restart, request: Request) -> dict[str, Any]:
+        """Lets one brick start anew: records it holds stay, a customer before it waits two seconds."""
+        _own(request, stall.sessions)
+        line = _line(agent, asked.brick)
+        line.session.restart(asked.safe)
+        return {"asked": line.expected.name, "safe": asked.safe}
 
     # FastAPI keeps them; the names are for the reader.
-    del show, status, links, close, identify
+    del show, status, links, close, identify, restart
     till.install(app, agent)
     stall = screen.install(app, agent)
     return app
+
+
+def _line(agent: "Agent", name: str) -> Any:
+    """The line of a connected brick, by its name or identity. Raises HTTPException."""
+    for line in agent.lines:
+        if name in (line.expected.name, line.expected.brick.hex()):
+            if line.brick is None or line.session is None:
+                raise HTTPException(409, f"{line.expected.name} has no link")
+            return line
+    raise HTTPException(404, "no such brick")
 
 
 def _headers(page: str) -> dict[str, str]:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from hostagent.bricks import Brick, Status, parse_diagnostics
+from hostagent import appliance
+from hostagent.bricks import Brick, Status
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import QUEUE, WINDOW, Event, Fields, FormatError, FullError, HostLink, new_reader, reg
 from hostagent.errors import HostError
@@ -57,6 +58,7 @@ class _Wants:
     chunk: tuple[bytes, int] | None = None
     close: str | None = None
     identify: bool = False
+    restart: int | None = None  # 0 normally, 1 into safe mode
     slices: deque[tuple[bytes, bytes]] = field(default_factory=lambda: deque(maxlen=256))
 
 
@@ -156,6 +158,11 @@ class Session:
     def identify(self) -> None:
         """Lets the brick blink."""
         self._wants.identify = True
+        self.flush()
+
+    def restart(self, safe: bool) -> None:
+        """Lets the brick start anew, in safe mode if `safe`."""
+        self._wants.restart = int(safe)
         self.flush()
 
     def look_for_offer(self) -> None:
@@ -275,7 +282,7 @@ class Session:
         self._tells.status(brick)
 
     def _diagnostics(self, brick: Brick, value: Any) -> None:
-        diagnostics = parse_diagnostics(value)
+        diagnostics = appliance.parse(value, brick.diagnostics)
         if diagnostics is None:
             brick.counters["unreadable"] += 1
             return
@@ -336,6 +343,9 @@ class Session:
         elif wants.identify:
             wants.identify = False
             self._send(reg.MSG_IDENTIFY, {}, now)
+        elif wants.restart is not None:
+            self._send(reg.MSG_RESTART, {0: wants.restart}, now)
+            wants.restart = None
         elif wants.slices:
             payload, signature = wants.slices.popleft()
             self._send(reg.MSG_SLICE, {0: payload, 1: signature}, now)

@@ -78,6 +78,9 @@ class Part:
     ruleset8: bytes | None
     clock: int
     why: str
+    # What it last said of its packs and its memory (hostagent.appliance), and how long ago.
+    body: dict[str, Any] | None = field(default=None, repr=False)
+    body_s: float | None = None
 
 
 def ruleset(agent: "Agent", kept: dict[bytes, Any]) -> Any:
@@ -197,6 +200,8 @@ def parts(agent: "Agent") -> list[Part]:
                 None if said is None else said.ruleset8,
                 0 if said is None else said.clock_quality,
                 str(why or ""),
+                brick.diagnostics,
+                None if brick.diagnostics is None else (now - brick.diagnostics_at_ms) / 1000,
             )
         )
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hostagent.core import reg
-from hostagent.screen import facts
+from hostagent.screen import battery, facts
 from hostagent.screen.words import say
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(
         _rights(agent, known, language),
         _printer(agent, language),
         _named("step_scan", _unscanned(parts, decided, now_ms), language),
-        Step("battery", "look", say(language, "battery_unknown")),
+        _battery(parts, language),
     ]
 
 
@@ -84,6 +84,15 @@ def _printer(agent: "Agent", language: int) -> Step:
 def printer_of(agent: "Agent") -> Any:
     """The kit's receipt printer, or None where none is set up."""
     return agent.printer if agent.printer.there else None
+
+
+def _battery(parts: list[facts.Part], language: int) -> Step:
+    """Good where every brick measures its packs and none is low; one that measures nothing has to be looked at."""
+    low = [part.name for part in parts if part.up and battery.needs_charge(part)]
+    if low:
+        return Step("battery", "todo", say(language, "battery_do", names=", ".join(low)))
+    unknown = not parts or any((battery.power_of(part.body) or {}).get("percent") is None for part in parts)
+    return Step("battery", "look", say(language, "battery_unknown")) if unknown else Step("battery", "good", "")
 
 
 def _unscanned(parts: list[facts.Part], decided: list[facts.Decision], now_ms: int) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 from nicegui import ui
 
 from hostagent.core import money
-from hostagent.screen import facts, opening
+from hostagent.screen import battery, facts, opening
 from hostagent.screen.desk import Desk, Live, chip
 from hostagent.screen.facts import Budget, Part
 
@@ -91,7 +91,7 @@ class Kit:
 
     def _parts_key(self) -> object:
         return tuple(
-            (part.name, part.up, part.state, part.free_pages, part.why, int((part.heard_s or 0) / 10))
+            (part.name, part.up, part.state, part.free_pages, part.why, int((part.heard_s or 0) / 10), battery.key(part))
             for part in facts.parts(self.desk.screen.agent)
         ), self._others()
 
@@ -116,9 +116,14 @@ class Kit:
                     else say("data_age", age=self.desk.age(part.heard_s))
                 )
                 ui.label(heard + (f" · {part.why}" if part.why else "")).classes("soft")
-                ui.label(f"{say('battery')}: {say('battery_unknown')}").classes("soft")
+                ui.label(f"{say('battery')}: {battery.words(part.body, part.body_s, self.desk)}").classes("soft")
                 pages = say("unknown") if part.free_pages is None else say("journal_free", n=part.free_pages)
                 ui.label(f"{say('journal')}: {pages}").classes("soft")
+            warning = battery.warning(part.body) if part.up else None
+            if part.up and part.state == "safe":
+                chip("bad", "health_and_safety", say("safe_mode"))
+            if warning is not None:
+                chip(warning.look, warning.icon, say(warning.key))
             if part.up:
                 chip("good", "link", say("link_up"))
             else:

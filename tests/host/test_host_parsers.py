@@ -10,8 +10,8 @@ from nacl.exceptions import CryptoError
 from stallmark import batch, cbor, frame
 from stallmark import registry as reg
 
-from hostagent import batches, controller, signer, updater
-from hostagent.bricks import Brick, Status, parse_diagnostics
+from hostagent import appliance, batches, controller, signer, updater
+from hostagent.bricks import Brick, Status
 from hostagent.config import Quorum
 from hostagent.core import new_reader
 from hostagent.errors import BundleRefused, ControllerError
@@ -44,7 +44,7 @@ JSON = st.recursive(
 def test_status_and_diagnostics_of_any_shape(value):
     status = Status.parse(value)
     assert status is None or status.oldest_seq <= status.next_seq
-    found = parse_diagnostics(value)
+    found = appliance.parse(value, None)
     assert found is None or type(found["uptime_ms"]) is int
     json.dumps(found)
 
@@ -163,7 +163,7 @@ def test_answers_nested_however_deep(opening, levels):
 
 def test_a_counter_is_a_number():
     pairs = [[1, 5], ["text", 6], [None, 7], [True, 8], [[1], 9], [b"x", 10], [1.5, 11], [4711, 12]]
-    counters = parse_diagnostics({0: 1, 3: pairs})["counters"]
+    counters = appliance.parse({0: 1, 3: pairs}, None)["counters"]
     assert sorted(counters.values()) == [5, 12]
     assert all(len(name) < 60 for name in counters)
 

@@ -4,8 +4,11 @@ import time
 from pathlib import Path
 
 import pytest
+from escpos.printer import Dummy
 from stallmark import registry as reg
 
+from hostagent.config import Printer as Setting
+from hostagent.printing.printer import Printer
 from hostagent.store.records import Records
 from tests.web.stallkit import PIN, Stall, click, fill
 
@@ -102,6 +105,61 @@ def test_a_question_is_answered_by_the_person_signed_in_with_a_reason(browser, s
     page.close()
 
 
+def test_a_yes_gives_what_was_asked_for_in_the_name_of_who_said_it(browser, stall):
+    stall.tap(9)
+    page = at_screen(browser, stall)
+    click(page, "Ask")
+    page.wait("document.querySelector('.question')")
+    waiting = page.do("document.querySelectorAll('.question').length")
+    fill(page, ".question input", "a regular guest")
+    click(page, "Give it", "document.querySelector('.question')")
+    page.wait(f"document.querySelectorAll('.question').length === {waiting - 1}")
+    last = Records(stall.agent.store).of(stall.agent.lane.brick8).result()[-1].record
+    assert (last.fields[10], last.fields[14][0]) == (reg.KIND_GRANT, reg.REASON_PERSON)
+    assert (
+        last.fields[24][2] == stall.agent.staff.label("Ana") and last.private_fields[7] == "a regular guest"
+    )
+    page.close()
+
+
+def test_a_receipt_is_printed_and_a_credit_taken_back_only_with_a_reason(browser, stall):
+    papers = []
+
+    def paper():
+        papers.append(Dummy())
+        return papers[-1]
+
+    before, stall.agent.printer = (
+        stall.agent.printer,
+        Printer(Setting("file", path=stall.folder / "paper"), paper),
+    )
+    page = at_screen(browser, stall)
+    click(page, "Amount")
+    for key in ("1", "2", "00"):
+        click(page, key, "document.querySelector('.keys')")
+    click(page, "Decide")
+    page.wait("document.querySelector('.hero.granted[data-answer]')")
+    click(page, "Now")
+    page.wait("document.querySelector('.hero.granted[data-seq]')")
+    click(page, "Receipt")
+    click(page, "Print a slip")
+    page.wait("document.body.innerText.includes('Printed')")
+    assert b"1.80" in papers[0].output
+    click(page, "Take back")
+    page.wait("document.body.innerText.includes('Why is it taken back?')")
+    dialog = "[...document.querySelectorAll('.q-dialog')].at(-1)"
+    click(page, "Take back", dialog)
+    page.wait("document.body.innerText.includes('Write a reason first')")
+    fill(page, ".q-dialog input", "the cake was sold out")
+    click(page, "Take back", dialog)
+    page.wait("!document.querySelector('.q-dialog input')")
+    last = Records(stall.agent.store).of(stall.agent.lane.brick8).result()[-1].record
+    assert (last.fields[10], last.private_fields[7]) == (reg.KIND_VOID, "the cake was sold out")
+    stall.agent.printer = before
+    assert not page.trouble
+    page.close()
+
+
 def test_the_kit_says_what_is_left_and_what_to_do_before_opening(browser, stall):
     page = at_screen(browser, stall)
     click(page, "Kit")
@@ -113,7 +171,7 @@ def test_the_kit_says_what_is_left_and_what_to_do_before_opening(browser, stall)
     assert states["step_links"] == "todo" and states["step_clock"] == "good" and states["battery"] == "look"
     assert "brick-2" in page.text("[data-step=step_links]")
     assert "fifteen-off" in page.text("[data-part=budget]")
-    assert "not measured yet" in page.text("[data-part=bricks]")
+    assert "not measured by this brick" in page.text("[data-part=bricks]")
     page.screenshot(ARTIFACTS / "stall-kit-phone.png")
     assert page.do("document.documentElement.scrollWidth <= innerWidth")
     page.close()
