@@ -1,0 +1,12 @@
+"""The short version of `python -m tests.campaigns.soak --taps 100000`."""
+
+import asyncio
+from pathlib import Path
+
+from tests.campaigns import soak
+
+
+def test_taps_with_faults_all_the_way_leave_the_heap_flat(tmp_path: Path):
+    """Raises where the brick starts anew, where its link does not come back, or where the heap grows."""
+    used = asyncio.run(soak.soak(750, 5, 250, tmp_path))
+    assert len(used) == 3
