@@ -49,6 +49,12 @@ def demo(
     pause: Annotated[
         float, typer.Option(help="Live: seconds between two customers, on average.", min=0.1)
     ] = 2.5,
+    links: Annotated[
+        str,
+        typer.Option(
+            help="serial, ble, or ble,serial: by what the host reaches the bricks of a new kit. Radios start two seconds later."
+        ),
+    ] = "serial",
     as_json: Annotated[
         bool, typer.Option("--json", help="With --once: one JSON object on standard output.")
     ] = False,
@@ -56,6 +62,9 @@ def demo(
     """A whole market stall: controller, host, three bricks running the real firmware, and customers."""
     if timing not in ("real", "fast"):
         raise typer.BadParameter("timing is real or fast")
+    kinds = tuple(links.split(","))
+    if not set(kinds) <= {"serial", "ble"}:
+        raise typer.BadParameter("links are serial, ble, or both with a comma between")
     console = Console(stderr=as_json)
     try:
         if once:
@@ -63,11 +72,18 @@ def demo(
                 _once(
                     console,
                     state,
-                    Hour(taps, 1 if seed is None else seed, _targets(kill), timing, faults=_parts(faults)),
+                    Hour(
+                        taps,
+                        1 if seed is None else seed,
+                        _targets(kill),
+                        timing,
+                        faults=_parts(faults),
+                        links=kinds,
+                    ),
                     as_json,
                 )
             )
-        asyncio.run(LiveStall(state or Path("state"), console, timing, int(pause * 1000), seed).run())
+        asyncio.run(LiveStall(state or Path("state"), console, timing, int(pause * 1000), seed, kinds).run())
     except (StallmarkError, BrickCrashed, InterpreterMissing) as failed:
         typer.echo(f"stallmark demo: {failed}", err=True)
         raise typer.Exit(1) from failed

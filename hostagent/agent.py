@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -48,6 +48,9 @@ from hostagent.tagside import TagSide
 from hostagent.till.desk import Till
 from hostagent.updater import Updater
 from hostagent.vouchers import Issuer, Payable
+
+if TYPE_CHECKING:
+    from hostagent.links.radio import Radio
 
 DRAIN_S = 5.0
 LANE_S = 2.0
@@ -160,6 +163,7 @@ class Agent:
         if self.lane is not None:
             self.lane.promised = self.promised
             self.lane.lists = self.exchange.lists
+        self.radio = _radio() if any("ble" in brick.links for brick in config.bricks) else None
         self.lines = [self._line(expected) for expected in config.bricks]
         self.budgets.suits = self.kitside.rulebook.suits
         self.budgets.connected = self._connected
@@ -234,6 +238,8 @@ class Agent:
                     group.create_task(self.puller.run(), name="puller"),
                     group.create_task(self.exchange.run(), name="exchange"),
                 ]
+                if self.radio is not None:
+                    others.append(group.create_task(self.radio.run(), name="Bluetooth"))
                 if self.lane is not None:
                     others.append(group.create_task(self.lane.run(), name="lane"))
                     # While the disk refuses, bricks are served without it.
@@ -323,7 +329,7 @@ class Agent:
                 line.session.tick()
 
     def _line(self, expected: configuration.BrickConfig) -> Line:
-        line = Line(expected)
+        line = Line(expected, self.radio)
         link = new_host_link(
             self.config.host,
             self.store.find_link_keys,
@@ -340,9 +346,10 @@ class Agent:
             self.clock,
             self.budgets,
             self.updater,
-            line.port.write,
+            line.write,
             self.kitside.telling,
         )
+        line.session.link_ms, line.session.admits = line.link_ms, line.admits
         return line
 
     def _lane(self) -> Lane | None:
@@ -436,6 +443,13 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self):
         yield
+
+
+def _radio() -> "Radio":
+    """bleak takes a third of a second to load: only where a brick is reached by it."""
+    from hostagent.links.radio import Radio
+
+    return Radio()
 
 
 def _listen(host: str, port: int) -> socket.socket:

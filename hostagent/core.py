@@ -56,6 +56,9 @@ from stallmark import (
     people as _people,
 )
 from stallmark import (
+    pulled as _pulled,
+)
+from stallmark import (
     receipt as _receipt,
 )
 from stallmark import (
@@ -110,6 +113,7 @@ golden: Any = _golden
 keys: Any = _keys
 money: Any = _money
 people: Any = _people
+pulled: Any = _pulled
 receipt: Any = _receipt
 record: Any = _record
 rights: Any = _rights
@@ -176,6 +180,11 @@ class HostLink(Protocol):
     def next_due(self, now_ms: int) -> int: ...
 
 
+def frame_type(data: bytes) -> int:
+    """The type of a complete frame (stallmark.frame.type_of)."""
+    return cast(int, frame.type_of(data))
+
+
 def new_reader() -> FrameReader:
     """A frame reader at the start of a byte stream."""
     return cast(FrameReader, _frame.Reader())
@@ -218,12 +227,14 @@ __all__ = [
     "explain",
     "expr",
     "frame",
+    "frame_type",
     "golden",
     "keys",
     "money",
     "new_host_link",
     "new_reader",
     "people",
+    "pulled",
     "receipt",
     "record",
     "reg",

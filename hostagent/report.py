@@ -9,7 +9,7 @@ from hostagent import appliance
 from hostagent.bricks import BRICK_STATES, CLOCK_WORDS, READER_STATES, Brick, word
 from hostagent.clock import monotonic_ms
 from hostagent.core import Fields, FormatError, base32, bundle, cbor, explain, receipt, rules
-from hostagent.links.line import Line
+from hostagent.links.line import AnyPort, Line
 from hostagent.store.database import free_bytes
 from hostagent.store.receipts import Row
 from hostagent.store.store import MISSING
@@ -184,7 +184,11 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
             "state": line.port.state,
             "age_s": round((now - line.port.since_ms) / 1000, 1),
             "overruns": line.port.overruns,
+            "kind": line.port.kind,
         },
+        "ports": [_port(port, port is line.port) for port in line.ports],
+        "moves": line.moves,
+        "stranger": None if line.stranger is None else line.stranger.hex(),
         "link": {
             "up": up,
             "other_brick": None if other is None else other.hex(),
@@ -198,12 +202,12 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
             "resends": link.resends,
             "repeats": link.repeats,
             "dropped": link.dropped,
-            "noise": session.reader.noise,
-            "oversize": session.reader.oversize,
-            "unknown": session.reader.unknown_version + link.unexpected,
+            "noise": session.count("noise"),
+            "oversize": session.count("oversize"),
+            "unknown": session.count("unknown_version") + link.unexpected,
             "unreadable": link.unreadable,
             "strays": link.strays,
-            "frames": session.reader.frames,
+            "frames": session.count("frames"),
         },
         "records": {
             "durable_seq": brick.durable_seq,
@@ -229,6 +233,19 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
             {"age_s": round((now - at) / 1000, 1), "level": level, "text": text}
             for at, level, text in session.lines
         ],
+    }
+
+
+def _port(port: AnyPort, active: bool) -> dict[str, Any]:
+    """One way to a brick; `rssi` in dBm as it was heard before the connection."""
+    return {
+        "kind": port.kind,
+        "path": str(port.path),
+        "state": port.state,
+        "open": port.is_open,
+        "active": active and port.is_open,
+        "rssi": getattr(port, "rssi", None),
+        "connections": getattr(port, "connections", None),
     }
 
 

@@ -1,16 +1,9 @@
 """Several lines under one link: the host chooses, by where it talks, which one carries the session."""
 
+from stallmark import frame
 from stallmark import numbers as reg
-from stallmark.constant import const
 
 from brick import counters as count
-
-_TYPE = const(2)  # place of a frame's type behind its 00, if any, COBS code and version
-
-
-def frame_type(data):
-    """The type of a frame that is ready to be written."""
-    return data[_TYPE] if data[0] else data[_TYPE + 1]
 
 
 class Lines:
@@ -68,7 +61,7 @@ class Lines:
         """A frame of the session to the line that carries it; without a session to everybody who listens."""
         if not self._lines[self._chosen].open:
             self._chosen = 0
-        kind = frame_type(data)
+        kind = frame.type_of(data)
         if kind in (reg.FRAME_SEALED, reg.FRAME_ACK, reg.FRAME_M3, reg.FRAME_LOG) and up:
             self._lines[self._chosen].write(data)
         elif up:

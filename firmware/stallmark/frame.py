@@ -25,6 +25,11 @@ def build(type, body):
     return cobs.encode(inner + crc32(inner).to_bytes(4, "big")) + b"\x00"
 
 
+def type_of(data):
+    """The type of a complete frame, with or without a 00 before it: neither version nor type is ever stuffed."""
+    return data[2] if data[0] else data[3]
+
+
 def notice(code, detail=""):
     """Frame of an unauthenticated hint; detail is cut to 64 bytes of UTF-8."""
     return build(FRAME_NOTICE, bytes((code,)) + _cut(detail, 64))

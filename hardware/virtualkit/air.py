@@ -127,10 +127,14 @@ class Air(LocalLink):
         self.notifies = 0
         self.packets = 0
 
-    async def device(self, name: str) -> tuple[Device, AirController]:
-        """A new radio, powered on, with a static random address of its own."""
+    def address(self) -> str:
+        """A static random address that nobody else here has."""
         self._addresses += 1
-        address = f"F0:5A:11:00:{self._addresses >> 8:02X}:{self._addresses & 255:02X}"
+        return f"F0:5A:11:00:{self._addresses >> 8:02X}:{self._addresses & 255:02X}"
+
+    async def device(self, name: str, address: str | None = None) -> tuple[Device, AirController]:
+        """A new radio, powered on, at this address or one of its own."""
+        address = address or self.address()
         controller = AirController(
             name, self, f"00:5A:11:00:{self._addresses >> 8:02X}:{self._addresses & 255:02X}"
         )

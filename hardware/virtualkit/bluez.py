@@ -265,8 +265,12 @@ class FakeBluez:
     async def _connect(self, message: Message) -> tuple[str, list[Any]]:
         path = message.path or ""
         address: str = self._object(message, _DEVICE)["Address"].value
+        await self._link(path, address)
+        return "", []
+
+    async def _link(self, path: str, address: str) -> None:
         if path in self._linked:
-            return "", []
+            return
         assert self._central is not None
         try:
             linked = await self._central.connect(address, CONNECT_SECONDS)
@@ -279,7 +283,6 @@ class FakeBluez:
         self._change(path, _DEVICE, {"Connected": Variant("b", True)})
         self._list(path, linked)
         self._change(path, _DEVICE, {"ServicesResolved": Variant("b", True)})
-        return "", []
 
     def _list(self, path: str, linked: Linked) -> None:
         for service in linked.peer.services:

@@ -15,7 +15,7 @@ from virtualkit import control, newkit
 from virtualkit.brick_process import BrickCrashed
 from virtualkit.interpreter import InterpreterMissing
 from virtualkit.kit import VirtualKit
-from virtualkit.kitplan import KitPlan
+from virtualkit.kitplan import KitPlan, with_links
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Make and run a virtual kit; tap and scan on it."
@@ -36,11 +36,17 @@ def new(
     name: Annotated[str, typer.Option(help="The kit's name.")] = "demo-kit",
     fleet_port: Annotated[int, typer.Option(help="The controller's port.")] = 8780,
     host_port: Annotated[int, typer.Option(help="The host's port.")] = 8781,
+    links: Annotated[
+        str, typer.Option(help="serial, ble, or ble,serial: by what the host reaches the bricks.")
+    ] = "serial",
 ) -> None:
     """A new kit: development keys, three bricks provisioned over their links, a signed campaign, cards to try."""
-    plan = KitPlan(
-        name=name, fleet_port=fleet_port, host_port=host_port, start_ms=time.time_ns() // 1_000_000
-    )
+    try:
+        bricks = with_links(links.split(","))
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from wrong
+    now = time.time_ns() // 1_000_000
+    plan = KitPlan(name=name, fleet_port=fleet_port, host_port=host_port, start_ms=now, bricks=bricks)
     try:
         with console.status("making the kit …") as status:
             made = newkit.new_kit(folder, plan, lambda text: status.update(f"{text} …"))
@@ -74,6 +80,8 @@ async def _run(folder: Path, timing: str) -> None:
         loop.add_signal_handler(number, over.set)
     await kit.start()
     try:
+        if kit.airfield is not None:
+            typer.echo(f"the host reaches radios with DBUS_SYSTEM_BUS_ADDRESS={kit.airfield.address}")
         for brick in kit.bricks:
             typer.echo(f"{brick.name}: link at {brick.link}, log at {brick.process.log}")
         typer.echo("Ctrl-C switches them off.")

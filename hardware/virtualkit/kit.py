@@ -1,12 +1,17 @@
 """The virtual kit: every brick of a kit's folder as a process with modelled parts, and the control socket."""
 
 import asyncio
+import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virtualkit.brick import DEFAULT_HEAP, BrickSpec, VirtualBrick
 from virtualkit.clockfile import MarketClock
 from virtualkit.control import ControlServer
 from virtualkit.folder import KitFolder
+
+if TYPE_CHECKING:
+    from virtualkit.airfield import Airfield
 
 _BLOCK = 64 * 1024
 
@@ -51,6 +56,21 @@ class VirtualKit:
         self._source = source
         self._entry = entry
         self._control: ControlServer | None = None
+        self.airfield: Airfield | None = None
+
+    async def prepare(self) -> None:
+        """What has to be there before the host's program starts: the air, where a brick has a radio. `start` does it, too.
+
+        Raises privatebus.BusMissing.
+        """
+        kit = self.folder.load()
+        if self.airfield is None and any("ble" in brick.get("links", ()) for brick in kit["bricks"]):
+            # bumble takes half a second to load, and only radios need it.
+            made: Airfield = importlib.import_module("virtualkit.airfield").Airfield(
+                self.folder.run / "bus", self._timing, self._seed
+            )
+            await made.start()
+            self.airfield = made
 
     async def start(self) -> None:
         """Ports, bricks and control socket; returns when every brick runs.
@@ -61,6 +81,7 @@ class VirtualKit:
         if self.clock is None and kit.get("market_clock"):
             self.clock = MarketClock(self.folder.clock)
             self._own_clock = True
+        await self.prepare()
         try:
             for number, brick in enumerate(kit["bricks"]):
                 spec = BrickSpec(
@@ -74,8 +95,10 @@ class VirtualKit:
                     clock=self.clock.path if self.clock else None,
                     source=self._source,
                     entry=self._entry,
+                    links=tuple(brick.get("links", ("serial",))),
                 )
-                self.bricks.append(VirtualBrick(spec, self.folder.run))
+                air = None if self.airfield is None else self.airfield.air
+                self.bricks.append(VirtualBrick(spec, self.folder.run, air))
             self._control = ControlServer(self, self.folder.run / "kit.sock")
             await self._control.start()
             async with asyncio.TaskGroup() as starting:
@@ -101,6 +124,9 @@ class VirtualKit:
         for brick in self.bricks:
             await brick.close()
         self.bricks.clear()
+        if self.airfield is not None:
+            await self.airfield.stop()
+            self.airfield = None
         if self.clock and self._own_clock:
             self.clock.close()
             self.clock, self._own_clock = None, False

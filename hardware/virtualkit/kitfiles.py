@@ -127,7 +127,12 @@ def write_host(
             "authors": _authors_json(secrets),
             "director": base64.b64encode(bytes(secrets.director.verify_key)).decode(),
             "bricks": [
-                {"brick": one.brick.hex(), "name": brick.name, "port": f"../run/{brick.name}.link"}
+                {
+                    "brick": one.brick.hex(),
+                    "name": brick.name,
+                    "port": f"../run/{brick.name}.link",
+                    "links": list(brick.links),
+                }
                 for brick, one in zip(plan.bricks, made, strict=True)
             ],
             "lane": {"brick": secrets.lane.brick.hex()},

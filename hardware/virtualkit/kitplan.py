@@ -10,10 +10,11 @@ ORIGIN = "localhost/dev/2026"
 
 @dataclass(frozen=True)
 class BrickPlan:
-    """One brick to make: its name and its readers ("nfc", "qr")."""
+    """One brick to make: its name, its readers ("nfc", "qr") and how its host reaches it ("serial", "ble", preferred first)."""
 
     name: str
     parts: tuple[str, ...]
+    links: tuple[str, ...] = ("serial",)
 
 
 DEFAULT_BRICKS = (
@@ -21,6 +22,18 @@ DEFAULT_BRICKS = (
     BrickPlan("brick-2", ("nfc",)),
     BrickPlan("brick-3", ("qr",)),
 )
+
+
+def with_links(kinds: Sequence[str], bricks: Sequence[BrickPlan] = DEFAULT_BRICKS) -> tuple[BrickPlan, ...]:
+    """These bricks reached by these kinds of links. Of both kinds: the first by radio, the second by cable, the third by
+    both, and so on. Raises ValueError for a kind that there is not."""
+    chosen = set(kinds)
+    if not chosen or chosen - {"serial", "ble"}:
+        raise ValueError(f"links are serial and ble, not {', '.join(kinds) or 'nothing'}")
+    ways = [("ble",), ("serial",), ("serial", "ble")] if len(chosen) == 2 else [tuple(chosen)]
+    return tuple(
+        BrickPlan(brick.name, brick.parts, ways[number % len(ways)]) for number, brick in enumerate(bricks)
+    )
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
                     "name": brick.name,
                     "brick": made.brick.hex(),
                     "parts": list(brick.parts),
+                    "links": list(brick.links),
                     "flash_bytes": FLASH_BYTES,
                     "hardware": made.hardware,
                 }

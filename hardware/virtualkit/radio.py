@@ -28,6 +28,7 @@ class Radio:
         self.name = name
         self.path = path
         self.controller: AirController | None = None
+        self.address = air.address()
         self.connections = 0
         self._device: Device | None = None
         self._server: asyncio.Server | None = None
@@ -63,7 +64,7 @@ class Radio:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._vanish()
         self._writer = writer
-        self._device, self.controller = await self.air.device(self.name)
+        self._device, self.controller = await self.air.device(self.name, self.address)
         self._device.on(Device.EVENT_CONNECTION, self._came)
         try:
             while line := await reader.readline():

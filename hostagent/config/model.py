@@ -6,12 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class BrickConfig:
-    """One brick of the kit and the serial port (or pseudo-terminal) on which it is expected."""
+    """One brick of the kit: how it is reached, the preferred way first, and the serial port (or pseudo-terminal) on which
+    it is expected where "serial" is among the ways. `links`: of "serial" and "ble"."""
 
     brick: bytes
     name: str
-    port: Path
+    port: Path | None
     baud: int = 115200
+    links: tuple[str, ...] = ("serial",)
 
 
 @dataclass(frozen=True)

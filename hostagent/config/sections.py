@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hostagent.config.fields import Fields, json_object, public
 from hostagent.config.model import BrickConfig, Printer, Quorum, TillLimits
@@ -37,13 +37,24 @@ def till_limits(where: str, value: Any) -> TillLimits:
 
 
 def brick(folder: Path, where: str, entry: dict[str, Any]) -> BrickConfig:
-    """One brick and its port. Raises ConfigError."""
+    """One brick and how it is reached. Raises ConfigError."""
     f = Fields(where, entry)
     baud = f.optional("baud", lambda name: f.integer(name, 300, 4_000_000)) or 115200
-    # The link may be a symbolic name that appears later: it is not resolved here.
-    return BrickConfig(
-        f.octets("brick", 8), f.text("name"), Path(os.path.normpath(folder / f.text("port"))), baud
-    )
+    links = _links(where, entry.get("links"))
+    # The port may be a symbolic name that appears later: it is not resolved here.
+    port = Path(os.path.normpath(folder / f.text("port"))) if "serial" in links else None
+    return BrickConfig(f.octets("brick", 8), f.text("name"), port, baud, links)
+
+
+def _links(where: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ("serial",)
+    links: list[Any] = cast(list[Any], value) if isinstance(value, list) else []
+    if not links or len(set(map(str, links))) != len(links) or not set(links) <= {"serial", "ble"}:
+        raise ConfigError(
+            f'{where}: links: found {value!r}, expected a list of "serial" and "ble", the preferred first'
+        )
+    return tuple(links)
 
 
 def quorum(where: str, value: Any) -> Quorum:

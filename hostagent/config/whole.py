@@ -22,9 +22,8 @@ def load(path: Path) -> Config:
     bricks = tuple(
         brick(folder, f"{path.name}: bricks[{n}]", entry) for n, entry in enumerate(f.objects("bricks"))
     )
-    if len({brick.brick for brick in bricks}) != len(bricks) or len({brick.port for brick in bricks}) != len(
-        bricks
-    ):
+    ports = [brick.port for brick in bricks if brick.port is not None]
+    if len({brick.brick for brick in bricks}) != len(bricks) or len(set(ports)) != len(ports):
         raise ConfigError(f"{path.name}: two bricks share one identity or one port")
     clock_file = f.optional("clock_file", f.text)
     stated = f.optional("lane", lambda name: json_object(f"{path.name}: {name}", f.values[name]))

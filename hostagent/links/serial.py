@@ -29,6 +29,9 @@ class Port:
     an automatic reset circuit any other order would restart the brick.
     """
 
+    kind = "serial"
+    busy = False  # what is written is on the wire within milliseconds
+
     def __init__(
         self,
         path: Path,

@@ -1,4 +1,4 @@
-"""The conversation on one port: records in, acknowledgements and everything else out, in order of need."""
+"""The conversation with one brick: records in, acknowledgements and everything else out, in order of need."""
 
 import logging
 from collections import deque
@@ -63,7 +63,8 @@ class _Wants:
 
 
 class Session:
-    """One per port, over all the sessions of the link on it. `write(data)` puts bytes on the wire."""
+    """One per line, over all the sessions of the link on it. `write(data)` puts bytes on the wire; `link_ms()` is the
+    link's own clock, `admits(kind, body)` says whether a frame is for this line."""
 
     def __init__(
         self,
@@ -77,7 +78,9 @@ class Session:
         tells: Tells | None = None,
     ) -> None:
         self.link = link
-        self.reader = new_reader()
+        self.readers = {0: new_reader()}  # by port
+        self.link_ms: Callable[[], int] = monotonic_ms
+        self.admits: Callable[[int, bytes], bool] = lambda _kind, _body: True
         self.brick: Brick | None = None
         self.lines: deque[tuple[int, int, str]] = deque(maxlen=LOG_LINES)
         self.last_down: str | None = None
@@ -91,7 +94,6 @@ class Session:
         self._write = write
         self._tells: Tells = tells or Silent()
         self._wants = _Wants()
-        self._oversize = 0
         self._clock_sent: tuple[int, int] | None = None
         self._resent: tuple[int, int] = (0, 0)
         self._record_ms = 0
@@ -99,32 +101,46 @@ class Session:
 
     # --- from the port
 
-    def opened(self) -> None:
+    def opened(self, port: int = 0) -> None:
         """The port is there (again): an old half frame belongs to the past, its counts do not."""
-        before, self.reader = self.reader, new_reader()
-        self.reader.noise, self.reader.oversize = before.noise, before.oversize
-        self.reader.unknown_version, self.reader.frames = before.unknown_version, before.frames
+        before = self.readers.get(port)
+        self.readers[port] = reader = new_reader()
+        if before is not None:
+            reader.noise, reader.oversize = before.noise, before.oversize
+            reader.unknown_version, reader.frames = before.unknown_version, before.frames
         self.flush()
+
+    def moved(self) -> None:
+        """The session goes on over another port: something new tells the brick so."""
+        self._wants.ack = True
+        self.flush()
+
+    def count(self, name: str) -> int:
+        """A counter of the frame readers ("noise", "oversize", "unknown_version", "frames"), over all ports."""
+        return sum(getattr(reader, name) for reader in self.readers.values())
 
     def port_closed(self, reason: str) -> None:
         """The port is gone; the link finds out by itself whether the brick was."""
         self.last_down = reason
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes, port: int = 0) -> None:
         """Bytes from the brick."""
         self.heard_ms = monotonic_ms()
-        for kind, body in self.reader.feed(data):
+        reader = self.readers.setdefault(port, new_reader())
+        oversize = reader.oversize
+        for kind, body in reader.feed(data):
+            if not self.admits(kind, body):
+                continue
             try:
-                events = self.link.receive(kind, body, monotonic_ms())
+                events = self.link.receive(kind, body, self.link_ms())
             except HostError as failed:
                 # The link key could not be made durable: no answer, the brick tries again.
                 self.last_down = str(failed)
                 log.warning("handshake not answered: %s", failed)
                 continue
             self._take(events)
-        if self.reader.oversize != self._oversize:
-            self._oversize = self.reader.oversize
-            self.link.notice(reg.NOTICE_OVERSIZE, "frame too long", monotonic_ms())
+        if reader.oversize != oversize:
+            self.link.notice(reg.NOTICE_OVERSIZE, "frame too long", self.link_ms())
         self.flush()
 
     def tick(self) -> int:
@@ -133,7 +149,7 @@ class Session:
         if self.brick is not None:
             self._watch(self.brick, now)
         self.flush()
-        return self.link.next_due(monotonic_ms())
+        return self.link.next_due(self.link_ms())
 
     # --- from the rest of the host
 
@@ -179,7 +195,7 @@ class Session:
                     pass
             except FullError:
                 pass
-        for data in self.link.poll(now):
+        for data in self.link.poll(self.link_ms()):
             self._write(bytes(data))
         ended = self.link.events()
         if ended:
@@ -382,6 +398,6 @@ class Session:
 
     def _send(self, kind: int, value: Fields, now: int) -> None:
         try:
-            self.link.send(kind, value, None, now)
+            self.link.send(kind, value, None, self.link_ms())
         except FormatError as wrong:
             log.error("message %d could not be sent: %s", kind, wrong)

@@ -117,7 +117,7 @@ def test_noise_damage_and_loss_on_the_wire_cost_resends_and_no_record(tmp_path):
             brick.decide(120)
             await until(lambda: brick.host_seq == 120, "all of them in spite of the wire", 60)
             session = agent.lines[0].session
-            assert session.reader.noise > 0
+            assert session.count("noise") > 0
             brick.damage = lambda data: data
             await until(lambda: len(controller.receipts) == 120)
         assert [seq for _, seq in records_of(controller)] == list(range(1, 121))
@@ -156,7 +156,7 @@ def test_a_frame_that_is_too_long_is_answered_and_a_stranger_gets_no_session(tmp
             await until(lambda: reg.NOTICE_OVERSIZE in notices)
             session = agent.lines[0].session
             assert session.link.refusal == "brick not known here"
-            assert session.reader.oversize == 1
+            assert session.count("oversize") == 1
             assert not session.link.up
         stranger.unplug()
         await controller.stop()

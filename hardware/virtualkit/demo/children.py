@@ -18,7 +18,8 @@ class ChildFailed(StallmarkError):
 
 
 class Child:
-    """One program: `stallmark host run …` or `stallmark fleet run …`. `ready`: a URL that answers 200 once it works."""
+    """One program: `stallmark host run …` or `stallmark fleet run …`. `ready`: a URL that answers 200 once it works;
+    `environment`: what it is told beside this program's own, before it starts."""
 
     def __init__(self, name: str, arguments: list[str], log: Path, ready: str) -> None:
         self.name = name
@@ -26,6 +27,7 @@ class Child:
         self.kills = 0
         self._arguments = arguments
         self._log = log
+        self.environment: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._wanted = False
 
@@ -49,7 +51,7 @@ class Child:
                 stderr=log,
                 # Ctrl-C in the terminal is the demo's to handle: it stops its programs in order.
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         await self._wait_ready()
 

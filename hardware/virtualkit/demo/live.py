@@ -24,7 +24,7 @@ from virtualkit.demo.stall import Stall, unready
 from virtualkit.demo.till import TillHour, TillRefused, VirtualTill
 from virtualkit.demo.view import render
 from virtualkit.folder import KitFolder
-from virtualkit.kitplan import KitPlan
+from virtualkit.kitplan import KitPlan, with_links
 from virtualkit.market import Crowd
 from virtualkit.newkit import event_key, new_kit, usual_ports
 from virtualkit.pins import Edge
@@ -42,7 +42,16 @@ WORDS = {
 class LiveStall:
     """One terminal's market. `mean_ms` between two customers."""
 
-    def __init__(self, path: Path, console: Console, timing: str, mean_ms: int, seed: int | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        console: Console,
+        timing: str,
+        mean_ms: int,
+        seed: int | None,
+        links: tuple[str, ...] = ("serial",),
+    ) -> None:
+        self._links = links
         self._path = path
         self._console = console
         self._timing = timing
@@ -92,13 +101,19 @@ class LiveStall:
         folder = KitFolder(self._path.resolve())
         now = time.time_ns() // 1_000_000
         if folder.exists():
+            has = {kind for brick in folder.load()["bricks"] for kind in brick.get("links", ("serial",))}
+            if self._links != ("serial",) and has != set(self._links):
+                self._console.print(
+                    f"{self._path} holds a kit with {' and '.join(sorted(has))} links: --links is for new kits."
+                )
             if renew_campaign(folder, now):
                 self._console.print(
                     "A new market day: today's campaign is compiled and signed by two of three authors."
                 )
             return folder
         fleet_port, host_port = usual_ports()
-        plan = KitPlan(start_ms=now, fleet_port=fleet_port, host_port=host_port)
+        bricks = with_links(self._links)
+        plan = KitPlan(start_ms=now, fleet_port=fleet_port, host_port=host_port, bricks=bricks)
         with self._console.status("making a kit …") as status:
             made = await asyncio.to_thread(
                 new_kit, self._path, plan, lambda text: status.update(f"making a kit: {text} …")

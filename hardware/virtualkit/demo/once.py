@@ -20,7 +20,7 @@ from virtualkit.demo.stall import Stall, public_keys
 from virtualkit.demo.till import TillHour, VirtualTill
 from virtualkit.demo.trouble import Trouble
 from virtualkit.folder import KitFolder
-from virtualkit.kitplan import KitPlan
+from virtualkit.kitplan import KitPlan, with_links
 from virtualkit.market import Crowd, Visit
 from virtualkit.newkit import free_ports, new_kit
 from virtualkit.reference import audit
@@ -39,7 +39,8 @@ CLOSE = 13  # docs/formats/registry.md, record kinds
 @dataclass(frozen=True)
 class Hour:
     """What kind of hour. `kill`: any of chaos.TARGETS; `faults`: any of trouble.PARTS; `source`: other firmware than
-    what is installed, see BrickProcess; `sales`: events at the till, None: one for every four taps."""
+    what is installed, see BrickProcess; `sales`: events at the till, None: one for every four taps;
+    `links`: see kitplan.with_links."""
 
     taps: int
     seed: int
@@ -48,6 +49,7 @@ class Hour:
     source: Path | None = None
     sales: int | None = None
     faults: tuple[str, ...] = ()
+    links: tuple[str, ...] = ("serial",)
 
 
 class MarketHour:
@@ -68,6 +70,7 @@ class MarketHour:
             fleet_port=fleet_port,
             host_port=host_port,
             card_seed=hour.seed,
+            bricks=with_links(hour.links),
         )
         self._plan = plan
         self._path = folder

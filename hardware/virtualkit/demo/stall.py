@@ -69,6 +69,9 @@ class Stall:
         for stale in self.folder.run.iterdir():
             if stale.is_symlink() and stale.name != SOCKET:
                 stale.unlink()
+        await self.kit.prepare()
+        if self.kit.airfield is not None:
+            self.host.environment["DBUS_SYSTEM_BUS_ADDRESS"] = self.kit.airfield.address
         await self.fleet.start()
         await self.host.start()
         await self.kit.start()
