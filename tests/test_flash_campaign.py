@@ -1,0 +1,42 @@
+"""The flash campaign, short: `python -m tests.campaigns.flash --bytes all` is the long one."""
+
+import pytest
+from stallmark import record
+from stallmark.slot import Reader
+
+from tests.campaigns import flash, flash_journal, flash_pairs
+
+
+def test_no_cut_and_no_flipped_bit_loses_doubles_or_changes_anything():
+    told, broken = flash.campaign(seed=1, seeds=1, stride=64, erase_stride=509, wear=2000)
+    for area, counts in told.items():
+        print(area, dict(counts))
+    assert not broken, broken
+    assert sum(counts["images"] for counts in told.values()) > 5000
+    assert told["journal: cuts"]["records acknowledged"] >= flash_journal.RECORDS
+    wear = told["journal: wear"]
+    assert wear["most erases of a ring sector"] - wear["fewest erases of a ring sector"] <= 1, "evenly worn"
+    assert wear["erases"] * 10 < wear["records"]
+
+
+def test_the_campaign_notices_a_journal_that_believes_torn_pages(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(record, "whole", lambda _data, _size: True)
+    with pytest.raises(Exception):  # noqa: B017 - whatever breaks first
+        flash_journal.cuts(1, 32, 509)
+    with pytest.raises(AssertionError):
+        flash_journal.flips(1, 64)
+
+
+def test_the_campaign_notices_rules_that_are_believed_by_their_header_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(flash_pairs.Slots, "active", _first_header)
+    with pytest.raises(AssertionError):
+        flash_pairs.slot_flips(1, 8)
+
+
+def _first_header(slots: flash_pairs.Slots):
+    """The newest header is believed without a look at its bytes."""
+    found = slots._headers()
+    if not found:
+        return None
+    generation, index, length, digest = found[0]
+    return generation, Reader(slots._flashes[index], generation, length, digest)
