@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
+from hostagent import bricks_cli
 from hostagent import config as configuration
 from hostagent.errors import HostError, StoreUnavailable
 
@@ -22,6 +23,7 @@ START_AGAIN_S = 2.0
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The host agent: links, receipts, outbox.")
 receipts = typer.Typer(no_args_is_help=True, help="Receipts in the host's store.")
 app.add_typer(receipts, name="receipts")
+app.add_typer(bricks_cli.app, name="bricks")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The host's config.json.")]
 
@@ -77,7 +79,7 @@ def status(
         said: dict[str, Any] = line["status"] or {}
         table.add_row(
             line["name"],
-            "up" if line["link"]["up"] else f"down ({line['port']['state']})",
+            f"up, {_way(line)}" if line["link"]["up"] else f"down ({line['port']['state']})",
             said.get("reader", "?"),
             said.get("scanner", "?"),
             str(line["records"]["durable_seq"]),
@@ -164,6 +166,14 @@ def pin(
         print(json.dumps({"name": name, "pin_scrypt": hash_pin(asked)}))
     except ValueError as wrong:
         raise _stop(str(wrong)) from None
+
+
+def _way(line: dict[str, Any]) -> str:
+    """By what a brick is reached, and how strong its radio was heard."""
+    active = next((port for port in line["ports"] if port["active"]), None)
+    if active is None or active["kind"] == "serial":
+        return "cable"
+    return "radio" if active["rssi"] is None else f"radio {active['rssi']} dBm"
 
 
 def _ask(address: str) -> dict[str, Any]:

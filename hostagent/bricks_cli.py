@@ -1,0 +1,228 @@
+"""`stallmark host bricks`: which bricks are near, which place each has, and how a dead one is replaced."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hostagent import config as configuration
+from hostagent.errors import ConfigError, HostError
+from hostagent.placing import Places, handover, serial_ports, stable_name
+
+app = typer.Typer(
+    no_args_is_help=True, help="Bricks near this host: find them, give them a place, replace one."
+)
+Config = Annotated[Path, typer.Option("--config", help="The host's config.json.")]
+Key = Annotated[
+    Path | None, typer.Option("--key", help="The bench's hand-over file of this brick; deleted once taken.")
+]
+NEAR_DBM, FAR_DBM = -70, -85
+RESTART = "Start the host program again: it takes up its bricks when it starts."
+
+
+@app.command()
+def scan(
+    config: Config,
+    seconds: Annotated[float, typer.Option(help="How long to listen.", min=0.5, max=60)] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Lists bricks heard by radio, bricks that are connected, and serial ports. Changes nothing."""
+    try:
+        told = configuration.load(config)
+        found, trouble = asyncio.run(_heard(seconds))
+    except HostError as failed:
+        raise _stop(str(failed)) from None
+    rows = _rows(told, found, _running(told))
+    ports = [_port(told, name) for name in serial_ports()]
+    if as_json:
+        json.dump({"bricks": rows, "serial": ports, "trouble": trouble}, sys.stdout, indent=1)
+        print()
+        return
+    console = Console()
+    if trouble is not None:
+        console.print(f"By radio nothing can be heard: {trouble}", markup=False)
+    table = Table("brick", "place", "links", "radio", "what to do")
+    for row in rows:
+        table.add_row(
+            row["brick"], row["place"] or "–", " and ".join(row["links"]) or "–", row["radio"], row["advice"]
+        )
+    console.print(table if rows else "No brick is near or has a place here. Is one switched on?")
+    for port in ports:
+        console.print(
+            f"serial port {port['name']}: {port['place'] or 'no brick has its place here'}", markup=False
+        )
+
+
+@app.command()
+def pair(
+    brick: Annotated[
+        str, typer.Argument(help="The brick: 16 digits from its label, or its name if it has a place.")
+    ],
+    config: Config,
+    name: Annotated[str | None, typer.Option(help="The name of its place; a new one gets brick-N.")] = None,
+    links: Annotated[
+        str | None, typer.Option(help="serial, ble, or both with a comma, the preferred first.")
+    ] = None,
+    port: Annotated[Path | None, typer.Option(help="Its serial port, where it has a cable.")] = None,
+    key: Key = None,
+) -> None:
+    """Gives a brick a place here, or changes how it is reached. No PIN and no Bluetooth pairing: the link's key is enough."""
+    try:
+        places = Places(config)
+        if key is not None:
+            places.take(handover(key))
+        entry = places.pair(
+            _identity(places, brick), name, None if links is None else tuple(links.split(",")), port
+        )
+        places.save()
+    except (HostError, OSError) as failed:
+        raise _stop(str(failed)) from None
+    print(f"{entry['name']} is {entry['brick']}, reached by {' and '.join(entry['links'])}.")
+    if port is not None and entry["port"] != str(port):
+        print(
+            f"Its port is kept as {entry['port']}: this name stays when cables are plugged in another order."
+        )
+    print(RESTART)
+
+
+@app.command()
+def swap(
+    old: Annotated[
+        str, typer.Argument(help="The brick that goes: its name, or the first digits of its identity.")
+    ],
+    new: Annotated[str, typer.Argument(help="The brick that takes its place: 16 digits from its label.")],
+    config: Config,
+    key: Key = None,
+) -> None:
+    """Replaces a dead brick by another, which takes over its name and its way to be reached."""
+    try:
+        places = Places(config)
+        before = places.find(old)["brick"]
+        waiting = _waiting(places.told, before)
+        if key is not None:
+            places.take(handover(key))
+        entry = places.swap(old, _digits(new))
+        places.save()
+    except (HostError, OSError) as failed:
+        raise _stop(str(failed)) from None
+    print(f"{entry['name']} is {entry['brick']} now, in the place of {before}.")
+    if waiting is None:
+        print(f"Whether {before} still holds records nobody here knows: keep it until somebody has looked.")
+    elif waiting:
+        print(
+            f"{before} still holds {waiting} records that never came here. Do not erase it: give it a place again"
+        )
+        print("(stallmark host bricks pair) or send it to the bench, which reads them out.")
+    print(
+        f"What customers got at {before} stays with its receipts. Rights that it held go back when their time is up."
+    )
+    print(f"If it was lost or stolen: stallmark fleet bricks revoke {before}, on the controller.")
+    print(RESTART)
+
+
+# --- what the commands ask
+
+
+async def _heard(seconds: float) -> tuple[list[Any], str | None]:
+    from hostagent.links.radio import Radio, RadioFailed, plain
+
+    try:
+        return await Radio().scan(seconds), None
+    except RadioFailed as failed:
+        return [], plain(failed)
+
+
+def _running(told: configuration.Config) -> dict[str, dict[str, Any]]:
+    """What a running agent says of its bricks, by identity; {} where none answers."""
+    try:
+        answer = httpx.get(f"http://{told.listen}:{told.port}/v1/status", timeout=2, trust_env=False)
+        answer.raise_for_status()
+        return {brick["brick"]: brick for brick in answer.json()["bricks"]}
+    except (httpx.HTTPError, ValueError, KeyError):
+        return {}
+
+
+def _rows(
+    told: configuration.Config, found: list[Any], running: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    heard = {one.brick.hex(): one for one in found}
+    places = {brick.brick.hex(): brick for brick in told.bricks}
+    rows: list[dict[str, Any]] = []
+    for identity in sorted(heard.keys() | places.keys(), key=lambda known: (known not in places, known)):
+        place, one, said = places.get(identity), heard.get(identity), running.get(identity)
+        rows.append(
+            {
+                "brick": identity,
+                "place": None if place is None else place.name,
+                "links": [] if place is None else list(place.links),
+                "rssi": None if one is None else one.rssi,
+                "radio": _radio_words(one, said),
+                "advice": _advice(identity, place, one, said),
+            }
+        )
+    return rows
+
+
+def _radio_words(one: Any, said: dict[str, Any] | None) -> str:
+    if one is not None:
+        return f"{_strength(one.rssi)} ({one.rssi} dBm)"
+    ports: list[dict[str, Any]] = [] if said is None else said["ports"]
+    return "connected" if any(port["kind"] == "ble" and port["open"] for port in ports) else "not heard"
+
+
+def _strength(rssi: int) -> str:
+    if rssi >= NEAR_DBM:
+        return "near"
+    return "far" if rssi >= FAR_DBM else "too far: bring it nearer"
+
+
+def _advice(identity: str, place: Any, one: Any, said: dict[str, Any] | None) -> str:
+    if place is None:
+        return f"stallmark host bricks pair {identity}"
+    if said is not None and said["link"]["up"]:
+        return "nothing, its link is up"
+    if "ble" in place.links and one is None:
+        return "switch it on, bring it nearer"
+    return "look at its cable" if place.links == ("serial",) else "nothing, wait a moment"
+
+
+def _port(told: configuration.Config, name: Path) -> dict[str, Any]:
+    users = [
+        brick.name for brick in told.bricks if brick.port is not None and stable_name(brick.port) == name
+    ]
+    return {"name": str(name), "place": users[0] if users else None}
+
+
+def _waiting(told: configuration.Config, identity: str) -> int | None:
+    said = _running(told).get(identity)
+    return None if said is None else said["records"]["waiting_on_brick"]
+
+
+def _identity(places: Places, text: str) -> bytes:
+    try:
+        return bytes.fromhex(places.find(text)["brick"])
+    except ConfigError:
+        return _digits(text)
+
+
+def _digits(text: str) -> bytes:
+    digits = text.replace("-", "").replace(" ", "").lower()
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        found = b""
+    if len(found) != 8:
+        raise ConfigError(f"{text}: a brick's identity has 16 digits, 0 to 9 and a to f, as on its label")
+    return found
+
+
+def _stop(message: str) -> typer.Exit:
+    """One line of what is wrong; the exit code says so too."""
+    print(message, file=sys.stderr)
+    return typer.Exit(1)
