@@ -252,13 +252,19 @@ def _lines(draw: st.DrawFn) -> list[str]:
     return out
 
 
-@given(ruleset=_rulesets(), lines=_lines())
+@given(ruleset=_rulesets(), lines=_lines(), functions=st.sampled_from([(), ("here",), ("here",), ("there",)]))
 @BOUNDED
 def test_both_interpreters_decide_version_2_the_same_byte_for_byte(
-    peer: Peer, ruleset: bytes, lines: list[str]
+    peer: Peer, ruleset: bytes, lines: list[str], functions: tuple[str, ...]
 ) -> None:
+    """By hand on both, or with a function for each rule (stallmark.judge) on one of them."""
     here = decide_peer.Session()
-    for line in [f"R {ruleset.hex()}", *lines]:
+    start = f"R {ruleset.hex()}"
+    read = here.answer(start)
+    assert peer.answer(start) == read
+    for where in functions if read == "ok" else ():
+        assert (here if where == "here" else peer).answer("J") == "ok"
+    for line in lines:
         ours = here.answer(line)
         assert not ours.startswith("CRASH"), f"CPython: {ours} for {line}"
         assert peer.answer(line) == ours, line

@@ -1,14 +1,15 @@
 """Arms of experiments and the holdout: a subject's bucket, the same everywhere. docs/formats/ruleset.md"""
 
+from hashlib import sha256
+
 from stallmark import expr
-from stallmark.crypt import sha256
 
 HOLDOUT = 255  # where a record names the experiment (field 19)
 
 
 def bucket(salt, key, subject):
     """0 to 9,999 of a subject (8 bytes); the salts keep experiments apart from each other and from the holdout."""
-    return int.from_bytes(sha256(salt + key.encode() + subject)[:4], "big") % 10000
+    return int.from_bytes(sha256(salt + key.encode() + subject).digest()[:4], "big") % 10000
 
 
 def arm(experiment, subject):

@@ -1,8 +1,8 @@
 """What a person at the stall decides on a question: conditions are waived, rights, limits and arms hold. The host's alone."""
 
-from stallmark import arms, stacking, whynot
-from stallmark.decide import currency, opens
+from stallmark import arms, stacking, standing
 from stallmark.decision import Decision, plain
+from stallmark.granted import currency
 from stallmark.numbers import (
     KIND_DENY,
     KIND_GHOST,
@@ -39,12 +39,12 @@ def operator(ruleset, state, event, rule_index, question, who, granted):
             view.wall = asked_ms
             view.open, view.mine = ruleset.open_at(asked_ms)
         view.enter(rule_index, rule)
-    if rule.redeems is not None and not whynot.voucher_of(rule, event):
+    if rule.redeems is not None and not standing.voucher_of(rule, event):
         return _no([REASON_VOUCHER_FALSE, rule_index], rule_index, detail)
-    refused, unknown = whynot.standing(view, rule_index, rule)
+    refused, unknown = standing.standing(view, rule_index, rule)
     refused = refused or unknown
     if refused is not None:
-        whynot.told(view, refused)
+        standing.told(view, refused)
     elif rule.limit and view.slot < 0:
         refused = [REASON_CLOCK_UNSET if view.wall is None else REASON_OUTSIDE_SLOT, rule_index]
     elif event.subject is None and (rule.experiment is not None or ruleset.holdout is not None):
@@ -58,7 +58,7 @@ def operator(ruleset, state, event, rule_index, question, who, granted):
         else:
             rights = stacking.cover(state, rule_index, rule, money, pieces)
             if type(rights) is tuple:
-                refused = whynot.short(view, rule_index, rights[0], rights[1])
+                refused = standing.short(view, rule_index, rights[0], rights[1])
     if refused is not None:
         return _no(refused, rule_index, detail)
     aside = _aside(view, rule)
@@ -70,11 +70,11 @@ def operator(ruleset, state, event, rule_index, question, who, granted):
     kind = KIND_GRANT
     if rule.redeems is not None:
         kind = KIND_REDEEM
-        detail.insert(0, whynot.serial(event))
+        detail.insert(0, standing.serial(event))
     experiment = None if rule.experiment is None else list(rule.experiment)
     return Decision(
         kind, rule_index, grants, rights, [REASON_PERSON, rule_index], [], currency(ruleset, grants), _GRANTED, [],
-        opens(state, rights), experiment, 0, None, False, detail,
+        state.rights.opens(rights), experiment, 0, None, False, detail,
     )  # fmt: skip
 
 

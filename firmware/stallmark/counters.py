@@ -11,6 +11,7 @@ class Table:
         self.capacity = capacity
         self.used = 0
         self._key = key_size
+        self._shift = 8 * (key_size - 4)
         self._entry = key_size + value_size
         self._size = slots(capacity)
         self.data = bytearray(self._size * self._entry)
@@ -20,8 +21,8 @@ class Table:
         data = self.data
         size = self._key
         entry = self._entry
-        number = int.from_bytes  # as in `_home`
-        at = (number(key[1:4], "big") ^ number(key[-3:], "big") + 61 * key[0]) % self._size * entry
+        at = int.from_bytes(key, "big")  # as in `_home`
+        at = (at >> self._shift & 0xFFFFFF ^ (at & 0xFFFFFF) + 61 * key[0]) % self._size * entry
         while data[at]:
             if data[at : at + size] == key:
                 return at + size

@@ -1,38 +1,30 @@
 """One event against a ruleset and the state: grant, deny, ghost or uncertain. docs/formats/ruleset.md"""
 
-from stallmark import arms, expr, stacking, whynot
+from stallmark import expr, stacking, whynot
 from stallmark.constant import const
 from stallmark.decision import Decision, commit, outcome, plain, record_fields, reserve_fields, settle
+from stallmark.granted import ghost, grant
 from stallmark.numbers import (
-    GRANT_SAMPLE,
-    GRANT_TOKENS,
-    GRANT_UNLOCK,
-    GRANT_UPGRADE,
     KIND_DENY,
     KIND_GHOST,
-    KIND_GRANT,
-    KIND_REDEEM,
     KIND_UNCERTAIN,
     REASON_BASKET_SMALL,
-    REASON_CAP,
     REASON_CLOCK_UNSET,
-    REASON_CONTROL_ARM,
-    REASON_GRANTED,
     REASON_NO_RULESET,
     REASON_REVOKED,
     REASON_TOKEN_KIND,
 )
 from stallmark.ruleform import FLAT, MODE_LAN, MODE_LOCAL, NOT_AT_BRICKS, NOT_AT_LANE, PLAIN
-from stallmark.stacking import CONTROL, INDEX, RULE
+from stallmark.stacking import CONTROL
+from stallmark.standing import short, standing, voucher_of, why
 from stallmark.values import NOWHERE, View
-from stallmark.whynot import decision, short, standing, why
 
 __all__ = (
     "Decision", "commit", "decide", "decide_one", "outcome", "record_fields", "reserve_fields", "settle",
 )  # fmt: skip
-_GRANTED = const(0)  # message
-_DENIED = const(1)
-_MONEYLESS = (GRANT_SAMPLE, GRANT_UPGRADE, GRANT_TOKENS, GRANT_UNLOCK)
+LATER = const(
+    -1
+)  # of a rule's function (stallmark.judge): no win, to be judged by hand where nothing else grants
 
 
 def decide(ruleset, state, event, risk=None, lane=False):
@@ -49,10 +41,17 @@ def decide(ruleset, state, event, risk=None, lane=False):
         view = state.view = View(ruleset, state, event, risk)
     else:
         view.begin(event, risk)
+    view.lane = lane
+    judges = ruleset.judges
+    if judges is None and ruleset.slow:
+        judges = ruleset.warm()
     skip = NOT_AT_LANE if lane else NOT_AT_BRICKS
     latches, until = _new_latches(ruleset, view, skip) if ruleset.latching else ((), ())
-    mine = view.mine
     rules = ruleset.rules
+    groups = ruleset.groups
+    elsewhere = ruleset.elsewhere
+    if view.mine is None:
+        judges = None
     wins = []
     ghosts = []
     refused = []
@@ -60,47 +59,38 @@ def decide(ruleset, state, event, risk=None, lane=False):
     done = ()  # groups that have their first
     for index in ruleset.by_type.get(event.type, b""):
         rule = rules[index]
-        flags = rule.flags
-        if flags & skip or rule.group in done:
+        if elsewhere and rule.flags & skip:
             continue
-        result = None
-        if flags & PLAIN and mine is not None and event.trust >= rule.trust:
-            # Most rules on most events: outside its slot or not true. Why is asked only if nothing else grants.
-            slot = mine[index]
-            if slot == NOWHERE:
-                refused.append((index, 0))
-                continue
-            if slot != view.here:
-                view.turn(slot, slot, None)
-            when = rule.when
-            result = view.all(when) if len(when) > 1 else 2
-            if result != 2 and (not result or rule.policy == KIND_DENY):
-                refused.append((index, result))
-                continue
-        elif rule.redeems is not None and not whynot.voucher_of(rule, event):
+        if done and rule.group in done:
             continue
-        found = _judge(view, index, rule, lane, result)
-        if type(found) is list:
+        found = by_hand(view, rule, index) if judges is None else judges[index](view, rule)
+        if type(found) is int:
+            refused.append((index, found))
+        elif type(found) is list:
             if found[CONTROL]:
                 ghosts.append(found)
                 continue
             wins.append(found)
-            if rule.group is None or ruleset.groups[rule.group][0] == stacking.FIRST:
-                if not ruleset.groups:
-                    break
+            if not groups:
+                break
+            if rule.group is None or groups[rule.group][0] == stacking.FIRST:
                 done += (rule.group,)
-        elif found[0] == KIND_DENY:
-            refused.append((index, found[1]))
-        else:
-            unsure = unsure or found[1]
+        elif found is not None:
+            if found[0] == KIND_DENY:
+                refused.append((index, found[1]))
+            else:
+                unsure = unsure or found[1]
     out = []
     if wins:
-        out, wins = _grant(view, wins, refused)
+        out, wins = grant(view, wins, refused)
         ghosts += wins  # a holdout's grants are ghosts
     for win in ghosts[: stacking.MOST]:
-        out.append(_ghost(view, win))
-    if not out or (unsure is not None and out[0].kind == KIND_GHOST):
-        out.insert(0, whynot.refusal(view, refused, unsure))
+        out.append(ghost(view, win))
+    if not out or out[0].kind == KIND_GHOST:
+        if judges is not None:
+            unsure = _put_off(view, refused, unsure)
+        if not out or unsure is not None:
+            out.insert(0, whynot.refusal(view, refused, unsure))
     if latches:
         first = list(out[0])
         first[5], first[8] = latches, until
@@ -113,23 +103,43 @@ def decide_one(ruleset, state, event, risk=None, lane=False):
     return decide(ruleset, state, event, risk, lane)[0]
 
 
+def _put_off(view, refused, unsure):
+    """Judges what rules' functions left (LATER), since nothing grants: the first unknown, or None."""
+    for place, (index, reason) in enumerate(refused):
+        if reason == LATER:
+            if unsure is not None and unsure[1] < index:
+                break
+            rule = view.ruleset.rules[index]
+            if view.event.trust < rule.trust:
+                refused[place] = (index, [REASON_TOKEN_KIND, index, None, None, view.event.trust, rule.trust])
+                continue
+            found = by_hand(view, rule, index)
+            if type(found) is tuple:
+                if found[0] != KIND_DENY:
+                    return found[1]
+                found = found[1]
+            refused[place] = (index, found)
+    return unsure
+
+
 def _new_latches(ruleset, view, skip):
     """Rules whose condition is true for the first time in their slot, and until when they stay so."""
     latches = []
     until = []
-    if view.wall is not None and view.open:
+    if view.open:
         view.latching = latches
+        slots, mine, state = ruleset.slots, view.mine, view.state
         for index in ruleset.latching:
+            slot = mine[index]
+            if slot != NOWHERE and state.latched(index, slots[slot][1]):
+                continue
             rule = ruleset.rules[index]
             if rule.flags & skip:
                 continue
-            slot = view.mine[index]
-            if slot != NOWHERE and view.state.latched(index, ruleset.slots[slot][1]):
-                continue
             slot = view.enter(index, rule)
             if slot >= 0:
-                end = ruleset.slots[slot][1]
-                if slot == view.mine[index] or not view.state.latched(index, end):
+                end = slots[slot][1]
+                if slot == mine[index] or not state.latched(index, end):
                     result = view.all(rule.when) if rule.flags & FLAT else expr.truth(rule.when, view)
                     if result == expr.TRUE:
                         latches.append(index)
@@ -137,10 +147,30 @@ def _new_latches(ruleset, view, skip):
     return latches, until
 
 
-def _judge(view, index, rule, lane, result):
-    """A win (stacking) or (kind, why); *why* is FALSE or UNKNOWN where the condition alone refuses, to be explained when nothing
-    else grants. All checks are joined by `all` (Kleene): one that is false denies, whatever is unknown; without one, an unknown
-    leads to the rule's offline policy. `result`: the condition's, or None where it is not known yet."""
+def by_hand(view, rule, index):
+    """What a rule comes to, found by looking at its parts: a win (a list); a refusal, (kind, why) or 0 or 1, the truth of its
+    condition, which is explained when nothing else grants; None for a voucher's rule on another event."""
+    if rule.redeems is not None:
+        if not voucher_of(rule, view.event):
+            return None
+    elif rule.flags & PLAIN and view.mine is not None and view.event.trust >= rule.trust:
+        # Most rules on most events: outside its slot or not true. Why is asked only if nothing else grants.
+        slot = view.mine[index]
+        if slot == NOWHERE:
+            return expr.FALSE
+        if slot != view.here:
+            view.turn(slot, slot, None)
+        when = rule.when
+        result = view.all(when) if len(when) > 1 else expr.TRUE
+        if result != expr.TRUE and (not result or rule.policy == KIND_DENY):
+            return result
+        return _judge(view, index, rule, result)
+    return _judge(view, index, rule, None)
+
+
+def _judge(view, index, rule, result):
+    """As `by_hand`. All checks are joined by `all` (Kleene): one that is false denies, whatever is unknown; without one, an
+    unknown leads to the rule's offline policy. `result`: the condition's, or None where it is not known yet."""
     event = view.event
     if event.trust < rule.trust:
         return KIND_DENY, why(REASON_TOKEN_KIND, index, None, None, event.trust, rule.trust)
@@ -150,13 +180,13 @@ def _judge(view, index, rule, lane, result):
     elif result is None:
         slot = view.enter(index, rule)
         if slot < 0:
-            return KIND_DENY, expr.FALSE
+            return expr.FALSE
         if not rule.latch or (
             index not in view.latching and not view.state.latched(index, view.ruleset.slots[slot][1])
         ):
             result = view.all(rule.when) if rule.flags & FLAT else expr.truth(rule.when, view)
             if not result or (result == expr.UNKNOWN and rule.policy == KIND_DENY):
-                return KIND_DENY, result
+                return result
     limit = None
     if rule.limit or rule.limit_ever or rule.experiment is not None or rule.redeems is not None:
         refused, limit = standing(view, index, rule)
@@ -180,12 +210,13 @@ def _judge(view, index, rule, lane, result):
         which, arm = rule.experiment
         control = view.arm(which) != arm
     ask = 0
-    if rule.mode != MODE_LOCAL and not lane:
-        ask = _ask(view.state.exposed(index), rule)
-    return [index, rule, grants, money, pieces, rights, ask, control]
+    if rule.mode != MODE_LOCAL and not view.lane:
+        ask = asks(view.state.exposed(index), rule)
+    return [index, rule, grants, money, pieces, rights, ask, control, None]
 
 
-def _ask(exposed, rule):
+def asks(exposed, rule):
+    """0, 1 the host may be asked, 2 it must: for a rule that does not decide alone, with so many grants not durable yet."""
     if rule.mode != MODE_LAN or exposed >= rule.upper:
         return 2
     return 1 if exposed >= rule.lower else 0
@@ -196,69 +227,3 @@ def _unplaced(view, index, rule):
     if rule.experiment is not None or view.ruleset.holdout is not None:
         return [REASON_TOKEN_KIND, index]
     return None
-
-
-# --- what is granted
-
-
-def _grant(view, wins, refused):
-    """(Decisions that grant, wins of a subject in the holdout)."""
-    ruleset = view.ruleset
-    if ruleset.groups or ruleset.basket_cap:
-        wins, capped = stacking.together(ruleset, stacking.choose(ruleset, wins))
-        for win in capped:
-            refused.append((win[INDEX], [REASON_CAP, win[INDEX]]))
-    if ruleset.holdout is not None and arms.held_out(ruleset, view.event.subject):
-        return [], wins
-    return [_granted(view, win) for win in wins], ()
-
-
-def _granted(view, win):
-    ruleset, state = view.ruleset, view.state
-    index, rule, grants, money, pieces, rights, ask, _control = win
-    if rights is None:  # a cap has cut it
-        rights = stacking.cover(state, index, rule, money, pieces)
-    detail = None
-    kind = KIND_GRANT
-    if rule.redeems is not None:
-        kind = KIND_REDEEM
-        detail = [whynot.serial(view.event)]
-    return decision(
-        view, rule, kind, index, _because(view, index, rule, REASON_GRANTED), _GRANTED, grants, rights, opens(state, rights),
-        None if rule.experiment is None else list(rule.experiment), ask, detail, currency(ruleset, grants),
-    )  # fmt: skip
-
-
-def opens(state, rights):
-    """Slices that are spent from for the first time."""
-    return [part[0] for part in rights if not state.rights.opened(part[0])]
-
-
-def currency(ruleset, grants):
-    for grant in grants:
-        if grant[0] not in _MONEYLESS:
-            return ruleset.currency
-    return None
-
-
-def _ghost(view, win):
-    index, rule = win[INDEX], win[RULE]
-    experiment = [arms.HOLDOUT, 0]
-    if win[CONTROL]:
-        which = rule.experiment[0]
-        experiment = [which, view.ruleset.experiments[which][3]]
-    found = _because(view, index, rule, REASON_CONTROL_ARM)
-    return decision(view, rule, KIND_GHOST, index, found, _DENIED, (), (), (), experiment)
-
-
-def _because(view, index, rule, code):
-    """Why a rule grants: the path, and the sides of the comparison that explains it."""
-    shown = rule.shown
-    if shown is None and len(rule.when) == 1:  # true: nothing to look at
-        return [code, index, 0]
-    view.enter(index, rule)
-    path = view.path(rule)
-    if shown is None:
-        return [code, index, path]
-    have, need = view.sides(rule.when[shown + 1] if rule.flags & FLAT else expr.nth(rule.when, shown))
-    return why(code, index, path, shown, have, need)

@@ -164,7 +164,7 @@ class Visitors:
 
     def find(self, slot, subject):
         """Place of what is remembered of a subject in a slot, or -1."""
-        return self.table.find(_key(slot, subject[:6]))
+        return self.table.find(bytes((slot + 1,)) + subject[:6])
 
     def room(self, slot, wall):
         """True where one more person could be remembered in a slot."""
@@ -192,7 +192,7 @@ class Visitors:
         the clock went back behind what this counter's window has seen."""
         if self._unsure[slot]:
             return True
-        if counter is None or wall is None or self._windows is None:
+        if self._windows is None or counter is None or wall is None:
             return False
         how, place, _least, _kit, span, _wanted, _tumbling = self._counters[counter]
         step = (wall - self.slots[slot][0]) // span

@@ -108,6 +108,7 @@ def _derive(ruleset):
         if rule.limit or rule.limit_ever or flags & (ruleform.ASKS_VISITS | ruleform.ATTENDS):
             ruleset.least_trust = min(ruleset.least_trust, rule.trust)
     ruleset.by_type = by_type
+    ruleset.elsewhere = any([rule.flags & (ruleform.NOT_AT_LANE | ruleform.NOT_AT_BRICKS) for rule in rules])
 
 
 def _indexes(rules, wanted):

@@ -3,6 +3,8 @@
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 # What a ruleset holds is set by its reader (stallmark.ruleread), which a brick forgets once it has read.
 
+import sys
+
 from stallmark import cborread, form
 from stallmark.crypt import sha256
 from stallmark.decide import (
@@ -30,6 +32,7 @@ READING = (  # modules that are of no use once a ruleset was read: nothing that 
     "stallmark.ruleread", "stallmark.ruleform1", "stallmark.ruleform2", "stallmark.ruleshapes",
     "stallmark.grantform", "stallmark.condition",
 )  # fmt: skip
+WARM = 256 if sys.implementation.name == "cpython" else 0
 _NOWHERE = 255  # of a rule: none of its slots is open
 
 
@@ -55,8 +58,20 @@ class Ruleset:
         from stallmark import ruleread  # as large as all else here: bricks forget it once they have read
 
         ruleread.read(self)
+        self.slow = WARM
         self._from = self._to = 0
         self._open = None
+
+    judges = None  # a function for each rule, once somebody had them made (stallmark.judge)
+
+    def warm(self):
+        """One more decision without functions; they are made when there were so many that it is worth the time."""
+        self.slow -= 1
+        if not self.slow:
+            from stallmark import judge
+
+            judge.prepare(self)
+        return self.judges
 
     # --- what is open when
 

@@ -20,6 +20,8 @@ class Rights:
     `units`: for each rule the units that it needs. `floor_ms`: the latest instant known from signed things.
     `short`: more slices were spent from than can be remembered; then nothing more is covered."""
 
+    _fresh = ()
+
     def __init__(self, units=()):
         self._units = units
         self._had = bytearray(len(units))
@@ -31,6 +33,7 @@ class Rights:
         """Another rental: slices of the last one can neither be spent nor come again."""
         self._known = Table(MAX_KNOWN, 5, 8)  # 01 ‖ id → spent, seq of the record that the sum starts from
         self._held = []  # in the order in which they are spent: by expiry, then id
+        self._fresh = []  # ids of held slices of which no record speaks yet
         for rule in range(len(self._had)):
             self._had[rule] = self.enough[rule] = 0
         self.short = False
@@ -78,6 +81,8 @@ class Rights:
                 self.short = True
                 self._changed()
             else:
+                if slice_id in self._fresh:
+                    self._fresh.remove(slice_id)
                 pack_into(">I", self._known.data, at + 4, seq)
         return at
 
@@ -99,6 +104,11 @@ class Rights:
     def opened(self, slice_id):
         """True where a record already speaks of this slice."""
         return self._known.find(_key(slice_id)) >= 0
+
+    def opens(self, parts):
+        """Slices among parts [[slice id, amount], …] of slices held of which no record speaks yet."""
+        fresh = self._fresh
+        return [part[0] for part in parts if part[0] in fresh] if fresh else []
 
     def carry_forward(self, before_seq=None, at_most=12):
         """[[slice id, spent so far], …]: sums that rest on records older than `before_seq` (None: all of
@@ -143,21 +153,21 @@ class Rights:
         while place < len(self._held) and self._held[place][:2] < new[:2]:
             place += 1
         self._held.insert(place, new)
+        if at < 0:
+            self._fresh.append(piece.id)
         return SLICE_OK
 
     def _make_room(self):
         for index, held in enumerate(self._held):
             if held[_EXPIRES] <= self.floor_ms or not held[_LEFT]:
                 self._held.pop(index)
+                if held[_ID] in self._fresh:
+                    self._fresh.remove(held[_ID])
                 return True
         return False
 
     def _unopened(self):
-        count = 0
-        for held in self._held:
-            if not self.opened(held[_ID]):
-                count += 1
-        return count
+        return len(self._fresh)
 
     def lefts(self):
         """[[slice id, left], …] in order of id: what a status message says."""

@@ -15,8 +15,9 @@ FIRST, BEST, EVERY = 1, 2, 3
 
 
 # A win, a rule that would grant, is a list of: rule index, Rule, grants as in the record's field 12, money and pieces of them,
-# rights that cover them (None: to be looked up), whether the host is asked, whether for the control arm
-INDEX, RULE, GRANTS, MONEY, _PIECES, RIGHTS, _ASK, CONTROL = range(8)
+# rights that cover them, whether the host is asked, whether for the control arm, why; rights and why are None where they are
+# to be looked up
+INDEX, RULE, GRANTS, MONEY, _PIECES, RIGHTS, _ASK, CONTROL, BECAUSE = range(9)
 
 
 def give(state, event, rule):

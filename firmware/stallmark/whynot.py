@@ -23,10 +23,9 @@ from stallmark.numbers import (
     REASON_TOKEN_KIND,
     REASON_TOO_MANY_PEOPLE,
     REASON_VOUCHER_SPENT,
-    TRUST_VOUCHER,
-    UNIT_MINOR,
 )
 from stallmark.ruleform import CAP_ONLY, COUNTS_KIT, NEARS, PLAIN
+from stallmark.standing import opens_in, short, standing, told, why
 
 # Operators and values, as stallmark.expr names them
 _WINDOW_FIRST = const(0)
@@ -84,34 +83,52 @@ def refusal(view, refused, unsure):
     kind = KIND_UNCERTAIN
     if found is None:
         kind = KIND_DENY
-        best = 99
-        for index, reason in refused:
-            if type(reason) is int:
-                reason = _explain(view, index, reason, best)
-                if reason is None:
-                    continue
-            code = reason[0]
-            rank = _RANK[code]
-            # of two near ones the nearer, then the earlier rule
-            if rank < best or (not rank and not best and reason[7] < found[7]):
-                best = rank
-                found = reason
+        found = _nearest(view, refused)
         if found is None:
             return plain(KIND_DENY, [REASON_NO_RULE])
     told(view, found)
     rule = view.ruleset.rules[found[1]]
     currency = view.ruleset.currency if found[0] == REASON_BASKET_SMALL else None
     message = _NEAR if found[0] == REASON_NEAR else _DENIED
-    return decision(view, rule, kind, found[1], found, message, currency=currency)
+    return decision(view, rule, kind, found[1], found, message, (), (), (), None, 0, None, currency)
 
 
-def told(view, reason):
-    """A *why* with the path of its rule's condition, which is only looked at for the one that is told."""
-    if len(reason) > 2 and reason[2] is True:
-        rule = view.ruleset.rules[reason[1]]
-        view.enter(reason[1], rule)
-        reason[2] = view.path(rule)
-    return reason
+def _nearest(view, refused):
+    """Of all reasons the one that explains best, or None."""
+    found = None
+    best = 99
+    rules, mine, state = view.ruleset.rules, view.mine, view.state
+    hints, enough = view.hints, state.rights.enough
+    for index, reason in refused:
+        if type(reason) is int:
+            rule = rules[index]
+            if reason > 1 and rule.flags & PLAIN and mine[index] == view.here and not rule.limit_ever and rule.experiment is None:
+                # as `_explain` comes to it, for most rules on most events in a few steps
+                hint = hints[rule.when[reason >> 1]]
+                if best <= _HAD and (reason & 1 or hint != 2):
+                    continue
+                if rule.limit:
+                    place = view.at
+                    if place is None:
+                        place = view.place()
+                    if place >= 0:
+                        had = state.granted(place, index)
+                        if had >= rule.limit:
+                            if best > _HAD:
+                                best = _HAD
+                                found = [REASON_ALREADY_HAD, index, True, None, had, rule.limit]
+                            continue
+                if best <= _SIMPLY and (not rule.need or enough[index] == 1) and (not hint or hint == (1 if reason & 1 else 3)):
+                    continue
+            reason = _explain(view, index, reason, best)
+            if reason is None:
+                continue
+        rank = _RANK[reason[0]]
+        # of two near ones the nearer, then the earlier rule
+        if rank < best or (not rank and not best and reason[7] < found[7]):
+            best = rank
+            found = reason
+    return found
 
 
 def _explain(view, index, result, best):
@@ -123,7 +140,12 @@ def _explain(view, index, result, best):
         if best <= _OUTSIDE:
             return None
         return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, rule))
-    guilty = view.guilty(rule, result)
+    if result > 1:
+        number = (result >> 1) - 1
+        result &= 1
+        guilty = number, rule.when[number + 1]
+    else:
+        guilty = view.guilty(rule, result)
     hint = 0 if guilty is None else view.hints[guilty[1]]
     if best <= _HAD and (result or hint != 2):
         return None  # not near, and the rest is no better
@@ -225,106 +247,6 @@ def _code(view, rule, place, result, have, need):
     return REASON_CONDITION, None
 
 
-# --- checks beside the condition
-
-
-def standing(view, index, rule):
-    """(why a rule is certainly not this subject's, why that is not known), each or None: arm, spent voucher, limits."""
-    subject = view.event.subject
-    unknown = None
-    if rule.experiment is not None and subject is not None:
-        which, arm = rule.experiment
-        mine = view.arm(which)
-        if mine != arm and mine != view.ruleset.experiments[which][3]:
-            return [REASON_OTHER_ARM, index], None
-    if rule.redeems is not None:
-        spent = view.state.spent(serial(view.event), subject)
-        if spent:
-            return [REASON_VOUCHER_SPENT, index], None
-        if spent is None:
-            unknown = [REASON_TOO_MANY_PEOPLE, index]
-    if rule.limit and view.slot >= 0:
-        if subject is None:
-            unknown = unknown or _of(view, REASON_TOKEN_KIND, index)
-        else:
-            place = view.place()
-            if place >= 0:
-                had = view.state.granted(place, index)
-                if had >= rule.limit:
-                    return _of(view, REASON_ALREADY_HAD, index, had, rule.limit), None
-            elif view.unseen():
-                unknown = unknown or _of(view, REASON_TOO_MANY_PEOPLE, index)
-    if rule.limit_ever:
-        had = None if subject is None else view.state.granted_ever(subject, index)
-        if had is None:
-            code = REASON_TOKEN_KIND if subject is None else REASON_TOO_MANY_PEOPLE
-            unknown = unknown or _of(view, code, index)
-        elif had >= rule.limit_ever:
-            return _of(view, REASON_ALREADY_HAD, index, had, rule.limit_ever), None
-    return None, unknown
-
-
-def _of(view, code, index, have=None, need=None):
-    """A *why* that has the path of the rule's condition, where it was looked at (`told`)."""
-    return why(code, index, None if view.slot < 0 else True, None, have, need)
-
-
-def short(view, index, unit, amount):
-    """Why of rights that do not cover an amount."""
-    rights = view.state.rights
-    if not rights.had(index, unit):
-        return why(REASON_NO_RIGHTS_YET, index, None, None, None, amount)
-    code = REASON_BUDGET_USED_UP if unit == UNIT_MINOR else REASON_STOCK_USED_UP
-    return why(code, index, None, None, rights.available(index, unit), amount)
-
-
-def opens_in(view, rule):
-    """Seconds until the rule's next slot begins, rounded up; None where none follows."""
-    first = None
-    for slot in rule.slots:
-        start = view.ruleset.slots[slot][0]
-        if start > view.wall and (first is None or start < first):
-            first = start
-    return None if first is None else (first - view.wall + 999) // 1000
-
-
-def voucher_of(rule, event):
-    """Whether an event is a voucher of the series that a rule redeems."""
-    signal = event.signal
-    return (
-        event.trust == TRUST_VOUCHER
-        and signal is not None
-        and signal[0] == "voucher:{}".format(rule.redeems)
-        and serial(event) is not None
-    )
-
-
-def serial(event):
-    """The serial (8 bytes) of a voucher's event, or None."""
-    text = event.reference
-    if text is None or len(text) != 16:
-        return None
-    for letter in text:
-        if letter not in "0123456789ABCDEFabcdef":
-            return None
-    return bytes([int(text[at : at + 2], 16) for at in range(0, 16, 2)])
-
-
-# --- records of it
-
-
-def why(code, index, path=None, leaf=None, have=None, need=None, near=None):
-    """Field 14 of the record: [code, rule, path, leaf, have, need, age s, near] no absent ones at the end."""
-    if near is not None:
-        return [code, index, path, leaf, have, need, None, near]
-    if need is not None:
-        return [code, index, path, leaf, have, need]
-    found = [code, index, path, leaf, have]
-    while found[-1] is None:
-        found.pop()
-    return found
-
-
 def decision(
     view,
     rule,
@@ -344,19 +266,16 @@ def decision(
     evidence = None
     stale = False
     if rule.flags & view.others:
-        newest = oldest = None
-        if (
-            len(reason) > 2 and reason[2] is not None and view.enter(index, rule) >= 0
-        ):  # its condition was looked at
-            newest, oldest = view.age(rule)
-        if newest is not None:
-            while len(reason) < 7:
-                reason.append(None)
-            reason[6] = newest
-            stale = oldest > _OLD_S
+        if view.wall is not None and view.aging() and len(reason) > 2 and reason[2] is not None and view.enter(index, rule) >= 0:
+            newest, oldest = view.age(rule)  # its condition was looked at
+            if newest is not None:
+                while len(reason) < 7:
+                    reason.append(None)
+                reason[6] = newest
+                stale = oldest > _OLD_S
         if rule.flags & COUNTS_KIT:
             evidence = view.state.evidence()
     return Decision(
-        kind, index, list(grants), list(rights), reason, [], currency, message, [], list(opens), experiment, ask, evidence, stale,
+        kind, index, grants or [], rights or [], reason, [], currency, message, [], opens or [], experiment, ask, evidence, stale,
         detail,
     )  # fmt: skip

@@ -44,9 +44,14 @@ class Windows:
             return 0
         at = (row * self._counters + counter) * _CELL
         latest = self._cells[at] - 1
+        cells = self._cells
+        if high > latest:
+            high = latest
+        if low <= latest - STEPS + 1 and high == latest:
+            return sum(cells[at + 1 : at + _CELL])  # all that are known; what never was is 0
         total = 0
-        for step in range(max(low, latest - STEPS + 1, 0), min(high, latest) + 1):
-            total += self._cells[at + 1 + step % STEPS]
+        for step in range(max(low, latest - STEPS + 1, 0), high + 1):
+            total += cells[at + 1 + step % STEPS]
         return total
 
     def behind(self, slot, counter, step):

@@ -2,6 +2,7 @@
 Version 2 on request: one line in, one line out, the same file on both interpreters.
 
     R hex            two new bricks with this ruleset
+    J                … whose rules are functions from now on
     E hex            cbor [event bytes, answer or None, reason, risk, at the lane]: taken by the first brick
     O hex            cbor [event bytes]: taken by the second one
     H wall           the first brick hears what the second one recorded
@@ -13,7 +14,7 @@ Version 2 on request: one line in, one line out, the same file on both interpret
 import sys
 
 from deckit import Kit
-from stallmark import byperson, cbor, event, explain, rules
+from stallmark import byperson, cbor, event, explain, judge, rules
 from stallmark.errors import StallmarkError
 from stallmark.registry import KIND_PARAMETERS
 from statekit import digest
@@ -43,6 +44,10 @@ class Session:
             return "ok"
         if kit is None:
             return "none"
+        if words[0] == "J":
+            judge.prepare(kit.ruleset, 1)
+            judge.prepare(self.other.ruleset, 2)
+            return "ok"
         if words[0] == "B":
             kit.restart(int(words[1]))
             return "ok"

@@ -2,6 +2,7 @@
 The engine on request: one line in, one line out, the same file on both interpreters.
 
     R hex people    a new brick with this ruleset and room for so many people
+    J               its rules are functions from now on
     S hex           a slice: cbor [id, rule id, unit, amount, expires, floor]
     E hex           an event: decided, recorded, applied; answers the decision, the slices and the sentence
     B seq           a restart that reads the journal from this record on
@@ -10,7 +11,7 @@ The engine on request: one line in, one line out, the same file on both interpre
 import sys
 
 from rulekit import Brick
-from stallmark import cbor, event, explain, rules
+from stallmark import cbor, event, explain, judge, rules
 from stallmark.errors import StallmarkError
 from stallmark.registry import KIND_LATCH, KIND_RIGHTS
 
@@ -38,6 +39,9 @@ class Session:
         if words[0] == "S":
             number, name, unit, amount, expires, floor = cbor.decode(bytes.fromhex(words[1]))
             return str(brick.slice(number, name, unit, amount, expires, floor))
+        if words[0] == "J":
+            judge.prepare(brick.ruleset)
+            return "ok"
         if words[0] == "B":
             brick.restart(int(words[1]))
             return "ok"

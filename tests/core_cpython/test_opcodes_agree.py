@@ -14,7 +14,7 @@ CONST = re.compile(r"^_([A-Z_]+) = const\((\d+)\)$", re.MULTILINE)
 
 
 def test_these_modules_hold_copies():
-    assert {"values", "whynot"} <= set(FOUND)
+    assert {"facts", "judgewhen", "values", "whynot"} <= set(FOUND)
 
 
 @pytest.mark.parametrize("module", FOUND)
@@ -23,7 +23,7 @@ def test_every_copy_is_the_original(module: str):
     text = (CORE / f"{module}.py").read_text()
     block = text[text.index(SAYS) :].split("\n\n")[0]
     copies = dict(CONST.findall(block))
-    assert len(copies) >= 15 and block.count("const(") == len(copies), "every line of the block is a copy"
+    assert len(copies) >= 3 and block.count("const(") == len(copies), "every line of the block is a copy"
     loaded = importlib.import_module(f"stallmark.{module}")
     for name, number in copies.items():
         original = getattr(expr, name)
