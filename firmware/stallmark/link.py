@@ -114,6 +114,8 @@ class BrickLink(LinkEnd):
         self._key = key
         self._m1 = None
         self._wait = BACKOFF_MS
+        if self._session:
+            self._end("new link key", now_ms)  # who is at its other end may be a copy of the host
         self._due = now_ms
         return True
 
