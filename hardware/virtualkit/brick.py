@@ -14,6 +14,7 @@ from virtualkit import firmware
 from virtualkit.brick_process import POWER_ON, RESTARTED, BrickProcess, Cut
 from virtualkit.pins import Edge, Light, Pins, Writes
 from virtualkit.pn532 import Chip
+from virtualkit.pn532_spi import SpiSide
 from virtualkit.power import PowerModel
 from virtualkit.pty import PartPort
 from virtualkit.qrmodule import QrModule
@@ -49,6 +50,7 @@ class BrickSpec:
     """What kind of brick: `parts` of "nfc", "qr" and, for benches, "events"; `flash` an existing image.
 
     timing  "real": baud rates, radio and flash take their time; "fast": they take none
+    nfc_bus "hsu" or "spi": how the PN532 is wired
     heap    bytes of MicroPython heap; the 64-bit port needs about twice those of an ESP32
     source, entry  as in BrickProcess
     links   "serial", "ble": what the host reaches it by; the firmware has its serial line in any case
@@ -63,6 +65,7 @@ class BrickSpec:
     heap: int = DEFAULT_HEAP
     seed: int = 0
     clock: Path | None = None
+    nfc_bus: str = "hsu"
     source: Path | None = None
     entry: Path | None = None
     links: tuple[str, ...] = ("serial",)
@@ -129,8 +132,9 @@ class VirtualBrick:
             uarts[part] = str(path)
             seed = spec.seed * 16 + number
             if part == "nfc":
-                self.nfc = Chip(spec.timing, seed=seed)
-                self._ports[part] = PartPort(self.nfc, path, time.monotonic_ns)
+                self.nfc = Chip(spec.timing, seed=seed, bus=spec.nfc_bus)
+                model = SpiSide(self.nfc) if spec.nfc_bus == "spi" else self.nfc
+                self._ports[part] = PartPort(model, path, time.monotonic_ns)
             elif part == "qr":
                 self.scanner = QrModule(spec.timing, seed=seed)
                 self._ports[part] = PartPort(self.scanner, path, time.monotonic_ns)
@@ -146,6 +150,7 @@ class VirtualBrick:
             "hardware": spec.hardware or hardware_name(flash_bytes),
             "firmware": firmware.digest(spec.source).hex(),
             "parts": list(spec.parts),
+            "nfc_bus": spec.nfc_bus,
             "uarts": uarts,
             "gpio": str(self._pins.path),
             "clock": str(spec.clock) if spec.clock else None,

@@ -39,14 +39,17 @@ def new(
     links: Annotated[
         str, typer.Option(help="serial, ble, or ble,serial: by what the host reaches the bricks.")
     ] = "serial",
+    nfc_bus: Annotated[str, typer.Option(help="How readers for tags are wired: hsu (UART) or spi.")] = "hsu",
 ) -> None:
     """A new kit: development keys, three bricks provisioned over their links, a signed campaign, cards to try."""
     try:
         bricks = with_links(links.split(","))
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong)) from wrong
+    if nfc_bus not in ("hsu", "spi"):
+        raise typer.BadParameter(f"--nfc-bus is hsu or spi, not {nfc_bus}")
     now = time.time_ns() // 1_000_000
-    plan = KitPlan(name=name, fleet_port=fleet_port, host_port=host_port, start_ms=now, bricks=bricks)
+    plan = KitPlan(name, bricks, 1, "EUR", fleet_port, host_port, now, nfc_bus=nfc_bus)
     try:
         with console.status("making the kit …") as status:
             made = newkit.new_kit(folder, plan, lambda text: status.update(f"{text} …"))

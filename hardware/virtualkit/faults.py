@@ -21,6 +21,10 @@ class ReaderFaults:
     """The chip does not listen for this long after an abort; -1: 1 ms with real timing, else not at all."""
     hang_after: int = 0
     """After this many further commands the chip stops answering until it is reset; 0: never."""
+    unplugged: bool = False
+    """The cable is off: nothing passes, in either direction."""
+    brown_out_after: int = 0
+    """At this further command the supply sags: the chip starts anew and forgets its mode; 0: never."""
 
 
 @dataclass

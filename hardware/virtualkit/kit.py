@@ -93,6 +93,7 @@ class VirtualKit:
                     heap=self._heap,
                     seed=self._seed * 64 + number,
                     clock=self.clock.path if self.clock else None,
+                    nfc_bus=brick.get("nfc_bus", "hsu"),
                     source=self._source,
                     entry=self._entry,
                     links=tuple(brick.get("links", ("serial",))),

@@ -39,7 +39,7 @@ def with_links(kinds: Sequence[str], bricks: Sequence[BrickPlan] = DEFAULT_BRICK
 @dataclass(frozen=True)
 class KitPlan:
     """What kind of kit to make. `start_ms`: when its market day begins; `market_clock`: a clock of its own, or real time;
-    `campaign`: one of virtualkit.campaign.CAMPAIGNS."""
+    `nfc_bus`: "hsu" or "spi", how readers are wired; `campaign`: one of virtualkit.campaign.CAMPAIGNS."""
 
     name: str = "demo-kit"
     bricks: Sequence[BrickPlan] = DEFAULT_BRICKS
@@ -51,3 +51,4 @@ class KitPlan:
     market_clock: bool = False
     card_seed: int = 1
     campaign: str = "market-day"
+    nfc_bus: str = "hsu"

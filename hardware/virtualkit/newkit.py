@@ -106,6 +106,7 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
                     "links": list(brick.links),
                     "flash_bytes": FLASH_BYTES,
                     "hardware": made.hardware,
+                    "nfc_bus": plan.nfc_bus,
                 }
                 for brick, made in zip(plan.bricks, provisioned, strict=True)
             ],

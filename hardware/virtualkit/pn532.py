@@ -43,6 +43,7 @@ class Chip:
     """One PN532. `feed` takes what the host sent, `poll` what time brings; both give bytes for the host.
 
     timing   "fast": everything at once; "real": bytes at the pace of the baud rate, RF times of a real card
+    bus      "hsu", or "spi": frames are fetched one by one (pn532_spi), not at a UART's pace
     changed  called when a card comes, so that whoever drives the chip polls it; may be replaced
     """
 
@@ -52,11 +53,12 @@ class Chip:
         clock: Clock = time.monotonic_ns,
         faults: ReaderFaults | None = None,
         seed: int = 0,
+        bus: str = "hsu",
     ) -> None:
         self._real = timing == "real"
         self._clock = clock
         self._rng = random.Random(seed)
-        self._out = Outbox(self._real, clock)
+        self._out = Outbox(self._real and bus == "hsu", clock)
         self._reader = frames.FrameReader()
         self.faults = faults or ReaderFaults()
         self.field = Field()
@@ -101,6 +103,13 @@ class Chip:
 
     def feed(self, data: bytes) -> bytes:
         """Bytes from the host."""
+        self.hear(data)
+        return self.poll()
+
+    def hear(self, data: bytes) -> None:
+        """Bytes from the host; what comes of them waits to be fetched."""
+        if self.faults.unplugged:
+            return
         if not self._awake and data:
             self._awake = True
             data = data[self.faults.lost_on_wake :]
@@ -108,14 +117,24 @@ class Chip:
             data = b""
         for item in self._reader.feed(data):
             self._handle(item)
-        return self.poll()
 
     def poll(self) -> bytes:
         """What has become ready by now."""
         if self._search:
             self._look(self._search)
         out = self._out.take()
-        return b"" if self.faults.silent or self.hung else out
+        return b"" if self._mute else out
+
+    def next_frame(self) -> bytes:
+        """The next whole frame that is ready, on SPI."""
+        if self._search:
+            self._look(self._search)
+        out = self._out.take_one()
+        return b"" if self._mute else out
+
+    @property
+    def _mute(self) -> bool:
+        return self.faults.silent or self.faults.unplugged or self.hung
 
     def due(self) -> int | None:
         """When to poll next (monotonic ns), or None: not before something changes."""
@@ -157,6 +176,11 @@ class Chip:
         if self.faults.hang_after:
             self.faults.hang_after -= 1
             self.hung = self.hung or not self.faults.hang_after
+        if self.faults.brown_out_after:
+            self.faults.brown_out_after -= 1
+            if not self.faults.brown_out_after:
+                self.reset()
+                return
         received = len(payload) * 10_000_000_000 // self.baud if self._real else 0
         self._out.put(self._spoilt(frames.ACK), self.baud, received, kept=True)
         if self.faults.stuck:

@@ -59,6 +59,12 @@ class Outbox:
             self._pieces.popleft()
         return bytes(out)
 
+    def take_one(self) -> bytes:
+        """The first piece that has left, whole; of an outbox that is not paced."""
+        if not self._pieces or self._clock() < self._pieces[0].start:
+            return b""
+        return self._pieces.popleft().data
+
     def due(self) -> int | None:
         """The instant at which `take` will have something more, or None when nothing is under way."""
         if not self._pieces:

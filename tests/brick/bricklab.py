@@ -335,7 +335,10 @@ class Lab:
         self.host: Host | None = None
         self.outcomes: list[list[Any]] = []
         self.changed = asyncio.Event()
-        self._spec = BrickSpec("brick", parts, self.flash, timing="fast", heap=heap, extra=extra)
+        bus = str(extra.pop("nfc_bus", "hsu"))
+        self._spec = BrickSpec(
+            "brick", parts, self.flash, timing="fast", heap=heap, nfc_bus=bus, extra=extra
+        )
         self._reader = frame.Reader()
         self._bench = frame.Reader()
         self._answers: list[bytes] = []

@@ -61,7 +61,7 @@ class Reader:
             try:
                 await self._round()
                 pause = config.POLL_MS - (self._ticks() - begun)
-            except PartError as error:
+            except (PartError, OSError) as error:  # OSError: the bus itself failed
                 pause = await self._recover(error)
             await aio.sleep_ms(max(pause, 1))
 

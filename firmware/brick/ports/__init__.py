@@ -2,6 +2,7 @@
 
     flash(name)            flash port of a partition of boards.partitions: size, read_into, program, erase
     uart(name, baud)       "nfc", "qr", "link": what machine.UART offers; again with another baud: same one
+    nfc_bus, spi(name)     "spi" where the PN532 is on SPI, else "hsu"; its bus: select(on), transfer(buffer) low bit first
     light.set(r, g, b)     three bits; sound.tone(hz), 0 = silent
     clock                  uptime_ms() never back, wall_ms() held over the restart or None, maybe hold(ms)
     ticks_ms()             real milliseconds, never back and never wrapping, for time-outs and patterns

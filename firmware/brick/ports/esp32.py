@@ -18,6 +18,7 @@ _EPOCH_2000 = const(946684800)  # seconds from 1970 to MicroPython's epoch on ES
 _BUILT_AFTER = const(800000000)  # seconds after 2000: a clock before 2025 was never set
 _UART_BUFFER = const(2048)  # four frames: bytes go on arriving while flash is erased
 _RESET_MS = const(100)
+_SPI_BAUD = const(1000000)
 _LOUD = const(32768)  # half of the duty cycle
 _ADC_READINGS = const(8)
 
@@ -97,6 +98,31 @@ class _Power:
         for _ in range(_ADC_READINGS):
             total += adc.read_uv()
         return total * times // (by * 1000 * _ADC_READINGS)
+
+
+class _Spi:
+    """A part on SPI with its chip select."""
+
+    def __init__(self, wires):
+        self._select = machine.Pin(wires["cs"], machine.Pin.OUT, value=1)
+        self._spi = machine.SPI(
+            2,
+            baudrate=_SPI_BAUD,
+            polarity=0,
+            phase=0,
+            firstbit=machine.SPI.LSB,
+            sck=machine.Pin(wires["sck"]),
+            mosi=machine.Pin(wires["mosi"]),
+            miso=machine.Pin(wires["miso"]),
+        )
+
+    def select(self, on):
+        """Chip select; the first one wakes the chip, which takes a moment."""
+        self._select.value(0 if on else 1)
+
+    def transfer(self, buffer):
+        """Full duplex, in place."""
+        self._spi.write_readinto(buffer, buffer)
 
 
 class _Clock:
@@ -196,6 +222,15 @@ class Port:
         else:
             uart.init(baudrate=baud)
         return uart
+
+    @property
+    def nfc_bus(self):
+        """How the reader for tags is wired."""
+        return "spi" if "nfc_spi" in self._pins else "hsu"
+
+    def spi(self, name):
+        """The SPI bus of a part: SPI 2, 1 MHz, mode 0, low bit first (PN532: at most 5 MHz)."""
+        return _Spi(self._pins[name + "_spi"])
 
     def _reset_part(self, name):
         self._nfc_reset.value(0)

@@ -21,6 +21,7 @@ from nor import NorChip, NorFile
 
 _SPEEDS_LINUX = {1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15}
 _ENODEV = 19
+_SPI_MS = 200
 _FEED_MS = 250  # the watchdog's line goes out at most this often
 
 
@@ -57,6 +58,35 @@ def open_radio(path):
     ble = bluetooth.BLE()
     ble.active(True)
     return ble
+
+
+class Spi:
+    """SPI over the part's pseudo-terminal (virtualkit.pn532_spi): a transfer ends with its answer, or with a loose line's FF."""
+
+    def __init__(self, uart):
+        self._uart = uart
+        self._poll = select.poll()
+        self._poll.register(uart, select.POLLIN)
+
+    def select(self, on):
+        """Chip select."""
+        if on:  # an answer that came too late must not pass for a new one
+            while self._poll.poll(0) and self._uart.read(256):
+                pass
+        self._uart.write(b"\x01" if on else b"\x00")
+
+    def transfer(self, buffer):
+        """Full duplex, in place."""
+        self._uart.write(b"\x02" + len(buffer).to_bytes(2, "big") + buffer)
+        at = 0
+        while at < len(buffer):
+            part = self._uart.read(len(buffer) - at) if self._poll.poll(_SPI_MS) else None
+            if not part:
+                for i in range(at, len(buffer)):
+                    buffer[i] = 0xFF
+                return
+            buffer[at : at + len(part)] = part
+            at += len(part)
 
 
 class Gpio:
@@ -206,6 +236,7 @@ class Port:
         self.firmware_digest32 = bytes.fromhex(config["firmware"])
         self.reset_reason = config.get("reset_reason", 1)
         self.parts = tuple(config["parts"])
+        self.nfc_bus = config.get("nfc_bus", "hsu")
         if config.get("power"):
             self.power = power = Power(config["power"])
             if "power_look_ms" in config:  # a pack that is empty within a test
@@ -230,6 +261,12 @@ class Port:
             uart = self._open[name] = open_uart(self._uarts[name])
         set_baud(uart, baud)
         return uart
+
+    def spi(self, name):
+        """The SPI bus of a part: `select(on)`, `transfer(buffer)`. Raises OSError."""
+        if name not in self._uarts:
+            raise OSError(_ENODEV)
+        return Spi(self.uart(name, 115200))
 
     def reset_part(self, name):
         """Pulses the reset pin of a part ("nfc": RSTPD_N low for 100 ms)."""
