@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hostagent import config as configuration
 from hostagent.errors import ConfigError, HostError
-from hostagent.placing import Places, handover, serial_ports, stable_name
+from hostagent.placing import Places, handover, serial_ports
 
 app = typer.Typer(
     no_args_is_help=True, help="Bricks near this host: find them, give them a place, replace one."
@@ -122,7 +122,7 @@ def swap(
     print(
         f"What customers got at {before} stays with its receipts. Rights that it held go back when their time is up."
     )
-    print(f"If it was lost or stolen: stallmark fleet bricks revoke {before}, on the controller.")
+    print("If it was lost or stolen, tell whoever runs the controller.")
     print(RESTART)
 
 
@@ -194,7 +194,9 @@ def _advice(identity: str, place: Any, one: Any, said: dict[str, Any] | None) ->
 
 def _port(told: configuration.Config, name: Path) -> dict[str, Any]:
     users = [
-        brick.name for brick in told.bricks if brick.port is not None and stable_name(brick.port) == name
+        brick.name
+        for brick in told.bricks
+        if brick.port is not None and brick.port.resolve() == name.resolve()
     ]
     return {"name": str(name), "place": users[0] if users else None}
 

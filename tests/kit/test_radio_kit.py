@@ -7,6 +7,7 @@ from virtualkit import privatebus
 from virtualkit.airfaults import AirFaults
 
 from hostagent.links.ble import BlePort
+from hostagent.links.radio import Radio
 from tests.kit.airkit import AirKit
 
 pytestmark = pytest.mark.skipif(
@@ -163,6 +164,9 @@ def test_a_host_program_that_starts_again_frees_what_the_one_before_left_connect
         bluez = airfield.bluez
         await kit.agent_stops()
         await kit.until(lambda: not bluez._linked, "the end of all connections")
+        found = await Radio().scan(0.7)
+        assert {one.brick for one in found} == {brick.brick for brick in kit.agent.config.bricks}
+        assert all(one.name and one.name.startswith("SM-") and one.rssi == -60 for one in found)
         radio = kit.brick(BLE).radio
         assert radio is not None
         await bluez._link(bluez._path(radio.address), radio.address)
