@@ -83,13 +83,15 @@ class VoucherDesk:
         try:
             store = self._tables()
             if store is not None:
+                had = len(store.keys())
                 base, signer = store.rows(combstore.BASE), store.rows(public)
                 if base is not None and signer is not None:
                     good = await _through(comb.checking(public, message, signature, base, signer), pulse)
                     if good or (store.sound(combstore.BASE) and store.sound(public)):
                         return good
+                if len(store.keys()) < had:
                     self._counters.add(count.TABLES_DAMAGED)
-                    self._known = ()
+                    self._known = ()  # to be made again
         except OSError:
             self._counters.add(count.FLASH_ERRORS)
         return await _through(ed25519.checking(public, message, signature), pulse)

@@ -136,6 +136,16 @@ def test_damaged_tables_are_noticed_replaced_and_never_decide(flash: Path):
             assert bench.counters.get(count.TABLES_DAMAGED) == 1
             await bench.tables(3)
             assert CombStore(bench.flash).wanted((PUBLIC,)) is None
+        with flash.open("r+b") as image:  # and while the power was off
+            image.seek(rows)
+            image.write(bytes(4096))
+        async with running(flash) as again:
+            again.quiet = False
+            again.offer(4)
+            await until(lambda: again.answers, "an answer")
+            assert again.answers == [(4, True)] and again.counters.get(count.TABLES_DAMAGED) == 1
+            again.quiet = True
+            await again.tables(1)
 
     asyncio.run(test())
 
