@@ -5,7 +5,7 @@ import random
 
 from bricklab import HOST8, Host, Lab
 from conftest import Lent
-from stallmark import frame
+from stallmark import control, frame
 from stallmark import registry as reg
 
 
@@ -179,5 +179,35 @@ def test_a_stranger_without_the_key_gets_no_session_and_the_brick_goes_on(lent: 
             host.restart()
             await lab.ready()
             assert host.up and HOST8 == b"host-001"
+
+    asyncio.run(market())
+
+
+def test_a_brick_takes_the_controllers_order_for_a_new_link_key_and_no_older_host_is_heard(lent: Lent):
+    epoch = 1 << 20
+
+    async def market() -> None:
+        async with lent("events", ready=False) as (lab, host):
+            await lab.ready()
+            old = dict(host.keys)
+            order = host.brick8 + epoch.to_bytes(4, "big")
+            forged = order + control.rekey_tag(bytes(32), host.brick8, epoch)
+            lab.link.write(frame.build(reg.FRAME_REKEY, forged))
+            await lab.outcome(b"0001-man", 1)
+            assert host.up and host.keys == old, "a forged order changes nothing"
+            host.keys = {epoch: control.rekeyed(host.control_key, epoch)}  # of a host that lost all it had
+            lab.link.write(
+                frame.build(reg.FRAME_REKEY, order + control.rekey_tag(host.control_key, host.brick8, epoch))
+            )
+            host.restart()
+            await lab.until(lambda: epoch + 1 in host.keys and host.up, "a session under the new key")
+            await lab.ready()
+            seq = (await lab.outcome(b"0002-man", 1))[2]
+            await lab.until(lambda: host.expected > seq, "the records")
+            copied = Host(host.brick8, bytes(32), lab.link.write)
+            copied.keys = old
+            lab.host = copied
+            await lab.until(lambda: copied.refused, "the copy is refused")
+            assert not copied.up
 
     asyncio.run(market())
