@@ -317,7 +317,7 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
         words.append(f"No till is answered: {found['lane']['trouble']}.")
     for line in found["bricks"]:
         if agent.store.find_link_keys(bytes.fromhex(line["brick"])) is None:
-            words.append(f"{line['name']}: no link key here: the hub has to give this host a new one.")
+            words.append(f"{line['name']}: no link key here. At the controller: stallmark fleet bricks rekey.")
         elif not line["link"]["up"]:
             why = line["link"]["refusal"] or line["link"]["last_down"] or "nothing heard yet"
             port = line["port"]["state"]
