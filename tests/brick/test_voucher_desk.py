@@ -210,6 +210,26 @@ def test_only_two_wait_and_everything_else_goes_on_meanwhile(flash: Path):
     asyncio.run(test())
 
 
+def test_a_voucher_for_which_there_is_no_memory_is_counted_and_the_next_one_checked(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def none_left(*_: Any) -> None:
+        raise MemoryError
+
+    async def test() -> None:
+        async with running(None) as bench:
+            with monkeypatch.context() as patch:
+                patch.setattr(ed25519, "checking", none_left)
+                bench.offer(1)
+                await until(lambda: bench.counters.get(count.VOUCHER_UNCHECKED), "the count")
+                assert bench.lamp.shown[-1] == indicator.ASK
+            bench.offer(2)
+            await until(lambda: bench.answers, "an answer")
+            assert bench.answers == [(2, True)]
+
+    asyncio.run(test())
+
+
 def test_no_step_of_a_check_reads_more_than_a_few_rows(flash: Path):
     """What stands still between two steps is bounded: 4 columns, at most 16 rows of 96 bytes."""
     reads = [0]
