@@ -324,6 +324,8 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
             words.append(f"{line['name']}: no link ({why if port == 'open' else port}).")
         if line["link"]["other_brick"] is not None:
             words.append(f"{line['name']}: another brick of the kit is on this port.")
+        if line["stranger"] is not None:
+            words.append(f"{line['name']}: another brick ({line['stranger']}) is on its cable: swap the plugs.")
         if line["warning"] is not None:
             words.append(f"{line['name']} {line['warning']}.")
         if line["counters"].get("equivocations"):

@@ -51,6 +51,7 @@ class Radio:
         self._conn = None
         self._mtu = pulled.MIN_MTU
         self._emptied = True  # the host has asked and there was nothing
+        self._rung = False  # since then
         self._pulled_at = self._rang_at = self._heard_at = self._since = ticks()
         self._proven = False
         self._hung_up = False
@@ -136,6 +137,7 @@ class Radio:
             self._flag.set()
             self._mtu = pulled.MIN_MTU
             self._emptied = True
+            self._rung = False
             self._proven = self._hung_up = False
             self._since = self._pulled_at = self._ticks()
             self._advertising = False
@@ -158,6 +160,7 @@ class Radio:
         self._ble.gatts_write(self._out, value)
         self._pulled_at = self._ticks()
         self._emptied = len(value) == pulled.INDEX_BYTES
+        self._rung = False
 
     def _heard(self, data):
         if not data:
@@ -206,13 +209,14 @@ class Radio:
             return _LOOK_MS
         if not waits or not (self._emptied or silent > config.BELL_AGAIN_MS):
             return _LOOK_MS
-        space = config.BELL_AGAIN_MS if self._rang_at - self._pulled_at >= 0 else config.BELL_MS
-        due = self._rang_at + space - now
+        due = self._rang_at + (config.BELL_AGAIN_MS if self._rung else config.BELL_MS) - now
         if due > 0:
             return min(due, _LOOK_MS)
         self._rang_at = now
+        self._rung = True  # before: the host may ask while the call below returns
         try:
             self._ble.gatts_notify(self._conn, self._bell, pulled.pull(self._source.next))
         except OSError:  # out of buffers: the host looks by itself, and it is rung again
+            self._rung = False
             self.lost_bells += 1
         return _LOOK_MS
