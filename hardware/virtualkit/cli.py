@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from stallmark.errors import StallmarkError
+from workbench import deskcli
 
 from virtualkit import control, newkit
 from virtualkit.brick_process import BrickCrashed
@@ -115,6 +116,34 @@ def tap(
         raise typer.BadParameter("give either --uid or --dump")
     thing = {"uid": uid} if uid is not None else {"dump": str(dump)}
     _ask({"op": "tap", "brick": brick, "hold_ms": hold, **thing}, folder, as_json)
+
+
+@app.command()
+def enroll(
+    device: deskcli.Device = "/dev/ttyUSB0",
+    label: deskcli.Label = "",
+    count: deskcli.Count = 1,
+    wait: deskcli.Wait = 30.0,
+    folder: Folder = DEFAULT,
+    key_file: deskcli.KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """A desk reader tells by which name the event's bricks know a tag; nothing is written to it."""
+    deskcli.enroll(device, label, count, wait, key_file or folder / "desk" / "tags.json", as_json)
+
+
+@app.command()
+def write_tag(
+    device: deskcli.Device = "/dev/ttyUSB0",
+    again: deskcli.Again = False,
+    count: deskcli.Count = 1,
+    wait: deskcli.Wait = 30.0,
+    folder: Folder = DEFAULT,
+    key_file: deskcli.KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """A desk reader makes tags the event's: NTAG21x with record and password, NTAG 424 DNA with keys and link."""
+    deskcli.write_tag(device, again, count, wait, key_file or folder / "desk" / "tags.json", as_json)
 
 
 @app.command()

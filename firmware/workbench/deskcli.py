@@ -1,0 +1,129 @@
+"""`stallmark kit enroll` and `stallmark kit write-tag`: tags at the hub's desk."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from stallmark.errors import StallmarkError
+
+if TYPE_CHECKING:
+    from workbench import desk
+
+console = Console(stderr=True)
+Device = Annotated[str, typer.Option("--device", help="The reader's serial port, as /dev/ttyUSB0.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--keys", help="Keys of a desk; else the kit's desk/tags.json.")
+]
+Label = Annotated[str, typer.Option(help="What stands beside the tag in the desk's list; no person's name.")]
+Again = Annotated[bool, typer.Option("--again", help="Also tags that are this event's already.")]
+Count = Annotated[int, typer.Option(help="So many tags, one after the other.", min=1, max=10_000)]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for each tag.", min=1.0)]
+
+
+def enroll(device: str, label: str, count: int, wait: float, key_file: Path, as_json: bool) -> None:
+    """Says the name of each tag and notes it in enrolled.jsonl beside the keys: no tag number."""
+
+    def one(tag: Any, held: desk.Keys, progress: desk.Progress) -> desk.Seen:
+        from workbench import desk
+
+        progress("looking at the tag")
+        seen = desk.look(tag, held)
+        note = {
+            "at": int(time.time()),
+            "subject": seen.subject,
+            "trust": seen.trust,
+            "kind": seen.kind,
+            "label": label,
+        }
+        with (key_file.parent / "enrolled.jsonl").open("a") as out:
+            out.write(json.dumps(note) + "\n")
+        return seen
+
+    _each(one, device, key_file, count, wait, as_json)
+
+
+def write_tag(device: str, again: bool, count: int, wait: float, key_file: Path, as_json: bool) -> None:
+    """Makes each tag the event's."""
+
+    def one(tag: Any, held: desk.Keys, progress: desk.Progress) -> desk.Seen:
+        from workbench import desk
+
+        return desk.write(tag, held, again, progress)
+
+    _each(one, device, key_file, count, wait, as_json)
+
+
+def _each(
+    work: Callable[[Any, desk.Keys, desk.Progress], desk.Seen],
+    device: str,
+    keys: Path,
+    count: int,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """One tag after the other; a tag that fails is said and the next one is awaited, a reader that fails is the end."""
+    failures = 0
+    try:
+        from workbench import desk  # nfcpy comes with it: not every kit has a desk
+    except ModuleNotFoundError as missing:
+        _fail(f"a desk reader needs the package {missing.name!r}: pip install 'stallmark[bench]'", as_json)
+    try:
+        held = desk.load_keys(keys)
+        with console.status(f"looking for a reader at {device} …") as status:
+            frontend = desk.open_reader(device)
+            try:
+                for number in range(1, count + 1):
+                    place = f"tag {number} of {count}" if count > 1 else "a tag"
+                    status.update(f"put {place} on the reader …")
+                    tag = desk.wait_for_tag(frontend, wait)
+                    begun = time.monotonic()
+                    try:
+                        seen = work(tag, held, lambda text: status.update(f"{text} …"))
+                    except desk.NoReader:
+                        raise
+                    except StallmarkError as failed:
+                        failures += 1
+                        _say_failed(str(failed), as_json)
+                    else:
+                        _say(seen, time.monotonic() - begun, as_json)
+                    if number < count:
+                        status.update("take the tag away …")
+                        _gone(frontend)
+            finally:
+                frontend.close()
+    except StallmarkError as failed:
+        _fail(str(failed), as_json)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _gone(frontend: Any) -> None:
+    """Waits until nothing is on the reader."""
+    import nfc.clf
+
+    while frontend.sense(nfc.clf.RemoteTarget("106A")) is not None:
+        time.sleep(0.1)
+
+
+def _say(seen: desk.Seen, seconds: float, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"ok": True, **seen._asdict(), "ms": round(seconds * 1000)}))
+        return
+    typer.echo(seen.words)
+    if seen.link is not None:
+        typer.echo(f"  its link now: {seen.link}")
+
+
+def _say_failed(text: str, as_json: bool) -> None:
+    typer.echo(json.dumps({"ok": False, "error": text}) if as_json else text, err=not as_json)
+
+
+def _fail(text: str, as_json: bool) -> NoReturn:
+    _say_failed(text, as_json)
+    raise typer.Exit(1)
