@@ -12,7 +12,7 @@ from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Also, Draft, NoRecord, Pending, cut
 from hostagent.lane.ruled import Ruled
 from hostagent.signals import SIGNAL
-from hostagent.store import spent
+from hostagent.store import reversals, spent
 
 # How a voucher stands in an event (stallmark.voucher): what it was worth is in the record's grants.
 VOUCHER = "voucher:"
@@ -108,7 +108,8 @@ class Answering(Ruled):
                 for item in made
                 for statement in spent.statements(item.fields[10], item.public, self._clock.now_ms())
             ]
-            return [*paid, *(() if also is None else also(built[0]))]
+            back = [one for item in made for one in reversals.statements(item.seq, item.fields)]
+            return [*paid, *back, *(() if also is None else also(built[0]))]
 
         try:
             durable = self._write(drafts, build)[1]

@@ -1,7 +1,7 @@
 """The lane's chain of records: keys, epochs, start-ups. Where it stands is what the store's receipts say."""
 
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hostagent import form
@@ -18,50 +18,57 @@ ENDS_EPOCH = (reg.KIND_CLOSE, reg.KIND_RENTAL)
 SPREAD_MS = 100
 
 
+@dataclass
+class Place:
+    """Where a chain of records is: its key epoch, records in that, whether it is over; the next start-up's number."""
+
+    epoch: int = 0
+    in_epoch: int = 0
+    over: bool = False
+    boot: int = 1
+
+    def passed(self, fields: Fields) -> None:
+        """A record that stands in the store."""
+        if self.epoch < fields[3]:
+            self.epoch, self.in_epoch = fields[3], 0
+        self.boot = max(self.boot, fields[4] + 1)
+        self.in_epoch += 1
+        self.over = fields[10] in ENDS_EPOCH or self.in_epoch >= EPOCH_RECORDS
+
+
 class Book:
     """Makes the lane's records in order. Nothing is kept here that the store has not: a record that was made and
     not written never was, see `back_to`.
 
-    `brick` says where the chain goes on; `stored` are all records so far, in order.
+    `brick` says where the chain goes on, `place` what its records so far come to.
     """
 
-    def __init__(self, key: LaneKey, rental: int, clock: Clock, brick: Brick, stored: Sequence[Any]) -> None:
+    def __init__(self, key: LaneKey, rental: int, clock: Clock, brick: Brick, place: Place) -> None:
         self._only: bytes = keys.only_key(key.only)
         self._rental = rental
         self._clock = clock
         self._brick = brick
         self._started = monotonic_ms()
         self._chain: bytes = keys.record_chain0(key.root)
-        self._epoch = 0
-        self._in_epoch = 0
-        self._over = False
-        self.boot = 1
-        for item in stored:
-            self._passed(item.fields)
+        for _ in range(place.epoch):
+            self._chain = keys.next_chain(self._chain)
+        self._epoch, self._in_epoch, self._over = place.epoch, place.in_epoch, place.over
+        self.boot = place.boot
         self._mac_key: bytes = keys.record_mac_key(self._chain)
         self._next = brick.next_seq, brick.prev16
-
-    def _passed(self, fields: Fields) -> None:
-        """A record that stands in the store."""
-        while self._epoch < fields[3]:
-            self._chain = keys.next_chain(self._chain)
-            self._epoch += 1
-            self._in_epoch = 0
-        self.boot = max(self.boot, fields[4] + 1)
-        self._note(fields[10])
 
     def _note(self, kind: int) -> None:
         self._in_epoch += 1
         self._over = kind in ENDS_EPOCH or self._in_epoch >= EPOCH_RECORDS
 
     @property
-    def place(self) -> Any:
+    def mark(self) -> Any:
         """Where the book stands, for `back_to`."""
         return self._next, self._epoch, self._chain, self._mac_key, self._in_epoch, self._over
 
-    def back_to(self, place: Any) -> None:
+    def back_to(self, mark: Any) -> None:
         """Takes back records that were made since and will not be written."""
-        self._next, self._epoch, self._chain, self._mac_key, self._in_epoch, self._over = place
+        self._next, self._epoch, self._chain, self._mac_key, self._in_epoch, self._over = mark
 
     def uptime_ms(self) -> int:
         """Since the start, by a clock that never jumps."""
@@ -85,7 +92,7 @@ class Book:
 
         `fields`: public ones beyond those that every record has, None left out; `private`: without its salt.
         Raises FormatError where it is no record; then nothing has changed."""
-        place = self.place
+        mark = self.mark
         if self._over:
             self._chain = keys.next_chain(self._chain)
             self._mac_key = keys.record_mac_key(self._chain)
@@ -110,7 +117,7 @@ class Book:
             # Raises where both together are too large for a record.
             record.page_size(len(data), len(secret))
         except BaseException:
-            self.back_to(place)
+            self.back_to(mark)
             raise
         mac: bytes = record.mac(self._mac_key, data)
         self._next = seq + 1, record.link(data, mac)

@@ -75,7 +75,7 @@ class Lane(Answering):
             given = await reversal.by_link(self, self._records, seq_or_link)
         else:
             stored = await asyncio.wrap_future(self._records.of(self.brick8, (seq_or_link, seq_or_link)))
-            given = reversal.known(self, [one for one in stored if one.record.fields[10] in reversal.GRANTED])
+            given = await reversal.known(self, [one for one in stored if one.record.fields[10] in reversal.GRANTED])
         return await self._done(await reversal.begin(self, given, kind, minor, who, reason))
 
     async def withdraw(self, public: Fields, nonce: bytes) -> tuple[list[bytes], list[int]]:

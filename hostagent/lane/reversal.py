@@ -47,17 +47,14 @@ async def by_link(lane: "Lane", records: Records, link: str) -> list[Given]:
         records.of(found.brick, (max(1, found.record.seq - 8), found.record.seq + 8))
     )
     same = [item for item in near if item.record.fields.get(15) == nonce] if nonce else [found]
-    return known(lane, [item for item in same if item.record.fields[10] in GRANTED])
+    return await known(lane, [item for item in same if item.record.fields[10] in GRANTED])
 
 
-def known(lane: "Lane", stored: Sequence[Stored]) -> list[Given]:
+async def known(lane: "Lane", stored: Sequence[Stored]) -> list[Given]:
     """What the lane knows of these granting records. Raises NothingGiven where there are none."""
     if not stored:
         raise NothingGiven("nothing was granted under this receipt: there is nothing to take back")
-    for item in stored:
-        if (item.brick, item.record.seq) not in lane.given:
-            lane.remember(item)
-    return [lane.given[item.brick, item.record.seq] for item in stored]
+    return [await lane.remember(item) for item in stored]
 
 
 async def begin(

@@ -8,13 +8,14 @@ from importlib.metadata import version
 from typing import Any
 
 from hostagent import signer
-from hostagent.core import FormatError, reg, rights, state
+from hostagent.core import FormatError, reg, rights
 from hostagent.errors import BundleRefused, HostError
-from hostagent.lane import ruleset
+from hostagent.lane import fold, ruleset
 from hostagent.lane.book import Book
 from hostagent.lane.draft import Draft
+from hostagent.lane.fold import Fold
 from hostagent.lane.writing import Writing
-from hostagent.store.records import Stored
+from hostagent.store import reversals
 
 LOST = "lane_lost"
 log = logging.getLogger("hostagent.lane")
@@ -26,7 +27,8 @@ class Ruled(Writing):
     # --- start
 
     async def load(self) -> None:
-        """Rebuilds everything from the store, then writes the record of this start. `run` calls it."""
+        """Takes everything up from the store: what is kept of its records, and those that came after it. Then it writes
+        the record of this start. `run` calls it."""
         lost = self._store.meta.get(LOST)
         if lost is None and "recovered" in self._store.meta:
             # Its journal was the damaged store: nobody knows which numbers it has used.
@@ -39,7 +41,6 @@ class Ruled(Writing):
                 "more: give the host a new lane key (docs/till.md) and start it again"
             )
             return
-        stored = await asyncio.wrap_future(self._records.of(self.brick8))
         data = await asyncio.wrap_future(ruleset.kept(self._store))
         if data is not None:
             try:
@@ -48,20 +49,40 @@ class Ruled(Writing):
                 log.warning("the rules in use before this start are not taken up: %s", refused)
         if self.promised is not None:
             self.promised.learn(self.ruleset)
-        self.book = Book(self._key, self._config.rental, self._clock, self.brick, [s.record for s in stored])
-        self.state = self._rebuilt(self.ruleset, stored)
-        for item in stored:
+        kept = await asyncio.wrap_future(fold.kept(self._store))
+        found = await self._follow(fold.unfolded(kept, self.brick8, self.ruleset), fold.KEEP_AFTER)
+        self.book = Book(self._key, self._config.rental, self._clock, self.brick, found.place)
+        self.state, self.slipbook = found.state, found.slips
+        for item in found.recent:
             self._note(item.brick, item.record, item.receipt16)
         first = [] if self.brick.next_seq > 1 else [Draft(reg.KIND_START, {24: []})]
         await self._write([*first, self._boot()])[1]
         self.trouble = None
         self._take_slices()
 
-    def _rebuilt(self, rules: Any, stored: Sequence[Stored]) -> Any:
-        made: Any = state.State(rules)
-        for item in stored:
-            made.apply(item.record)
-        return made
+    async def _follow(self, found: Fold, keep_after: int) -> Fold:
+        """Reads what is in the store behind a fold, a page at a time, and keeps it where that was much."""
+        first = self._kept_seq = found.seq
+        while page := await asyncio.wrap_future(found.page(self._store)):
+            back = [(item.record.seq, item.record.fields) for item in page if item.record.fields[10] in reversals.KINDS]
+            if back:
+                await asyncio.wrap_future(reversals.keep(self._store, back))
+            for item in page:
+                found.add(item)
+            # Whoever waits for an answer meanwhile gets it.
+            await asyncio.sleep(0)
+        if found.seq - first >= keep_after:
+            keeping = found.keep(self._store)
+            if keeping is not None:
+                await asyncio.wrap_future(keeping)
+            self._kept_seq = found.seq
+        return found
+
+    async def _keep(self) -> None:
+        """Beside the work: what came since a fold was kept is folded into it."""
+        if self.brick.durable_seq - self._kept_seq >= fold.KEEP_RUNNING:
+            kept = await asyncio.wrap_future(fold.kept(self._store))
+            await self._follow(fold.unfolded(kept, self.brick8, self.ruleset), fold.KEEP_AFTER)
 
     def _boot(self) -> Draft:
         digest = None if self.ruleset is None else self._installed_digest()
@@ -79,6 +100,7 @@ class Ruled(Writing):
                     pass
                 elif self.trouble is None:
                     await self._look_for_rules()
+                    await self._keep()
                 else:
                     await self.load()
             except (HostError, FormatError) as failed:
@@ -112,13 +134,14 @@ class Ruled(Writing):
             return
         # Records made while the store is read are caught, so that the new state misses none.
         self._catching = []
-        if self._last is not None:
-            await asyncio.shield(self._last)
-        stored = await asyncio.wrap_future(self._records.of(self.brick8))
-        fresh = self._rebuilt(installed.ruleset, stored)
-        for item in self._catching:
-            fresh.apply(item)
-        self._catching = None
+        try:
+            if self._last is not None:
+                await asyncio.shield(self._last)
+            fresh = (await self._follow(Fold(self.brick8, installed.ruleset), fold.KEEP_AFTER)).state
+            for item in self._catching:
+                fresh.apply(item)
+        finally:
+            self._catching = None
         self._installed, self.state = installed, fresh
         await self._write([self._boot()], lambda _, __: [(ruleset.KEEP, (installed.data,))])[1]
         self._updater.on_result(self.brick, digest8, reg.INSTALL_OK, "")

@@ -98,7 +98,7 @@ def open_slips(lane: "Lane") -> list[Slip]:
     """Slips that are neither paid nor given back."""
     found: list[Slip] = []
     for seq, rule, _ in lane.state.open_reserves():
-        fields = lane.reserves.get(seq)
+        fields = lane.slipbook.reserves.get(seq)
         if fields is not None:
             currency = None if lane.ruleset is None else lane.ruleset.currency
             found.append(Slip(seq, lane.slip_code(seq), rule, fields[24][GRANTS], currency))
@@ -110,8 +110,8 @@ def states(lane: "Lane") -> list[tuple[int, int, str]]:
     aside for it any more."""
     open_now = {seq for seq, _, _ in lane.state.open_reserves()}
     return [
-        (seq, fields[9], "redeemed" if seq in lane.paid_slips else "open" if seq in open_now else "released")
-        for seq, fields in sorted(lane.reserves.items(), reverse=True)
+        (seq, fields[9], "redeemed" if seq in lane.slipbook.paid else "open" if seq in open_now else "released")
+        for seq, fields in sorted(lane.slipbook.reserves.items(), reverse=True)
     ]
 
 
@@ -119,19 +119,17 @@ def pay(lane: "Lane", text: str, who: str, also: Also | None = None) -> Pending:
     """A slip comes back: its grant, or a denial where it was used. Raises NoSlip for what is none of this host's."""
     lane.check()
     number = read(lane, text)
-    fields = lane.reserves.get(number)
-    if fields is None:
-        raise NoSlip("this slip is not of this host")
+    fields = lane.slipbook.reserves.get(number)
     about: Fields = {
-        8: fields.get(8),
-        9: fields.get(9),
+        8: None if fields is None else fields.get(8),
+        9: None if fields is None else fields.get(9),
         11: reg.EVENT_OPERATOR_ENTRY * 16 + reg.TRUST_STAFF,
         20: number,
     }
-    if lane.state.reserve(number) is None:
-        drafts = [
-            Draft(reg.KIND_DENY, {**about, 14: [reg.REASON_VOUCHER_SPENT, fields.get(9)], 15: os.urandom(8)})
-        ]
+    if fields is None or lane.state.reserve(number) is None:
+        # Its letters are this host's: a slip that is not remembered any more was used long ago.
+        why = [reg.REASON_VOUCHER_SPENT] if fields is None else [reg.REASON_VOUCHER_SPENT, fields.get(9)]
+        drafts = [Draft(reg.KIND_DENY, {**about, 14: why, 15: os.urandom(8)})]
         return lane.answer(drafts, [], None, drafts[0].fields[15], also)
     nonce: bytes = fields[15]
     about |= {
@@ -148,7 +146,7 @@ def give_back(lane: "Lane", numbers: Sequence[int]) -> Pending:
     lane.check()
     drafts: list[Draft] = []
     for seq, _, parts in lane.state.open_reserves():
-        fields = lane.reserves.get(seq)
+        fields = lane.slipbook.reserves.get(seq)
         if seq in numbers and fields is not None:
             same = {name: fields[name] for name in (8, 9, 11, 15) if name in fields}
             drafts.append(Draft(reg.KIND_RELEASE, {**same, 13: parts, 20: seq}))

@@ -14,9 +14,10 @@ from hostagent.intake import Intake, Receipted, Statements
 from hostagent.lane import ruleset, taken
 from hostagent.lane.book import Book
 from hostagent.lane.draft import Draft, LaneUnready
+from hostagent.lane.slipbook import SlipBook
 from hostagent.promised import Promised
 from hostagent.staff import Staff
-from hostagent.store import heads
+from hostagent.store import heads, reversals
 from hostagent.store.records import Records, Stored
 from hostagent.store.store import Store
 from hostagent.updater import Updater
@@ -62,12 +63,9 @@ class Writing:
         self.book: Book
         self.state: Any = state.State(None)
         self.given: dict[tuple[bytes, int], taken.Given] = {}
-        # What was taken back, also of grants that are not kept here any more: (grants, basket so far) by brick8 and seq.
-        self._came_back: dict[tuple[bytes, int], list[tuple[list[list[Any]], int | None]]] = {}
-        # Reserves of paper slips, by seq: public fields.
-        self.reserves: dict[int, Fields] = {}
-        # Seqs of those that came back and were paid.
-        self.paid_slips: set[int] = set()
+        self.slipbook = SlipBook()
+        # The last record in the fold that is kept (hostagent.lane.fold).
+        self._kept_seq = 0
         self.training = False
         # What keeps it from deciding, in a sentence; None: nothing.
         self.trouble: str | None = "the lane has not started yet"
@@ -105,7 +103,7 @@ class Writing:
     ) -> tuple[list[Any], "asyncio.Future[None]"]:
         """Records of these drafts, on their way to the disk and known to the state. Raises FormatError: then there
         are none."""
-        place = self.book.place
+        mark = self.book.mark
         if self.training:
             drafts = [_practice(draft) for draft in drafts]
         try:
@@ -119,12 +117,13 @@ class Writing:
                 ],
             )
         except FormatError:
-            self.book.back_to(place)
+            self.book.back_to(mark)
             raise
         for (_, item), (_, receipt16) in zip(made, written.receipts, strict=True):
             self.state.apply(item)
             if self._catching is not None:
                 self._catching.append(item)
+            self.slipbook.note(item, self.state)
             self._note(self.brick8, item, receipt16)
         self._last = written.durable
         if self.brick.status is not None:
@@ -148,28 +147,32 @@ class Writing:
             )
             while len(self.given) > GIVEN_MOST:
                 del self.given[next(iter(self.given))]
-            if brick == self.brick8 and fields.get(20) in self.reserves:
-                self.paid_slips.add(fields[20])
-        elif fields[10] == reg.KIND_RESERVE and fields.get(24):
-            self.reserves[item.seq] = fields
         elif fields[10] in taken.REVERSALS and fields.get(24):
             detail = fields[24]
-            given = self.given.get((detail[taken.BRICK], detail[taken.SEQ]))
+            given = self.given.pop((detail[taken.BRICK], detail[taken.SEQ]), None)
             if given is not None:
                 given.took(fields.get(12) or [], detail[taken.BASKET])
-            key = detail[taken.BRICK], detail[taken.SEQ]
-            self._came_back.setdefault(key, []).append((fields.get(12) or [], detail[taken.BASKET]))
+                # To the end: it stays at least until what took it back is durable, and read where it is forgotten.
+                self.given[given.brick, given.seq] = given
 
     def _kept(self, public: Fields) -> frozenset[int]:
         return frozenset[int]() if self.promised is None else self.promised.keeping.places(public)
 
-    def remember(self, item: Stored) -> None:
-        """A grant out of the store that is to be taken back, as far as it was not before."""
+    async def remember(self, item: Stored) -> taken.Given:
+        """A grant that is to be taken back, as far as it was not before; out of the store where it is not in memory."""
+        key = item.brick, item.record.seq
+        if key not in self.given:
+            before = await asyncio.wrap_future(reversals.of(self._store, *key))
+            if key not in self.given:  # nobody else was quicker
+                self._remember(item, before)
+        return self.given[key]
+
+    def _remember(self, item: Stored, before: Sequence[reversals.Back]) -> None:
         fields = item.record.fields
         private: Fields = item.record.private_fields or {}
         made = taken.Given(item.brick, item.record.seq, item.receipt16, fields, private, self._kept(fields))
         self.given[item.brick, item.record.seq] = made
-        for parts, so_far in self._came_back.get((item.brick, item.record.seq), ()):
+        for parts, so_far in before:
             made.took(parts, so_far)
 
     # --- the lane as one brick of the kit

@@ -143,6 +143,19 @@ CREATE TABLE IF NOT EXISTS till_calls (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS till_calls_age ON till_calls (at_ms);
 
+-- What the lane's records up to `seq` come to (hostagent.lane.fold): at most one row, made anew where it is missing.
+CREATE TABLE IF NOT EXISTS lane_fold (number INTEGER PRIMARY KEY CHECK (number = 1), seq INTEGER NOT NULL, data BLOB NOT NULL);
+
+-- What the lane's record `seq` took back of a grant: CBOR of its field 12, and the basket given back so far (NULL: all).
+CREATE TABLE IF NOT EXISTS taken_back (
+    seq INTEGER PRIMARY KEY,
+    brick BLOB NOT NULL,
+    grant_seq INTEGER NOT NULL,
+    grants BLOB NOT NULL,
+    basket INTEGER
+);
+CREATE INDEX IF NOT EXISTS taken_back_of ON taken_back (brick, grant_seq);
+
 -- Which records of the lane a till's own reference stands for: what a refund looks up.
 CREATE TABLE IF NOT EXISTS till_sales (
     till TEXT NOT NULL,

@@ -292,7 +292,7 @@ class Till:
             granting = [item for item in stored if item.record.fields[10] in reversal.GRANTED]
             if not granting:
                 return None
-            given = reversal.known(self._lane, granting)
+            given = await reversal.known(self._lane, granting)
         kind, reason = REVERSALS[body.type], body.reason or body.type
         return await reversal.begin(self._lane, given, kind, part, till.name, reason, body.reference, also)
 

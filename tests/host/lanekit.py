@@ -128,7 +128,7 @@ def play(scenario) -> None:
     """Runs a scenario that must not hang."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await scenario
 
     asyncio.run(bounded())
