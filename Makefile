@@ -10,14 +10,15 @@ JOBS ?= 2
 STATE ?= state
 ARGS ?=
 
-.PHONY: help setup run test bench lint flash lock
+.PHONY: help setup run test bench lint flash hardware lock
 
 help:
 	@echo "make run     a market stall, alive in this terminal (Ctrl-C ends it, the next run resumes)"
 	@echo "make test    the whole suite, on CPython and MicroPython"
 	@echo "make bench   the figures, as ratios measured in one run (ARGS=--json for machines)"
 	@echo "make lint    ruff and pyright"
-	@echo "make flash   put the firmware on a real ESP32 (PORT=/dev/ttyUSB0 IMAGE=micropython.bin)"
+	@echo "make flash   make a brick of a real ESP32 (PORT=/dev/ttyUSB0 IMAGE=micropython.bin JOB=bench.json)"
+	@echo "make hardware  wiring drawings and parts lists from the pin maps (needs Graphviz)"
 	@echo "make setup   only make the virtual environment .venv"
 
 $(PY):
@@ -58,7 +59,10 @@ lint: $(VENV)/.dev
 		--typeshedpath "$$($(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
 
 flash: $(VENV)/.dev
-	@$(PY) -m workbench.flash $(if $(PORT),--port $(PORT)) $(if $(IMAGE),--image $(IMAGE)) $(ARGS)
+	@$(STALLMARK) brick flash $(if $(PORT),--port $(PORT)) $(if $(IMAGE),--image $(IMAGE)) $(if $(JOB),--job $(JOB)) $(ARGS)
+
+hardware: $(VENV)/.dev
+	@$(PY) hardware/wiring/draw.py $(ARGS)
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" \

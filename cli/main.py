@@ -13,6 +13,7 @@ import typer.main
 GROUPS: dict[str, tuple[str, str, str]] = {
     "demo": ("cli.demo", "app", "A whole market stall, alive in this terminal (what `make run` starts)."),
     "kit": ("virtualkit.cli", "app", "Make and run a virtual kit; tap tags and scan codes on it."),
+    "brick": ("workbench.cli", "app", "The technician's bench: flash, test, look at and erase bricks."),
     "host": ("hostagent.cli", "app", "The host agent: links, receipts, store and forward."),
     "fleet": ("fleet.cli", "app", "The fleet controller: ledger, receipts in public."),
     "rules": ("fleet.authoring.cli", "app", "Check, explain and compile campaigns."),
@@ -21,6 +22,7 @@ GROUPS: dict[str, tuple[str, str, str]] = {
 }
 
 EXTRAS = {
+    "brick": "bench",
     "demo": "host,fleet,kit",
     "kit": "host,fleet,kit",
     "host": "host",
@@ -49,6 +51,7 @@ class LazyGroup(typer.core.TyperGroup):
                 "fleet",
                 "hostagent",
                 "virtualkit",
+                "workbench",
                 "stallmark",
             }:
                 raise

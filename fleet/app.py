@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
-from fleet.api import hosts, readers
+from fleet.api import benches, hosts, readers
 from fleet.api.access import Access
 from fleet.clock import Clock
 from fleet.config import Config
@@ -95,6 +95,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.state.controller = controller
     _answer_refusals(app, controller.met)
     app.include_router(hosts.router(controller, Access(config.hosts), taking, publisher.wake))
+    app.include_router(benches.router(controller, taking))
     app.include_router(readers.router(controller))  # before the pages: /r/<handle>.cose is not a handle
     pages.install(app, controller.archive)
     return app

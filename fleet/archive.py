@@ -119,6 +119,10 @@ class Archive:
             return None
         return Disclosure(found[1], found[0], proof)
 
+    def configured(self, config: Config) -> None:
+        """A brick was registered: from now on this is the configuration."""
+        self._config = config
+
     def stall(self) -> Mapping[str, Any]:
         """Summary for the live page."""
         checkpoint = self._log.published

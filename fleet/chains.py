@@ -119,7 +119,8 @@ class Judge:
     """Judges one batch. `state` gives a brick's state, `held` the proven records that are stored for a
     brick and seq (more than one only where it equivocated), `kit` the kit that a brick is of, `minted` a
     slice by its number, `reserved` what a brick's record of that seq set aside, `redeemed` the redemption that
-    stands for a voucher's serial, `lane` whether a brick is a host's own lane."""
+    stands for a voucher's serial, `lane` whether a brick is a host's own lane, `revoked` the
+    instant from which a brick counts as unknown."""
 
     def __init__(
         self,
@@ -131,7 +132,9 @@ class Judge:
         reserved: Callable[[bytes, int], Reserve | None] = lambda brick, seq: None,
         redeemed: Callable[[bytes], Redemption | None] = lambda serial: None,
         lane: Callable[[bytes], bool] = lambda brick: False,
+        revoked: Callable[[bytes], int | None] = lambda brick: None,
     ) -> None:
+        self._revoked = revoked
         self._keys = keys
         self._state = state
         self._held = held
@@ -191,7 +194,8 @@ class Judge:
         brick: bytes = fields[1]
         seq: int = fields[2]
         taken.link = record.link(taken.public, taken.mac)
-        if not self._keys.knows(brick):
+        ended = self._revoked(brick)
+        if not self._keys.knows(brick) or (ended is not None and taken.market_ms > ended):
             self._unproven(taken, reg.FINDING_UNKNOWN_BRICK, brick, seq)
             return
         state = self.verdict.states.get(brick)

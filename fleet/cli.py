@@ -158,6 +158,64 @@ def rekey(
     typer.echo(f"{len(made)} ordered. Bricks take them as soon as their host has asked this controller.")
 
 
+@bricks.command("list")
+def list_bricks(
+    config: ConfigPath,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, for programs.")] = False,
+) -> None:
+    """Bricks that benches registered: board, label, kit, and whether they are revoked. The controller may be running."""
+    from fleet import enrolling
+
+    try:
+        found = enrolling.look(load(config))
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps({"bricks": found}, indent=1))
+    elif not found:
+        typer.echo("No bench has registered a brick here. `stallmark fleet bench` makes a bench's file.")
+    else:
+        Console().print(enrolling.table(found))
+
+
+@app.command()
+def bench(
+    config: ConfigPath,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write, mode 0600.")],
+    kit: Annotated[
+        str, typer.Option("--kit", help="The kit whose bricks are made: its name or its id in hex.")
+    ],
+    hub: Annotated[str, typer.Option("--hub", help="The hub that owns the kit: its id in hex.")],
+    currency: Annotated[str, typer.Option("--currency", help="Three letters.")] = "EUR",
+    name: Annotated[str, typer.Option("--name", help="Which bench: shown beside its bricks.")] = "bench",
+    tag: Annotated[
+        str | None, typer.Option("--tag", help="Number in hex of the reference tag on the bench.")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option("--code", help="Text of the reference code on the bench.")
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--seconds", help="How long the self-test waits for tag and code; 0: no fixture.", min=0
+        ),
+    ] = 0.0,
+) -> None:
+    """Write a technician's file for `stallmark brick flash`: whom the bricks of a kit trust, and a credential for one rental.
+
+    It holds the event key: give it to the technician alone, and delete it when the rental ends. Works beside a running
+    controller."""
+    from fleet import enrolling
+
+    try:
+        enrolling.write_job(load(config), out, kit, hub, currency, name, tag, code, seconds)
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    except OSError as error:
+        raise _stop(f"{out} cannot be written: {error.strerror}") from None
+    typer.echo(f"{out}: for the bricks of kit {kit}. Next: stallmark brick flash --job {out} --image IMAGE")
+
+
 def _serve(config: Config, make: bool) -> None:
     from fleet.app import create
     from fleet.clock import open_clock

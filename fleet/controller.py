@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from threading import Lock
+from typing import Any
 
-from fleet import disclosure, publickeys, rekeys, rights
+from fleet import disclosure, enrolled, publickeys, rekeys, rights
 from fleet.archive import Archive, totals
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
-from fleet.config import Config, Host
+from fleet.config import Brick, Config, Host
 from fleet.counts import Counts, Met
 from fleet.db.engine import Database
+from fleet.errors import Refused
 from fleet.ledger.files import Folder
 from fleet.ledger.log import Log
 from fleet.ledger.note import Signer
@@ -48,6 +51,8 @@ class Controller:
         self._taking = Lock()
         self.database = Database(config.database)
         try:
+            with self.database.read() as connection:
+                self.config = config = enrolled.merged(connection, config)
             self.log = Log(self.database, Folder(config.ledger), _signer(config), clock)
             publickeys.log_keys(self.log, config, clock.now_ms())
             rights.mint(self.log, config, clock.now_ms())
@@ -104,6 +109,40 @@ class Controller:
             "host_seq": state.host_seq + 1,
             "prev_receipt": state.prev_receipt.hex(),
         }
+
+    # --- benches
+
+    def bench(self, token: str) -> enrolled.Bench | None:
+        """Whose credential it is."""
+        with self.database.read() as connection:
+            return enrolled.bench_of(connection, token)
+
+    def enrolled(self, bench: enrolled.Bench, brick: bytes) -> dict[str, Any] | None:
+        """What is known of a brick of this bench's kit."""
+        with self.database.read() as connection:
+            found = enrolled.one(connection, brick)
+        return found if found is not None and found["kit"] == bench.kit.hex() else None
+
+    def enrol(self, bench: enrolled.Bench, data: bytes) -> dict[str, Any]:
+        """Takes a new brick in; durable when this returns. Raises Refused; OSError, SQLAlchemyError."""
+        new = enrolled.parse(data, bench, self.config.secrets.seal_key)
+        with self._taking:
+            again, ended = self._store.enrol(new, bench, self.clock.now_ms())
+            if not again:
+                sealed = self._store.seal.close(new.root)
+                brick = Brick(new.brick, sealed, new.rental, new.kit, 0)
+                self.config = replace(self.config, bricks=(*self.config.bricks, brick))
+                self.archive.configured(self.config)
+        return {"brick": new.brick.hex(), "again": again, "revoked": [one.hex() for one in ended]}
+
+    def revoke(self, bench: enrolled.Bench, brick: bytes, reason: str) -> dict[str, Any]:
+        """Ends a brick's identity. Raises Refused; OSError, SQLAlchemyError."""
+        if self.enrolled(bench, brick) is None:
+            raise Refused(404, "no bench of this kit registered this brick")
+        with self._taking, self.database.write() as connection:
+            facts = enrolled.end(connection, brick, reason, self.clock.now_ms())
+        self._store.revoked[brick] = int(facts["revoked_ms"])
+        return {"brick": brick.hex(), "revoked_ms": facts["revoked_ms"], "reason": facts["reason"]}
 
     def rekeys(self, host: Host) -> list[tuple[rekeys.Order, bytes, bytes]]:
         """New link keys that were ordered for the bricks of a host's kit: (order, tag, key sealed for this host)."""

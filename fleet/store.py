@@ -11,16 +11,16 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from fleet import returns, rows, settlements
+from fleet import enrolled, returns, rows, settlements
 from fleet.chains import BrickState, Ended, Held, Judge, Verdict
-from fleet.config import Config, Host
+from fleet.config import Brick, Config, Host
 from fleet.core import batch, leaf, reg
 from fleet.counts import UNREADABLE_KIND, Tally
 from fleet.db import tables
 from fleet.db.engine import Database
 from fleet.errors import Refused
 from fleet.ingest import Checked, HostState, check
-from fleet.keys import RecordKeys, Seal
+from fleet.keys import RecordKeys, Root, Seal
 from fleet.ledger.log import Log
 from fleet.spending import Slice
 
@@ -45,6 +45,7 @@ class Store:
         with database.read() as connection:
             self._load(connection)
             self.keys = RecordKeys(self.seal, rows.roots(connection))
+            self.revoked = enrolled.revoked(enrolled.every(connection).items())
         for brick in config.bricks:  # a wrong seal key shows at start, not at the first batch
             self.keys.ack_tag(brick.brick, 0)
             break
@@ -52,6 +53,31 @@ class Store:
     def host(self, host: bytes) -> HostState:
         """Where a registered host stands."""
         return self._hosts[host]
+
+    def enrol(
+        self, new: enrolled.Registration, bench: enrolled.Bench, now_ms: int
+    ) -> tuple[bool, list[bytes]]:
+        """Takes a registered brick in: (whether it was there already, earlier identities of its board that ended).
+
+        Raises Refused 409 where another brick of that name is known."""
+        known = next((root for root in self._roots_of(new.brick)), None)
+        if known is not None:
+            if self.seal.open(known.sealed, f"the root of brick {new.brick.hex()}") != new.root:
+                raise Refused(409, "a brick of this name is known with another root: flash the board again")
+            return True, []
+        brick = Brick(new.brick, self.seal.close(new.root), new.rental, new.kit, 0)
+        with self._database.write() as connection:
+            rows.register(connection, (), (brick,))
+            ended = enrolled.add(connection, new, bench, now_ms)
+        self.keys.add(Root(brick.brick, 0, brick.rental, brick.sealed_root))
+        self._bricks[brick.brick] = BrickState(brick.brick, epoch=0)
+        self._kits[brick.brick] = brick.kit
+        self.revoked.update(dict.fromkeys(ended, now_ms))
+        return False, ended
+
+    def _roots_of(self, brick: bytes) -> list[Root]:
+        with self._database.read() as connection:
+            return [root for root in rows.roots(connection) if root.brick == brick]
 
     def withheld(self) -> list[tuple[BrickState, int, Ended]]:
         """Ended epochs whose every record is in the tree, and whose key is not published yet."""
@@ -86,6 +112,7 @@ class Store:
             lambda brick, seq: settlements.reserve(self._database, brick, seq),
             lambda serial: settlements.redemption(self._database, serial),
             self._lanes.__contains__,
+            self.revoked.get,
         )
         try:
             verdict = judge.judge(host.host, checked.receipts)

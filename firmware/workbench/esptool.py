@@ -20,8 +20,11 @@ BAUD = 460800
 _STALL_SECONDS = 150.0  # a whole chip may take 100 s to erase
 _MAX_OUTPUT = 256 * 1024
 _PROGRESS = re.compile(r"(Writing|Reading) at 0x([0-9a-f]+).*?([0-9.]+)%")
-_TRIES_WITHOUT_STUB = ("Failed to start stub",)
-MISSING_PERMISSION = "this user may not open {port}: run `sudo usermod -aG dialout $USER`, log out and in, and try once more"
+_LOADER_SECONDS = 15.0  # esptool itself waits for ever for a loader that does not start
+_LOADER = "Running stub flasher..."
+MISSING_PERMISSION = (
+    "this user may not open {port}: run `sudo usermod -aG dialout $USER`, log out and in, and try once more"
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Esptool:
         after: str = "hard-reset",
         transcript: Transcript = lambda _: None,
         stub: bool = True,
+        attempts: int = 4,
     ) -> None:
         self._port = port
         self._baud = baud
@@ -54,6 +58,7 @@ class Esptool:
         self._after = after
         self._say = transcript
         self._stub = stub
+        self._attempts = attempts
 
     def identify(self) -> Found:
         """Chip, flash size and MAC. Raises WrongBoard, Silent, NoPermission, Unplugged, ToolMissing."""
@@ -98,13 +103,13 @@ class Esptool:
 
     def _run(self, command: list[str], what: str, progress: Progress) -> str:
         base = [tool("esptool"), "--port", self._port, "--baud", str(self._baud)]
-        base += ["--before", self._before, "--after", self._after]
+        base += ["--before", self._before, "--after", self._after, "--connect-attempts", str(self._attempts)]
         if not self._stub:
             base.append("--no-stub")
         code, said = _spoken([*base, *command], self._say, what, progress)
         if code == 0:
             return said
-        if self._stub and any(words in said for words in _TRIES_WITHOUT_STUB):
+        if self._stub and ("Failed to start stub" in said or said.rstrip().endswith(_LOADER)):
             self._say("the loader did not start on this chip: going on with its ROM alone, which is slower\n")
             self._stub = False
             self._baud = 115200
@@ -185,10 +190,11 @@ def _spoken(command: list[str], say: Transcript, what: str, progress: Progress) 
     try:
         while data := os.read(process.stdout.fileno(), 4096):
             timer.cancel()
-            timer = threading.Timer(_STALL_SECONDS, _kill, (process.pid,))
-            timer.start()
             say(data.decode(errors="replace"))
             said = (said + data)[-_MAX_OUTPUT:]
+            loading = said.rstrip().endswith(_LOADER.encode())
+            timer = threading.Timer(_LOADER_SECONDS if loading else _STALL_SECONDS, _kill, (process.pid,))
+            timer.start()
             found = list(_PROGRESS.finditer(data.decode(errors="replace")))
             if found:
                 progress(f"{what} at 0x{found[-1][2]}", int(float(found[-1][3]) * 10), 1000)

@@ -221,7 +221,7 @@ class BootRom:
         self._download = _Download(offset, offset + size, inflate, offset)
         if size and not self.stub:  # the ROM erases first, the stub as it goes on
             self.flash.erase_range(offset, size)
-            self._download.erased_to = self._download.end
+            self._download.erased_to = -(-self._download.end // SECTOR) * SECTOR
         return self._answer(operation)
 
     def _flash_begin(self, data: bytes) -> bytes:

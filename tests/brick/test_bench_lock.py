@@ -1,0 +1,137 @@
+"""Production lock: with boot.py and main.py there, no byte on the console opens a prompt; the real files, on a terminal."""
+
+import os
+import select
+import signal
+import subprocess
+import time
+import tty
+
+import pytest
+from virtualkit import interpreter
+from workbench.application import FIRMWARE
+
+PATIENCE_S = 60.0
+# What a board has and the unix port has not. The appliance echoes what it reads in hex, and ends on "q".
+MODULES = {
+    "machine.py": "import time\ndef reset():\n    print('RESET')\n    while True:\n        time.sleep(1)\n",
+    "esp32.py": (
+        "class Partition:\n"
+        "    TYPE_DATA = 1\n"
+        "    @staticmethod\n"
+        "    def find(_type, label):\n"
+        "        return [Partition()]\n"
+        "    def readblocks(self, block, buffer, offset):\n"
+        "        pass\n"
+    ),
+    "appfs.py": (
+        "class Pack:\n"
+        "    def __init__(self, read): pass\n"
+        "    def intact(self): return True\n"
+        "    def mount(self, *_): pass\n"
+        "    def stat(self, path): raise OSError(2)\n"
+        "    def chdir(self, path): pass\n"
+    ),
+    "brick/__init__.py": "",
+    "brick/ports/__init__.py": "",
+    "brick/ports/esp32.py": "class Port:\n    def __init__(self, board):\n        self.board = board\n",
+    "brick/appliance.py": (
+        "import sys\n"
+        "def run(port):\n"
+        "    print('UP', port.board)\n"
+        "    while True:\n"
+        "        byte = sys.stdin.buffer.read(1)\n"
+        "        print('GOT', byte[0])\n"
+        "        if byte == b'q':\n"
+        "            raise ValueError('the appliance fails')\n"
+    ),
+}
+
+
+class Board:
+    """A process that runs boot.py and then main.py as MicroPython's start does, on a terminal of its own."""
+
+    def __init__(self, folder):
+        for name, text in MODULES.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        start = folder / "start.py"
+        start.write_text(
+            "".join((FIRMWARE / "brick" / name).read_text() + "\n" for name in ("boot.py", "main.py"))
+        )
+        self.master, slave = os.openpty()
+        tty.setraw(slave)
+        # -i: where the files end in anything but a reset, the prompt that must not be would be there.
+        self.process = subprocess.Popen(
+            [interpreter.find(), "-i", str(start)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=os.environ | {"MICROPYPATH": f"{folder}:.frozen"},
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.said = b""
+
+    def until(self, words):
+        end = time.monotonic() + PATIENCE_S
+        while words not in self.said:
+            assert time.monotonic() < end, self.said
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    self.said += os.read(self.master, 4096)
+                except OSError:
+                    break
+        assert words in self.said, self.said
+
+    def send(self, data):
+        os.write(self.master, data)
+
+    def close(self):
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        os.close(self.master)
+
+
+@pytest.fixture
+def board(tmp_path):
+    made = Board(tmp_path)
+    yield made
+    made.close()
+
+
+def test_no_byte_opens_a_prompt(board):
+    board.until(b"UP esp32s3-8m-nfc")
+    for byte in (0x03, 0x04, 0x01, 0x02, 0x05, 0x0D):
+        board.send(bytes((byte,)) * 2)
+        board.until(b"GOT %d" % byte)
+    board.send(b"\r\x03\x03\r\x01")  # what mpremote begins with
+    board.send(b"\x7f")
+    board.until(b"GOT 127")
+    assert b">>>" not in board.said and b"raw REPL" not in board.said
+    assert board.process.poll() is None
+
+
+def test_an_appliance_that_fails_resets_and_leaves_no_prompt(board):
+    board.until(b"UP")
+    board.send(b"q")
+    board.until(b"RESET")
+    assert b"the appliance fails" in board.said
+    assert b">>>" not in board.said
+
+
+def test_an_interrupt_at_the_very_start_ends_in_a_reset_or_in_the_appliance(tmp_path):
+    """03 from the first instant on, as fast as it goes: it never leads to a prompt."""
+    made = Board(tmp_path)
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while b"GOT 3" not in made.said and b"RESET" not in made.said:
+            assert time.monotonic() < end, made.said
+            made.send(b"\x03" * 8)
+            if select.select([made.master], [], [], 0.005)[0]:
+                made.said += os.read(made.master, 4096)
+        assert b">>>" not in made.said
+    finally:
+        made.close()

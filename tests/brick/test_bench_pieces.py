@@ -1,0 +1,187 @@
+"""Pieces of the bench: image, pack, label, ports, log, pin maps."""
+
+import hashlib
+import json
+import struct
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+import zxingcpp
+from boards import check, models, pins
+from boards.partitions import PARTITIONS_4M, PARTITIONS_8M, find
+from brick import appfs
+from PIL import Image as Picture
+from virtualkit import interpreter
+from virtualkit.bootrom_board import made_up_image
+from virtualkit.bootrom_chips import ESP32, ESP32_S3
+from workbench import application, batch, errors, image, label, partition_table, ports
+
+
+def test_the_binary_partition_table_says_what_the_page_says():
+    for partitions in (PARTITIONS_8M, PARTITIONS_4M):
+        table = partition_table.binary(partitions)
+        assert len(table) == partition_table.SIZE
+        found = []
+        for at in range(0, len(table), 32):
+            entry = table[at : at + 32]
+            if entry[:2] == b"\xeb\xeb":
+                assert entry[16:] == hashlib.md5(table[:at]).digest()
+                break
+            magic, _, _, offset, size = struct.unpack_from("<HBBII", entry)
+            assert magic == 0x50AA
+            found.append((entry[12:28].rstrip(b"\0").decode(), offset, size))
+        assert found == [(name, offset, size) for name, offset, size in partitions]
+
+
+def test_an_image_is_named_checked_and_given_our_table(tmp_path):
+    path = tmp_path / "mp.bin"
+    path.write_bytes(made_up_image(ESP32, kilobytes=64))
+    good = hashlib.sha256(path.read_bytes()).hexdigest()
+    loaded = image.load(path, "esp32", good)
+    ours = image.with_our_table(loaded, 4 << 20)
+    assert ours[0x7000:0x7C00] == partition_table.binary(PARTITIONS_4M)
+    assert ours[:0x7000] == loaded.data[:0x7000] and ours[0xF000:] == loaded.data[0xF000:]
+    with pytest.raises(errors.BadImage, match="Download it again"):
+        image.load(path, "esp32", "00" * 32)
+    path.with_name("mp.bin.sha256").write_text("11" * 32 + "  mp.bin\n")
+    with pytest.raises(errors.BadImage, match="expected 1111"):
+        image.load(path, "esp32")
+    path.with_name("mp.bin.sha256").unlink()
+    with pytest.raises(errors.BadImage, match=r"made for ESP32, the board is an ESP32-S3"):
+        image.load(path, "esp32s3")
+    path.write_bytes(b"<html>")
+    with pytest.raises(errors.BadImage, match="no boot loader"):
+        image.load(path, "esp32")
+    with pytest.raises(errors.BadImage, match=r"micropython\.org"):
+        image.load(tmp_path / "none", "esp32")
+    path.write_bytes(made_up_image(ESP32_S3, kilobytes=2600))
+    with pytest.raises(errors.BadImage, match="has room for"):
+        image.with_our_table(image.load(path, "esp32s3"), 8 << 20)
+
+
+def test_the_pack_is_read_by_micropython_as_it_was_made(tmp_path):
+    files = {"/one/__init__.mpy": b"", "/one/two.bin": bytes(range(256)) * 40, "/three.txt": b"3"}
+    pack = application.packed(files)
+    (tmp_path / "pack").write_bytes(pack)
+    (tmp_path / "appfs.py").write_text((application.FIRMWARE / "brick" / "appfs.py").read_text())
+    program = f"""
+import sys, vfs, os, hashlib
+sys.path.insert(0, {str(tmp_path)!r})
+import appfs
+f = open({str(tmp_path / "pack")!r}, "rb")
+def read(at, buffer):
+    f.seek(at)
+    f.readinto(buffer)
+p = appfs.Pack(read)
+vfs.mount(p, "/app")
+print(p.intact(), p.digest.hex())
+for name in ("/app/one/two.bin", "/app/three.txt"):
+    print(hashlib.sha256(open(name, "rb").read()).digest().hex(), os.stat(name)[6])
+print(os.stat("/app/one")[0])
+for wrong in ("/app/two.bin", "/app/one/two"):
+    try:
+        open(wrong, "rb")
+    except OSError as error:
+        print(error.errno)
+"""
+    done = subprocess.run([interpreter.find(), "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [
+        "True",
+        pack[16:48].hex(),
+        hashlib.sha256(files["/one/two.bin"]).hexdigest(),
+        "10240",
+        hashlib.sha256(b"3").hexdigest(),
+        "1",
+        str(0x4000),
+        "2",
+        "2",
+    ]
+    for at in (48, len(pack) - 1):
+        spoilt = pack[:at] + bytes((pack[at] ^ 1,)) + pack[at + 1 :]
+
+        def read(offset, buffer, spoilt=spoilt):
+            buffer[:] = spoilt[offset : offset + len(buffer)]
+
+        assert not appfs.Pack(read).intact()
+
+
+def test_the_programs_fit_both_flash_sizes_with_room_to_grow():
+    programs = application.build()
+    assert len(programs.files) > 60
+    for size in (4 << 20, 8 << 20):
+        assert len(application.for_partition(programs, size)) < find(size, "app_a")[1] * 3 // 4
+
+
+def test_a_label_is_read_by_a_scanner_and_by_a_person(tmp_path):
+    brick = bytes.fromhex("6c83faa3f55f2afe")
+    path = tmp_path / "label.png"
+    label.write(path, brick, "a kit with quite a long name for a label", "esp32s3-8m-nfc", "2026-11-22")
+    picture = Picture.open(path)
+    assert picture.size == (732, 343)
+    found = zxingcpp.read_barcodes(picture.convert("L"))
+    assert [one.text for one in found] == ["STALLMARK:BRICK:6C83FAA3F55F2AFE"]
+    assert label.short_code(brick) == "NSB7-VI7V"
+
+
+def listed(*found):
+    return lambda: [
+        SimpleNamespace(device=port, vid=vid, pid=pid, serial_number=None, description=words)
+        for port, vid, pid, words in found
+    ]
+
+
+def test_the_port_is_the_only_board_or_the_choice_is_listed():
+    bridge = ("/dev/ttyUSB0", 0x10C4, 0xEA60, "CP2102N")
+    modem = ("/dev/ttyS0", None, None, "ttyS0")
+    assert ports.choose(None, listed(modem, bridge)) == "/dev/ttyUSB0"
+    assert ports.choose("/dev/x", listed()) == "/dev/x"
+    with pytest.raises(errors.NoPort, match="carries data"):
+        ports.choose(None, listed())
+    with pytest.raises(errors.NoPort, match="2 boards are plugged in"):
+        ports.choose(None, listed(bridge, ("/dev/ttyACM0", 0x303A, 0x1001, "JTAG")))
+    with pytest.raises(errors.NoPort, match="/dev/ttyS0"):
+        ports.choose(None, listed(modem))
+
+
+def test_a_batch_goes_on_where_it_was_cut(tmp_path):
+    book = batch.Book(tmp_path).open()
+    book.note(outcome="done", batch="a", board="01", brick="aa")
+    book.note(outcome="failed", batch="a", board="02")
+    book.note(outcome="done", batch="b", board="03", brick="cc")
+    with book.log.open("a") as out:
+        out.write('{"outcome": "done", "batch": "a", "bo')  # power failed in the middle of a line
+    assert [line["board"] for line in book.done("a")] == ["01"]
+    assert book.board("03")["brick"] == "cc"
+    assert book.board("02") is None
+    book.queue("1", {"path": "/x", "body": {}})
+    assert oct(book.waiting()[0].stat().st_mode)[-3:] == "600"
+    assert json.loads(book.waiting()[0].read_text())["path"] == "/x"
+
+
+def test_every_pin_map_can_be_done_by_its_chip():
+    assert set(pins.BOARDS) == set(models.MODELS)
+    for name, one in pins.BOARDS.items():
+        assert check.problems(one) == [], name
+        assert one["chip"] == models.MODELS[name]["chip"]
+        assert tuple(one["parts"]) == tuple(models.MODELS[name]["parts"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sound": 27}, "belongs to the flash"),
+        ({"sound": 35}, "belongs to the PSRAM"),
+        ({"sound": 0}, "decides at reset"),
+        ({"sound": 19}, "belongs to USB"),
+        ({"sound": 4}, "given to red light and to sound"),
+        ({"sound": 99}, "there is no GPIO 99"),
+        ({"power": {"main": (21, 2, 1)}}, "no input of ADC 1"),
+        ({"chip": "esp32", "sound": 34}, "input only"),
+        ({"chip": "esp8266"}, "unknown chip"),
+    ],
+)
+def test_a_pin_that_cannot_be_is_named(change, words):
+    broken = pins.BOARDS["esp32s3-8m-nfc"] | change
+    with pytest.raises(ValueError, match=words):
+        check.demand("x", broken)
