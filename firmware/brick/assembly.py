@@ -5,10 +5,12 @@
 # isort: off
 import gc
 from stallmark.state import State
+from stallmark.risk import Watch
 from stallmark.journal import Journal
 from stallmark.link import BrickLink
 from stallmark import ed25519
 from stallmark.slot import Slots
+from stallmark import risktable
 from stallmark import numbers as reg
 from stallmark.errors import FormatError, FullError
 # isort: on
@@ -54,6 +56,7 @@ class Brick:
         self._journal = journal = Journal(port.flash("journal"))
         self._recorder = recorder = Recorder(identity, journal, clock, port.random)
         self._decider = decider = Decider(recorder, clock, lamp, counters, ticks)
+        decider.watch = Watch(risktable.MODEL)  # pyright: ignore[reportAttributeAccessIssue] - None until here
         self._people = getattr(port, "people_capacity", None)
         self._tags = self._add_tags(identity)
         journal.carry = recorder.before_erasing

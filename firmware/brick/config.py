@@ -69,6 +69,9 @@ CLOCK_SLACK_MS = const(86400000)  # before what was signed: the authors' own clo
 DRIFT_PPM = const(50)  # of the crystal over its temperatures, at most: how fast a time not corrected grows vague
 HELD_MS = const(60000)  # how wrong a time may be that was held over a restart: nobody knows how long that took
 
+# Fraud signals
+RISK_HIGH = const(128)  # from here on an event is counted as unusual; nothing else follows from the number itself
+
 # Power
 POWER_LOOK_MS = const(1000)
 FAREWELL_MS = const(2000)  # before the brick goes dark: the last records still go to a host that listens

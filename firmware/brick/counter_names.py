@@ -89,6 +89,8 @@ NAMES = (
     (counters.LEFT_FOR_POWER, "grants left to the stall by a low battery"),
     (counters.BOOTS_BAD, "failed start-ups in a row"),
     (counters.BOOT_LOG_ERRORS, "start-ups that could not be counted"),
+    (counters.RISK_HIGH, "events that looked unusual"),
+    (counters.RISK_SOFTENED, "refusals for the risk turned into questions"),
 )
 
 

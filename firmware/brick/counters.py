@@ -102,6 +102,9 @@ POWER_LEVELS = const(103)
 LEFT_FOR_POWER = const(104)
 BOOTS_BAD = const(105)
 BOOT_LOG_ERRORS = const(106)
+# Fraud signals
+RISK_HIGH = const(120)
+RISK_SOFTENED = const(121)
 
 _SIZE = const(130)
 

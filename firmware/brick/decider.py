@@ -4,6 +4,7 @@ from collections import namedtuple
 
 from stallmark import decide as engine
 from stallmark import numbers as reg
+from stallmark import risk
 from stallmark.collective import Collective
 from stallmark.errors import FullError
 
@@ -43,6 +44,8 @@ class Decider:
         self.flash_failing = False
         self.full = False
         self.owing = False  # a reserve is open whose end could not be written
+        self.watch = None  # stallmark.risk.Watch: how unusual events are
+        self._risk = None  # what the record of the event in hand says of it (field 22)
         self.sparing = False  # the battery is low: rights are not taken along any more (brick.power)
 
     def use(self, ruleset, state):
@@ -66,7 +69,7 @@ class Decider:
         self.last_at = self._ticks()
         self._counters.add(count.DECISIONS)
         state = self.state if self.training is None else self.training.state
-        decisions = engine.decide(self.ruleset, state, event)
+        decisions = self._judged(state, event)
         if self.training is None:
             if len(decisions) == 1 and self._merges(event, decisions[0]):
                 return _tell(done, None)
@@ -90,6 +93,23 @@ class Decider:
             return None
         return self._guarded(event, refusal, self._refusals, None)
 
+    def _judged(self, state, event):
+        """Decisions, with the risk for rules that look at it; what it would refuse is asked at the stall."""
+        self._risk = None
+        if self.watch is None:
+            return engine.decide(self.ruleset, state, event)
+        score, signal = self.watch.see(event)
+        self._risk = risk.field(self.watch.version, score, signal)
+        if score >= config.RISK_HIGH:
+            self._counters.add(count.RISK_HIGH)
+        found = []
+        for decision in engine.decide(self.ruleset, state, event, score):
+            softened = risk.soften(self.ruleset, decision)
+            if softened is not decision:
+                self._counters.add(count.RISK_SOFTENED)
+            found.append(softened)
+        return found
+
     def _left_for_power(self, event, decisions):
         """What rights pay is left to the stall while the battery is low: they would go down with this brick."""
         self._counters.add(count.LEFT_FOR_POWER)
@@ -111,6 +131,8 @@ class Decider:
         """Write everything that decisions say, then show one light. `answers`: of the host, by place of the decision
         (brick.asking.entry)."""
         record = self._guarded(event, decisions[0], self._written, (decisions, answers or {}))
+        if record is not None and record.fields[10] == reg.KIND_GRANT and self.watch is not None:
+            self.watch.granted(event.staff, event.uptime_ms or 0)
         return _tell(done, record)
 
     def _guarded(self, event, first, write, given):
@@ -142,6 +164,8 @@ class Decider:
             seq, answer, reason = question.entry(answers[place])
             self.owing = True  # until its end is written
             for kind, fields in engine.settle(self.ruleset, event, decision, seq, answer, reason):
+                if self._risk is not None and kind != reg.KIND_RELEASE:
+                    fields[22] = self._risk
                 record = self._recorder.write(kind, fields, _private(event))
                 if kind != reg.KIND_RELEASE:
                     yield record
@@ -154,6 +178,8 @@ class Decider:
 
     def _write(self, event, decision):
         fields = engine.record_fields(self.ruleset, event, decision)
+        if self._risk is not None:
+            fields[22] = self._risk
         if self.training is not None:
             rights = fields.pop(13, None)  # nothing is spent, so no record says that it was
             record = self._recorder.write(fields[10], self._practice(fields), _private(event))

@@ -50,6 +50,18 @@ class Kitwide:
         if brick8 != self._brick8 and self._of_ours(ruleset8):
             self._decider.state.remote(brick8, seq, entries, self._clock.wall_ms())
             self._counters.add(count.EXCHANGED)
+            self._seen_elsewhere(entries)
+
+    def _seen_elsewhere(self, entries):
+        """Others' people, for the risk: who stood at another brick a second ago cannot stand here."""
+        watch, ruleset = self._decider.watch, self._decider.ruleset
+        if watch is None:
+            return
+        for at in range(0, len(entries), _ENTRY):
+            slot = entries[at + 9]
+            if slot < len(ruleset.slots) and any(entries[at : at + 6]):
+                since = int.from_bytes(entries[at + 10 : at + 14], "big")
+                watch.told(bytes(entries[at : at + 6]), ruleset.slots[slot][0] + since)
 
     def signals(self, value):
         """Message 41."""

@@ -1,6 +1,6 @@
 """A record in plain English: what happened, why, why not, and how near. docs/formats/ruleset.md"""
 
-from stallmark import expr, money, ownwords
+from stallmark import expr, money, ownwords, riskwords
 from stallmark import registry as reg
 from stallmark.ownwords import duration
 
@@ -139,6 +139,9 @@ def reason(fields, ruleset=None):
     if code == reg.REASON_OUTSIDE_SLOT:
         later = "" if near is None else "; it begins in " + duration(near * 1000)
         return "it is not on now" + later
+    if code == reg.REASON_RISK:
+        found = riskwords.parts(fields.get(22))
+        return "this looked unusual" + ("" if found is None else ": " + found[2])
     if code == reg.REASON_CONDITION:
         return _condition(have, need, ruleset, _leaf(ruleset, fields, why))
     for known, words in _REASONS:

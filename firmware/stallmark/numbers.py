@@ -102,6 +102,7 @@ REASON_OTHER_ARM = const(30)
 REASON_HOST_REFUSED = const(31)
 REASON_REVERSED = const(32)
 REASON_TAG_COUNTER = const(33)
+REASON_RISK = const(40)
 REASON_POWER_LOW = const(45)
 
 # Clock quality

@@ -178,6 +178,7 @@ REASON_NAMES = (
     (31, "refused by the host"),
     (32, "reversed"),
     (33, "tag counter not new"),
+    (40, "unusual"),
     (45, "battery low"),
 )
 LEAF_NAMES = (

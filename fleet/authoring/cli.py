@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
-from fleet.authoring import check_report, cli_replay, compile2, prose, published, words
+from fleet.authoring import check_report, cli_replay, cli_risk, compile2, prose, published, words
 from fleet.authoring.compile import check_campaign
 from fleet.authoring.engine import FormatError
 from fleet.authoring.intake import MAX_FILE, read_json
@@ -190,4 +190,5 @@ def _print_json(found: dict[str, Any]) -> None:
     echo_json(found)
 
 
+cli_risk.add(app)
 cli_replay.add(app)  # after the commands above: the order of --help

@@ -11,6 +11,7 @@ from hostagent.lane import answers, taken
 from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Also, Draft, NoRecord, Pending, cut
 from hostagent.lane.ruled import Ruled
+from hostagent.lane.unusual import soften
 from hostagent.signals import SIGNAL
 from hostagent.store import reversals, spent
 
@@ -55,8 +56,8 @@ class Answering(Ruled):
 
     def decisions(self, event: Any) -> list[Any]:
         """What the rules say of a stamped event; the state is read, not changed."""
-        decided: list[Any] = decide.decide(self.ruleset, self.state, event, lane=True)
-        return decided
+        decided: list[Any] = decide.decide(self.ruleset, self.state, event, self.unusual.score(event), lane=True)
+        return soften(self.ruleset, decided)
 
     def record(
         self,
@@ -75,6 +76,11 @@ class Answering(Ruled):
 
     def _drafts(self, event: Any, decision: Any, reference: str | None, note: str | None) -> list[Draft]:
         fields: Fields = decide.record_fields(self.ruleset, event, decision)
+        unusual = self.unusual.field(event)
+        if unusual is not None:
+            fields[22] = unusual
+        if decision.kind == reg.KIND_GRANT:
+            self.unusual.granted(event)
         drafts: list[Draft] = []
         if not self.training:
             for index, until in zip(decision.latches, decision.until, strict=True):

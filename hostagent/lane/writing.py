@@ -14,6 +14,7 @@ from hostagent.intake import Intake, Receipted, Statements
 from hostagent.lane import ruleset, taken
 from hostagent.lane.book import Book
 from hostagent.lane.draft import Draft, LaneUnready
+from hostagent.lane.unusual import Unusual
 from hostagent.lane.slipbook import SlipBook
 from hostagent.promised import Promised
 from hostagent.staff import Staff
@@ -51,6 +52,7 @@ class Writing:
         self._clock = clock
         self._updater = updater
         self._records = Records(store)
+        self.unusual = Unusual()
         self._installed: ruleset.Installed | None = None
         self._lost = False
         self._catching: list[Any] | None = None

@@ -40,6 +40,7 @@ class Soak:
         self.people = [self.random.randbytes(8) for _ in range(PEOPLE)]
         self.faults: dict[str, int] = {}
         self.shift_ms = 0
+        self.fault = ""
 
     async def round(self, taps: int) -> None:
         """So many taps under one fault, then everything mended."""
@@ -48,6 +49,7 @@ class Soak:
         brick = self.lab.brick
         assert brick.nfc is not None and brick.scanner is not None
         card = tags.ntag215(self.random.randbytes(7))
+        self.fault = name
         self.begin(name)
         brick.nfc.place(card)
         await self.port.tap(self.random.choice(self.people) for _ in range(taps))
@@ -135,7 +137,11 @@ async def _rounds(run: Soak, taps: int, every: int) -> list[int]:
     used: list[int] = []
     began, done = time.monotonic(), 0
     while done < taps:
-        await run.round(min(ROUND, taps - done))
+        try:
+            await run.round(min(ROUND, taps - done))
+        except Exception:
+            print(f"failed after {done} taps and {time.monotonic() - began:.0f} s, under {run.fault!r}", flush=True)
+            raise
         done += ROUND
         if done % every < ROUND:
             used.append((await run.port.heap()).used)
@@ -156,7 +162,7 @@ def _flat(used: list[int]) -> None:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.soak", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.soak", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--taps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=5_000)

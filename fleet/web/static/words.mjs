@@ -137,6 +137,26 @@ function age(record) {
   return seconds > 60 ? ` (by what was known ${duration(seconds * 1000)} ago)` : "";
 }
 
+// stallmark.riskwords.SIGNALS
+const SIGNALS = [
+  "the same tag many times within ten seconds",
+  "the same tag many times within a minute",
+  "the same tag many times within ten minutes",
+  "very many taps within a minute",
+  "far more taps than usual here",
+  "taps as regular as a machine's",
+  "one tag as regular as a machine",
+  "a tag whose counter jumped",
+  "the same tag at another brick just before",
+  "many bonuses with one member of staff",
+  "the brick was switched off and on just before",
+  "this kind of tag",
+];
+
+function signal(risk) {
+  return SIGNALS[risk >> 12] ?? "something newer than this program";
+}
+
 function reason(record) {
   const [code, , , , have, need, , near] = record.get(14) ?? [];
   const known = (value) => value !== undefined && value !== null;
@@ -153,6 +173,7 @@ function reason(record) {
   }
   if (code === 19 && known(near)) return `${money(near, record.get(23))} more in the basket would do`;
   if (code === 6) return `it is not on now${known(near) ? `; it begins in ${duration(near * 1000)}` : ""}`;
+  if (code === 40) return `this looked unusual${known(record.get(22)) ? `: ${signal(record.get(22))}` : ""}`;
   if (!known(code)) return "no reason was recorded";
   return REASONS.get(code) ?? `reason ${code} is ${NEWER}`;
 }

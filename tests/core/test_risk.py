@@ -1,0 +1,122 @@
+"""Unusual events score high, ordinary ones do not; the tables are bounded, a model that is no model is refused."""
+
+import vectors
+from stallmark import event, risk, risktable, risktree, riskwords
+from stallmark import numbers as reg
+from stallmark.decision import plain
+from stallmark.errors import FormatError
+
+
+def tap(at_ms, subject=None, trust=reg.TRUST_ISSUED, counter=None, staff=None, wall_ms=1000000000):
+    return event.make(
+        type=reg.EVENT_NFC_TAP, trust=trust, subject=subject, nonce=bytes(8), wall_ms=wall_ms + at_ms, uptime_ms=at_ms,
+        quality=2, spread_ms=20, token_counter=counter, staff=staff,
+    )
+
+
+def name(number):
+    return number.to_bytes(8, "big")
+
+
+def features(events, told=()):
+    watch = risk.Watch(risktable.MODEL)
+    for subject, wall_ms in told:
+        watch.told(subject[:6], wall_ms)
+    found = None
+    for one in events:
+        found = watch.features(one)
+    return watch, found
+
+
+def test_a_token_is_counted_over_three_spans():
+    found = features([tap(at, name(1)) for at in (0, 30000, 595000, 600000, 601000)])[1]
+    assert found[:3] == [3, 3, 4]
+    assert features([tap(1000, name(n)) for n in range(9)])[1][:4] == [1, 1, 1, 9]
+
+
+def test_hammering_is_a_hard_rule():
+    watch, found = features([tap(at * 1000, name(7)) for at in range(6)])
+    assert watch.judge(found) == (255, risk.TOKEN_10S)
+
+
+def test_one_tag_at_two_bricks_within_a_second_is_a_hard_rule():
+    watch, found = features([tap(5000, name(7))], [(name(7), 1000000000 + 4600)])
+    assert found[risk.ELSEWHERE_S] == 0 and watch.judge(found) == (255, risk.ELSEWHERE_S)
+    assert features([tap(50000, name(7))], [(name(7), 1000000000)])[1][risk.ELSEWHERE_S] == 50
+    assert features([tap(50000, name(7))])[1][risk.ELSEWHERE_S] == 600
+
+
+def test_clockwork_is_told_from_people():
+    steady = features([tap(at * 7000, name(at)) for at in range(12)])[1]
+    people = features([tap(at, name(at)) for at in (0, 2000, 31000, 33000, 90000, 91000, 140000, 199000)])[1]
+    assert steady[risk.BRICK_REGULAR] == 1000 and people[risk.BRICK_REGULAR] < 500
+
+
+def test_counters_jump_and_staff_are_counted():
+    found = features([tap(0, name(1), counter=5), tap(9000, name(1), counter=300)])[1]
+    assert found[risk.COUNTER_JUMP] == 295
+    watch = risk.Watch(risktable.MODEL)
+    for number in range(30):
+        watch.granted(b"staff-01", number * 1000)
+    assert watch.features(tap(40000, name(2), staff=b"staff-01"))[risk.STAFF_HOUR] == 30
+    assert watch.features(tap(40000, b"staff-01", trust=reg.TRUST_STAFF))[risk.STAFF_HOUR] == 30
+    assert watch.features(tap(4000000, name(2), staff=b"staff-01"))[risk.STAFF_HOUR] == 0
+
+
+def test_ordinary_people_stay_low_and_every_table_stays_bounded():
+    watch = risk.Watch(risktable.MODEL)
+    at, high = 0, 0
+    for number in range(600):
+        at += 5000 + number * 7919 % 37000
+        watch.told(name(number + 100000)[2:8], 1000000000 + at)
+        watch.granted(name(number), at)
+        high += watch.see(tap(at, name(number)))[0] >= 200
+    assert high == 0
+    assert len(watch._others) <= 48 and len(watch._staff) <= 8 and len(watch._subjects) == 32
+
+
+def test_a_record_says_score_model_and_signal():
+    value = risk.field(3, 201, risk.ELSEWHERE_S)
+    assert riskwords.parts(value) == (201, 3, "the same tag at another brick just before")
+    assert riskwords.parts(None) is None and "newer" in riskwords.parts(15 << 12)[2]
+    assert len(riskwords.SIGNALS) == risk.FEATURES and value <= 0xFFFF
+
+
+def test_a_model_that_cannot_be_walked_through_is_refused():
+    good = risktable.MODEL
+    risktree.version(good)
+    for at in range(8, len(good)):  # every byte of every tree, to the ends of its range
+        for byte in (0, 31, 127, 254, 255):
+            bad = good[:at] + bytes((byte,)) + good[at + 1 :]
+            try:
+                risktree.version(bad)
+            except FormatError:
+                continue
+            score, top = risktree.score(bad, [100] * risk.FEATURES)
+            assert 0 <= score <= 255 and 0 <= top < risk.FEATURES
+    for bad in (b"", good[:7], b"XXXX" + good[4:], good[:-1], good + b"\x00"):
+        vectors.raises(FormatError, risktree.version, bad)
+
+
+def test_scores_are_those_of_the_vectors():
+    """The same on both interpreters, and the same as when they were written down."""
+    for case in vectors.load("risk.json"):
+        found = risktree.score(bytes.fromhex(case["model"]), case["features"])
+        assert list(found) == case["score"]
+
+
+class Rules:
+    """Of a ruleset what `soften` looks at: leaf 0 compares the risk, leaf 1 the basket."""
+
+    values = ((34,), (27,))
+    leaves = ((2, 2), (0, 1), (100, 100), ())
+
+
+def test_a_no_for_the_risk_alone_is_a_question_and_every_other_no_stays():
+    for leaf, kind in ((0, reg.KIND_UNCERTAIN), (1, reg.KIND_DENY)):
+        found = risk.soften(Rules, plain(reg.KIND_DENY, [reg.REASON_CONDITION, 0, None, leaf, 200, 100], 0))
+        assert found.kind == kind
+        assert found.why[0] == (reg.REASON_RISK if kind == reg.KIND_UNCERTAIN else reg.REASON_CONDITION)
+    for why in ([reg.REASON_ALREADY_HAD, 0], [reg.REASON_CONDITION, 0]):
+        given = plain(reg.KIND_DENY, why, 0)
+        assert risk.soften(Rules, given) is given
