@@ -8,16 +8,16 @@ _S3_DEVKIT = {
     "chip": "esp32s3",
     "flash_mib": 8,
     "image": "ESP32_GENERIC_S3-SPIRAM_OCT",
-    "usb": "the socket marked UART (CP2102N bridge): it carries flashing, console and link",
+    "usb": "the socket marked UART (CP2102N): flashing, console, link",
     "power_pin": ("5V", "GND", "3V3"),
-    "silk": "{}",
+    "silk": "GPIO {}",
 }
 _ESP32_DEVKIT = {
     "title": "ESP32-DevKitC V4 (ESP32-WROOM-32E, 4 MB)",
     "chip": "esp32",
     "flash_mib": 4,
     "image": "ESP32_GENERIC",
-    "usb": "its only socket (CP2102N bridge): it carries flashing, console and link",
+    "usb": "the only socket (CP2102N): flashing, console, link",
     "power_pin": ("5V", "GND", "3V3"),
     "silk": "IO{}",
 }
@@ -26,7 +26,7 @@ _XIAO = {
     "chip": "esp32s3",
     "flash_mib": 8,
     "image": "ESP32_GENERIC_S3-SPIRAM_OCT",
-    "usb": "its socket is the chip's own USB: flashing only; the link is a 3.3 V serial cable on D6 and D7",
+    "usb": "the socket is the chip's own USB: flashing; the link is a cable of its own",
     "power_pin": ("5V", "GND", "3V3"),
     "silk": {
         1: "D0",

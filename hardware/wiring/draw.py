@@ -1,0 +1,192 @@
+"""`make hardware`: a wiring drawing and a parts list for every pin map, from the same data as the firmware's (boards.pins).
+
+Writes <board>.png, <board>.svg and <board>.bom.tsv beside this file. WireViz draws, Graphviz lays out.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from boards.models import MODELS
+from boards.pins import BOARDS
+
+HERE = Path(__file__).parent
+BOM_HEADER = ("part", "count", "type", "note")
+
+# What hangs on each signal: module, its pins as printed on it, wire colours (IEC 60757), parts for the list.
+PN532 = ("PN532 module, DIP switches on HSU (0 0)", ("VCC", "GND", "TXD", "RXD", "RSTPD_N"))
+GM65 = ("GM65 / GM861 QR module", ("VCC", "GND", "TXD", "RXD"))
+LIGHT = ("RGB LED, common cathode, 330 Ω in each line", ("R", "G", "B", "GND"))
+BUZZER = ("passive buzzer on a transistor (BC337, 1 kΩ)", ("SIGNAL", "VCC", "GND"))
+PACKS = ("measuring the packs: 2 × 100 kΩ and 100 nF each", ("MAIN ÷2", "BACK-UP ÷2", "CHARGING", "GND"))
+CABLE = ("3.3 V serial cable (CP2102N), its USB to the host", ("RXD", "TXD", "GND"))
+_WIRE = {"gauge": "0.14 mm2", "length": 0.15}
+
+
+def signals(name: str) -> list[tuple[str, str, int | str, str]]:
+    """(module, its pin, GPIO or supply pin of the board, colour) of every wire."""
+    pins: dict[str, Any] = BOARDS[name]
+    five, ground, three = MODELS[name]["power_pin"]
+    wires: list[tuple[str, str, int | str, str]] = []
+    for part in pins["parts"]:
+        module = "Reader" if part == "nfc" else "Scanner"
+        wires += [
+            (module, "VCC", three if part == "nfc" else five, "RD"),
+            (module, "GND", ground, "BK"),
+            (module, "TXD", pins[part]["rx"], "GN"),
+            (module, "RXD", pins[part]["tx"], "YE"),
+        ]
+    if pins["nfc_reset"] is not None:
+        wires.append(("Reader", "RSTPD_N", pins["nfc_reset"], "WH"))
+    wires += [
+        ("Light", pin, gpio, colour)
+        for pin, gpio, colour in zip("RGB", pins["light"], ("RD", "GN", "BU"), strict=True)
+    ]
+    wires.append(("Light", "GND", ground, "BK"))
+    wires += [
+        ("Sound", "SIGNAL", pins["sound"], "OG"),
+        ("Sound", "VCC", three, "RD"),
+        ("Sound", "GND", ground, "BK"),
+    ]
+    power = pins.get("power") or {}
+    for source, pin, colour in (("main", "MAIN ÷2", "VT"), ("backup", "BACK-UP ÷2", "GY")):
+        if power.get(source):
+            wires.append(("Packs", pin, power[source][0], colour))
+    if power.get("charging") is not None:
+        wires.append(("Packs", "CHARGING", power["charging"], "BN"))
+    if power:
+        wires.append(("Packs", "GND", ground, "BK"))
+    if isinstance(MODELS[name]["silk"], dict):  # no bridge on the board: the link is a cable of its own
+        wires += [
+            ("Link", "RXD", pins["link"]["tx"], "YE"),
+            ("Link", "TXD", pins["link"]["rx"], "GN"),
+            ("Link", "GND", ground, "BK"),
+        ]
+    return wires
+
+
+def harness(name: str) -> dict[str, Any]:
+    """WireViz's description of one board."""
+    model = MODELS[name]
+    kinds = {"Reader": PN532, "Scanner": GM65, "Light": LIGHT, "Sound": BUZZER, "Packs": PACKS, "Link": CABLE}
+    wires = signals(name)
+    used = [module for module in kinds if any(wire[0] == module for wire in wires)]
+    labels: list[str] = []
+    for _, _, gpio, _ in wires:
+        label = pin_label(name, gpio)
+        if label not in labels:
+            labels.append(label)
+    connectors: dict[str, Any] = {
+        "Board": {
+            "type": model["title"],
+            "subtype": f"pin map {name}",
+            "pins": labels,
+            "show_pincount": False,
+            "notes": f"Power and data: {model['usb']}",
+        }
+    }
+    cables: dict[str, Any] = {}
+    connections: list[Any] = []
+    for module in used:
+        kind, pinlabels = kinds[module]
+        mine = [wire for wire in wires if wire[0] == module]
+        shown = [pin for pin in pinlabels if any(wire[1] == pin for wire in mine)]
+        connectors[module] = {"type": kind, "pins": list(shown), "show_pincount": False}
+        cable = f"W {module.lower()}"
+        cables[cable] = {"wirecount": len(mine), "colors": [wire[3] for wire in mine], **_WIRE}
+        connections.append(
+            [
+                {"Board": [pin_label(name, wire[2]) for wire in mine]},
+                {cable: list(range(1, len(mine) + 1))},
+                {module: [wire[1] for wire in mine]},
+            ]
+        )
+    return {"connectors": connectors, "cables": cables, "connections": connections}
+
+
+def pin_label(name: str, gpio: int | str) -> str:
+    """What is printed beside a pin, and its GPIO where that is another name."""
+    if isinstance(gpio, str):
+        return gpio
+    silk = MODELS[name]["silk"]
+    return f"{silk[gpio]} (GPIO {gpio})" if isinstance(silk, dict) else silk.format(gpio)
+
+
+def bill(name: str) -> list[tuple[str, int, str, str]]:
+    """Parts of one brick: what, how many, type, note."""
+    pins: dict[str, Any] = BOARDS[name]
+    rows = [("board", 1, MODELS[name]["title"], f"interpreter image {MODELS[name]['image']}")]
+    if "nfc" in pins["parts"]:
+        rows.append(
+            ("NFC reader", 1, "PN532 module with HSU", "set its switches to HSU; RSTPD_N must be led out")
+        )
+    if "qr" in pins["parts"]:
+        rows.append(("QR scanner", 1, "GM65 or GM861", "UART cable; 5 V"))
+    rows += [
+        ("light", 1, "RGB LED 5 mm, diffuse, common cathode", ""),
+        ("resistor", 3, "330 Ω", "one in each line of the light"),
+        ("buzzer", 1, "passive, 3.3 V", ""),
+        ("transistor", 1, "BC337", "drives the buzzer"),
+        ("resistor", 1, "1 kΩ", "base of the transistor"),
+    ]
+    sources = len([one for one in ("main", "backup") if (pins.get("power") or {}).get(one)])
+    if sources:
+        rows += [
+            ("resistor", 2 * sources, "100 kΩ, 1 %", "dividers of the packs"),
+            ("capacitor", sources, "100 nF", "at each divider's tap"),
+            ("pack", sources, "USB power bank or Li-ion with 5 V converter", ""),
+        ]
+    if isinstance(MODELS[name]["silk"], dict):
+        rows.append(("serial cable", 1, "CP2102N, 3.3 V", "the link: this board has no USB bridge"))
+    rows.append(("wire", len(signals(name)), "0.14 mm², 15 cm", "colours as drawn"))
+    return rows
+
+
+def draw(name: str, out: Path) -> None:
+    """Writes one board's files."""
+    import yaml
+    from wireviz.wireviz import parse
+
+    text = yaml.safe_dump(harness(name), allow_unicode=True, sort_keys=False)
+    parse(yaml.safe_load(text), output_formats=("png", "svg"), output_dir=out, output_name=name)
+    _smaller(out / f"{name}.png")
+    lines = ["\t".join(BOM_HEADER)] + ["\t".join(str(cell) for cell in row) for row in bill(name)]
+    (out / f"{name}.bom.tsv").write_text("\n".join(lines) + "\n")
+
+
+def _smaller(path: Path) -> None:
+    """The same picture in 48 colours: a third of the bytes."""
+    from PIL import Image
+
+    Image.open(path).convert("RGB").quantize(48).save(path, optimize=True)
+
+
+def main() -> int:
+    """Draws every board, or those that are named."""
+    parser = argparse.ArgumentParser(prog="make hardware", description=__doc__)
+    parser.add_argument("boards", nargs="*", help="pin maps; all where none is named")
+    parser.add_argument("--out", type=Path, default=HERE)
+    chosen = parser.parse_args()
+    if shutil.which("dot") is None:
+        print(
+            "Graphviz is missing: install it (Debian: apt install graphviz) and run make hardware again.",
+            file=sys.stderr,
+        )
+        return 1
+    unknown = set(chosen.boards) - set(BOARDS)
+    if unknown:
+        print(
+            f"no pin map {', '.join(sorted(unknown))}; there are {', '.join(sorted(BOARDS))}", file=sys.stderr
+        )
+        return 1
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    for name in chosen.boards or sorted(BOARDS):
+        draw(name, chosen.out)
+        print(f"{chosen.out / name}.png, .svg, .bom.tsv")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

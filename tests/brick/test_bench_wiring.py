@@ -1,0 +1,43 @@
+"""The wiring drawings come from the pin maps: every wire that the firmware uses, and no other; Graphviz draws one."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+from boards import check, pins
+
+DRAW = Path(__file__).parents[2] / "hardware" / "wiring" / "draw.py"
+spec = importlib.util.spec_from_file_location("wiring_draw", DRAW)
+draw = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(draw)
+
+
+@pytest.mark.parametrize("name", sorted(pins.BOARDS))
+def test_every_pin_of_the_map_is_a_wire(name):
+    wired = {gpio for _, _, gpio, _ in draw.signals(name) if isinstance(gpio, int)}
+    used = {pin for pin, what, _ in check.uses(pins.BOARDS[name]) if not what.startswith("link")}
+    link = set(pins.BOARDS[name]["link"].values())
+    assert wired - link == used
+    assert wired >= link or not name.startswith("xiao")
+    # A reader's TXD leads to our RX.
+    for part, module in (("nfc", "Reader"), ("qr", "Scanner")):
+        if part in pins.BOARDS[name]["parts"]:
+            assert (module, "TXD", pins.BOARDS[name][part]["rx"], "GN") in draw.signals(name)
+
+
+def test_what_lies_in_the_folder_is_of_these_pin_maps():
+    for name in pins.BOARDS:
+        rows = [line.split("\t") for line in (DRAW.parent / f"{name}.bom.tsv").read_text().splitlines()[1:]]
+        assert rows == [[str(cell) for cell in row] for row in draw.bill(name)], "run make hardware"
+        svg = (DRAW.parent / f"{name}.svg").read_text()
+        for _, _, gpio, _ in draw.signals(name):
+            assert draw.pin_label(name, gpio) in svg, "run make hardware"
+        assert (DRAW.parent / f"{name}.png").stat().st_size < 150_000
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz (dot) is not installed")
+def test_a_drawing_is_made(tmp_path):
+    draw.draw("esp32-4m-qr", tmp_path)
+    assert (tmp_path / "esp32-4m-qr.png").read_bytes().startswith(b"\x89PNG")
+    assert "IO19" in (tmp_path / "esp32-4m-qr.svg").read_text()
