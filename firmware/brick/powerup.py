@@ -14,6 +14,7 @@ from brick.identity import Identity
 from brick.indicator import Indicator
 from brick.line import Line
 from brick.log import Log
+from brick.unload import unload
 
 _TROUBLE_MS = const(10000)
 
@@ -54,11 +55,12 @@ async def _provisioned(port, line, clock, store, feeding):
     """Wait for the bench; the key partition's content."""
     from stallmark.provision import Provisioner
 
-    from brick import blank
+    from brick import blank, selftest
 
     describe = (port.hardware, port.flash_bytes, port.firmware_digest32)
     provisioner = Provisioner(describe, port.random, store)
-    await blank.provision(line, provisioner, port.ticks_ms, feeding)
+    await blank.provision(line, provisioner, port.ticks_ms, feeding, selftest.Bench(port, feeding.beat))
+    unload("brick.selftest", "brick.blank", "stallmark.provision")  # never again on a brick with keys
     clock.set(provisioner.wall_ms, reg.QUALITY_HELD, 0)
     return store.load()
 

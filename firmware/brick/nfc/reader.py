@@ -34,6 +34,7 @@ class Reader:
         self._ticks = ticks
         self._tags = tags
         self.state = GOOD
+        self.poll_ms = config.POLL_MS
         self._running = False
         self._failures = 0
         self._present = None
@@ -60,7 +61,9 @@ class Reader:
             begun = self._ticks()
             try:
                 await self._round()
-                pause = config.POLL_MS - (self._ticks() - begun)
+                # whoever is here is served at full speed, whatever power is saved (brick.power)
+                every = config.POLL_MS if self.busy else self.poll_ms
+                pause = every - (self._ticks() - begun)
             except (PartError, OSError) as error:  # OSError: the bus itself failed
                 pause = await self._recover(error)
             await aio.sleep_ms(max(pause, 1))
