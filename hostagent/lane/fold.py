@@ -26,6 +26,9 @@ VERSION = 1
 PAGE = 200
 KEEP_AFTER = 500
 KEEP_RUNNING = 5_000
+# While customers are served: a few at a time, with a rest (s) after them.
+FEW = 50
+REST_S = 0.1
 # Of grants and what was taken back of them so many are handed on: the newest.
 RECENT = 4_096
 # Values in a kept fold, at most.
@@ -55,9 +58,9 @@ class Fold:
         if item.record.fields[10] in taken.GRANTED or item.record.fields[10] in taken.REVERSALS:
             self.recent.append(item)
 
-    def page(self, store: Store) -> "Future[list[Stored]]":
-        """The records that come next in the store; none at the end."""
-        return store.read(lambda sql: after(sql, self._brick, self.seq, PAGE))
+    def page(self, store: Store, most: int) -> "Future[list[Stored]]":
+        """The records that come next in the store, at most so many; none at the end."""
+        return store.read(lambda sql: after(sql, self._brick, self.seq, most))
 
     def data(self) -> bytes:
         """CBOR of all but `recent`. Raises plain.NotPlain."""
@@ -142,4 +145,4 @@ def program() -> bytes:
     return digest.digest()[:16]
 
 
-__all__ = ["KEEP_AFTER", "KEEP_RUNNING", "Fold", "kept", "program", "unfolded"]
+__all__ = ["FEW", "KEEP_AFTER", "KEEP_RUNNING", "PAGE", "REST_S", "Fold", "kept", "program", "unfolded"]

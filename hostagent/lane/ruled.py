@@ -50,7 +50,7 @@ class Ruled(Writing):
         if self.promised is not None:
             self.promised.learn(self.ruleset)
         kept = await asyncio.wrap_future(fold.kept(self._store))
-        found = await self._follow(fold.unfolded(kept, self.brick8, self.ruleset), fold.KEEP_AFTER)
+        found = await self._follow(fold.unfolded(kept, self.brick8, self.ruleset), fold.PAGE)
         self.book = Book(self._key, self._config.rental, self._clock, self.brick, found.place)
         self.state, self.slipbook = found.state, found.slips
         for item in found.recent:
@@ -60,18 +60,18 @@ class Ruled(Writing):
         self.trouble = None
         self._take_slices()
 
-    async def _follow(self, found: Fold, keep_after: int) -> Fold:
-        """Reads what is in the store behind a fold, a page at a time, and keeps it where that was much."""
+    async def _follow(self, found: Fold, most: int, rest_s: float = 0.0) -> Fold:
+        """Reads what is in the store behind a fold, `most` records at a time, and keeps it where that was much."""
         first = self._kept_seq = found.seq
-        while page := await asyncio.wrap_future(found.page(self._store)):
+        while page := await asyncio.wrap_future(found.page(self._store, most)):
             back = [(item.record.seq, item.record.fields) for item in page if item.record.fields[10] in reversals.KINDS]
             if back:
                 await asyncio.wrap_future(reversals.keep(self._store, back))
             for item in page:
                 found.add(item)
             # Whoever waits for an answer meanwhile gets it.
-            await asyncio.sleep(0)
-        if found.seq - first >= keep_after:
+            await asyncio.sleep(rest_s)
+        if found.seq - first >= fold.KEEP_AFTER:
             keeping = found.keep(self._store)
             if keeping is not None:
                 await asyncio.wrap_future(keeping)
@@ -82,7 +82,7 @@ class Ruled(Writing):
         """Beside the work: what came since a fold was kept is folded into it."""
         if self.brick.durable_seq - self._kept_seq >= fold.KEEP_RUNNING:
             kept = await asyncio.wrap_future(fold.kept(self._store))
-            await self._follow(fold.unfolded(kept, self.brick8, self.ruleset), fold.KEEP_AFTER)
+            await self._follow(fold.unfolded(kept, self.brick8, self.ruleset), fold.FEW, fold.REST_S)
 
     def _boot(self) -> Draft:
         digest = None if self.ruleset is None else self._installed_digest()
@@ -137,7 +137,7 @@ class Ruled(Writing):
         try:
             if self._last is not None:
                 await asyncio.shield(self._last)
-            fresh = (await self._follow(Fold(self.brick8, installed.ruleset), fold.KEEP_AFTER)).state
+            fresh = (await self._follow(Fold(self.brick8, installed.ruleset), fold.PAGE)).state
             for item in self._catching:
                 fresh.apply(item)
         finally:

@@ -124,9 +124,9 @@ def test_a_start_reads_only_what_came_since_and_loses_no_limit_right_slip_or_ref
     read = []
     page = Fold.page
 
-    def counted(self, store):
+    def counted(self, store, most):
         read.append(self.seq)
-        return page(self, store)
+        return page(self, store, most)
 
     sale = {"type": "till sale", "basket": "16.00", "reference": "A-1"}
 
