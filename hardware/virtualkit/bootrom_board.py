@@ -22,7 +22,7 @@ from typing import Any
 from boards import partitions as _partitions
 
 from virtualkit import firmware, interpreter
-from virtualkit.bootrom import END, BootRom, RomFaults
+from virtualkit.bootrom import DEFL_DATA, END, FLASH_DATA, BootRom, RomFaults
 from virtualkit.bootrom_chips import ChipModel
 from virtualkit.bootrom_flash import RomFlash
 from virtualkit.brick import BrickSpec, VirtualBrick
@@ -102,6 +102,7 @@ class BenchBoard:
         self._out = Outbox(paced)
         self._timer: asyncio.TimerHandle | None = None
         self._slip_open = False
+        self._busy_until_ms = 0.0
         self._inner = -1
         self._process: asyncio.subprocess.Process | None = None
         self._waiting = bytearray()
@@ -190,9 +191,14 @@ class BenchBoard:
         busy = self.rom.flash.busy_ms - before
         self.meter.flash += busy / 1000
         self.meter.took(self.mode, busy / 1000)
+        now = time.monotonic_ns() / 1_000_000
+        # The loader answers a block once it has it, and writes while the next one is on its way; the ROM writes first.
+        first_answers = self.rom.stub and bool(self.rom.seen) and self.rom.seen[-1] in (FLASH_DATA, DEFL_DATA)
+        waits = max(0.0, self._busy_until_ms - now)
+        self._busy_until_ms = now + waits + busy
         if answer:
             self.meter.turns += 1
-            self._send(answer, busy + self.meter.turn_ms)
+            self._send(answer, waits + self.meter.turn_ms + (0 if first_answers else busy))
         self.rom.settle_baud()
 
     def _flush(self) -> None:
