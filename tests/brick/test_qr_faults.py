@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from brick import config
 from brick import counters as count
-from brick.qr import scanner
+from brick.qr import command, scanner
 from modelline import until
 from scannerbench import Bench, running
 from virtualkit import qrmodule
@@ -175,6 +175,45 @@ def test_a_set_up_code_shown_before_the_brick_starts_is_undone():
 
     async def test() -> None:
         await asyncio.gather(*(one(code) for code in SET_UP_CODES))
+
+    run(test)
+
+
+def test_a_code_that_looks_like_an_answer_is_never_taken_for_one():
+    """Printed bytes of an answer, read in the very moment of a question: the scanner would pass for closed, and is not."""
+
+    async def test() -> None:
+        bench = Bench()
+        attacked = [True]
+        feed = bench.cable.feed
+        forged = command.answer(b"\x02") + b"\r"
+
+        def answer_twice(data: bytes) -> bytes:
+            out = feed(data)
+            asks = bytes((7, 1, 0, qrmodule.SETUP_CODES))
+            return out + forged if attacked[0] and asks in data and out.startswith(command.ANSWER_HEAD) else out
+
+        bench.cable.feed = answer_twice  # pyright: ignore[reportAttributeAccessIssue]
+        task = asyncio.create_task(bench.scanner.run(bench.pulse))
+        await until(lambda: bench.count(count.QR_SETUP_CODE) > 3, "the attack")
+        assert bench.scanner.state == scanner.FAULT or bench.model.zones[qrmodule.SETUP_CODES] & 2
+        assert not bench.count(count.QR_CONFIGURED)
+        attacked[0] = False
+        await until(lambda: bench.count(count.QR_CONFIGURED), "the set-up", 30)
+        assert bench.model.zones[qrmodule.SETUP_CODES] & 2, "closed indeed"
+        task.cancel()
+
+    run(test)
+
+
+def test_a_code_on_its_way_is_not_given_up_because_a_question_was():
+    async def test() -> None:
+        async with running() as bench:
+            for part in (b"HALF ", b"A ", b"CODE\r"):
+                bench.sends(part)
+                await asyncio.sleep(0.012)
+            await until(lambda: bench.desk.codes, "the code")
+            assert bench.desk.codes == [b"HALF A CODE"]
 
     run(test)
 

@@ -7,6 +7,7 @@ from brick.qr import command
 CODE = const(1)
 ANSWER = const(2)
 OVERFLOW = const(3)
+FORGED = const(4)
 
 _CR = const(13)
 _LF = const(10)
@@ -14,7 +15,9 @@ _ANSWER_MAX = const(16)  # data bytes of an answer that this driver ever asks fo
 
 
 class Lines:
-    """`feed` returns a list of (CODE, bytes), (ANSWER, bytes) and (OVERFLOW, b"") in order of arrival.
+    """`feed` returns a list of (CODE, bytes), (ANSWER, bytes), (OVERFLOW, b"") and (FORGED, b"") in order of arrival.
+
+    FORGED: a line's end came right behind an answer, so that answer was a code that looks like one; the module ends only codes.
 
     A code ends at CR, LF or CR LF. Of a long one only `keep` bytes stay in memory; after `limit` bytes
     without an end the rest is dropped up to the next end. Answers are known by their head and CRC.
@@ -26,6 +29,7 @@ class Lines:
         self._limit = limit
         self._length = 0
         self._after_cr = False
+        self._after_answer = False
 
     def feed(self, data, n):
         """Take the first `n` bytes of `data`."""
@@ -38,7 +42,7 @@ class Lines:
         """The line fell silent in the middle of a code: drop what there is. True if there was something."""
         had = self._length > 0
         self._length = 0
-        self._after_cr = False
+        self._after_cr = self._after_answer = False
         return had
 
     def _byte(self, byte, out):
@@ -46,13 +50,16 @@ class Lines:
             self._after_cr = False
             return
         self._after_cr = False
+        answered, self._after_answer = self._after_answer, False
         answering = self._buf[0] == command.ANSWER_HEAD[0] and self._length
         # An answer carries any byte, so its own length says where it ends, not CR.
         if answering and self._length < 4 + _ANSWER_MAX + 2 and self._answer(byte, out):
             return
         if byte in (_CR, _LF):
             self._after_cr = byte == _CR
-            if self._length <= self._limit:
+            if answered:
+                out.append((FORGED, b""))
+            elif self._length <= self._limit:
                 out.append((CODE, bytes(self._buf[: min(self._length, self._keep)])))
             self._length = 0
             return
@@ -92,4 +99,5 @@ class Lines:
         if command.crc16(body) == self._buf[end - 2] << 8 | self._buf[end - 1]:
             out.append((ANSWER, body[2:]))
             self._length = 0
+            self._after_answer = True
         return True

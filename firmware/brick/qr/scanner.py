@@ -9,7 +9,7 @@ from brick import aio, config
 from brick import counters as count
 from brick.errors import NoAnswer
 from brick.qr import command
-from brick.qr.lines import ANSWER, CODE, Lines
+from brick.qr.lines import ANSWER, CODE, FORGED, Lines
 
 GOOD = const(1)  # scanner states of the status message
 FAULT = const(2)
@@ -21,6 +21,7 @@ _SILENCE_MS = const(200)  # a code in the middle of which the line is silent thi
 _BAUD = const(115200)
 _CHUNK = const(64)
 _SILENT_LINE_MS = const(20)
+_END_MS = const(10)  # within which a line's end would follow a code, at 9,600 baud too
 _BUSY_CHECKS = const(4)  # times the usual pause after which a module that never stops talking is asked all the same
 
 # (zone, bits that are ours, their value). The module's light and sound are off: only the brick's speak.
@@ -54,6 +55,7 @@ class Scanner:
         self._recent = []  # (code, when it was last seen), the oldest first
         self._same_since = None  # when the run of repeats began that is going on, if one is
         self._last_at = 0
+        self._heard_at = 0  # when bytes came last
         self._zone = 0  # of SETTINGS, looked at next
         self.state = GOOD
         self._ready = False
@@ -166,7 +168,9 @@ class Scanner:
             while self._ticks() < deadline:
                 await self._receive(deadline - self._ticks())
                 if self._answer is not None and len(self._answer) == length:
-                    return self._answer
+                    await self._receive(_END_MS)  # a code that looks like an answer has an end
+                    if self._answer is not None and len(self._answer) == length:
+                        return self._answer
         self._late = True
         raise NoAnswer("scanner does not answer")
 
@@ -186,9 +190,13 @@ class Scanner:
         if not n:
             await aio.sleep_ms(_SILENT_LINE_MS)
             return
+        self._heard_at = self._ticks()
         for kind, data in self._lines.feed(self._chunk, n):
             if kind == ANSWER:
                 self._answer = data
+            elif kind == FORGED:
+                self._answer = None
+                self._counters.add(count.QR_SETUP_CODE)
             elif kind == CODE:
                 self._code(data)
             else:
@@ -200,7 +208,7 @@ class Scanner:
             await aio.wait_ms(self._fill(), max(1, min(ms, _SILENCE_MS)))
             return True
         except aio.TimeoutError:
-            if self._lines.expire():
+            if self._ticks() - self._heard_at >= _SILENCE_MS and self._lines.expire():
                 self._counters.add(count.QR_LINE_OVERFLOW)
             return False
 
