@@ -36,8 +36,7 @@ class Counted:
         """People counted so far, this event's subject included: as the count will be once it is recorded."""
         event, state, slot, wall = self.event, self.state, self.slot, self.wall
         _what, window, ms, scope, _type, trust = self.ruleset.counters[counter]
-        count = state.count(slot, counter, wall)
-        least = state.unsure(slot, counter, wall)
+        count, least = state.tally(slot, counter, wall)
         if not least and scope == 0 and self._stale is not None:
             least = self._old(state.remote_age(wall))
         if (

@@ -187,6 +187,20 @@ class Visitors:
         step = (wall - self.slots[slot][0]) // span
         return self._windows.total(slot, place >> 8, step if tumbling else step - 7, step)
 
+    def tally(self, slot, counter, wall):
+        """`count` and `unsure` of a counter at `wall` in one."""
+        how, place, _least, _kit, span, _wanted, tumbling = self._counters[counter]
+        unsure = self._unsure[slot]
+        if how == _FIRST or how == _TOTAL:
+            return self._sums[slot * self._columns + (place >> 8 if how == _FIRST else place)], unsure
+        step = (wall - self.slots[slot][0]) // span
+        windows = self._windows
+        place >>= 8
+        return (
+            windows.total(slot, place, step if tumbling else step - 7, step),
+            unsure or windows.behind(slot, place, step),
+        )
+
     def unsure(self, slot, counter=None, wall=None):
         """True where counts of a slot are only the least that they can be: not everybody is remembered, or
         the clock went back behind what this counter's window has seen."""

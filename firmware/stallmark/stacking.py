@@ -73,6 +73,8 @@ def cover(state, index, rule, money, pieces):
 
 def choose(ruleset, wins):
     """The wins that may grant together, in order: of each group as its mode says, and nothing beside an exclusive one."""
+    if len(wins) == 1:
+        return wins
     left = []
     plain = False
     groups = ruleset.groups

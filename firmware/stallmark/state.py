@@ -47,8 +47,9 @@ class State(Told):
     records. Memory is set aside at the start, and only for what the ruleset uses.
 
     With a ruleset there are also, of stallmark.peopleslots.Visitors: `person(slot, subject)`, `room(slot,
-    wall)`, `unsure(slot, counter, wall)`, `count(slot, counter, wall)`, `counts(place, counter, slot, wall)`,
-    `seen(place, counter, slot, wall)`, `visits(place)`, `granted(place, rule)`."""
+    wall)`, `unsure(slot, counter, wall)`, `count(slot, counter, wall)`, `tally(slot, counter, wall)` (both in
+    one), `counts(place, counter, slot, wall)`, `seen(place, counter, slot, wall)`, `visits(place)`,
+    `granted(place, rule)`."""
 
     people_capacity = 0  # people who can be remembered
     view = None  # stallmark.decide's, used again for the next event
@@ -107,6 +108,7 @@ class State(Told):
         self.room = people.room
         self.unsure = people.unsure
         self.count = people.count
+        self.tally = people.tally
         self.counts = people.counts
         self.seen = people.seen
         self.visits = people.visits

@@ -177,29 +177,40 @@ def conditions(ruleset: rules.Ruleset) -> list[Condition]:
     ]
 
 
-def contexts(ruleset: rules.Ruleset, kept: Any, events: list[Any]) -> list[dict[str, int]]:
-    """What the others are given: every value already looked up, which this engine does within its time.
+class Contexts:
+    """What the others are given for an event: every value looked up in the same state.
 
     A value that is not known makes each comparison that has it on the left false, as nothing is granted for it."""
-    unknown = {name: _NEVER for name in _names(ruleset).values()}
-    for op, left in zip(ruleset.leaves[0], ruleset.leaves[1], strict=True):
-        if op in (expr.LT, expr.LE):
-            unknown[f"v{left}"] = _ALWAYS_MORE
-    out: list[dict[str, int]] = []
-    for event in events:
-        view = View(ruleset, kept, event)
+
+    def __init__(self, ruleset: rules.Ruleset, kept: Any) -> None:
+        self._ruleset = ruleset
+        self._kept = kept
+        unknown = {name: _NEVER for name in _names(ruleset).values()}
+        for op, left in zip(ruleset.leaves[0], ruleset.leaves[1], strict=True):
+            if op in (expr.LT, expr.LE):
+                unknown[f"v{left}"] = _ALWAYS_MORE
+        self._wanted = [
+            (at, f"v{at}", unknown[f"v{at}"]) for at in range(len(ruleset.values)) if f"v{at}" in unknown
+        ]
+        self._view: View | None = None
+
+    def of(self, event: Any) -> dict[str, int]:
+        """The context of one event."""
+        if self._view is None:
+            self._view = View(self._ruleset, self._kept, event)
+        else:
+            self._view.begin(event, None)
+        view = self._view
         context = {"kind": event.type, "trust": event.trust, "wall": event.wall_ms}
-        rule = next(
-            (index for index in range(len(ruleset.rules)) if view.enter(index, ruleset.rules[index]) >= 0),
-            None,
-        )
-        for at in range(len(ruleset.values)):
-            name = f"v{at}"
-            if name in unknown:
-                found: Any = view.value(at) if rule is not None else ()
-                context[name] = found if isinstance(found, int) else found[0] if found else unknown[name]
-        out.append(context)
-    return out
+        inside = False
+        for index, rule in enumerate(self._ruleset.rules):
+            inside = view.enter(index, rule) >= 0
+            if inside:
+                break
+        for at, name, unknown in self._wanted:
+            found: Any = view.value(at) if inside else ()
+            context[name] = found if type(found) is int else found[0] if found else unknown
+        return context
 
 
 def authored(count: int) -> dict[str, Any]:

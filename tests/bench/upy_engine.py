@@ -4,7 +4,7 @@ import gc
 import json
 import sys
 
-from stallmark import event, rights, ruleread, rules, state  # noqa: F401 (ruleread: its code is no part of a ruleset's heap)
+from stallmark import event, judge, rights, ruleread, rules, state  # noqa: F401 (ruleread: its code is no part of a ruleset's heap)
 from stallmark.golden import Seen
 from stallmark.registry import KIND_LATCH
 
@@ -14,15 +14,19 @@ except ImportError:
     from tests.bench import engine_rules as made
 
 try:
-    from time import ticks_diff, ticks_us
+    from time import clock as _seconds  # MicroPython's unix port: time of the CPU
 except ImportError:
-    from time import perf_counter_ns
+    from time import thread_time as _seconds
 
-    def ticks_us():
-        return perf_counter_ns() // 1000
 
-    def ticks_diff(later, earlier):
-        return later - earlier
+def ticks_us():
+    """Microseconds of the CPU: other programs on the machine do not count."""
+    return int(_seconds() * 1000000)
+
+
+def ticks_diff(later, earlier):
+    """How many passed."""
+    return later - earlier
 
 
 # --- a straightforward evaluator of JsonLogic: operators by name, variables by path
@@ -172,18 +176,30 @@ def heap(make):
     return used
 
 
+def functions(data):
+    """(bytes of heap of a ruleset whose rules are functions, ms that making these took)."""
+    gc.collect()
+    before = gc.mem_alloc()
+    ruleset = rules.Ruleset(data)
+    since = ticks_us()
+    judge.prepare(ruleset, 8)
+    spent = ticks_diff(ticks_us(), since) // 1000
+    gc.collect()
+    return gc.mem_alloc() - before, spent
+
+
 def figures(world_of, events, given, microseconds):
     """{figure: number} of one ruleset: a decision, its garbage, JsonLogic; and that the heap does not grow."""
     ruleset, kept = world_of
     logic = given["logic"]
     out = {}
-    out["decide"], out["jsonlogic"] = clocked(
-        (
-            (lambda happened: rules.decide(ruleset, kept, happened), events),
-            (lambda data: [apply(rule, data) for rule in logic], given["contexts"]),
-        ),
-        2 * microseconds,
-    )
+    ours = lambda happened: rules.decide(ruleset, kept, happened)  # noqa: E731
+    plain = lambda data: [apply(rule, data) for rule in logic]  # noqa: E731
+    racers = ((ours, events), (plain, given["contexts"]))
+    out["decide"], out["jsonlogic"] = clocked(racers, 2 * microseconds)
+    judge.prepare(ruleset, 1)
+    out["functions"], out["jsonlogic again"] = clocked(racers, 2 * microseconds)
+    ruleset.judges = None
     out["truths"] = [[bool(apply(rule, data)) for rule in logic] for data in given["contexts"]]
     if hasattr(gc, "mem_alloc"):
         gc.collect()
@@ -216,9 +232,14 @@ def main(given, microseconds):
         given = json.load(file)
     out = {}
     if hasattr(gc, "mem_alloc"):
-        rules.Ruleset(bytes.fromhex(given["rulesets"][0][1]))  # imports what reads rulesets: code, not rules
+        functions(
+            bytes.fromhex(given["rulesets"][0][1])
+        )  # imports what reads rulesets and writes functions: code, not rules
         for name, hexed, text in given["rulesets"]:
             out["heap of " + name] = heap(lambda hexed=hexed: rules.Ruleset(bytes.fromhex(hexed)))
+            out["heap with functions of " + name], out["ms for functions of " + name] = functions(
+                bytes.fromhex(hexed)
+            )
             out["heap of JSON of " + name] = heap(lambda text=text: json.loads(text))
     for name, one in given["worlds"].items():
         ruleset, kept = world(bytes.fromhex(one["data"]))
