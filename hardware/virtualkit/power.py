@@ -93,7 +93,8 @@ class PowerModel:
         self._task = None
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """The file is gone."""
         if self._task is not None:
             self._task.cancel()
         os.close(self._handle)
+        self.path.unlink(missing_ok=True)
