@@ -1,0 +1,91 @@
+"""The self-test of a blank brick with its parts modelled: a fixture's tag and code, broken parts, and a brick with keys."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+from virtualkit.brick import BrickSpec, VirtualBrick
+from virtualkit.kit import new_flash
+from virtualkit.tags import ntag215
+from workbench import cli, selftest
+from workbench.errors import SelfTestFailed
+from workbench.provision import Bench, provision_brick
+
+from tests.brick.benchkit import rental
+from tests.kit.kitloop import LoopThread
+
+TAG = bytes.fromhex("04a1b2c3d4e5f6")
+CODE = "STALLMARK-TEST"
+
+
+@pytest.fixture
+def brick(tmp_path):
+    loop = LoopThread()
+    flash = tmp_path / "flash"
+    new_flash(flash, 4 << 20)
+    made = loop.call(
+        lambda: VirtualBrick(BrickSpec("one", ("nfc", "qr"), flash, timing="fast"), tmp_path / "run")
+    )
+    loop.run(made.start())
+    yield loop, made
+    loop.run(made.close())
+    loop.stop()
+
+
+def of_parts(brick, fixture, look=None):
+    bench = Bench(str(brick.link))
+    try:
+        selftest.identity(bench, 60)
+        return {one.part: one for one in selftest.run(bench, fixture, look)}
+    finally:
+        bench.close()
+
+
+def test_a_fixture_proves_reader_and_scanner_and_a_broken_part_is_named(brick):
+    loop, one = brick
+    loop.call(one.nfc.place, ntag215(TAG))
+    loop.call(one.scanner.show, CODE.encode())
+    asked = []
+
+    def look(question):
+        asked.append(question)
+        return "light" in question
+
+    found = of_parts(one, selftest.Fixture(TAG, CODE, 20), look)
+    outcomes = {name: result.outcome for name, result in found.items()}
+    assert outcomes.pop("battery") in ("good", "absent")
+    assert outcomes == {
+        "flash": "good",
+        "light": "good",
+        "sound": "fault",  # the technician heard nothing
+        "reader": "good",
+        "scanner": "good",
+        "link": "good",
+    }
+    assert len(asked) == 2
+    with pytest.raises(SelfTestFailed, match="sound: the technician"):
+        selftest.judge(list(found.values()))
+
+    # Another tag than the one that lies on the bench, and a scanner whose cable is off.
+    one.scanner.faults.silent = True
+    found = of_parts(one, selftest.Fixture(bytes(7), CODE, 1))
+    assert "not the reference" in found["reader"].words
+    assert found["scanner"].outcome == "fault" and "does not answer" in found["scanner"].words
+    assert found["light"].outcome == "not looked at"
+    with pytest.raises(SelfTestFailed) as failed:
+        selftest.judge(list(found.values()))
+    assert failed.value.parts == ("reader", "scanner")
+
+    # The command says it in words and in JSON, and what is on the port before and after the keys.
+    one.scanner.faults.silent = False
+    one.nfc.faults.silent = True
+    run = CliRunner().invoke
+    done = run(cli.app, ["test", "--port", str(one.link), "--no-look", "--json"])
+    assert done.exit_code == 1 and "reader" in done.output
+    assert json.loads(done.stdout.splitlines()[0])["parts"]["reader"][0] == "fault"
+    assert json.loads(run(cli.app, ["info", "--port", str(one.link), "--json"]).stdout)["state"] == "blank"
+    made = provision_brick(str(one.link), rental(), bytes(32), 1_790_000_000_000, 60)
+    seen = json.loads(run(cli.app, ["info", "--port", str(one.link), "--json"]).stdout)
+    assert (seen["state"], seen["brick"], seen["link epoch"]) == ("has keys", made.brick.hex(), 0)
+    done = run(cli.app, ["test", "--port", str(one.link), "--no-look"])
+    assert done.exit_code == 1 and "takes no orders from a bench" in done.output
