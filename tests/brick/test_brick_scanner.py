@@ -14,8 +14,9 @@ def test_a_scanner_that_is_unplugged_is_in_the_status_and_the_brick_decides_on(l
 
     async def reads(lab: Lab, host: Host, code: bytes) -> None:
         seen = len(host.records)
-        await lab.brick.scan(code)
-        await lab.until(lambda: len(host.records) > seen, f"the record of {code!r}")
+        assert lab.brick.scanner is not None
+        lab.brick.scanner.show(code)
+        await lab.until(lambda: len(host.records) > seen, f"the record of {code!r}", 90)
 
     async def market() -> None:
         async with lent("qr", "events") as (lab, host):
