@@ -113,7 +113,8 @@ class Places:
         self._need_key(brick)
         entry = next((entry for entry in self.entries if bytes.fromhex(entry["brick"]) == brick), None)
         if entry is None:
-            entry = {"brick": brick.hex(), "name": name or self._free_name()}
+            fresh: dict[str, Any] = {"brick": brick.hex(), "name": name or self._free_name()}
+            entry = fresh
             self.entries.append(entry)
         if name is not None:
             entry["name"] = name

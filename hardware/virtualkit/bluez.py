@@ -89,6 +89,7 @@ class FakeBluez:
                 await linked.close()
         for task in list(self._tasks):
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._bus is not None:
             self._bus.disconnect()
 
@@ -120,8 +121,8 @@ class FakeBluez:
             reply = Message.new_method_return(message, signature, body)
         except Refused as refused:
             reply = Message.new_error(message, refused.name, str(refused))
-        assert self._bus is not None
-        await self._bus.send(reply)
+        if self._bus is not None and self._bus.connected:
+            await self._bus.send(reply)
 
     def _handlers(self) -> dict[tuple[str, str], Callable[[Message], Awaitable[tuple[str, list[Any]]]]]:
         return {

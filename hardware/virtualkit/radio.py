@@ -38,6 +38,7 @@ class Radio:
         self._connected: dict[int, Connection] = {}
         self._pending: dict[int, asyncio.Future[None]] = {}
         self._count = 0
+        self._serving: asyncio.Task[Any] | None = None
 
     @property
     def connected(self) -> bool:
@@ -57,13 +58,16 @@ class Radio:
             self._server.close()
             self._server = None
         self._vanish()
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
         self.path.unlink(missing_ok=True)
 
     # --- the firmware's side
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._vanish()
-        self._writer = writer
+        self._writer, self._serving = writer, asyncio.current_task()
         self._device, self.controller = await self.air.device(self.name, self.address)
         self._device.on(Device.EVENT_CONNECTION, self._came)
         try:

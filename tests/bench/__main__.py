@@ -14,7 +14,7 @@ from rich.table import Table
 from tests import bench
 from tests.bench import Figure
 
-AREAS = ("core", "engine", "tree", "host", "fleet", "brick", "market", "replay", "till", "voucher", "journal", "tags")
+AREAS = ("core", "engine", "tree", "host", "fleet", "brick", "market", "replay", "till", "voucher", "journal", "tags", "radio")
 WIDE = 150  # characters of the table where no terminal says otherwise
 
 

@@ -31,9 +31,16 @@ SECONDS = 60.0
 class AirKit:
     """Bricks by name, `agent`, `air`; no controller: the bundle is handed to the agent. `links`: of each brick."""
 
-    def __init__(self, folder: Path, links: dict[str, tuple[str, ...]], seed: int = 5) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        links: dict[str, tuple[str, ...]],
+        seed: int = 5,
+        timing: str = "fast",
+        parts: tuple[str, ...] = ("nfc",),
+    ) -> None:
         fleet_port, host_port = free_ports()
-        bricks = [BrickPlan(name, ("nfc",), ways) for name, ways in links.items()]
+        bricks = [BrickPlan(name, parts, ways) for name, ways in links.items()]
         plan = KitPlan(
             bricks=bricks, fleet_port=fleet_port, host_port=host_port, start_ms=time.time_ns() // 1_000_000
         )
@@ -42,7 +49,7 @@ class AirKit:
         self._event_key = made.event_key
         self._rng = random.Random(seed)
         self._loop = LoopThread()
-        self.kit = VirtualKit(folder, timing="fast", seed=seed)
+        self.kit = VirtualKit(folder, timing=timing, seed=seed)
         self.run(self._start())
 
     async def _start(self) -> None:
