@@ -109,9 +109,11 @@ class Sink:
 
     def take(self, value):
         """
-        The bytes of the wanted slice, b"" where nothing waits; None for another index: it is an older one that
-        was read too early, ask again. Raises FormatError for what is no value of a brick.
+        The bytes of the wanted slice, b"" where nothing waits; None for another index, or before the first pull has
+        arrived: it was read too early, ask again. Raises FormatError for what is no value of a brick.
         """
+        if not value:
+            return None
         if not INDEX_BYTES <= len(value) <= MAX_VALUE:
             raise FormatError("slice of {} bytes, expected 2 to 244".format(len(value)))
         if value[0] << 8 | value[1] != self.want:
