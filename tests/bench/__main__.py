@@ -14,7 +14,9 @@ from rich.table import Table
 from tests import bench
 from tests.bench import Figure
 
-AREAS = ("core", "engine", "tree", "host", "fleet", "brick", "market", "replay", "till", "voucher", "journal", "tags", "radio")
+AREAS = (
+    "core", "engine", "tree", "host", "fleet", "brick", "market", "replay", "till", "voucher", "journal", "tags", "appliance",
+)  # fmt: skip
 WIDE = 150  # characters of the table where no terminal says otherwise
 
 
