@@ -17,7 +17,7 @@ SEED = int(os.environ.get("STALLMARK_SEED", "20261003"))
 LEAST = {
     "slips paid": 25, "slips given back": 8, "answers of people that grant": 20, "voids and refunds": 8,
     "practice records": 4, "rentals changed": 10, "grants alone at the limit": 40, "bricks set back": 20,
-    "slices given twice": 4, "slices overspent by rogues, all charged": 20,
+    "slices given twice": 4, "slices overspent by rogues, all charged": 40,
 }  # fmt: skip
 
 

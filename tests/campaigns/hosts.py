@@ -142,9 +142,6 @@ class Host:
         yes = self.world.random.random() < 0.8
         if serial is not None and yes:
             yes = self.claim(serial, brick.brick8, nonce)
-            if not yes and brick.kit == self.world.rogue and self.world.random.random() < 0.5:
-                self.world.told["vouchers promised twice by a rogue"] += 1
-                yes = True
         if (
             serial is not None
             and self.disk.successor

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.campaigns.schedule import Broken, World
 
-STEPS = (40, 65, 105)
+STEPS = (40, 60, 95)
 CHUNK = 50
 
 

@@ -5,7 +5,7 @@ charged to the kit's rental, and no other kit notices."""
 
 from stallmark import registry as reg
 
-from tests.campaigns.bricks import FIRST, MONEY, SAMPLE
+from tests.campaigns.bricks import FIRST, HUB_VOUCHER, KIT_VOUCHER, MONEY, SAMPLE
 
 FOUND = {
     reg.FINDING_SLICE_TWICE, reg.FINDING_SLICE_OVERSPENT, reg.FINDING_EQUIVOCATION, reg.FINDING_CHAIN_BROKEN,
@@ -32,6 +32,20 @@ class Rogue:
         for brick in list(host.bricks.values()):
             for which in (MONEY, SAMPLE, FIRST) if brick.up else ():
                 self.guarded(brick.tap, which, self.random.randbytes(8))
+
+    def redeem_twice(self):
+        """The host says yes to the same voucher at all of its bricks."""
+        at_hub = self.rogue != b"kit-aaaa" or self.random.random() < 0.5
+        serial = self.serials[self.random.randint(0, 1) + 2 * at_hub]
+        for brick in self.bricks:
+            if brick.kit == self.rogue and brick.up:
+                self.guarded(self._redeem_at, brick, HUB_VOUCHER if at_hub else KIT_VOUCHER, serial)
+
+    def _redeem_at(self, brick, which, serial):
+        brick.tap(which, serial, serial)
+        if brick.question is not None:
+            brick.answer(brick.question[0], reg.ANSWER_YES, None)
+            self.told["yes of a rogue to any voucher"] += 1
 
     def set_back(self):
         """A brick goes on from a copy of its flash that is some records old; its host passes on what that writes."""

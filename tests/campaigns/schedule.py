@@ -151,7 +151,7 @@ class World(Stall, Rogue):
             (self.person, 3), (self.take_back, 2), (self.practise, 2), (self.hire, 0.4), (self.step, 2),
         ]  # fmt: skip
         if self.rogue:
-            actions += [(self.assign_twice, 6), (self.set_back, 2)]
+            actions += [(self.assign_twice, 6), (self.redeem_twice, 2), (self.set_back, 2)]
         names, weights = zip(*actions, strict=True)
         if self.random.random() < 0.7:  # a good morning
             self.calm = True
