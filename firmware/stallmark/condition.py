@@ -1,21 +1,18 @@
 """Conditions read strictly, into shared tables of numbers that stallmark.expr evaluates. docs/formats/ruleset.md"""
 
 from stallmark import form
-from stallmark.constant import const
-from stallmark.errors import FormatError, LimitError
+from stallmark.conditionvalues import NONE, RISING, Values
+from stallmark.errors import LimitError
 from stallmark.expr import (
     ADD,
     ALL,
     ALWAYS,
     ANY,
-    ARM,
     AT_LEAST,
     ATTENDED,
     BALANCE,
-    BALANCE_AGE,
     BASKET,
     BOTH,
-    DOWN_TO,
     EQ,
     EVENT_TYPE,
     EVENTS,
@@ -26,47 +23,25 @@ from stallmark.expr import (
     ITEMS,
     LATCHED,
     MAX_DEPTH,
-    MAX_SLOT_MS,
     NOT,
-    NUMBER,
     OPEN,
     PEOPLE,
     RISK,
-    SEEN,
-    SHARE,
-    SIGNAL,
     SINCE,
-    SUB,
     TIP,
     TRUST,
     VISITS,
-    WINDOW_SLIDING,
-    WINDOW_TUMBLING,
     mirror,
 )
 
-_MAX_CODE_BYTES = const(32)
-_MIN_SLIDING_MS = const(8000)
-
-# By version: nodes and comparisons in a rule, counters in a ruleset
-_NODES = (0, 32, 48)
-_LEAVES = (0, 32, 24)
-_COUNTERS = (0, 8, 12)
-_SHARED = (PEOPLE, SINCE, EVENTS, SIGNAL, LATCHED, OPEN)  # the same for everyone at one moment
+_LEAVES = (0, 32, 24)  # comparisons in a rule, by version
 _NEAR = (PEOPLE, BASKET, EVENTS, BALANCE, ATTENDED, VISITS, ITEMS, ITEM)
 
 # Rule flags that a condition sets, as stallmark.ruleform names them
-_FLAT, _KIT, _PEOPLE, _VISITS, _ATTENDS, _BALANCES, _SIGNALS, _NEARS = 8, 16, 32, 64, 128, 256, 512, 1024
-_FLAG_OF = (
-    (PEOPLE, _PEOPLE), (SEEN, _PEOPLE), (VISITS, _VISITS), (ATTENDED, _ATTENDS),
-    (BALANCE, _BALANCES), (BALANCE_AGE, _BALANCES), (SIGNAL, _SIGNALS),
-)  # fmt: skip
-
-# How a kit-wide count stands in a value: not at all, so that more only raises it, in another way
-_NONE, _RISING, _OTHER = 0, 1, 2
+_FLAT, _NEARS = 8, 1024
 
 
-class Parser:
+class Parser(Values):
     """Compiles the conditions of one ruleset; values and comparisons that repeat are kept once.
 
     After `condition`: `flags` of the rule, `shown` the number of the comparison that explains a grant or None, `shared`
@@ -74,10 +49,7 @@ class Parser:
     so far whether it latches."""
 
     def __init__(self, ruleset):
-        self._ruleset = ruleset
-        self.latches = []
-        self._counters = []
-        self._values = {}
+        Values.__init__(self, ruleset)
         self._leaves = {}
 
     def tables(self):
@@ -114,14 +86,6 @@ class Parser:
         if found[0] == ALWAYS or (found[0] == ALL and all([type(part) is int for part in found])):
             self.flags |= _FLAT
         return found
-
-    def _node(self, expr):
-        self._nodes += 1
-        most = _NODES[self._version]
-        if self._nodes > most:
-            raise LimitError("condition of more than {} nodes".format(most))
-        form.array(expr, "condition", most, 1)
-        return form.uint(expr[0], "condition operator", 255)
 
     def _expr(self, expr, depth):
         op = self._node(expr)
@@ -179,7 +143,7 @@ class Parser:
             left, right, op = right, left, mirror(op)
         at, kit = self._value(left, depth)
         name = self._name
-        other = _NONE
+        other = NONE
         if type(right) is int:
             form.integer(right, "number in a condition")
             fixed = True
@@ -199,7 +163,7 @@ class Parser:
             form.fail("between or one of a number", "a value that can change")
         at, kit = self._value(expr[1], depth)
         name = self._name
-        self._safe(kit, _NONE, False)
+        self._safe(kit, NONE, False)
         if op == IN:
             for number in expr[2:]:
                 form.integer(number, "number in a condition")
@@ -214,128 +178,17 @@ class Parser:
         sides = []
         for side in (low, high):
             found, kit = self._value(side, depth)
-            self._safe(kit, _NONE, False)
+            self._safe(kit, NONE, False)
             sides.append(found)
         self._name = name
         return (op + BOTH, at, tuple(sides))
 
     def _safe(self, kit, other, rising):
         """A count of the whole kit is only ever a lower bound: what it may be compared by."""
-        if self._strict or (kit == _NONE and other == _NONE):
+        if self._strict or (kit == NONE and other == NONE):
             return
-        if other != _NONE or kit != _RISING or not rising or self._inverted:
+        if other != NONE or kit != RISING or not rising or self._inverted:
             form.fail("kit-wide count", "only gt or ge, not in not, unless the offline mode is strict (3)")
-
-    # --- values
-
-    def _value(self, value, depth):
-        """(place in the table of values, how a kit-wide count stands in it); `_name` is left as its name."""
-        if type(value) is int:
-            self._name = NUMBER
-            form.integer(value, "number in a condition")
-            return self._keep((NUMBER, value)), _NONE
-        name = self._node(value)
-        if (self._version == 1 and name > SINCE) or name < PEOPLE:
-            raise FormatError(
-                "value {}: expected one of version {} (newer than this program?)".format(name, self._version)
-            )
-        if name >= ADD:
-            return self._arithmetic(name, value, depth)
-        kit = _NONE
-        if name == PEOPLE or name == EVENTS or name == SEEN:
-            found, kit = self._counted(name, value)
-        elif name == SIGNAL or name == ARM or name == LATCHED or name == OPEN:
-            found = (name, self._index(name, value))
-        elif name == ITEM:
-            form.array(value, "item [28]", 2, 2)
-            if type(value[1]) is int:
-                form.integer(value[1], "item code [28]")
-            elif not form.text(value[1], "item code [28]", _MAX_CODE_BYTES):
-                form.fail("item code [28]", "a number or a text")
-            found = (name, value[1])
-        elif name <= EVENT_TYPE:
-            form.array(value, "value [{}]".format(name), 1)
-            found = (name,)
-        else:
-            raise FormatError("value {}: expected one of version 2 (newer than this program?)".format(name))
-        for known, flag in _FLAG_OF:
-            if known == name:
-                self.flags |= flag
-        if name not in _SHARED:
-            self.shared = False
-        self._name = name
-        return self._keep(found), kit
-
-    def _keep(self, value):
-        return self._values.setdefault(value, len(self._values))
-
-    def _counted(self, name, value):
-        """[20, window, ms, scope] · [25, window, ms, scope, type] · [26, type, ms]; version 1: [20, first ms]"""
-        scope = kind = window = 0
-        if self._version == 1:
-            form.array(value, "people [20]", 2, 2)
-            ms = form.uint(value[1], "first ms of people [20]", MAX_SLOT_MS, 1)
-            scope = 1
-        elif name == SEEN:
-            form.array(value, "seen [26]", 3, 3)
-            kind = form.uint(value[1], "event type of seen [26]", 255, 1)
-            ms = form.uint(value[2], "ms of seen [26]", MAX_SLOT_MS, 1)
-            window = WINDOW_SLIDING
-        else:
-            size = 4 if name == PEOPLE else 5
-            form.array(value, "count [{}]".format(name), size, size)
-            window = form.uint(value[1], "window of a count", WINDOW_TUMBLING)
-            ms = form.uint(value[2], "ms of a count", MAX_SLOT_MS, 1)
-            scope = form.uint(value[3], "scope of a count", 1)
-            if name == EVENTS:
-                kind = form.uint(value[4], "event type of a count", 255)
-            if scope == 0:
-                self.flags |= _KIT
-        if name == PEOPLE:
-            self.counts_different = True
-        if window == WINDOW_SLIDING and ms < _MIN_SLIDING_MS:
-            form.fail(
-                "sliding window or seen of {} ms".format(ms), "at least 8 s: eight steps of a second or more"
-            )
-        counter = (name, window, ms, scope, kind, self._trust)
-        if counter not in self._counters:
-            if len(self._counters) == _COUNTERS[self._version]:
-                raise LimitError("more than {} different people counts".format(_COUNTERS[self._version]))
-            self._counters.append(counter)
-        return (name, self._counters.index(counter), ms), _NONE if scope or name == SEEN else _RISING
-
-    def _index(self, name, value):
-        form.array(value, "value [{}]".format(name), 2, 2)
-        ruleset = self._ruleset
-        if name == LATCHED:
-            index = form.uint(value[1], "rule of latched [37]: an earlier one", len(self.latches) - 1)
-            if not self.latches[index]:
-                form.fail("rule of latched [37]", "one that latches")
-            return index
-        if name == SIGNAL:
-            return form.uint(value[1], "signal [32]", len(ruleset.signals) - 1)
-        if name == ARM:
-            return form.uint(value[1], "experiment [33]", len(ruleset.experiments) - 1)
-        return form.uint(value[1], "open value [40]", len(ruleset.open_values) - 1)
-
-    def _arithmetic(self, name, value, depth):
-        if name > DOWN_TO:
-            raise FormatError("value {}: expected one of version 2 (newer than this program?)".format(name))
-        if depth < 2:
-            raise LimitError("condition of more than {} levels".format(MAX_DEPTH))
-        form.array(value, "value [{}]".format(name), 3, 3)
-        left, kit = self._value(value[1], depth - 1)
-        if name == DOWN_TO:
-            right = self._keep((NUMBER, form.uint(value[2], "multiple [55]", form.I64, 1)))
-            other = _NONE
-        else:
-            right, other = self._value(value[2], depth - 1)
-        if other != _NONE and (name == SUB or name == SHARE):
-            kit = _OTHER
-        if name == SHARE and kit == _RISING and (type(value[2]) is not int or value[2] < 0):
-            kit = _OTHER
-        self._name = name
-        return self._keep((name, left, right)), max(kit, other)
 
 
 def _hint(values, leaf):

@@ -3,6 +3,10 @@
 from collections import namedtuple
 
 from stallmark import numbers as reg
+from stallmark.constant import const
+from stallmark.ruleform import COUNTS_KIT
+
+_OLD_S = const(60)  # data of others older than this are said to be old
 
 # kind, rule (index or None), grants, rights, why and currency (text or None) as the record's fields 10, 9,
 # 12, 13, 14, 23; latches: indexes of rules whose *latch* record is to be written first, until: the ends (ms)
@@ -18,6 +22,40 @@ Decision = namedtuple(
 def plain(kind, why, rule=None, message=None, detail=None):
     """A Decision that gives nothing and that no condition explains."""
     return Decision(kind, rule, [], [], why, [], None, message, [], [], None, 0, None, False, detail)
+
+
+def decision(
+    view,
+    rule,
+    kind,
+    index,
+    reason,
+    message,
+    grants=(),
+    rights=(),
+    opens=(),
+    experiment=None,
+    ask=0,
+    detail=None,
+    currency=None,
+):
+    """A Decision that a rule explains, with the age of the data of others that its condition looks at."""
+    evidence = None
+    stale = False
+    if rule.flags & view.others:
+        if view.wall is not None and view.aging() and len(reason) > 2 and reason[2] is not None and view.enter(index, rule) >= 0:
+            newest, oldest = view.age(rule)  # its condition was looked at
+            if newest is not None:
+                while len(reason) < 7:
+                    reason.append(None)
+                reason[6] = newest
+                stale = oldest > _OLD_S
+        if rule.flags & COUNTS_KIT:
+            evidence = view.state.evidence()
+    return Decision(
+        kind, index, grants or [], rights or [], reason, [], currency, message, [], opens or [], experiment, ask, evidence, stale,
+        detail,
+    )  # fmt: skip
 
 
 def outcome(decisions):

@@ -2,6 +2,7 @@
 
 from stallmark import arms, expr, stacking
 from stallmark.constant import const
+from stallmark.decision import decision
 from stallmark.numbers import (
     GRANT_SAMPLE,
     GRANT_TOKENS,
@@ -17,7 +18,6 @@ from stallmark.numbers import (
 from stallmark.ruleform import FLAT
 from stallmark.stacking import BECAUSE, CONTROL, INDEX, RULE
 from stallmark.standing import serial, why
-from stallmark.whynot import decision
 
 _GRANTED = const(0)  # message
 _DENIED = const(1)

@@ -30,7 +30,7 @@ MAX_BYTES = 49152
 MAX_PEOPLE = 8192
 READING = (  # modules that are of no use once a ruleset was read: nothing that stays may import them
     "stallmark.ruleread", "stallmark.ruleform1", "stallmark.ruleform2", "stallmark.ruleshapes",
-    "stallmark.grantform", "stallmark.condition",
+    "stallmark.grantform", "stallmark.condition", "stallmark.conditionvalues",
 )  # fmt: skip
 WARM = 256 if sys.implementation.name == "cpython" else 0
 _NOWHERE = 255  # of a rule: none of its slots is open

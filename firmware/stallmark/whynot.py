@@ -2,7 +2,7 @@
 
 from stallmark import stacking
 from stallmark.constant import const
-from stallmark.decision import Decision, plain
+from stallmark.decision import decision, plain
 from stallmark.numbers import (
     GRANT_SPLIT,
     KIND_DENY,
@@ -24,7 +24,7 @@ from stallmark.numbers import (
     REASON_TOO_MANY_PEOPLE,
     REASON_VOUCHER_SPENT,
 )
-from stallmark.ruleform import CAP_ONLY, COUNTS_KIT, NEARS, PLAIN
+from stallmark.ruleform import CAP_ONLY, NEARS, PLAIN
 from stallmark.standing import opens_in, short, standing, told, why
 
 # Operators and values, as stallmark.expr names them
@@ -73,7 +73,6 @@ _OF_SUBJECT = (_VISITS, _SEEN, _ATTENDED, _ARM, _BALANCE_AGE)
 _NEAR_TOO = (_BALANCE, _ATTENDED, _VISITS, _ITEMS, _ITEM)
 _DENIED = const(1)  # message
 _NEAR = const(2)
-_OLD_S = const(60)  # data of others older than this are said to be old
 
 
 def refusal(view, refused, unsure):
@@ -245,37 +244,3 @@ def _code(view, rule, place, result, have, need):
     elif name in _NEAR_TOO and not rule.flags & CAP_ONLY:
         return REASON_NEAR, need - have
     return REASON_CONDITION, None
-
-
-def decision(
-    view,
-    rule,
-    kind,
-    index,
-    reason,
-    message,
-    grants=(),
-    rights=(),
-    opens=(),
-    experiment=None,
-    ask=0,
-    detail=None,
-    currency=None,
-):
-    """A Decision that a rule explains, with the age of the data of others that its condition looks at."""
-    evidence = None
-    stale = False
-    if rule.flags & view.others:
-        if view.wall is not None and view.aging() and len(reason) > 2 and reason[2] is not None and view.enter(index, rule) >= 0:
-            newest, oldest = view.age(rule)  # its condition was looked at
-            if newest is not None:
-                while len(reason) < 7:
-                    reason.append(None)
-                reason[6] = newest
-                stale = oldest > _OLD_S
-        if rule.flags & COUNTS_KIT:
-            evidence = view.state.evidence()
-    return Decision(
-        kind, index, grants or [], rights or [], reason, [], currency, message, [], opens or [], experiment, ask, evidence, stale,
-        detail,
-    )  # fmt: skip
