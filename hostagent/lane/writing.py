@@ -14,8 +14,8 @@ from hostagent.intake import Intake, Receipted, Statements
 from hostagent.lane import ruleset, taken
 from hostagent.lane.book import Book
 from hostagent.lane.draft import Draft, LaneUnready
-from hostagent.lane.unusual import Unusual
 from hostagent.lane.slipbook import SlipBook
+from hostagent.lane.unusual import Unusual
 from hostagent.promised import Promised
 from hostagent.staff import Staff
 from hostagent.store import heads, reversals
