@@ -103,7 +103,12 @@ STORY: list[tuple[str, dict[int, object], dict[int, object] | None]] = [
     (
         "a kind and fields newer than this program",
         {10: 99, 24: ["anything", 1], 25: {0: b"new"}, 40: None},
-        {8: [1, 2, 3]},
+        {9: [1, 2, 3]},
+    ),
+    (
+        "a signal at the gateway lane",
+        {0: 2, 8: b"\x8e" * 8, 10: 2, 11: 6 * 16, 14: [7], 15: b"\x0a" * 8},
+        {7: "counted by hand", 8: ["footfall", 17, 30]},
     ),
 ]
 
