@@ -53,8 +53,9 @@ class Held:
 
     # --- what a decision asks
 
-    def opened(self, slice_id: int) -> bool:
-        return slice_id in self._spent
+    def opens(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Slices among parts of which no record speaks yet."""
+        return [part[0] for part in parts if part[0] not in self._spent]
 
     def had(self, rule: int, unit: int) -> bool:
         return bool(self._visible(rule, unit))
