@@ -53,7 +53,7 @@ def test_a_time_before_anything_was_signed_is_refused_and_counted(wrong_ms):
 
 
 def test_a_time_far_ahead_is_mended_by_the_next_one_and_one_beyond_all_bounds_is_no_message():
-    made, clock, counters = orders()
+    made, clock, _ = orders()
     made.clock({0: 4_070_908_800_000 - 1, 1: reg.QUALITY_HOST, 2: 50})  # 2098
     made.clock({0: SIGNED_MS, 1: reg.QUALITY_HOST, 2: 50})
     assert clock.wall_ms() == SIGNED_MS
