@@ -156,7 +156,8 @@ class BrickProcess:
         self._write_order(self._order, rng.getrandbits(64))
         cut = Cut()
         with contextlib.suppress(TimeoutError):
-            cut = await asyncio.wait_for(self._torn, TEAR_SECONDS)
+            async with asyncio.timeout(TEAR_SECONDS):
+                cut = await self._torn
         self._torn = None
         await self._finish()
         return cut
@@ -227,7 +228,8 @@ class BrickProcess:
         if not ending:
             return await stream.read(4096)
         try:
-            return await asyncio.wait_for(stream.read(4096), _LAST_WORDS_SECONDS)
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                return await stream.read(4096)
         except TimeoutError:
             return b""
 

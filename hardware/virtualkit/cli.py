@@ -93,7 +93,8 @@ async def _run(folder: Path, timing: str) -> None:
             for brick in kit.bricks:
                 brick.process.check()
             try:
-                await asyncio.wait_for(over.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await over.wait()
             except TimeoutError:
                 continue
     finally:

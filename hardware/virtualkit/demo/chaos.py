@@ -34,7 +34,8 @@ class Chaos:
         first = rng.sample(self._targets, len(self._targets))
         while first or not until.is_set():
             try:
-                await asyncio.wait_for(until.wait(), rng.uniform(*PAUSE_SECONDS))
+                async with asyncio.timeout(rng.uniform(*PAUSE_SECONDS)):
+                    await until.wait()
             except TimeoutError:
                 pass
             else:
