@@ -85,6 +85,11 @@ class Group:
         return {one.fields[9] for one in self.records if one.fields[10] == RESERVE}
 
     @property
+    def risk(self) -> int | None:
+        """How unusual the event was, as its records say: the score alone."""
+        return next((one.fields[22] & 0xFF for one in self.records if 22 in one.fields), None)
+
+    @property
     def evidence(self) -> bytes | None:
         """What the event's records say of others' heads."""
         return next((one.fields[21] for one in self.records if 21 in one.fields), None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import cbor2
 
-from virtualkit.core import parameters, people, rules, state
+from virtualkit.core import parameters, people, risk, rules, state
 from virtualkit.reference.events import Group, expected
 from virtualkit.reference.flashimage import FlashRecord
 from virtualkit.reference.held import Held, Key
@@ -89,8 +89,15 @@ class World:
         self._state.rights.visible = self._floors[0]
         return [
             (one.kind, one.rule, one.grants, one.rights, one.why)
-            for one in rules.decide(self._ruleset, self._state, happened, lane=self._kit.lane)
+            for one in self._decide(self._state, happened, group)
         ]
+
+    def _decide(self, world: Any, happened: Any, group: Group) -> list[Any]:
+        """As brick and lane do: with the score that the records name, which refuses nobody by itself."""
+        decided = rules.decide(self._ruleset, world, happened, group.risk, self._kit.lane)
+        if group.risk is None or self._ruleset is None:
+            return list(decided)
+        return [risk.soften(self._ruleset, one) for one in decided]
 
     # --- slices in memory
 
@@ -106,7 +113,7 @@ class World:
             if found and sum(visible.values()) > sum(found[-1].values()):
                 break
             held.visible, held.asked = visible, set()
-            decisions = rules.decide(self._ruleset, world, happened, lane=self._kit.lane)
+            decisions = self._decide(world, happened, group)
             if group.comes_of(*expected(self._ruleset, happened, decisions, group.reserved)):
                 found.append(visible)
                 continue
@@ -132,7 +139,7 @@ class World:
         for chosen in itertools.islice(itertools.product(*counts), _MOST_TRIES):
             mine = dict(zip(keys, chosen, strict=True))
             held.visible = rest | mine
-            decisions = rules.decide(self._ruleset, world, happened, lane=self._kit.lane)
+            decisions = self._decide(world, happened, group)
             if group.comes_of(*expected(self._ruleset, happened, decisions, group.reserved)):
                 self._floors = [self._floors[0] | mine]
                 return True
