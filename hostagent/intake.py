@@ -29,6 +29,8 @@ PENDING_RECORDS = 2048
 # Kept as evidence; a brick that fills this is not acknowledged any further.
 QUARANTINE_RECORDS = 10_000
 COMPARISONS = 64
+# SQLite's integers, and those of records: 64 bits with a sign.
+MOST_INT = (1 << 63) - 1
 log = logging.getLogger("hostagent.intake")
 
 
@@ -148,17 +150,22 @@ class Intake:
         if found.brick != brick.brick:
             reason = f"its public part names brick {found.brick.hex()}"
             return self._quarantine(brick, seq, reason, public, mac, private, in_order=True)
+        ms = self._clock.now_ms()
+        try:
+            derived = _derived(found.kind, public, private, ms, self._chain.host_seq)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as wrong:
+            # One brick's record never fails the commit of all: not acknowledged, it would come again and again.
+            reason = f"its grants cannot be counted ({type(wrong).__name__})"
+            return self._quarantine(brick, seq, reason, public, mac, private, in_order=True)
         if found.prev16 != brick.prev16:
             self._broken_chain(brick, seq)
         if found.kind == reg.KIND_BOOT:
             self._learn_ruleset(public)
-        ms = self._clock.now_ms()
         window, basis = self._window(brick, found, ms)
         host_seq = self._chain.host_seq
         cose = self._chain.add(seq, public, mac, found, ms, window, basis)
         self._open.group.rows.append((host_seq, brick.number, seq, ms, cose, private or None))
-        self._open.group.also.extend(spent.statements(found.kind, public, ms))
-        self._open.group.also.extend(tokens.statements(found.kind, public, private, host_seq))
+        self._open.group.also.extend(derived)
         if found.kind == reg.KIND_CLOSE:
             brick.closing = None
         brick.next_seq = seq + 1
@@ -201,8 +208,7 @@ class Intake:
                 item.seq, item.public, item.mac, found, ms, window, basis, item.reference, item.refers
             )
             work.group.rows.append((host_seq, brick.number, item.seq, ms, cose, item.private or None))
-            work.group.also.extend(spent.statements(found.kind, item.public, ms))
-            work.group.also.extend(tokens.statements(found.kind, item.public, item.private, host_seq))
+            work.group.also.extend(_derived(found.kind, item.public, item.private, ms, host_seq))
             receipts.append((host_seq, self._chain.prev16))
         brick.next_seq, brick.prev16 = next_seq, prev16
         brick.counters["records"] += len(made)
@@ -392,3 +398,14 @@ class Intake:
         self._flush()
         for listener in tuple(self._listeners):
             listener(durable)
+
+
+def _derived(kind: int, public: bytes, private: bytes, ms: int, host_seq: int) -> Statements:
+    """What a record changes beside its receipt: vouchers that it pays, tokens that it gives. Raises OverflowError where
+    a number does not fit the store."""
+    found = [*spent.statements(kind, public, ms), *tokens.statements(kind, public, private, host_seq)]
+    for _, bindings in found:
+        for value in bindings:
+            if type(value) is int and not -MOST_INT - 1 <= value <= MOST_INT:
+                raise OverflowError(value)
+    return found

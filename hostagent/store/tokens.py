@@ -19,8 +19,8 @@ MARK = bytes((0x83, reg.GRANT_TOKENS))
 WHOLE = "token_sums"
 PAGE = 500
 _ADD = (
-    "INSERT INTO token_sums VALUES (?1, max(0, ?2), ?3) ON CONFLICT (subject) DO UPDATE SET "
-    "tokens = max(0, min(tokens + ?2, 4294967295)), host_seq = ?3"
+    "INSERT INTO token_sums VALUES (?1, max(0, min(?2, 4294967295)), ?3) ON CONFLICT (subject) DO UPDATE SET "
+    "tokens = max(0, min(min(tokens, 4294967295) + ?2, 4294967295)), host_seq = ?3"
 )
 _PUT = "INSERT INTO token_sums VALUES (?, ?, ?)"
 
@@ -35,12 +35,13 @@ class Known(NamedTuple):
 
 
 def change(public: Fields, private: Fields) -> tuple[bytes, int] | None:
-    """(subject6, tokens that it got or, below 0, gave back) of a record, None where it changes no sum."""
+    """(subject6, tokens that it got or, below 0, gave back) of a record, None where it changes no sum. Never more than
+    a sum may be, whatever a brick wrote."""
     subject = private.get(1)
     if public[10] not in CHANGES or subject is None or public[0] & PRACTICE:
         return None
     grants: list[list[int | None]] = public.get(12) or []
-    tokens = sum(grant[1] or 0 for grant in grants if grant[0] == reg.GRANT_TOKENS)
+    tokens = min(sum(grant[1] or 0 for grant in grants if grant[0] == reg.GRANT_TOKENS), MOST_TOKENS)
     if not tokens:
         return None
     return subject[:SUBJECT], tokens if public[10] == reg.KIND_GRANT else -tokens
@@ -82,7 +83,9 @@ class Tokens:
                 ).fetchall()
                 counted = {brick: seq - 1 for brick, seq in sql.execute("SELECT brick, next_seq FROM bricks")}
                 newest = sql.execute("SELECT ifnull(max(host_seq), 0) FROM receipts").fetchall()
-            return Known([(row[0], row[1]) for row in reversed(rows)], counted, newest[0][0])
+            # A program before this one did not bound the first grant of a person.
+            sums = [(row[0], changed(row[1], 0)) for row in reversed(rows)]
+            return Known(sums, counted, newest[0][0])
 
         return self._store.read(query)
 
