@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,14 +54,16 @@ class Store:
     ) -> None:
         self.path = path
         self._lock = lock
+        self._taking = threading.Lock()
         self._connect: Callable[[], Sql] = lambda: database.connect(path, key, vfs)
         connection = self._connect()
         try:
             database.prepare(connection, successor)
             database.check(connection)
+            # Only what is durable. The dicts inside are never changed, but replaced.
             self.link_keys: dict[bytes, dict[int, bytes]] = {}
             for brick, epoch, link_key in connection.execute("SELECT brick, epoch, key FROM link_keys"):
-                self.link_keys.setdefault(brick, {})[epoch] = link_key
+                self._took([(brick, epoch, link_key)])
             self.rulesets: dict[bytes, tuple[bytes, bytes | None]] = {
                 digest8: (digest, terms)
                 for digest8, digest, terms in connection.execute(
@@ -122,22 +125,22 @@ class Store:
 
     def commit_link_key(self, brick: bytes, epoch: int, key: bytes) -> None:
         """Durable on return: the handshake's answer may go out. Raises StoreUnavailable."""
-        keys = self.link_keys.setdefault(brick, {})
-        if keys.get(epoch) == key:
+        if self.link_keys.get(brick, {}).get(epoch) == key:
             return
 
         def work(sql: Sql) -> None:
             sql.execute("INSERT OR REPLACE INTO link_keys VALUES (?, ?, ?)", (brick, epoch, key))
 
         self.writer.call(work, LINK_KEY_SECONDS)
-        keys[epoch] = key
+        self._took([(brick, epoch, key)])
 
     def drop_link_keys(self, brick: bytes, below: int) -> None:
         """Forgets the keys of epochs below; one that survives a crash is dropped at the next handshake."""
-        keys = self.link_keys.get(brick, {})
-        if not any(epoch < below for epoch in keys):
-            return
-        self.link_keys[brick] = {epoch: key for epoch, key in keys.items() if epoch >= below}
+        with self._taking:
+            keys = self.link_keys.get(brick, {})
+            if not any(epoch < below for epoch in keys):
+                return
+            self.link_keys[brick] = {epoch: key for epoch, key in keys.items() if epoch >= below}
 
         def work(sql: Sql) -> None:
             sql.execute("DELETE FROM link_keys WHERE brick = ? AND epoch < ?", (brick, below))
@@ -145,19 +148,37 @@ class Store:
         self.write(work)
 
     def import_link_keys(self, keys: Iterable[tuple[bytes, int, bytes]]) -> "Future[None]":
-        """Takes the bench's keys for bricks that the store knows not, or only from earlier epochs."""
+        """Takes keys from elsewhere (the bench's, the controller's) for bricks that the store knows not, or only from
+        earlier epochs. They are known when the future is done, not before: a brick that is told of a key burns its old
+        one."""
         fresh = [
             (brick, epoch, key)
             for brick, epoch, key in keys
             if epoch > max(self.link_keys.get(brick, {}), default=-1)
         ]
-        for brick, epoch, key in fresh:
-            self.link_keys.setdefault(brick, {})[epoch] = key
 
         def work(sql: Sql) -> None:
             sql.executemany("INSERT OR REPLACE INTO link_keys VALUES (?, ?, ?)", fresh)
 
-        return self.write(work)
+        known: Future[None] = Future()
+        known.set_running_or_notify_cancel()
+
+        def written(done: "Future[None]") -> None:
+            failed = done.exception()
+            if failed is not None:
+                known.set_exception(failed)
+                return
+            self._took(fresh)
+            known.set_result(None)
+
+        self.write(work).add_done_callback(written)
+        return known
+
+    def _took(self, keys: Iterable[tuple[bytes, int, bytes]]) -> None:
+        """These keys are durable. In the writer's thread, too: whoever reads a brick's keys meanwhile keeps the old ones."""
+        with self._taking:
+            for brick, epoch, key in keys:
+                self.link_keys[brick] = {**self.link_keys.get(brick, {}), epoch: key}
 
     # --- rulesets and the bundle on offer
 
