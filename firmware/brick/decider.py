@@ -102,12 +102,9 @@ class Decider:
         self._risk = risk.field(self.watch.version, score, signal)
         if score >= config.RISK_HIGH:
             self._counters.add(count.RISK_HIGH)
-        found = []
-        for decision in engine.decide(self.ruleset, state, event, score):
-            softened = risk.soften(self.ruleset, decision)
-            if softened is not decision:
-                self._counters.add(count.RISK_SOFTENED)
-            found.append(softened)
+        found = risk.decide(self.ruleset, state, event, score)
+        if found[0].why[0] == reg.REASON_RISK:
+            self._counters.add(count.RISK_SOFTENED)
         return found
 
     def _left_for_power(self, event, decisions):
@@ -132,7 +129,7 @@ class Decider:
         (brick.asking.entry)."""
         record = self._guarded(event, decisions[0], self._written, (decisions, answers or {}))
         if record is not None and record.fields[10] == reg.KIND_GRANT and self.watch is not None:
-            self.watch.granted(event.staff, event.uptime_ms or 0)
+            self.watch.granted(risk.served_by(event), event.uptime_ms or 0)
         return _tell(done, record)
 
     def _guarded(self, event, first, write, given):

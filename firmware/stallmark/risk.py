@@ -1,14 +1,15 @@
 """How unusual an event is: whole numbers about token, brick and staff, kept in small tables (docs/formats/risk.md).
 
-A score only ever adds friction: rules may ask the stall above a number, nothing is refused for it.
+A score only ever adds friction: rules may ask the stall above a number, nobody is refused for it alone.
 """
 
 from array import array
 
+from stallmark import decide as engine
 from stallmark import expr, risktree
 from stallmark import numbers as reg
 from stallmark.constant import const
-from stallmark.decision import Decision
+from stallmark.decision import Decision, plain
 
 # Features, in the order of a model's tables; their words are in stallmark.riskwords
 TOKEN_10S, TOKEN_60S, TOKEN_10M, BRICK_60S, BRICK_RATIO, BRICK_REGULAR = 0, 1, 2, 3, 4, 5
@@ -26,6 +27,9 @@ _HIGH = const(255)
 # Hard rules before any model: one token so often in ten seconds, or at two bricks within a second
 _HAMMERED = const(6)
 _TWO_PLACES_S = const(1)
+# What a customer sees as "nothing this time"; places in a Decision
+_NOTHING = (reg.KIND_DENY, reg.KIND_GHOST)
+_LATCHES, _UNTIL, _EVIDENCE = 5, 8, 12
 
 
 class Watch:
@@ -95,9 +99,7 @@ class Watch:
         if event.subject is not None:
             self._token(event, now, found)
             found[ELSEWHERE_S] = self._elsewhere(event)
-        staff = event.staff
-        if staff is None and event.trust == reg.TRUST_STAFF:
-            staff = event.subject
+        staff = served_by(event)
         if staff is not None:
             for entry in self._staff:
                 if entry[0] == staff and now - entry[1] < _HOUR_MS:
@@ -176,13 +178,41 @@ def field(version, score, feature):
     return feature << 12 | (version & 15) << 8 | score
 
 
-def soften(ruleset, decision):
-    """The decision, or a question to the stall where it says no for the risk alone: a score never refuses anybody."""
-    why = decision.why
-    if decision.kind != reg.KIND_DENY or why[0] != reg.REASON_CONDITION or len(why) < 4 or why[3] is None:
-        return decision
-    if ruleset.values[ruleset.leaves[1][why[3]]][0] != expr.RISK:
-        return decision
-    changed = list(decision)
-    changed[0], changed[4], changed[7] = reg.KIND_UNCERTAIN, [reg.REASON_RISK] + why[1:], None
-    return Decision(*changed)
+def served_by(event):
+    """The member of staff whom a grant counts for: who served, or whose own token it is. None where nobody is known."""
+    if event.staff is None and event.trust == reg.TRUST_STAFF:
+        return event.subject
+    return event.staff
+
+
+def decide(ruleset, state, event, score, lane=False):
+    """The Decisions on an event; where the score alone makes it a no, the first one is a question to the stall.
+
+    That is so where the same event with a score of 0 comes to more than a no, whatever shape the conditions have. An
+    author may give less for a high score: what grants something stays as it is. `score` None: none is known.
+    """
+    found = engine.decide(ruleset, state, event, score, lane)
+    if not score or found[0].kind not in _NOTHING or not _reads(ruleset):
+        return found
+    calm = engine.decide(ruleset, state, event, 0, lane)[0]
+    if calm.kind in _NOTHING:
+        return found
+    first = found[0]
+    asked = list(plain(reg.KIND_UNCERTAIN, [reg.REASON_RISK, calm.rule], calm.rule))
+    asked[_LATCHES], asked[_UNTIL], asked[_EVIDENCE] = first.latches, first.until, first.evidence
+    if first.kind == reg.KIND_DENY:
+        found[0] = Decision(*asked)
+    else:  # what nobody is to see stays behind it
+        bare = list(first)
+        bare[_LATCHES], bare[_UNTIL] = [], []
+        found[0] = Decision(*bare)
+        found.insert(0, Decision(*asked))
+    return found
+
+
+def _reads(ruleset):
+    """Whether any condition looks at the risk."""
+    for value in ruleset.values:
+        if value[0] == expr.RISK:
+            return True
+    return False

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 from stallmark import people as _people
 from stallmark import rights as _rights
+from stallmark import risk as _risk
 
 from fleet.authoring import quick
 from fleet.authoring.engine import reg, rules, state
 
 people: Any = _people
 rights: Any = _rights
+friction: Any = _risk
 
 NEVER = 1 << 52  # ms: slices of a story or a replay do not expire
 YES, NO = 1, 2
@@ -68,7 +70,7 @@ class Place:
 
     def decide(self, event: Any, risk: int | None = None) -> list[Any]:
         """The Decisions on an event; nothing changes."""
-        found: list[Any] = rules.decide(self.ruleset, self.state, event, risk, self.lane)
+        found: list[Any] = friction.decide(self.ruleset, self.state, event, risk, self.lane)
         return found
 
     def parameters(self, values: list[list[int]], who: str, wall_ms: int) -> None:

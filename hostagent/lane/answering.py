@@ -11,7 +11,7 @@ from hostagent.lane import answers, taken
 from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Also, Draft, NoRecord, Pending, cut
 from hostagent.lane.ruled import Ruled
-from hostagent.lane.unusual import soften
+from hostagent.lane.unusual import risk
 from hostagent.signals import SIGNAL
 from hostagent.store import reversals, spent
 
@@ -56,8 +56,8 @@ class Answering(Ruled):
 
     def decisions(self, event: Any) -> list[Any]:
         """What the rules say of a stamped event; the state is read, not changed."""
-        decided: list[Any] = decide.decide(self.ruleset, self.state, event, self.unusual.score(event), lane=True)
-        return soften(self.ruleset, decided)
+        decided: list[Any] = risk.decide(self.ruleset, self.state, event, self.unusual.score(event), lane=True)
+        return decided
 
     def record(
         self,

@@ -34,9 +34,4 @@ class Unusual:
 
     def granted(self, event: Any) -> None:
         """A bonus was given."""
-        self._watch.granted(event.staff, event.uptime_ms or 0)
-
-
-def soften(ruleset: Any, decided: list[Any]) -> list[Any]:
-    """What a rule would refuse for the risk alone is asked at the stall."""
-    return [risk.soften(ruleset, decision) for decision in decided]
+        self._watch.granted(risk.served_by(event), event.uptime_ms or 0)

@@ -3,7 +3,6 @@
 import vectors
 from stallmark import event, risk, risktable, risktree, riskwords
 from stallmark import numbers as reg
-from stallmark.decision import plain
 from stallmark.errors import FormatError
 
 
@@ -103,20 +102,3 @@ def test_scores_are_those_of_the_vectors():
     for case in vectors.load("risk.json"):
         found = risktree.score(bytes.fromhex(case["model"]), case["features"])
         assert list(found) == case["score"]
-
-
-class Rules:
-    """Of a ruleset what `soften` looks at: leaf 0 compares the risk, leaf 1 the basket."""
-
-    values = ((34,), (27,))
-    leaves = ((2, 2), (0, 1), (100, 100), ())
-
-
-def test_a_no_for_the_risk_alone_is_a_question_and_every_other_no_stays():
-    for leaf, kind in ((0, reg.KIND_UNCERTAIN), (1, reg.KIND_DENY)):
-        found = risk.soften(Rules, plain(reg.KIND_DENY, [reg.REASON_CONDITION, 0, None, leaf, 200, 100], 0))
-        assert found.kind == kind
-        assert found.why[0] == (reg.REASON_RISK if kind == reg.KIND_UNCERTAIN else reg.REASON_CONDITION)
-    for why in ([reg.REASON_ALREADY_HAD, 0], [reg.REASON_CONDITION, 0]):
-        given = plain(reg.KIND_DENY, why, 0)
-        assert risk.soften(Rules, given) is given

@@ -8,7 +8,7 @@ from typing import Any
 
 import cbor2
 
-from virtualkit.core import parameters, people, risk, rules, state
+from virtualkit.core import parameters, people, risk, state
 from virtualkit.reference.events import Group, expected
 from virtualkit.reference.flashimage import FlashRecord
 from virtualkit.reference.held import Held, Key
@@ -94,10 +94,7 @@ class World:
 
     def _decide(self, world: Any, happened: Any, group: Group) -> list[Any]:
         """As brick and lane do: with the score that the records name, which refuses nobody by itself."""
-        decided = rules.decide(self._ruleset, world, happened, group.risk, self._kit.lane)
-        if group.risk is None or self._ruleset is None:
-            return list(decided)
-        return [risk.soften(self._ruleset, one) for one in decided]
+        return list(risk.decide(self._ruleset, world, happened, group.risk, self._kit.lane))
 
     # --- slices in memory
 

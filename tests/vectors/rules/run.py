@@ -6,6 +6,7 @@ import sys
 
 from stallmark import event, explain, people, rights, rules, state
 from stallmark import registry as reg
+from stallmark import risk as friction
 
 NEVER = 1 << 52
 FOLLOWS = (1, 2, 3, 4, 5, 6, 7, 8, 11, 15, 16, 18)  # who wrote, when, which event: not the decision's
@@ -60,7 +61,7 @@ class Brick:
         """Decides, and writes what there is to write in its order; the fields of the decisions' own records."""
         out = []
         clock = happened.wall_ms, [happened.quality, happened.spread_ms or 0]
-        for d in rules.decide(self.ruleset, self.state, happened, risk, self.lane):
+        for d in friction.decide(self.ruleset, self.state, happened, risk, self.lane):
             for rule, until in zip(d.latches, d.until):
                 self.write(clock[0], clock[1], {9: rule, 10: reg.KIND_LATCH, 24: [until]})
             if d.opens:
