@@ -28,6 +28,7 @@ class Status:
     ruleset: bytes | None
     ruleset8: bytes | None
     firmware: bytes | None
+    radio: int = 0
     at_ms: int = field(default_factory=monotonic_ms)
 
     @classmethod
@@ -57,6 +58,7 @@ class Status:
             ruleset=_octets(f.get(12), 32),
             ruleset8=_octets(f.get(5), 8),
             firmware=_octets(f.get(13), 32),
+            radio=_int(f.get(14)) or 0,
         )
 
 

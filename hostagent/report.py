@@ -277,6 +277,7 @@ def _brick_status(brick: Brick, now: int) -> dict[str, Any] | None:
         "clock": CLOCK_WORDS.get(said.clock_quality, "newer than this program"),
         "reader": word(READER_STATES, said.reader),
         "scanner": word(READER_STATES, said.scanner),
+        "radio": word(READER_STATES, said.radio),
         "boot": said.boot,
         "next_seq": said.next_seq,
         "oldest_seq": said.oldest_seq,
@@ -347,6 +348,8 @@ def _away(found: dict[str, Any]) -> bool:
 def _why(said: dict[str, Any]) -> str:
     """What a brick's status shows of the reason why it is not well."""
     reasons = [f"its {part} does not answer" for part in ("reader", "scanner") if said[part] == "fault"]
+    if said.get("radio") == "fault":
+        reasons.append("its radio does not work, it needs its cable; switch it off and on")
     if said["free_pages"] is not None and said["free_pages"] < SHORT_PAGES:
         reasons.append("its journal is full, people are sent to the stall until this host has its records")
     return f" ({'; '.join(reasons)})" if reasons else ""

@@ -17,7 +17,7 @@ from stallmark.errors import FormatError, FullError
 
 from stallmark.constant import const
 
-from brick import aio, config
+from brick import aio, airline, config
 from brick import counters as count
 from brick.allotment import Allotment
 from brick.asking import Asking
@@ -85,7 +85,9 @@ class Brick:
         self._diag = diag = Diagnosis(
             identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks, vitals
         )
-        lines = Lines(self._all_lines(line, identity.brick8), ticks)
+        found, diag.radio_failed = airline.lines(port, line, identity.brick8, log)
+        counters.set(count.RADIO_FAULTS, 1 if diag.radio_failed else 0)
+        lines = Lines(found, ticks)
         self._uplink = uplink = Uplink(lines, link, outbox, counters, diag.status, self._session_begins)
         self._allotment = allotment = Allotment(
             identity, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
@@ -96,7 +98,14 @@ class Brick:
         kitwide = Kitwide(identity.brick8, decider, recorder, clock, counters, self._post, allotment.hand_out)
         self._outbox = outbox
         orders = Orders(
-            clock, recorder, decider, lamp, counters, uplink.status_changed, lambda: installer.floor_ms, self._restart
+            clock,
+            recorder,
+            decider,
+            lamp,
+            counters,
+            uplink.status_changed,
+            lambda: installer.floor_ms,
+            self._restart,
         )
         chores = Chores(
             decider,
@@ -150,15 +159,6 @@ class Brick:
         self._add_event_port(clock)
         self._add_power(lamp, chores, log)
         self._first_records(summary)
-
-    def _all_lines(self, line, brick8):
-        """The cable, and the radio where the port has switched one on."""
-        ble = getattr(self._port, "radio", None)
-        if ble is None:
-            return (line,)
-        from brick.radio.radio import Radio
-
-        return line, Radio(ble, brick8, self._port.ticks_ms)
 
     def _add_tags(self, identity):
         """Tags are known only where there is a reader for them."""

@@ -82,6 +82,7 @@ NAMES = (
     (counters.RADIO_BELLS_LOST, "radio notifications not sent"),
     (counters.RADIO_HUNG_UP, "radio connections ended by the brick"),
     (counters.LINK_MOVES, "moves of the link between cable and radio"),
+    (counters.RADIO_FAULTS, "radio not working since the start"),
     (counters.CLOCK_REFUSED, "times refused that cannot be"),
     (counters.GAUGE_ERRORS, "battery readings failed"),
     (counters.PACK_SWAPS, "packs taken out or put in"),

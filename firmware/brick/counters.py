@@ -94,6 +94,7 @@ RADIO_DROPPED = const(91)
 RADIO_BELLS_LOST = const(92)
 RADIO_HUNG_UP = const(93)
 LINK_MOVES = const(94)
+RADIO_FAULTS = const(95)
 # Appliance and power
 CLOCK_REFUSED = const(100)
 GAUGE_ERRORS = const(101)

@@ -17,7 +17,9 @@ FAULT = const(2)
 class Diagnosis:
     """Collects what the parts say."""
 
-    def __init__(self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks, vitals):
+    def __init__(
+        self, identity, journal, recorder, decider, clock, lamp, firmware32, counters, ticks, vitals
+    ):
         self._journal = journal
         self._recorder = recorder
         self._decider = decider
@@ -28,6 +30,7 @@ class Diagnosis:
         self._ticks = ticks
         self._brick8 = identity.brick8
         self.vitals = vitals
+        self.radio_failed = False  # at the start: the link goes by cable alone
         self._reader = None
         self._scanner = None
         self._uplink = None
@@ -50,7 +53,7 @@ class Diagnosis:
     def faulty(self):
         """True while something is broken that a person has to look at."""
         parts = (self._part(self._reader), self._part(self._scanner))
-        return FAULT in parts or self._decider.flash_failing
+        return FAULT in parts or self.radio_failed or self._decider.flash_failing
 
     def status(self):
         """(status message, what of it is worth a message of its own when it changes)."""
@@ -76,6 +79,8 @@ class Diagnosis:
             12: digest,
             13: self._firmware32,
         }
+        if self.radio_failed:
+            message[14] = FAULT
         held = [slice_id for slice_id, left in slices if left]
         return message, (digest, self._clock.quality, state, reader, scanner, held)
 

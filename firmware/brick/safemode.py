@@ -12,7 +12,7 @@ from stallmark.constant import const
 from stallmark.errors import FormatError
 from stallmark.link import BrickLink
 
-from brick import aio, config, indicator
+from brick import aio, airline, config, indicator
 from brick import counters as count
 from brick.counters import Counters
 from brick.lines import Lines
@@ -23,6 +23,7 @@ from brick.uplink import Uplink
 from brick.vitals import Vitals
 
 SAFE = const(2)  # state of the status message
+RADIO_FAULT = const(2)
 _TASK_MS = const(5000)
 _NO_BOOT = const(0)  # a start-up without a number: no record is written in it
 
@@ -69,7 +70,9 @@ class SafeBrick:
             identity.advance_link,
             identity.rekeyed,
         )
-        lines = Lines(_all_lines(port, line, identity.brick8), ticks)
+        found, self._radio_failed = airline.lines(port, line, identity.brick8, log)
+        counters.set(count.RADIO_FAULTS, 1 if self._radio_failed else 0)
+        lines = Lines(found, ticks)
         self._uplink = uplink = Uplink(lines, link, outbox, counters, self._status, self._tell)
         self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log, boots)
         self._vitals = Vitals(port, clock, counters, boots, supervisor, self._journal)
@@ -110,6 +113,8 @@ class SafeBrick:
         """The status message, with what is known, and what of it is worth a new one."""
         journal, firmware32 = self._journal, self._firmware32
         message = {0: _NO_BOOT, 4: firmware32[:8], 5: None, 7: self._clock.quality, 8: SAFE, 9: [], 10: 0, 11: 0, 13: firmware32}
+        if self._radio_failed:
+            message[14] = RADIO_FAULT
         if journal is not None:
             head = journal.head
             message[1] = journal.next_seq
@@ -149,13 +154,3 @@ class SafeBrick:
                 await aio.sleep_ms(config.LOOK_MS)
             if self._uplink.up:
                 self._tell()
-
-
-def _all_lines(port, line, brick8):
-    """The cable, and the radio where the port has switched one on."""
-    ble = getattr(port, "radio", None)
-    if ble is None:
-        return (line,)
-    from brick.radio.radio import Radio
-
-    return line, Radio(ble, brick8, port.ticks_ms)

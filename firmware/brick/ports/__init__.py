@@ -7,6 +7,7 @@
     clock                  uptime_ms() never back, wall_ms() held over the restart or None, maybe hold(ms)
     ticks_ms()             real milliseconds, never back and never wrapping, for time-outs and patterns
     radio                  bluetooth.BLE() switched on before the heap filled; None or absent: no radio, cable only
+    radio_failed           True where there is one and it did not switch on; absent: none did fail
     random(n)              n unpredictable bytes; make_ecb(key16) an AES-128 ECB encryptor
     make_inverse(key16)    the decryptor to it; needed where there is a reader for tags
     reset_part(name)       starts a reset pulse of 100 ms and returns; absent where no line is wired

@@ -75,7 +75,9 @@ class _Power:
     def __init__(self, pins):
         self._sources = [self._source(pins.get(name)) for name in ("main", "backup")]
         charging = pins.get("charging")
-        self._charging = None if charging is None else machine.Pin(charging, machine.Pin.IN, machine.Pin.PULL_UP)
+        self._charging = (
+            None if charging is None else machine.Pin(charging, machine.Pin.IN, machine.Pin.PULL_UP)
+        )
 
     @staticmethod
     def _source(found):
@@ -162,15 +164,20 @@ class _Ticks:
 
 
 def _radio():
-    """The radio, switched on; None in an interpreter built without. Its stack wants memory that a filled heap no longer
-    leaves it (micropython#14293), so this comes before the appliance is loaded (main.py)."""
+    """(the radio, switched on, or None; whether it failed). Its stack wants memory that a filled heap no longer leaves
+    it (micropython#14293), so this comes before the appliance is loaded (main.py). A radio that fails is a part that
+    fails: a start must not end with it, or the brick would start for ever."""
     try:
         import bluetooth
-    except ImportError:
-        return None
-    ble = bluetooth.BLE()
-    ble.active(True)
-    return ble
+    except ImportError:  # an interpreter built without
+        return None, False
+    try:
+        ble = bluetooth.BLE()
+        ble.active(True)
+    except (OSError, MemoryError) as error:
+        print("the radio does not start:", error)
+        return None, True
+    return ble, False
 
 
 class Port:
@@ -180,7 +187,7 @@ class Port:
         pins = BOARDS[board]
         check.demand(board, pins)  # before a pin is touched
         self._pins = pins
-        self.radio = _radio() if pins.get("radio", True) else None
+        self.radio, self.radio_failed = _radio() if pins.get("radio", True) else (None, False)
         self._uarts = {}
         self.hardware = board
         self.parts = pins["parts"]

@@ -21,7 +21,7 @@ FLAG_INDICATE = 0x20
 
 _CONNECT, _DISCONNECT, _WRITE, _MTU = 1, 2, 3, 21
 _radio = []
-_EINVAL, _ENODEV, _ENOTCONN = 22, 19, 107
+_EINVAL, _ENODEV, _ENOTCONN, _ENOMEM = 22, 19, 107, 12
 
 
 class UUID(bytes):
@@ -35,6 +35,7 @@ class UUID(bytes):
 
 
 path = ""
+dead = None  # "power": it does not switch on; "service": it does, and has no memory for a service
 
 
 def BLE():
@@ -59,7 +60,9 @@ class _Radio:
 
     def active(self, on=None):
         """Switches the radio on."""
-        if on and self._socket is None:
+        if dead == "power":
+            raise OSError(_ENOMEM)
+        if dead is None and on and self._socket is None:
             import socket
 
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -75,7 +78,8 @@ class _Radio:
         for name, value in options.items():
             if name == "mtu":
                 self._max_mtu = value
-                self._send({"op": "mtu", "mtu": value})
+                if dead is None:
+                    self._send({"op": "mtu", "mtu": value})
             elif name == "gap_name":
                 self._name = value
             else:
@@ -87,6 +91,8 @@ class _Radio:
 
     def gatts_register_services(self, services):
         """Handles of the characteristics, service by service."""
+        if dead:
+            raise OSError(_ENOMEM)
         handle, told, result = 16, [], []
         for uuid, characteristics in services:
             handles, listed = [], []

@@ -48,16 +48,20 @@ def set_baud(uart, baud):
     termios.tcsetattr(fd, termios.TCSANOW, settings)
 
 
-def open_radio(path):
-    """The radio at the kit's socket, switched on; None where this brick has none."""
-    if path is None:
-        return None
+def open_radio(path, dead):
+    """(the radio at the kit's socket, switched on, or None where this brick has none; whether it failed).
+    `dead`: "power", it does not switch on; "service", it does and then has no memory for a service; None."""
+    if path is None and dead is None:
+        return None, False
     import bluetooth
 
-    bluetooth.path = path
+    bluetooth.path, bluetooth.dead = path, dead
     ble = bluetooth.BLE()
-    ble.active(True)
-    return ble
+    try:
+        ble.active(True)
+    except (OSError, MemoryError):
+        return None, True
+    return ble, False
 
 
 class Spi:
@@ -212,7 +216,7 @@ class Port:
     def __init__(self, config, partitions):
         gpio = Gpio(config["gpio"])
         self._gpio = gpio
-        self.radio = open_radio(config.get("radio"))
+        self.radio, self.radio_failed = open_radio(config.get("radio"), config.get("radio_dead"))
         self._uarts = config["uarts"]
         self._open = {}
         self._partitions = partitions
