@@ -2,7 +2,7 @@
 
 
 class Table:
-    """Open addressing with linear probing. An entry is `key_size` bytes of key, the first of which is never
+    """Open addressing with linear probing. An entry is `key_size` (4 or more) bytes of key, the first of which is never
     0, and `value_size` bytes of value; at most `capacity` entries, and it never grows.
 
     Places are offsets of values in `data`. They hold until the next `add` or `drop`."""

@@ -402,11 +402,11 @@ def test_the_quick_state_decides_as_the_cores_own(tmp_path: Path, monkeypatch: p
 def test_an_indexed_table_holds_what_the_cores_holds() -> None:
     """Random keys of four slots in, two of them out, values with them."""
     chance = random.Random(20_261_122)
-    plain, indexed = Table(40, 3, 2), quick.Indexed(40, 3, 2)
+    plain, indexed = Table(40, 5, 2), quick.Indexed(40, 5, 2)
     indexed.index = {}
     known: dict[bytes, int] = {}
     for number in range(400):
-        key = bytes((chance.randrange(1, 5), chance.randrange(40), 0))
+        key = bytes((chance.randrange(1, 5), chance.randrange(40), 0, 0, chance.randrange(2)))
         if key not in known:
             ends = [table.add(key) for table in (plain, indexed)]
             assert (ends[0] < 0) == (ends[1] < 0)
@@ -422,4 +422,4 @@ def test_an_indexed_table_holds_what_the_cores_holds() -> None:
             assert table.used == len(known)
             assert sorted(table.keys()) == sorted(known)
             assert all(table.data[table.find(one)] == value for one, value in known.items())
-            assert table.find(b"\5\0\0") == -1
+            assert table.find(b"\5\0\0\0\0") == -1
