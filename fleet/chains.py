@@ -119,8 +119,8 @@ class Judge:
     """Judges one batch. `state` gives a brick's state, `held` the proven records that are stored for a
     brick and seq (more than one only where it equivocated), `kit` the kit that a brick is of, `minted` a
     slice by its number, `reserved` what a brick's record of that seq set aside, `redeemed` the redemption that
-    stands for a voucher's serial, `lane` whether a brick is a host's own lane, `revoked` the
-    instant from which a brick counts as unknown."""
+    stands for a voucher's serial, `lane` whether a brick is a host's own lane, `revoked` whether a
+    record (brick, seq, its receipt) came after its brick was revoked, and counts as an unknown one's."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Judge:
         reserved: Callable[[bytes, int], Reserve | None] = lambda brick, seq: None,
         redeemed: Callable[[bytes], Redemption | None] = lambda serial: None,
         lane: Callable[[bytes], bool] = lambda brick: False,
-        revoked: Callable[[bytes], int | None] = lambda brick: None,
+        revoked: Callable[[bytes, int, Taken], bool] = lambda brick, seq, taken: False,
     ) -> None:
         self._revoked = revoked
         self._keys = keys
@@ -194,8 +194,7 @@ class Judge:
         brick: bytes = fields[1]
         seq: int = fields[2]
         taken.link = record.link(taken.public, taken.mac)
-        ended = self._revoked(brick)
-        if not self._keys.knows(brick) or (ended is not None and taken.market_ms > ended):
+        if not self._keys.knows(brick) or self._revoked(brick, seq, taken):
             self._unproven(taken, reg.FINDING_UNKNOWN_BRICK, brick, seq)
             return
         state = self.verdict.states.get(brick)

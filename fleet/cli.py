@@ -178,6 +178,53 @@ def list_bricks(
         Console().print(enrolling.table(found))
 
 
+@bricks.command("revoke")
+def revoke_brick(
+    config: ConfigPath,
+    brick: Annotated[str, typer.Argument(help="Its id in hex.")],
+    reason: Annotated[str, typer.Option("--reason", help="Shown beside it.")] = "revoked",
+) -> None:
+    """End a brick that a bench registered, of whatever kit and rental. The controller may be running."""
+    from fleet import enrolling
+
+    try:
+        facts = enrolling.revoke(load(config), brick, reason)
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    typer.echo(
+        f"brick {brick} is revoked: {facts['reason']}. A running controller knows it within ten seconds."
+    )
+
+
+@app.command()
+def benches(
+    config: ConfigPath,
+    end: Annotated[
+        str | None, typer.Option("--end", help="Number of the one whose file is to be worth nothing.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """The technicians' files that were written, and whether they are good still. The controller may be running."""
+    from fleet import enrolling
+
+    try:
+        read = load(config)
+        if end is not None:
+            enrolling.end_bench(read, end)
+        found = enrolling.benches(read)
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps({"benches": found}, indent=1))
+        return
+    for one in found:
+        typer.echo(
+            f"{one['number']}  {one['name']}  kit {one['kit']}  rental {one['rental']}  {one['state']}"
+        )
+    if not found:
+        typer.echo("No bench's file was written here: `stallmark fleet bench` writes one.")
+
+
 @app.command()
 def bench(
     config: ConfigPath,

@@ -84,13 +84,14 @@ class Controller:
         return answer
 
     def renew(self, force: bool = False) -> None:
-        """Takes expired slices back and mints what budgets still have, now and then. Raises OSError,
+        """Takes expired slices back, mints what budgets still have and learns who was revoked, now and then. Raises OSError,
         SQLAlchemyError."""
         now_ms = self.clock.now_ms()
         if not force and 0 <= now_ms - self._renewed_ms < RENEW_MS:
             return
         with self._taking:
             self._renewed_ms = now_ms
+            self._store.learn_revoked()
             for back in self._store.take_back(now_ms):
                 logger.info("slice %d came back with %d", back.number, back.amount)
             if rights.wanted(self.database, self.config, now_ms) and rights.mint(
@@ -113,9 +114,21 @@ class Controller:
     # --- benches
 
     def bench(self, token: str) -> enrolled.Bench | None:
-        """Whose credential it is."""
+        """Whose credential it is. Raises Refused 403 where its rental is over."""
         with self.database.read() as connection:
-            return enrolled.bench_of(connection, token)
+            found = enrolled.bench_of(connection, token)
+        return None if found is None else enrolled.demand_current(found, self.config)
+
+    def of_board(self, bench: enrolled.Bench, board: str) -> list[dict[str, Any]]:
+        """The bricks of this bench's kit that a chip was and is, oldest first."""
+        with self.database.read() as connection:
+            found = enrolled.every(connection)
+        mine = [
+            {"brick": brick.hex(), **facts}
+            for brick, facts in found.items()
+            if facts["board"] == board and facts["kit"] == bench.kit.hex()
+        ]
+        return sorted(mine, key=lambda facts: int(facts["made_ms"]))
 
     def enrolled(self, bench: enrolled.Bench, brick: bytes) -> dict[str, Any] | None:
         """What is known of a brick of this bench's kit."""
@@ -125,9 +138,9 @@ class Controller:
 
     def enrol(self, bench: enrolled.Bench, data: bytes) -> dict[str, Any]:
         """Takes a new brick in; durable when this returns. Raises Refused; OSError, SQLAlchemyError."""
-        new = enrolled.parse(data, bench, self.config.secrets.seal_key)
+        new = enrolled.parse(data, bench, self.config.secrets.seal_key, self.clock.now_ms())
         with self._taking:
-            again, ended = self._store.enrol(new, bench, self.clock.now_ms())
+            again, ended = self._store.enrol(new, bench, self.config, self.clock.now_ms())
             if not again:
                 sealed = self._store.seal.close(new.root)
                 brick = Brick(new.brick, sealed, new.rental, new.kit, 0)
@@ -137,11 +150,18 @@ class Controller:
 
     def revoke(self, bench: enrolled.Bench, brick: bytes, reason: str) -> dict[str, Any]:
         """Ends a brick's identity. Raises Refused; OSError, SQLAlchemyError."""
-        if self.enrolled(bench, brick) is None:
+        found = self.enrolled(bench, brick)
+        if found is None:
             raise Refused(404, "no bench of this kit registered this brick")
-        with self._taking, self.database.write() as connection:
-            facts = enrolled.end(connection, brick, reason, self.clock.now_ms())
-        self._store.revoked[brick] = int(facts["revoked_ms"])
+        if not found.get("revoked_ms") and found["rental"] != bench.rental:
+            raise Refused(
+                403,
+                "this brick is of another rental: who runs the controller ends it (`stallmark fleet bricks revoke`)",
+            )
+        with self._taking:
+            with self.database.write() as connection:
+                facts = enrolled.end(connection, brick, reason, self.clock.now_ms())
+            self._store.learn_revoked()
         return {"brick": brick.hex(), "revoked_ms": facts["revoked_ms"], "reason": facts["reason"]}
 
     def rekeys(self, host: Host) -> list[tuple[rekeys.Order, bytes, bytes]]:

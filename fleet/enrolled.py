@@ -1,7 +1,8 @@
 """Bricks that a bench registered, and the benches that may: rows of the table `meta`, so that no schema changes.
 
-A bench's credential is good for one kit and one rental. A root arrives sealed to a key that follows from the controller's
-seal key, and is kept as every root is. One board has one living identity: a new one revokes the one before."""
+A bench's credential is good for one kit and for the rental that the kit is in. A root arrives sealed to a key that follows
+from the controller's seal key, and is kept as every root is. One board of a kit has one living identity: the one that was
+made last. A board whose brick is alive in another kit is refused: a chip's number is no secret, so it ends nobody else's."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
@@ -26,15 +27,33 @@ BRICK = "enrolled:"  # + id in hex: what is known of it, JSON
 BENCH = "bench:"  # + SHA-256 of the token in hex: whose it is, JSON
 MAX_BODY = 8192
 MAX_TEXT = 64
+MAX_NUMBER = (1 << 63) - 1
+AHEAD_MS = 3_600_000  # so far a bench's clock may be ahead: registrations are put in order by it
+GRACE_MS = 72 * 3_600_000  # so long receipts that a host gave before a revocation may be on their way
+_TEXTS = ("board", "hardware", "chip", "firmware", "label")
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Who may register bricks: of one kit, for one rental."""
+    """Who may register bricks: of one kit, for one rental. `number` names the credential and opens nothing."""
 
     name: str
     kit: bytes
     rental: int
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """When a brick was revoked, and the last record of it that was known then."""
+
+    at_ms: int
+    head: int
+
+    def covers(self, seq: int, host_ms: int, now_ms: int) -> bool:
+        """Whether a record still counts: known then, or in a gap before; or receipted by its host before the end and here
+        soon after. The brick's own clock is not asked: whoever holds a revoked brick may set it back."""
+        return seq <= self.head or (host_ms <= self.at_ms and now_ms <= self.at_ms + GRACE_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +84,30 @@ def issue(connection: Connection, kit: bytes, rental: int, name: str, now_ms: in
 
 
 def bench_of(connection: Connection, token: str) -> Bench | None:
-    """Whose credential it is."""
-    found = _get(connection, BENCH + _digest(token))
-    return None if found is None else Bench(found["name"], bytes.fromhex(found["kit"]), found["rental"])
+    """Whose credential it is; None for one that is not known or was ended."""
+    number = _digest(token)
+    found = _get(connection, BENCH + number)
+    if found is None or found.get("ended_ms"):
+        return None
+    return Bench(found["name"], bytes.fromhex(found["kit"]), found["rental"], number)
+
+
+def benches(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Every credential that was ever written, by its number."""
+    rows = connection.execute(select(tables.meta).where(tables.meta.c.name.startswith(BENCH))).all()
+    return {row.name[len(BENCH) :]: json.loads(row.value) for row in rows}
+
+
+def end_bench(connection: Connection, number: str, now_ms: int) -> list[str]:
+    """Ends the credentials whose number begins so and that are not ended yet; returns theirs."""
+    found = [
+        full
+        for full, facts in benches(connection).items()
+        if full.startswith(number) and not facts.get("ended_ms")
+    ]
+    for full in found:
+        _set(connection, BENCH + full, benches(connection)[full] | {"ended_ms": now_ms})
+    return found
 
 
 def every(connection: Connection) -> dict[bytes, dict[str, Any]]:
@@ -99,26 +139,38 @@ def merged(connection: Connection, config: Config) -> Config:
     return replace(config, bricks=(*config.bricks, *added)) if added else config
 
 
-def parse(data: bytes, bench: Bench, seal_key: bytes) -> Registration:
+def demand_current(bench: Bench, config: Config) -> Bench:
+    """A credential is good while its kit is in its rental. Raises Refused 403."""
+    if bench.rental not in [kit.rental for kit in config.kits if kit.kit == bench.kit]:
+        raise Refused(403, "this bench's file is of a rental that is over: have it written again")
+    return bench
+
+
+def parse(data: bytes, bench: Bench, seal_key: bytes, now_ms: int) -> Registration:
     """A registration's body. Raises Refused 422, 403."""
     value = _object(data)
+    wrong = Refused(
+        422,
+        "expected brick and kit (16 hex characters), rental and made_ms (whole numbers), root (base64), and as texts of at "
+        f"most {MAX_TEXT} printable characters board (not empty), hardware, chip, firmware, label",
+    )
+    brick, kit = brick_of(value.get("brick")), brick_of(value.get("kit"))
+    rental, made_ms = value.get("rental"), value.get("made_ms")
+    texts = {name: value.get(name) for name in _TEXTS}
+    if brick is None or kit is None or not texts["board"] or not all(map(_text, texts.values())):
+        raise wrong
+    if not _number(rental) or not _number(made_ms):
+        raise wrong
     try:
-        brick, kit = bytes.fromhex(value["brick"]), bytes.fromhex(value["kit"])
-        rental, made_ms = int(value["rental"]), int(value["made_ms"])
-        sealed = base64.b64decode(value["root"], validate=True)
-        facts = {name: str(value[name]) for name in ("board", "hardware", "chip", "firmware", "label")}
-    except (KeyError, TypeError, ValueError, binascii.Error):
-        reason = "expected brick, kit, rental, root, board, hardware, chip, firmware, label, made_ms"
-        raise Refused(422, reason) from None
-    if len(brick) != 8 or any(len(text) > MAX_TEXT for text in facts.values()) or not facts["board"]:
-        raise Refused(
-            422,
-            f"expected a brick of 8 bytes and texts of at most {MAX_TEXT} characters, the board's number too",
-        )
+        sealed = base64.b64decode(value.get("root") or "", validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise wrong from None
     if kit != bench.kit or rental != bench.rental:
         raise Refused(
             403, "this bench may register bricks of another kit or rental: have its file written again"
         )
+    if made_ms > now_ms + AHEAD_MS:
+        raise Refused(422, "the bench's clock is ahead: set it, then flash this board again")
     try:
         root = SealedBox(sealing_key(seal_key)).decrypt(sealed)
     except (CryptoError, ValueError):
@@ -127,37 +179,58 @@ def parse(data: bytes, bench: Bench, seal_key: bytes) -> Registration:
         ) from None
     if len(root) != 32:
         raise Refused(422, "a root has 32 bytes")
-    return Registration(brick, kit, rental, root, {**facts, "made_ms": made_ms})
+    return Registration(brick, kit, rental, root, {**texts, "made_ms": made_ms})
 
 
 def parse_revocation(data: bytes) -> str:
     """The reason. Raises Refused 422."""
     reason = _object(data).get("reason")
-    if not isinstance(reason, str) or not 0 < len(reason) <= MAX_TEXT:
-        raise Refused(422, f"expected a reason of at most {MAX_TEXT} characters")
-    return reason
+    if not reason or not _text(reason):
+        raise Refused(422, f"expected a reason of at most {MAX_TEXT} printable characters")
+    return cast("str", reason)
 
 
-def add(connection: Connection, new: Registration, bench: Bench, now_ms: int) -> list[bytes]:
-    """Notes a brick; the board's earlier identities end. Returns those."""
-    ended: list[bytes] = []
-    for brick, facts in every(connection).items():
-        if (
-            facts["board"] == new.facts["board"]
-            and facts["kit"]
-            and not facts.get("revoked_ms")
-            and brick != new.brick
-        ):
-            end(connection, brick, f"flashed again as {new.brick.hex()}", now_ms)
-            ended.append(brick)
+def brick_of(text: object) -> bytes | None:
+    """An id of 8 bytes from 16 hex characters; None for anything else."""
+    good = isinstance(text, str) and len(text) == 16 and set(text.lower()) <= set("0123456789abcdef")
+    return bytes.fromhex(cast("str", text)) if good else None
+
+
+def add(
+    connection: Connection, new: Registration, bench: Bench, config: Config, now_ms: int
+) -> dict[bytes, End]:
+    """Notes a brick. Of one board's identities in this kit the one that was made last lives: this may be another one than
+    this, where a bench was long without its controller. Returns what ended. Raises Refused 409 where the board's brick is
+    alive in another kit whose rental goes on."""
+    same = {
+        brick: facts
+        for brick, facts in every(connection).items()
+        if facts["board"] == new.facts["board"] and not facts.get("revoked_ms") and brick != new.brick
+    }
+    current = {kit.kit.hex(): kit.rental for kit in config.kits}
+    for brick, facts in same.items():
+        if facts["kit"] != new.kit.hex() and current.get(facts["kit"]) == facts["rental"]:
+            raise Refused(
+                409,
+                f"this board is brick {brick.hex()} of another kit: end that one first, with the file of its kit or with "
+                f"`stallmark fleet bricks revoke`",
+            )
     facts = {
         **new.facts,
         "kit": new.kit.hex(),
         "rental": new.rental,
         "bench": bench.name,
+        "bench_number": bench.number,
         "registered_ms": now_ms,
     }
     _set(connection, BRICK + new.brick.hex(), facts)
+    ended: dict[bytes, End] = {}
+    later = [brick for brick, facts in same.items() if facts["made_ms"] > new.facts["made_ms"]]
+    if later:
+        reason = f"flashed again as {later[0].hex()} before this arrived"
+        ended[new.brick] = _ended(end(connection, new.brick, reason, now_ms))
+    for brick in same.keys() - set(later):
+        ended[brick] = _ended(end(connection, brick, f"flashed again as {new.brick.hex()}", now_ms))
     return ended
 
 
@@ -167,20 +240,35 @@ def end(connection: Connection, brick: bytes, reason: str, now_ms: int) -> dict[
     if facts is None:
         raise Refused(404, "no bench registered this brick")
     if not facts.get("revoked_ms"):
-        facts |= {"revoked_ms": now_ms, "reason": reason}
+        head = connection.execute(
+            select(tables.bricks.c.head_seq).where(tables.bricks.c.brick == brick)
+        ).scalar_one_or_none()
+        facts |= {"revoked_ms": now_ms, "reason": reason, "head": head or 0}
         _set(connection, BRICK + brick.hex(), facts)
     return facts
 
 
-def revoked(found: Iterable[tuple[bytes, dict[str, Any]]]) -> dict[bytes, int]:
-    """The instant from which each revoked brick counts for nothing."""
-    return {brick: int(facts["revoked_ms"]) for brick, facts in found if facts.get("revoked_ms")}
+def revoked(found: Iterable[tuple[bytes, dict[str, Any]]]) -> dict[bytes, End]:
+    """The end of each revoked brick."""
+    return {brick: _ended(facts) for brick, facts in found if facts.get("revoked_ms")}
+
+
+def _ended(facts: dict[str, Any]) -> End:
+    return End(int(facts["revoked_ms"]), int(facts.get("head", 0)))
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT and (not value or value.isprintable())
+
+
+def _number(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= MAX_NUMBER
 
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
         value: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second: thousands of brackets
         raise Refused(422, "the body is no JSON") from None
     if not isinstance(value, dict):
         raise Refused(422, "the body is no JSON object")

@@ -1,20 +1,25 @@
-"""`stallmark fleet bench` and `stallmark fleet bricks list`: a technician's file, and what the benches made of it."""
+"""What a controller's people do about benches: write and end a technician's file, list and end what benches registered.
+
+Every command works beside the running controller, which learns of it within ten seconds."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from fleet import enrolled
 from fleet.config import Config, Kit
-from fleet.db.engine import beside, read_only
-from fleet.errors import ConfigError
+from fleet.db.engine import outside
+from fleet.errors import ConfigError, Refused
 from fleet.keys import Seal
 
 FORMAT = 1
@@ -74,18 +79,46 @@ def write_job(
 
 def look(config: Config) -> list[dict[str, Any]]:
     """What is known of every brick that a bench registered, newest last. Raises ConfigError."""
-    if not isinstance(config.database, Path):
-        raise ConfigError("this looks into an SQLite file; for another database ask the running controller")
-    if not config.database.exists():
-        raise ConfigError(f"there is no database {config.database}: `stallmark fleet init` makes it")
-    engine = read_only(config.database)
-    try:
-        with engine.connect() as connection:
-            found = enrolled.every(connection)
-    finally:
-        engine.dispose()
+    with _database(config) as connection:
+        found = enrolled.every(connection)
     rows = [{"brick": brick.hex(), **facts} for brick, facts in found.items()]
     return sorted(rows, key=lambda row: int(row["registered_ms"]))
+
+
+def revoke(config: Config, brick: str, reason: str) -> dict[str, Any]:
+    """Ends a brick of whatever kit and rental: a person's decision. Raises ConfigError."""
+    brick8 = enrolled.brick_of(brick)
+    if brick8 is None or not 0 < len(reason) <= enrolled.MAX_TEXT or not reason.isprintable():
+        raise ConfigError(
+            f"a brick's id is 16 hex characters, a reason has at most {enrolled.MAX_TEXT} characters"
+        )
+    try:
+        with _database(config) as connection:
+            return enrolled.end(connection, brick8, reason, time.time_ns() // 1_000_000)
+    except Refused:
+        raise ConfigError(f"no bench registered brick {brick}: `stallmark fleet bricks list`") from None
+
+
+def benches(config: Config) -> list[dict[str, Any]]:
+    """Every credential of a bench, oldest first, by a number that opens nothing. Raises ConfigError."""
+    current = {kit.kit.hex(): kit.rental for kit in config.kits}
+    with _database(config) as connection:
+        found = enrolled.benches(connection)
+    rows: list[dict[str, Any]] = []
+    for number, facts in found.items():
+        over = current.get(facts["kit"]) != facts["rental"]
+        state = "ended" if facts.get("ended_ms") else "its rental is over" if over else "good"
+        rows.append({"number": number[:12], **facts, "state": state})
+    return sorted(rows, key=lambda row: int(row["issued_ms"]))
+
+
+def end_bench(config: Config, number: str) -> None:
+    """Ends a credential: its file registers nothing more. Raises ConfigError."""
+    if len(number) < 12:
+        raise ConfigError("name the bench by its number of twelve characters: `stallmark fleet benches`")
+    with _database(config) as connection:
+        if not enrolled.end_bench(connection, number.lower(), time.time_ns() // 1_000_000):
+            raise ConfigError(f"no bench {number} that is not ended already: `stallmark fleet benches`")
 
 
 def table(found: list[dict[str, Any]]) -> Table:
@@ -110,14 +143,19 @@ def _kit(config: Config, kit: str) -> Kit:
 
 
 def _credential(config: Config, kit: Kit, name: str) -> str:
-    if not isinstance(config.database, Path) or not config.database.exists():
-        raise ConfigError(f"there is no SQLite database {config.database}: `stallmark fleet init` makes it")
-    engine = beside(config.database)
+    with _database(config) as connection:
+        return enrolled.issue(connection, kit.kit, kit.rental, name, time.time_ns() // 1_000_000)
+
+
+@contextmanager
+def _database(config: Config) -> Generator[Connection]:
+    """One transaction beside the controller. Raises ConfigError where the database cannot be used."""
+    engine = outside(config.database)
     try:
         with engine.begin() as connection:
-            return enrolled.issue(connection, kit.kit, kit.rental, name, time.time_ns() // 1_000_000)
+            yield connection
     except DBAPIError as failed:
-        raise ConfigError(f"the database {config.database} cannot be written: {failed.orig}") from failed
+        raise ConfigError(f"the database {config.database} cannot be used: {failed.orig}") from failed
     finally:
         engine.dispose()
 

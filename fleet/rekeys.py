@@ -5,18 +5,19 @@ An order is an epoch at which a brick's link key begins anew. Key and tag follow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from nacl.exceptions import CryptoError
 from nacl.public import SealedBox
 from nacl.signing import VerifyKey
-from sqlalchemy import Connection, Engine, create_engine, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
+from fleet import enrolled
 from fleet.config import Config, Host
 from fleet.db import tables
-from fleet.db.engine import beside
+from fleet.db.engine import outside
 from fleet.errors import ConfigError
 from fleet.keys import RecordKeys
 
@@ -41,10 +42,14 @@ class Order:
 def order(config: Config, kit: str | None, bricks: Sequence[str]) -> list[Order]:
     """Orders new link keys for a kit (its name or id in hex) or for single bricks (ids in hex), each in addition to what
     was ordered before. The controller may be running. Raises ConfigError: then nothing was ordered."""
-    wanted = _wanted(config, kit, bricks)
-    engine = _engine(config)
+    if (kit is None) == (not bricks):
+        raise ConfigError("name either a kit (--kit) or bricks by their ids")
+    _kit(config, kit)
+    engine = outside(config.database)
     try:
         with engine.begin() as connection:
+            ended = enrolled.revoked(enrolled.every(connection).items())
+            wanted = _wanted(enrolled.merged(connection, config), ended, kit, bricks)
             return [_one(connection, brick) for brick in wanted]
     except DBAPIError as failed:
         raise ConfigError(
@@ -71,21 +76,26 @@ def sealed(keys: RecordKeys, host: Host, one: Order) -> tuple[bytes, bytes]:
         raise ConfigError(f"the public key of host {host.name} is none: {wrong}") from wrong
 
 
-def _wanted(config: Config, kit: str | None, bricks: Sequence[str]) -> list[bytes]:
+def _wanted(config: Config, ended: Container[bytes], kit: str | None, bricks: Sequence[str]) -> list[bytes]:
+    """Bricks of the configuration and of benches alike; a kit's without those that were revoked."""
     known = {brick.brick.hex(): brick for brick in config.bricks if not brick.lane}
-    kits = {one.kit: one for one in config.kits}
-    if (kit is None) == (not bricks):
-        raise ConfigError("name either a kit (--kit) or bricks by their ids")
     if kit is not None:
-        found = [one.kit for one in kits.values() if kit in (one.name, one.kit.hex())]
-        if not found:
-            names = ", ".join(f"{one.name} ({one.kit.hex()})" for one in kits.values())
-            raise ConfigError(f"no kit {kit!r} in this configuration; there are: {names}")
-        return [brick.brick for brick in known.values() if brick.kit == found[0]]
+        wanted = _kit(config, kit)
+        return [brick.brick for brick in known.values() if brick.kit == wanted and brick.brick not in ended]
     strangers = [brick for brick in bricks if brick.lower() not in known]
     if strangers:
-        raise ConfigError(f"no brick {strangers[0]!r} in this configuration; there are: {', '.join(known)}")
+        raise ConfigError(f"no brick {strangers[0]!r} at this controller; there are: {', '.join(known)}")
     return [known[brick.lower()].brick for brick in dict.fromkeys(bricks)]
+
+
+def _kit(config: Config, kit: str | None) -> bytes | None:
+    if kit is None:
+        return None
+    for one in config.kits:
+        if kit in (one.name, one.kit.hex()):
+            return one.kit
+    names = ", ".join(f"{one.name} ({one.kit.hex()})" for one in config.kits)
+    raise ConfigError(f"no kit {kit!r} in this configuration; there are: {names}")
 
 
 def _one(connection: Connection, brick: bytes) -> Order:
@@ -99,12 +109,3 @@ def _one(connection: Connection, brick: bytes) -> Order:
     else:
         connection.execute(tables.meta.update().where(name).values(value=str(number)))
     return Order(brick, number)
-
-
-def _engine(config: Config) -> Engine:
-    path = config.database
-    if isinstance(path, str):
-        return create_engine(path)
-    if not path.exists():
-        raise ConfigError(f"there is no database {path}: `stallmark fleet init` makes it")
-    return beside(path)

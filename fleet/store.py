@@ -55,25 +55,30 @@ class Store:
         return self._hosts[host]
 
     def enrol(
-        self, new: enrolled.Registration, bench: enrolled.Bench, now_ms: int
+        self, new: enrolled.Registration, bench: enrolled.Bench, config: Config, now_ms: int
     ) -> tuple[bool, list[bytes]]:
-        """Takes a registered brick in: (whether it was there already, earlier identities of its board that ended).
+        """Takes a registered brick in: (whether it was there already, identities of its board that ended).
 
-        Raises Refused 409 where another brick of that name is known."""
+        Raises Refused 409 where another brick of that name is known, or the board's brick lives in another kit."""
         known = next((root for root in self._roots_of(new.brick)), None)
         if known is not None:
             if self.seal.open(known.sealed, f"the root of brick {new.brick.hex()}") != new.root:
                 raise Refused(409, "a brick of this name is known with another root: flash the board again")
-            return True, []
+            return True, [new.brick] if new.brick in self.revoked else []
         brick = Brick(new.brick, self.seal.close(new.root), new.rental, new.kit, 0)
         with self._database.write() as connection:
             rows.register(connection, (), (brick,))
-            ended = enrolled.add(connection, new, bench, now_ms)
+            ended = enrolled.add(connection, new, bench, config, now_ms)
         self.keys.add(Root(brick.brick, 0, brick.rental, brick.sealed_root))
         self._bricks[brick.brick] = BrickState(brick.brick, epoch=0)
         self._kits[brick.brick] = brick.kit
-        self.revoked.update(dict.fromkeys(ended, now_ms))
-        return False, ended
+        self.revoked.update(ended)
+        return False, list(ended)
+
+    def learn_revoked(self) -> None:
+        """Who was revoked since, here or by a command beside this program."""
+        with self._database.read() as connection:
+            self.revoked = enrolled.revoked(enrolled.every(connection).items())
 
     def _roots_of(self, brick: bytes) -> list[Root]:
         with self._database.read() as connection:
@@ -112,7 +117,9 @@ class Store:
             lambda brick, seq: settlements.reserve(self._database, brick, seq),
             lambda serial: settlements.redemption(self._database, serial),
             self._lanes.__contains__,
-            self.revoked.get,
+            lambda brick, seq, taken: (
+                (end := self.revoked.get(brick)) is not None and not end.covers(seq, taken.fields[6], now_ms)
+            ),
         )
         try:
             verdict = judge.judge(host.host, checked.receipts)

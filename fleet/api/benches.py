@@ -33,7 +33,8 @@ def router(controller: Controller, worker: Executor) -> APIRouter:
     @api.post("", summary="Register a brick", response_model=None)
     async def register(request: Request) -> Response:
         """Body: `{"brick", "kit": hex8, "rental", "root": base64 (sealed), "board": the chip's number, "hardware", "chip",
-        "firmware", "label", "made_ms"}`. Repeating it is safe; a board's earlier identity is revoked."""
+        "firmware", "label", "made_ms"}`. Repeating it is safe. Of one board's identities the one that was made last lives:
+        `revoked` names those that ended, this one too where it comes late."""
         bench = bench_of(request)
         data = await body(request, enrolled.MAX_BODY)
         return await in_worker(lambda: controller.enrol(bench, data))
@@ -45,6 +46,11 @@ def router(controller: Controller, worker: Executor) -> APIRouter:
         reason = enrolled.parse_revocation(await body(request, enrolled.MAX_BODY))
         brick8 = _brick(brick)
         return await in_worker(lambda: controller.revoke(bench, brick8, reason))
+
+    @api.get("", summary="The bricks that a board was and is", response_model=None)
+    def of_board(board: str, request: Request) -> Response:
+        """Of this bench's kit, by the chip's own number; a chip that is not known has none."""
+        return JSONResponse({"bricks": controller.of_board(bench_of(request), board)})
 
     @api.get("/{brick}", summary="What is known of a brick", response_model=None)
     def known(brick: str, request: Request) -> Response:
@@ -59,10 +65,7 @@ def router(controller: Controller, worker: Executor) -> APIRouter:
 
 
 def _brick(text: str) -> bytes:
-    try:
-        brick = bytes.fromhex(text)
-    except ValueError:
-        brick = b""
-    if len(brick) != 8:
+    brick = enrolled.brick_of(text)
+    if brick is None:
         raise Refused(422, "a brick's id is 8 bytes, 16 hex characters")
     return brick

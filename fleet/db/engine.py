@@ -108,6 +108,16 @@ def beside(path: Path) -> Engine:
     return engine
 
 
+def outside(url: str | Path) -> Engine:
+    """An engine for a command beside a running controller, whatever the database is. Raises ConfigError where it is
+    missing."""
+    if isinstance(url, str):
+        return create_engine(url, poolclass=NullPool)
+    if not url.exists():
+        raise ConfigError(f"there is no database {url}: `stallmark fleet init` makes it")
+    return beside(url)
+
+
 def _teach_sqlite(engine: Engine, begin: str, *, reads_only: bool) -> None:
     @event.listens_for(engine, "connect")
     def connected(driver: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]

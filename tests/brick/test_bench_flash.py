@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+import time
 
 import httpx
 import pytest
@@ -39,6 +40,13 @@ def bench(tmp_path):
     world.close()
 
 
+def controller(tmp_path):
+    """A controller whose clock is the bench's."""
+    stall = Stall(tmp_path / "controller")
+    stall.world.now_ms = time.time_ns() // 1_000_000
+    return stall
+
+
 def files_of(content):
     """Every file of a littlefs image, by path."""
     system = LittleFS(block_size=4096, block_count=len(content) // 4096, mount=False)
@@ -63,7 +71,7 @@ def with_flash_size(data, size_code):
 
 
 def test_one_command_makes_a_brick_and_every_byte_is_where_it_belongs(bench, programs, tmp_path):
-    stall = Stall(tmp_path / "controller")
+    stall = controller(tmp_path)
     with served(stall) as running:
         path = tmp_path / "job.json"
         enrolling.write_job(
@@ -137,7 +145,7 @@ def test_one_command_makes_a_brick_and_every_byte_is_where_it_belongs(bench, pro
 
 
 def test_a_bench_without_its_controller_goes_on_and_tells_it_later(bench, tmp_path, programs):
-    stall = Stall(tmp_path / "controller")
+    stall = controller(tmp_path)
     path = tmp_path / "job.json"
     enrolling.write_job(
         stall.config,
@@ -178,7 +186,7 @@ def test_a_bench_without_its_controller_goes_on_and_tells_it_later(bench, tmp_pa
 
 
 def test_what_a_bench_may_not_do_is_refused_in_words(tmp_path, bench):
-    stall = Stall(tmp_path / "controller")
+    stall = controller(tmp_path)
     path = tmp_path / "job.json"
     enrolling.write_job(
         stall.config,

@@ -105,7 +105,7 @@ def test_orders_for_nobody_are_refused_in_words(tmp_path):
     for more, words in (
         ([], "either a kit"),
         (["--kit", "no such kit"], "no kit 'no such kit'"),
-        (["0011223344556677"], "no brick '0011223344556677'"),
+        (["0011223344556677"], "stallmark fleet init"),
         (["--kit", "kit-1"], "stallmark fleet init"),
     ):
         made = CliRunner().invoke(app, ["fleet", "bricks", "rekey", "--config", str(config), *more])
