@@ -199,9 +199,12 @@ def test_a_brick_takes_the_controllers_order_for_a_new_link_key_and_no_older_hos
             lab.link.write(
                 frame.build(reg.FRAME_REKEY, order + control.rekey_tag(host.control_key, host.brick8, epoch))
             )
+            host.statuses.clear()
             host.restart()
-            await lab.until(lambda: epoch + 1 in host.keys and host.up, "a session under the new key")
-            await lab.ready()
+            await lab.until(
+                lambda: epoch + 1 in host.keys and host.up and host.statuses, "a session under the new key"
+            )
+            await lab.drained()
             seq = (await lab.outcome(b"0002-man", 1))[2]
             await lab.until(lambda: host.expected > seq, "the records")
             copied = Host(host.brick8, bytes(32), lab.link.write)
