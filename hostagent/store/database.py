@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import apsw
 
 from hostagent.errors import StoreDamaged, StoreRefused, StoreUnavailable
-from hostagent.store.schema import ADDED, SCHEMA, SCHEMA_VERSION
+from hostagent.store.schema import ADDED, REMADE, SCHEMA, SCHEMA_VERSION
 
 # Older SQLite can corrupt a WAL database when it resets the log (fixed in 3.51.3; 3.52.0 was withdrawn).
 SQLITE_SINCE = (3, 51, 3)
@@ -140,7 +140,20 @@ def prepare(connection: Sql, successor: Callable[[], "Beginning | None"] = lambd
             f"the store has schema {version}, this program knows {SCHEMA_VERSION}: use the matching release"
         )
     with connection:
-        connection.execute(ADDED)
+        _add(connection)
+
+
+def _add(connection: Sql) -> None:
+    """Tables that came later, in one transaction; those with an older layout keep their rows."""
+    old: list[str] = []
+    for table, aside, back in REMADE:
+        columns = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        if columns and "lane" not in columns:
+            connection.execute(aside).fetchall()
+            old.append(back)
+    connection.execute(ADDED)
+    for back in old:
+        connection.execute(back).fetchall()
 
 
 def check(connection: Sql) -> None:

@@ -146,23 +146,27 @@ CREATE INDEX IF NOT EXISTS till_calls_age ON till_calls (at_ms);
 -- What the lane's records up to `seq` come to (hostagent.lane.fold): at most one row, made anew where it is missing.
 CREATE TABLE IF NOT EXISTS lane_fold (number INTEGER PRIMARY KEY CHECK (number = 1), seq INTEGER NOT NULL, data BLOB NOT NULL);
 
--- What the lane's record `seq` took back of a grant: CBOR of its field 12, and the basket given back so far (NULL: all).
+-- What record `seq` of a lane took back of a grant: CBOR of its field 12, and the basket given back so far (NULL: all).
+-- lane: empty where a program did not say yet which it was.
 CREATE TABLE IF NOT EXISTS taken_back (
-    seq INTEGER PRIMARY KEY,
+    lane BLOB NOT NULL,
+    seq INTEGER NOT NULL,
     brick BLOB NOT NULL,
     grant_seq INTEGER NOT NULL,
     grants BLOB NOT NULL,
-    basket INTEGER
+    basket INTEGER,
+    PRIMARY KEY (lane, seq)
 );
 CREATE INDEX IF NOT EXISTS taken_back_of ON taken_back (brick, grant_seq);
 
--- Which records of the lane a till's own reference stands for: what a refund looks up.
+-- Which records of a lane a till's own reference stands for: what a refund looks up. lane: empty as in taken_back.
 CREATE TABLE IF NOT EXISTS till_sales (
     till TEXT NOT NULL,
     reference TEXT NOT NULL,
+    lane BLOB NOT NULL,
     first_seq INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
-    PRIMARY KEY (till, reference, first_seq)
+    PRIMARY KEY (till, reference, lane, first_seq)
 ) WITHOUT ROWID;
 
 -- Whom the forecast had in mind for a slice.
@@ -203,3 +207,20 @@ CREATE TABLE IF NOT EXISTS kept_grants (
     PRIMARY KEY (ruleset, rule)
 ) WITHOUT ROWID;
 """
+
+# Tables whose key was too short: numbers of records are those of one lane, and a host may be given another lane. Made anew
+# with what stood in them: (table, how it is put aside, how its rows come back).
+REMADE = (
+    (
+        "taken_back",
+        "DROP INDEX IF EXISTS taken_back_of; ALTER TABLE taken_back RENAME TO taken_back_1",
+        "INSERT INTO taken_back SELECT x'', seq, brick, grant_seq, grants, basket FROM taken_back_1; "
+        "DROP TABLE taken_back_1",
+    ),
+    (
+        "till_sales",
+        "ALTER TABLE till_sales RENAME TO till_sales_1",
+        "INSERT INTO till_sales SELECT till, reference, x'', first_seq, last_seq FROM till_sales_1; "
+        "DROP TABLE till_sales_1",
+    ),
+)

@@ -12,7 +12,7 @@ KEEP_MS = 48 * 3_600_000
 PURGE_S = 3600.0
 # Plain: a key that has an answer already fails the transaction of its second decision, which then never was.
 PUT = "INSERT INTO till_calls (till, key, digest, id, at_ms, status, answer) VALUES (?, ?, ?, ?, ?, ?, ?)"
-SALE = "INSERT OR IGNORE INTO till_sales VALUES (?, ?, ?, ?)"
+SALE = "INSERT INTO till_sales VALUES (?, ?, ?, ?, ?)"
 
 
 class Call(NamedTuple):
@@ -22,6 +22,14 @@ class Call(NamedTuple):
     id: str
     status: int
     answer: bytes
+
+
+class Sale(NamedTuple):
+    """Records of a lane that a till's reference stands for. `lane` is empty where an older program kept it."""
+
+    lane: bytes
+    first_seq: int
+    last_seq: int
 
 
 class Calls:
@@ -70,34 +78,36 @@ class Calls:
             "SELECT digest, id, status, answer FROM till_calls WHERE till = ? AND id = ?", till, number
         )
 
-    async def sale(self, till: str, reference: str) -> tuple[int, int] | None:
-        """First and last seq of the newest sale under this till's reference."""
+    async def sale(self, till: str, reference: str, lane: bytes) -> Sale | None:
+        """The newest sale under this till's reference: of brick `lane`, or else of one that was the lane before."""
 
-        def query(sql: Sql) -> tuple[int, int] | None:
+        def query(sql: Sql) -> Sale | None:
             row = sql.execute(
-                "SELECT first_seq, last_seq FROM till_sales WHERE till = ? AND reference = ? "
-                "ORDER BY first_seq DESC LIMIT 1",
-                (till, reference),
+                "SELECT lane, first_seq, last_seq FROM till_sales WHERE till = ? AND reference = ? "
+                "ORDER BY lane = ? DESC, first_seq DESC LIMIT 1",
+                (till, reference, lane),
             ).fetchone()
-            return None if row is None else (row[0], row[1])
+            return None if row is None else Sale(*row)
 
         return await asyncio.wrap_future(self._store.read(query))
 
     async def purge(self, now_ms: int, lane: bytes) -> None:
-        """Forgets answers older than two days, and references of sales whose records (of brick `lane`) are."""
+        """Forgets answers older than two days, and references of sales whose records are; `lane`: the brick whose sales
+        are meant where an older program did not say."""
         before = now_ms - KEEP_MS
 
         def work(sql: Sql) -> list[tuple[str, str, int]]:
             old = sql.execute(
                 "DELETE FROM till_calls WHERE at_ms < ? RETURNING till, key, at_ms", (before,)
             ).fetchall()
-            row = sql.execute(
-                "SELECT r.seq FROM receipts r JOIN bricks b ON b.number = r.brick WHERE b.brick = ? AND r.ms < ? "
-                "ORDER BY r.seq DESC LIMIT 1",
-                (lane, before),
-            ).fetchone()
-            if row is not None:
-                sql.execute("DELETE FROM till_sales WHERE last_seq <= ?", (row[0],))
+            for (brick,) in sql.execute("SELECT DISTINCT lane FROM till_sales").fetchall():
+                row = sql.execute(
+                    "SELECT r.seq FROM receipts r JOIN bricks b ON b.number = r.brick WHERE b.brick = ? AND r.ms < ? "
+                    "ORDER BY r.seq DESC LIMIT 1",
+                    (brick or lane, before),
+                ).fetchone()
+                if row is not None:
+                    sql.execute("DELETE FROM till_sales WHERE lane = ? AND last_seq <= ?", (brick, row[0]))
             return old
 
         # Only what was deleted: meanwhile new calls came, perhaps one that used an old key anew.

@@ -18,9 +18,9 @@ from hostagent.lane import reversal, slips
 from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Also, Draft, LaneUnready, NoRecord, Pending
 from hostagent.lane.lane import Lane
-from hostagent.store.records import Records
+from hostagent.store.records import Records, Stored
 from hostagent.till import shown
-from hostagent.till.calls import SALE, Call, Calls
+from hostagent.till.calls import SALE, Call, Calls, Sale
 from hostagent.till.limits import Bucket
 from hostagent.till.models import NUMBERS, EventIn
 from hostagent.till.reading import Reader, Unreadable, check_time, minor
@@ -180,7 +180,7 @@ class Till:
             statements = [self._calls.put(till.name, key, call, now_ms)]
             if body.reference is not None and body.type not in REVERSALS:
                 first, last = lane.records[0][0], lane.records[-1][0]
-                statements.append((SALE, (till.name, body.reference, first, last)))
+                statements.append((SALE, (till.name, body.reference, self._lane.brick8, first, last)))
             return statements
 
         try:
@@ -285,16 +285,25 @@ class Till:
             given = await reversal.by_link(self._lane, self._records, body.receipt)
         else:
             assert body.reference is not None
-            span = await self._calls.sale(till.name, body.reference)
-            if span is None:
+            sale = await self._calls.sale(till.name, body.reference, self._lane.brick8)
+            stored = None if sale is None else await self._sold(sale, body.reference)
+            if stored is None:
                 raise reversal.NothingGiven(f"no sale {body.reference} of this till is known here")
-            stored = await asyncio.wrap_future(self._records.of(self._lane.brick8, span))
             granting = [item for item in stored if item.record.fields[10] in reversal.GRANTED]
             if not granting:
                 return None
             given = await reversal.known(self._lane, granting)
         kind, reason = REVERSALS[body.type], body.reason or body.type
         return await reversal.begin(self._lane, given, kind, part, till.name, reason, body.reference, also)
+
+    async def _sold(self, sale: Sale, reference: str) -> list[Stored] | None:
+        """The records of a sale; None where it is not known whose they are. Under this lane's numbers another lane's sale
+        is somebody else's."""
+        span = sale.first_seq, sale.last_seq
+        stored = await asyncio.wrap_future(self._records.of(sale.lane or self._lane.brick8, span))
+        if sale.lane or any(item.reference == reference for item in stored):
+            return stored
+        return None
 
     # --- vouchers
 

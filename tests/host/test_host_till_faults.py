@@ -29,7 +29,7 @@ def test_a_purge_during_a_call_forgets_no_key(tmp_path):
             # Old ones go, with the references of their sales.
             await calls.purge(agent.clock.now_ms() + KEEP_MS + 60_000, agent.lane.brick8)
             assert not calls._known
-            assert await calls.sale("till-1", "A-1") is None
+            assert await calls.sale("till-1", "A-1", agent.lane.brick8) is None
             none = await post(till, "r-1", {"type": "refund", "reference": "A-1"})
             assert none.status_code == 404
         await kit.controller.stop()
