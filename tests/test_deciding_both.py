@@ -20,7 +20,7 @@ import decide_peer  # noqa: E402
 import deckit  # noqa: E402
 from stallmark import cbor, event  # noqa: E402
 
-BOUNDED = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+BOUNDED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 START, HOUR, MINUTE = deckit.START, deckit.HOUR, deckit.MINUTE
 SLOTS = [[START, START + HOUR], [START + 2 * HOUR, START + 3 * HOUR], [START + HOUR // 2, START + 4 * HOUR]]
 TOP = {
