@@ -59,8 +59,9 @@ class Kitwide:
             return
         for at in range(0, len(entries), _ENTRY):
             slot = entries[at + 9]
-            if slot < len(ruleset.slots) and any(entries[at : at + 6]):
-                since = int.from_bytes(entries[at + 10 : at + 14], "big")
+            since = int.from_bytes(entries[at + 10 : at + 14], "big")
+            # Nobody stood there: without an event it is a person's answer; at 0 may be who came early, hours before
+            if slot < len(ruleset.slots) and any(entries[at : at + 6]) and entries[at + 6] and since:
                 watch.told(bytes(entries[at : at + 6]), ruleset.slots[slot][0] + since)
 
     def signals(self, value):

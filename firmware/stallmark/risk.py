@@ -152,12 +152,14 @@ class Watch:
             self._counters[place] = max(last, counter)
 
     def _elsewhere(self, event):
-        wall = event.wall_ms
-        if wall is not None:
+        """Seconds that lie at most between here and there: two clocks are compared, so what either may be wrong by is added.
+        Others tell only of times from a host, without their ±: it is taken to be as large as ours."""
+        wall, spread = event.wall_ms, event.spread_ms
+        if wall is not None and event.quality >= reg.QUALITY_HOST and spread is not None:
             subject6 = event.subject[:6]
             for entry in self._others:
                 if entry[0] == subject6:
-                    return min(_FAR_S, abs(wall - entry[1]) // 1000)
+                    return min(_FAR_S, (abs(wall - entry[1]) + 2 * spread) // 1000)
         return _FAR_S
 
 

@@ -1,11 +1,14 @@
-"""Makes risk.json: `python tests/vectors/make_risk.py`. Scores by a walk of its own over struct-unpacked nodes."""
+"""Makes risk.json: `python tests/vectors/make_risk.py`. Scores by a walk of its own over struct-unpacked nodes.
+
+risk_model.json holds the table in use, written down when it was trained (docs/formats/risk.md).
+"""
 
 import json
 import random
 import struct
 from pathlib import Path
 
-from stallmark import risktable
+FOLDER = Path(__file__).parent
 
 HAND = b"SMRT" + struct.pack(">BBh", 9, 2, -40) + b"".join(
     bytes([len(nodes)]) + b"".join(struct.pack(">BhBh", *node) for node in nodes)
@@ -34,12 +37,13 @@ def score(model: bytes, features: list[int]) -> list[int]:
 def main() -> None:
     chance = random.Random(4)
     cases = []
-    for model in (HAND, risktable.MODEL):
+    in_use = bytes.fromhex(json.loads((FOLDER / "risk_model.json").read_text())["model"])
+    for model in (HAND, in_use):
         for _ in range(40):
             limits = (8, 8, 8, 60, 900, 1000, 1000, 400, 600, 60, 3600, 7)
             features = [chance.randrange(limit + 1) for limit in limits]
             cases.append({"model": model.hex(), "features": features, "score": score(model, features)})
-    path = Path(__file__).parent / "risk.json"
+    path = FOLDER / "risk.json"
     path.write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 
 
