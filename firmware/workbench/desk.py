@@ -1,6 +1,7 @@
 """The hub's desk reader: a PN532 on a serial port, driven by nfcpy; looks at tags and makes them the event's. docs/readers.md"""
 
 import json
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,11 @@ keys: Any = _keys
 Progress = Callable[[str], None]
 # nfcpy waits 100 ms for an acknowledgement: a loaded machine takes longer to hand it over.
 _PATIENCE_MS = 1000
+# Each is one more key to try on a tag, and a tag counts the wrong ones.
+MOST_FORMER = 16
+_RESTARTED = "its read counter began anew: bricks that know it refuse it until it was read as often as before"
+Unplugged = (OSError, termios.error)
+"""What the port of a reader raises that was pulled out; termios.error is no OSError."""
 TRUST_WORDS = {2: "bare number", 3: "issued tag", 5: "known by its link", 6: "proves itself"}
 
 
@@ -44,11 +50,17 @@ class Keys(NamedTuple):
     event: bytes
     event_key: bytes
     address: str
+    former: tuple[bytes, ...] = ()
 
     @property
     def tags(self) -> tagmaster.EventKeys:
         """The event's tag keys."""
         return tagmaster.event_keys(self.master, self.event)
+
+    @property
+    def earlier(self) -> list[tagmaster.EventKeys]:
+        """Tag keys of earlier events of this hub, the newest first."""
+        return [tagmaster.event_keys(self.master, event) for event in self.former]
 
 
 class Seen(NamedTuple):
@@ -59,6 +71,7 @@ class Seen(NamedTuple):
     subject: str
     protected: bool
     link: str | None = None
+    warning: str | None = None
 
     @property
     def words(self) -> str:
@@ -72,14 +85,24 @@ def load_keys(path: Path) -> Keys:
     try:
         f = json.loads(path.read_text())
         found = Keys(
-            bytes.fromhex(f["master"]), bytes.fromhex(f["event"]), bytes.fromhex(f["event_key"]), f["address"]
+            bytes.fromhex(f["master"]),
+            bytes.fromhex(f["event"]),
+            bytes.fromhex(f["event_key"]),
+            f["address"],
+            tuple(bytes.fromhex(event) for event in f.get("former", [])),
         )
-        tagmaster.event_keys(found.master, found.event)  # lengths
+        if len(found.former) > MOST_FORMER:
+            raise ValueError(f"former: at most {MOST_FORMER} events")
+        for event in (found.event, *found.former):
+            tagmaster.event_keys(found.master, event)  # lengths
+        if not isinstance(f["address"], str):
+            raise TypeError("address is no text")
+        tag424.link_file(found.address)
     except OSError as failed:
         raise DeskError(
             f"{path}: {failed.strerror}: `stallmark kit new` makes a kit with a desk's keys"
         ) from failed
-    except (ValueError, KeyError, TypeError) as wrong:
+    except (ValueError, KeyError, TypeError, AttributeError) as wrong:
         raise DeskError(f"{path} is not a desk's key file ({wrong})") from wrong
     return found
 
@@ -119,13 +142,26 @@ def wait_for_tag(frontend: Any, seconds: float) -> Any:
         try:
             target = frontend.sense(nfc.clf.RemoteTarget("106A"))
             tag = None if target is None else nfc.tag.activate(frontend, target)
-        except OSError as failed:
-            raise NoReader(f"the reader stopped answering ({failed}): plug it in again") from failed
+        except Unplugged as failed:
+            raise _stopped(failed) from failed
         if tag is not None:
             return tag
         if time.monotonic() > end:
             raise NoTag(f"no tag within {seconds:.0f} s: put one flat on the reader's middle")
         time.sleep(0.05)
+
+
+def wait_until_gone(frontend: Any) -> None:
+    """Waits until nothing is on the reader. Raises NoReader."""
+    try:
+        while frontend.sense(nfc.clf.RemoteTarget("106A")) is not None:
+            time.sleep(0.1)
+    except Unplugged as failed:
+        raise _stopped(failed) from failed
+
+
+def _stopped(failed: BaseException) -> NoReader:
+    return NoReader(f"the reader stopped answering ({failed}): plug it in again")
 
 
 def look(tag: Any, held: Keys) -> Seen:
@@ -139,6 +175,8 @@ def look(tag: Any, held: Keys) -> Seen:
         raise DeskError(
             "the tag left the reader or does not answer: put it down flat and start again"
         ) from failed
+    except Unplugged as failed:
+        raise _stopped(failed) from failed
 
 
 def write(tag: Any, held: Keys, again: bool = False, progress: Progress = lambda text: None) -> Seen:
@@ -148,13 +186,17 @@ def write(tag: Any, held: Keys, again: bool = False, progress: Progress = lambda
     uid = _number(tag)
     try:
         if _is_type4(tag):
-            made = tag424.personalise(_exchange(tag), uid, held.tags, held.address, again, progress)
-            return _proved(uid, held, made.link)
+            made = tag424.personalise(
+                _exchange(tag), uid, held.tags, held.address, again, progress, former=held.earlier
+            )
+            return _proved(uid, held, made.link)._replace(warning=_RESTARTED if made.restarted else None)
         return _write2(tag, uid, held, again, progress)
     except nfc.tag.TagCommandError as failed:
         raise DeskError(
             "the tag left the reader before it was done: put it down flat and start again"
         ) from failed
+    except Unplugged as failed:
+        raise _stopped(failed) from failed
 
 
 # --- NTAG 424 DNA
@@ -197,8 +239,13 @@ def _write2(tag: Any, uid: bytes, held: Keys, again: bool, progress: Progress) -
         raise tag424.AlreadyOurs("this tag is one of this event already; --again writes it anew")
     password, pack = tagmaster.password(held.tags, uid) if len(uid) == 7 else (b"", b"")
     can_lock = _product(tag).startswith("NXP NTAG21")
-    if _protected(tag) and not (can_lock and tag.authenticate(password + pack)):
-        raise tag424.Locked("this tag is locked by somebody else's password. Take another one")
+    if _protected(tag):
+        tag = _unlocked(tag, uid, held) if can_lock else None
+        if tag is None:
+            raise tag424.Locked(
+                "this tag is locked by somebody else's password. Take another one, or name its event under former in "
+                "the desk's tags.json"
+            )
     if tag.ndef is None and not tag.format():
         raise tag424.NotThisKind(
             "this tag holds no NDEF message and cannot be formatted. Take an NTAG213, 215 or 216"
@@ -220,6 +267,20 @@ def _write2(tag: Any, uid: bytes, held: Keys, again: bool, progress: Progress) -
     if found.trust != 3:
         raise DeskError("the tag does not read back as it was written: start again, or take another one")
     return found._replace(protected=can_lock)
+
+
+def _unlocked(tag: Any, uid: bytes, held: Keys) -> Any:
+    """The tag, opened by this event's password or an earlier one's; None where it is none of them."""
+    for keys_ in (held.tags, *held.earlier):
+        password, pack = tagmaster.password(keys_, uid)
+        if tag.authenticate(password + pack):
+            return tag
+        # After a wrong password a tag has gone back to sleep: it is called anew (NTAG21x data sheet, PWD_AUTH).
+        target = tag.clf.sense(nfc.clf.RemoteTarget("106A"))
+        tag = None if target is None else nfc.tag.activate(tag.clf, target)
+        if tag is None or bytes(tag.identifier) != uid:
+            raise DeskError("the tag left the reader before it was done: put it down flat and start again")
+    return None
 
 
 def _payload(tag: Any) -> bytes | None:

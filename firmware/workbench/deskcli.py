@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from stallmark.errors import StallmarkError
 if TYPE_CHECKING:
     from workbench import desk
 
+# So often a batch asks for its next tag, each time for the whole wait.
+ASK_AGAIN = 20
 console = Console(stderr=True)
 Device = Annotated[str, typer.Option("--device", help="The reader's serial port, as /dev/ttyUSB0.")]
 KeyFile = Annotated[
@@ -81,7 +84,7 @@ def _each(
                 for number in range(1, count + 1):
                     place = f"tag {number} of {count}" if count > 1 else "a tag"
                     status.update(f"put {place} on the reader …")
-                    tag = desk.wait_for_tag(frontend, wait)
+                    tag = _next(frontend, wait, number, status)
                     begun = time.monotonic()
                     try:
                         seen = work(tag, held, lambda text: status.update(f"{text} …"))
@@ -94,21 +97,27 @@ def _each(
                         _say(seen, time.monotonic() - begun, as_json)
                     if number < count:
                         status.update("take the tag away …")
-                        _gone(frontend)
+                        desk.wait_until_gone(frontend)
             finally:
-                frontend.close()
+                with contextlib.suppress(*desk.Unplugged):  # a reader that was pulled out cannot be closed
+                    frontend.close()
     except StallmarkError as failed:
         _fail(str(failed), as_json)
     if failures:
         raise typer.Exit(1)
 
 
-def _gone(frontend: Any) -> None:
-    """Waits until nothing is on the reader."""
-    import nfc.clf
+def _next(frontend: Any, wait: float, number: int, status: Any) -> Any:
+    """The next tag. Within a batch people fetch another box: it is asked for again. Raises NoTag, NoReader."""
+    from workbench import desk
 
-    while frontend.sense(nfc.clf.RemoteTarget("106A")) is not None:
-        time.sleep(0.1)
+    for asked in range(1, ASK_AGAIN + 1):
+        try:
+            return desk.wait_for_tag(frontend, wait)
+        except desk.NoTag:
+            if number == 1 or asked == ASK_AGAIN:
+                raise
+            status.update(f"still waiting for tag {number}: put one flat on the reader's middle …")
 
 
 def _say(seen: desk.Seen, seconds: float, as_json: bool) -> None:
@@ -118,6 +127,8 @@ def _say(seen: desk.Seen, seconds: float, as_json: bool) -> None:
     typer.echo(seen.words)
     if seen.link is not None:
         typer.echo(f"  its link now: {seen.link}")
+    if seen.warning is not None:
+        typer.echo(f"  note: {seen.warning}")
 
 
 def _say_failed(text: str, as_json: bool) -> None:
