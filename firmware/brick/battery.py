@@ -4,7 +4,7 @@ from stallmark.constant import const
 
 ABSENT_MV = const(500)  # below this nothing is connected: an open input reads a few ten millivolts
 SUPPLY_MV = const(4400)  # above this it is a charger or a USB supply, not a cell
-_HIGHEST_MV = const(6500)  # above this the reading cannot be true
+HIGHEST_MV = const(6500)  # above this the reading cannot be true
 _SAMPLES = const(5)
 _STUCK = const(240)  # readings alike to the millivolt, one a second: a converter at work is never that quiet
 
@@ -51,7 +51,7 @@ class Source:
 
     def take(self, mv):
         """A reading in millivolts, or None where the converter did not answer."""
-        if mv is None or mv > _HIGHEST_MV:
+        if mv is None or mv > HIGHEST_MV:
             self.believable = mv is None  # an input that is not there is absent, one beyond its range is broken
             self._empty()
             return

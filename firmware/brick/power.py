@@ -25,8 +25,8 @@ class Power:
     """The task. `port` is the port's `power`: `read()` gives (main mV, back-up mV, charging), None where not known.
 
     A level falls only when readings agree, so that a sag under the buzzer's load changes nothing; it rises above
-    where it began, so that it does not flicker. While no source can be believed, the level is FULL: a broken
-    gauge is told and stops nobody.
+    where it began, so that it does not flicker. While any gauge cannot be believed, the level is SAVING at most:
+    the pack that it does not tell of may be the one that carries the brick. It is told, and stops nobody.
     """
 
     def __init__(self, port, ticks, counters, log):
@@ -41,6 +41,7 @@ class Power:
         self._wanted = FULL
         self._agreed = 0
         self._on_main = None
+        self._failing = False
         self._told = lambda: None
         self._parts = None
         self._look_ms = getattr(port, "look_ms", config.POWER_LOOK_MS)
@@ -53,8 +54,8 @@ class Power:
 
     @property
     def believable(self):
-        """False while a converter gives nonsense."""
-        return self.main.believable and self.backup.believable
+        """False while a converter gives nonsense, or nothing."""
+        return not self._failing and self.main.believable and self.backup.believable
 
     @property
     def percent(self):
@@ -75,15 +76,19 @@ class Power:
         """Take one reading. True where the level is another one now."""
         try:
             main, backup, self.charging = self._port.read()
+            self._failing = False
         except OSError:
             self._counters.add(count.GAUGE_ERRORS)
             main = backup = None
+            self._failing = True
         self.main.take(main)
         self.backup.take(backup)
         self._swaps()
         return self._settle()
 
     def _swaps(self):
+        if self._failing or not self.main.believable:
+            return  # a gauge that says nothing true says nothing of a pack taken out either
         on_main = self.main.mv is not None
         if self._on_main is not None and on_main != self._on_main:
             self._counters.add(count.PACK_SWAPS)
@@ -115,7 +120,7 @@ class Power:
             edge = _BELOW[candidate] + (_RISE if self.level >= candidate else 0)
             if percent < edge:
                 level = candidate
-        return level
+        return level if self.believable else min(level, SAVING)
 
     def _apply(self):
         lamp, reader, decider, chores = self._parts

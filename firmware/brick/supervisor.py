@@ -8,7 +8,7 @@ from brick import counters as count
 # Places of the tasks in the log of start-ups: never change one, add at the end.
 TASKS = (
     "light", "link in", "link out", "asking", "chores", "diagnostics", "reader", "scanner", "events", "power", "radio",
-    "radio in",
+    "radio in", "vouchers",
 )  # fmt: skip
 _OTHER = len(TASKS)
 

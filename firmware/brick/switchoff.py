@@ -6,7 +6,7 @@ from stallmark.errors import FullError
 
 from brick import aio
 from brick import counters as count
-from brick.battery import ABSENT_MV, percent
+from brick.battery import ABSENT_MV, HIGHEST_MV, percent
 
 _EMPTY_BATTERIES = const(1)  # cause in the *outage* record
 _WAKE_PERCENT = const(8)  # of either source: enough for a start and some work
@@ -64,7 +64,12 @@ class Ending:
 def recovered(reading):
     """Whether a reading of the port's power is enough to start on."""
     main, backup, charging = reading
-    return bool(charging) or any([mv is not None and mv >= ABSENT_MV and percent(mv) >= _WAKE_PERCENT for mv in (main, backup)])
+    if charging:
+        return True
+    for mv in (main, backup):
+        if mv is not None and ABSENT_MV <= mv <= HIGHEST_MV and percent(mv) >= _WAKE_PERCENT:
+            return True
+    return False
 
 
 async def rest(port):

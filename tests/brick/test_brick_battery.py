@@ -1,10 +1,12 @@
 """Two packs, one level: neither a sag, a swapped pack nor a stuck gauge misleads the brick; an empty one ends in order."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from brick import battery, config
+from brick import battery, config, supervisor
 from brick import counters as count
 from brick.clock import Clock
 from brick.counters import Counters
@@ -104,7 +106,7 @@ def test_a_broken_gauge_stops_nobody_and_is_told(wrong: str):
     port.broken = wrong == "failing"
     power = made(port)
     assert seconds(power, 400) == FULL
-    assert power.percent is None and power.believable == (wrong != "beyond")
+    assert power.percent is None and power.believable == (wrong == "absent")
     assert bool(power._counters.get(count.GAUGE_ERRORS)) == (wrong == "failing")
 
 
@@ -116,6 +118,46 @@ def test_a_gauge_that_is_stuck_is_found_out_after_minutes():
     seconds(power, 300)
     assert not power.believable and power.percent is None
     assert seconds(power, 30) == FULL, "nobody is sent home for a reading that cannot be true"
+
+
+@pytest.mark.parametrize("backup", [3050, 3390, 3560, 4000])
+@pytest.mark.parametrize("wrong", ["stuck", "beyond", "failing at times"])
+def test_a_broken_gauge_beside_a_flat_pack_does_not_switch_the_brick_off(wrong: str, backup: int):
+    """Nobody knows what the other pack holds: the brick saves, and goes on until it stops by itself."""
+    port = Port(9000 if wrong == "beyond" else 3900, backup)
+    power = made(port)
+    for number in range(600):
+        port.noise = number % 3  # what read() makes of it hides no stuck gauge
+        if wrong == "stuck":
+            port.noise = 4  # and then the same to the millivolt
+        port.broken = wrong == "failing at times" and number % 3 > 0
+        port.backup = backup + number % 3
+        assert power.look() in (True, False) and power.level <= SAVING
+    assert wrong == "failing at times" or not power.believable
+    assert power._counters.get(count.PACK_SWAPS) == 0, "no pack was taken out"
+
+
+def test_a_gauge_that_fails_or_jumps_once_is_no_swapped_pack():
+    port = Port(3900, backup=4000)
+    power = made(port)
+    seconds(power, 10)
+    port.broken = True
+    seconds(power, 1)
+    assert not power.believable and power.facts()[5] is False
+    port.broken, port.main = False, 7000
+    seconds(power, 1)
+    port.main = 3900
+    seconds(power, 5)
+    assert power.believable and power._counters.get(count.PACK_SWAPS) == 0
+
+
+def test_a_reading_that_cannot_be_wakes_no_brick():
+    assert not recovered((7000, 3050, None)) and recovered((7000, 3900, None))
+
+
+def test_every_task_of_the_brick_has_its_place_in_the_log_of_start_ups():
+    source = "".join(path.read_text() for path in Path(supervisor.__file__).parent.rglob("*.py"))
+    assert set(re.findall(r'supervisor\.add\(\s*"([a-z ]+)"', source)) <= set(supervisor.TASKS)
 
 
 def test_each_level_leaves_out_more():
