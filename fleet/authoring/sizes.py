@@ -10,6 +10,7 @@ from fleet.authoring.engine import cbor, record, reg, rules
 
 PAGE = 256
 _U32 = 0xFFFF_FFFF
+_U24 = 0xFF_FFFF  # what a tag counts
 _TWO_SLICES = 2  # docs/formats/ruleset.md: a need is covered by at most two
 _AMOUNT = 1_000_000_000
 _LABEL, _REASON = 24, 60  # bytes: docs/formats/record.md
@@ -41,6 +42,7 @@ def largest_record(
     base: dict[int, Any] = {
         0: 15, 1: bytes(8), 2: _U32, 3: _U32, 4: _U32, 5: 1 << 41, 6: 1 << 41, 7: [3, 65535], 8: bytes(8),
         9: 63, 11: 0xFFFF, 15: bytes(8), 16: _U32, 17: bytes(16), 18: bytes(16),
+        22: 0xFFFF,
     }  # fmt: skip
     base |= {19: [255, 3]} if arm else {}
     base |= {20: _U32} if asked else {}
@@ -59,6 +61,7 @@ def largest_record(
     why = [reg.REASON_NEAR, 63, path, len(leaves), most, most, age, most]
     deny = base | {10: reg.KIND_DENY, 14: why, 23: "EUR"}
     private: dict[int, Any] = {0: bytes(16), 1: bytes(8)}
+    private |= {5: _U24} if reg.EVENT_NFC_TAP in events else {}
     detail: list[Any] = [bytes(8)] if redeems else []
     if person:
         question = [bytes(8), _U32, "x" * _LABEL, None, None]
@@ -67,7 +70,7 @@ def largest_record(
         private[7] = "x" * _REASON
     if detail:
         grant[24] = detail
-    if wire.asks(when, expr.BASKET, expr.TIP) or not _BASKETS.isdisjoint(events):
+    if not _BASKETS.isdisjoint(events):
         private |= {2: [_AMOUNT, 255], 3: _AMOUNT}
     size = len(cbor.encode(private))
     return max(record.OVERHEAD + len(cbor.encode(public)) + size for public in (grant, deny))
