@@ -57,6 +57,15 @@ class Rulebook:
         offered = self._updater.current
         return None if offered is None else self.get(offered.artefact[:8])
 
+    def all(self) -> list[Any]:
+        """Every ruleset known here, of which the rules are known."""
+        current = self.current()
+        offered = self._updater.current
+        if offered is not None:
+            self.get(offered.artefact[:8])
+        known = [ruleset for ruleset in self._known.values() if ruleset is not None]
+        return known if current is None or current in known else [current, *known]
+
     def suits(self, brick8: bytes, rule8: bytes) -> bool:
         """Whether a brick, or the lane, can use rights of a rule: as the rules in use or those on offer say. True where
         neither has the rule."""
@@ -118,7 +127,7 @@ class KitSide:
             clock,
         )
         self.telling.openvalues = self.openvalues
-        self.telling.rules = self.rulebook.get
+        self.telling.rules, self.telling.rulesets = self.rulebook.get, self.rulebook.all
         self.telling.label = self.openvalues.label = self._label = label
         exchange.on_record = [
             self.asking.recorded,

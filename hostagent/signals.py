@@ -1,11 +1,13 @@
 """Signals of the kit: the newest value of each, from the lane's durable records (docs/formats/record.md, private field 8)."""
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hostagent.core import Fields, reg
 
-# Different signals that are remembered; the one that was heard longest ago goes first.
+# Different signals that are remembered. First goes what no rules known here look at, heard longest ago: a till may send
+# any name.
 MOST = 64
 NAME, VALUE, AGE = range(3)
 SIGNAL = 8
@@ -17,8 +19,11 @@ class Heard:
     def __init__(self) -> None:
         self._newest: OrderedDict[tuple[str, int], tuple[int, int]] = OrderedDict()
 
-    def take(self, public: Fields, private: Fields) -> bool:
-        """A record of the lane; True where it brings a signal that is not older than what is known. Practice is none."""
+    def take(
+        self, public: Fields, private: Fields, rulesets: Callable[[], Iterable[Any]] = lambda: ()
+    ) -> bool:
+        """A record of the lane; True where it brings a signal that is not older than what is known. Practice is none.
+        `rulesets()`: those in use and on offer."""
         signal = private.get(SIGNAL)
         if signal is None or public.get(5) is None or public[0] & (reg.FLAG_TRAINING | reg.FLAG_SHADOW):
             return False
@@ -29,7 +34,9 @@ class Heard:
         self._newest[key] = signal[VALUE], at_ms
         self._newest.move_to_end(key)
         if len(self._newest) > MOST:
-            self._newest.popitem(last=False)
+            looked_at = {(name, event) for rules in rulesets() for name, event, *_ in rules.signals}
+            idle = (known for known in self._newest if known not in looked_at)
+            del self._newest[next(idle, next(iter(self._newest)))]
         return True
 
     def of(self, ruleset: Any) -> list[list[int]]:

@@ -53,14 +53,17 @@ class _Queue:
     """What waits for one brick. `linked`: over this link it has said its status."""
 
     answers: deque[Message] = field(default_factory=lambda: deque(maxlen=ANSWERS))
-    short: deque[Message] = field(default_factory=lambda: deque(maxlen=SHORT))
+    # At most SHORT: what is too much for it is replaced by everything that holds.
+    short: deque[Message] = field(default_factory=deque[Message])
     # Subjects whose balance changed since it was told, oldest first.
     balances: OrderedDict[bytes, None] = field(default_factory=OrderedDict[bytes, None])
     # When message 42 was sent last over this link.
     balances_ms: int | None = None
     linked: bool = False
-    # The rules whose signals it has been told.
+    # The rules whose signals it is told, and those that it was told of them; the message is made when it is sent.
     signals8: bytes | None = None
+    signals: list[list[int]] = field(default_factory=list[list[int]])
+    signals_due: bool = False
 
 
 class Telling:
@@ -89,6 +92,8 @@ class Telling:
         self._began = False
         # Rules by digest8, None where they are not known here.
         self.rules: Callable[[bytes], Any] = lambda digest8: None
+        # Every ruleset known here: in use, on offer, and a few that were.
+        self.rulesets: Callable[[], list[Any]] = list
         self._sums = Tokens(store)
         self._tokens: OrderedDict[bytes, int] = OrderedDict()
         # Receipts up to this one were counted before the start.
@@ -118,18 +123,35 @@ class Telling:
         anew, queue.linked = not queue.linked, True
         self._exchange.status(brick, anew)
         if anew:
-            queue.short.append(self._practice_message())
-            queue.short.extend(self._revocations(self._revoked[-SUBJECT * REVOKED_TOLD :], True))
+            self._everything(brick.brick, queue)
             if self.tags is not None:
-                queue.short.extend(self.tags.keys_for(brick.brick))
                 self.tags.linked(brick)
         ruleset8 = None if brick.status is None else brick.status.ruleset8
         if ruleset8 is not None and ruleset8 != queue.signals8:
-            queue.signals8 = ruleset8
-            queue.short.extend(self._signals_of(ruleset8))
+            queue.signals8, queue.signals, queue.signals_due = ruleset8, [], True
         due = self.openvalues.due(brick)
         if due is not None and all(kind != reg.MSG_PARAMETERS for kind, _ in queue.short):
-            queue.short.append(due)
+            self._append(brick.brick, queue, due)
+
+    def _everything(self, brick8: bytes, queue: _Queue) -> None:
+        """Practice, revocations and keys of tags, as they are now; open values and signals have ways of their own."""
+        queue.short.append(self._practice_message())
+        queue.short.extend(self._revocations(self._revoked[-SUBJECT * REVOKED_TOLD :], True))
+        if self.tags is not None:
+            queue.short.extend(self.tags.keys_for(brick8))
+
+    def _append(self, brick8: bytes, queue: _Queue, message: Message) -> None:
+        """One more short message. None is dropped: where too many wait, the brick is told everything that holds."""
+        if len(queue.short) >= SHORT:
+            queue.short.clear()
+            self._everything(brick8, queue)
+            brick = self._bricks.get(brick8)
+            if brick is not None:
+                brick.counters["told_anew"] += 1
+                due = self.openvalues.due(brick)
+                if due is not None:
+                    queue.short.append(due)
+        queue.short.append(message)
 
     def message(self, brick: Brick, kind: int, value: Fields) -> bool:
         """A message of a brick; False where it is none for this part."""
@@ -155,7 +177,9 @@ class Telling:
     def soon(self, brick: Brick) -> Message | None:
         """A short message."""
         queue = self._queue(brick.brick)
-        return queue.short.popleft() if queue.short and queue.linked else None
+        if not queue.linked:
+            return None
+        return queue.short.popleft() if queue.short else self._signals(queue)
 
     def idle(self, brick: Brick) -> Message | None:
         """Something for a link that has nothing else on its way."""
@@ -185,7 +209,7 @@ class Telling:
         queue = self._queues.get(brick8)
         if queue is None or not queue.linked:
             return False
-        queue.short.append((kind, value))
+        self._append(brick8, queue, (kind, value))
         self._flush(brick8)
         return True
 
@@ -233,22 +257,42 @@ class Telling:
         lane = self._lane()
         if lane is None or stored.brick != lane.brick8:
             return
-        if not self._heard.take(stored.record.fields, stored.record.private_fields or {}):
+        private: Fields = stored.record.private_fields or {}
+        if not self._heard.take(stored.record.fields, private, self._looking):
             return
         if self._exchange.caught_up:
             self._signals_at_lane(lane)
             self._signals_everywhere()
 
-    def _signals_everywhere(self) -> None:
-        for brick8, queue in list(self._queues.items()):
-            for message in [] if queue.signals8 is None else self._signals_of(queue.signals8):
-                self.tell(brick8, *message)
+    def _looking(self) -> list[Any]:
+        """Rules that somebody decides by, or may soon."""
+        used = {queue.signals8 for queue in self._queues.values() if queue.signals8 is not None}
+        lane = self._lane()
+        known = [*self.rulesets(), *map(self.rules, used), None if lane is None else lane.ruleset]
+        return [ruleset for ruleset in known if ruleset is not None]
 
-    def _signals_of(self, ruleset8: bytes) -> list[Message]:
+    def _signals_everywhere(self) -> None:
+        """Bricks whose rules look at what is new have something to be sent."""
+        for brick8, queue in list(self._queues.items()):
+            if queue.linked and self._known_signals(queue) != queue.signals:
+                queue.signals_due = True
+                self._flush(brick8)
+
+    def _signals(self, queue: _Queue) -> Message | None:
+        """Message 41 with what is known now, where the brick does not have it."""
+        if not queue.signals_due:
+            return None
+        queue.signals_due = False
+        known = self._known_signals(queue)
+        if not known or known == queue.signals:
+            return None
+        queue.signals = known
+        return reg.MSG_SIGNALS, {0: known, 1: queue.signals8}
+
+    def _known_signals(self, queue: _Queue) -> list[list[int]]:
         # A brick with other rules has another signal under this index, or none.
-        ruleset = self.rules(ruleset8)
-        known = [] if ruleset is None else self._heard.of(ruleset)
-        return [(reg.MSG_SIGNALS, {0: known[:SIGNALS_AT_ONCE], 1: ruleset8})] if known else []
+        ruleset = None if queue.signals8 is None else self.rules(queue.signals8)
+        return [] if ruleset is None else self._heard.of(ruleset)[:SIGNALS_AT_ONCE]
 
     def _signals_at_lane(self, lane: Any) -> None:
         if lane.ruleset is not None:

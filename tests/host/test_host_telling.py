@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from stallmark import registry as reg
 
 from hostagent import openvalues, telling
 from hostagent.openvalues import OpenValues
+from hostagent.signals import MOST
 from hostagent.telling import Telling
 
 TOKENS = [[reg.GRANT_TOKENS, 2, 0]]
@@ -32,7 +34,15 @@ class Kit:
         clock: Any = SimpleNamespace(now_ms=lambda: self.ms)
         store: Any = SimpleNamespace(meta={})
         nothing: Any = None
-        self.telling = Telling(store, {}, clock, self.exchange, nothing, lambda: self.lane, lambda _: None)
+        self.telling = Telling(
+            store,
+            {self.brick.brick: self.brick},
+            clock,
+            self.exchange,
+            nothing,
+            lambda: self.lane,
+            lambda _: None,
+        )
         self.telling.openvalues = SimpleNamespace(due=lambda _: None)  # type: ignore[assignment]
 
     @staticmethod
@@ -138,7 +148,9 @@ def test_a_signal_goes_only_to_bricks_that_decide_by_rules_that_look_at_it(monke
     state = SimpleNamespace(signals=lambda *signal: heard.append(signal), balances=lambda *_: None)
     kit.lane = SimpleNamespace(brick8=b"brick--l", ruleset=rules[new], state=state)
 
-    def record(value: int, flags: int = 0, brick: bytes = b"brick--l", ms: int | None = None, age: int = 0) -> Any:
+    def record(
+        value: int, flags: int = 0, brick: bytes = b"brick--l", ms: int | None = None, age: int = 0
+    ) -> Any:
         at = kit.ms if ms is None else ms
         fields = {0: flags, 5: at, 10: reg.KIND_DENY, 11: reg.EVENT_SOCIAL_MENTION << 4}
         made = SimpleNamespace(seq=1, fields=fields, private_fields={8: ["footfall", value, age]})
@@ -157,3 +169,89 @@ def test_a_signal_goes_only_to_bricks_that_decide_by_rules_that_look_at_it(monke
     assert heard[-1] == (1, 58, kit.ms), "the lane knows it too"
     kit.telling.status(kit.brick)
     assert kit.telling.soon(kit.brick) is None
+
+
+class Signalling(Kit):
+    """… whose lane hears signals: records of it, one after another."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+        super().__init__(monkeypatch)
+        rules = SimpleNamespace(signals=[(name, reg.EVENT_SOCIAL_MENTION, 600) for name in names])
+        self.telling.rules = {b"rules--8": rules}.get
+        self.telling.rulesets = lambda: [rules]
+        state = SimpleNamespace(signals=lambda *_: None)
+        self.lane = SimpleNamespace(brick8=b"brick--l", ruleset=rules, state=state)
+        self.brick.status = SimpleNamespace(ruleset8=b"rules--8")
+
+    def hear(self, name: str, value: int) -> None:
+        self.ms += 1
+        fields = {0: 0, 2: 1, 5: self.ms, 10: reg.KIND_DENY, 11: reg.EVENT_SOCIAL_MENTION << 4}
+        record = SimpleNamespace(seq=1, fields=fields, private_fields={8: [name, value, 0]})
+        stored: Any = SimpleNamespace(brick=b"brick--l", record=record, host_seq=1)
+        self.telling.recorded(stored)
+
+    def sent(self) -> list[Any]:
+        return list(iter(lambda: self.telling.soon(self.brick), None))
+
+
+def test_many_signals_push_nothing_out_and_a_slow_link_gets_only_the_newest(monkeypatch: pytest.MonkeyPatch):
+    kit = Signalling(monkeypatch, "footfall")
+    kit.link()
+    for message in Telling._revocations(b"REVOKE", False):
+        assert kit.telling.tell(kit.brick.brick, *message)
+    for value in range(3 * telling.SHORT):
+        kit.hear("footfall", value)
+    assert kit.sent() == [
+        (reg.MSG_REVOKED, {0: False, 1: b"REVOKE"}),
+        (reg.MSG_SIGNALS, {0: [[0, value, kit.ms]], 1: b"rules--8"}),
+    ]
+
+
+def test_more_short_messages_than_have_room_become_everything_that_holds(monkeypatch: pytest.MonkeyPatch):
+    kit = Kit(monkeypatch)
+    kit.telling._store.set_meta = _kept  # type: ignore[method-assign]
+    kit.link()
+
+    async def revoke() -> None:
+        for number in range(telling.SHORT + 5):
+            await kit.telling.revoke(number.to_bytes(6, "big") + b"--", "Ana")
+
+    asyncio.run(revoke())
+    assert kit.brick.counters["told_anew"] == 1
+    sent = list(iter(lambda: kit.telling.soon(kit.brick), None))
+    assert len(sent) <= telling.SHORT and sent[0][0] == reg.MSG_TRAINING
+    told = b"".join(value[1] for kind, value in sent if kind == reg.MSG_REVOKED)
+    assert {told[at : at + 6] for at in range(0, len(told), 6)} == set(kit.telling._subjects())
+    assert [value[0] for kind, value in sent if kind == reg.MSG_REVOKED][:2] == [True, False], (
+        "from scratch, once"
+    )
+
+
+def _kept(_: Any) -> Any:
+    done: Future[None] = Future()
+    done.set_result(None)
+    return done
+
+
+def test_a_name_that_no_rules_look_at_is_told_to_nobody_and_pushes_nothing_out(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    kit = Signalling(monkeypatch, "sun", "footfall")
+    kit.link()
+    kit.hear("sun", 5)
+    at = kit.ms
+    assert kit.sent() == [(reg.MSG_SIGNALS, {0: [[0, 5, at]], 1: b"rules--8"})]
+    flushed: list[bytes] = []
+    kit.telling._flush = flushed.append
+    for number in range(200):
+        kit.hear(f"odd {number}", 1)
+    assert flushed == [] and kit.sent() == []
+    assert len(kit.telling._heard._newest) == MOST
+    kit.hear("sun", 5)
+    again = kit.ms
+    assert kit.sent() == [(reg.MSG_SIGNALS, {0: [[0, 5, again]], 1: b"rules--8"})]
+    kit.telling.link_up(kit.brick)
+    kit.telling.status(kit.brick)
+    assert (reg.MSG_SIGNALS, {0: [[0, 5, again]], 1: b"rules--8"}) in kit.sent(), (
+        "known to a brick that links later"
+    )
