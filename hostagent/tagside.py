@@ -4,6 +4,7 @@ docs/formats/tag.md. The keys are sealed for each brick by the controller; the h
 from records that are durable; a message that two bricks took, or a counter that went back, is a finding.
 """
 
+import itertools
 import json
 import logging
 from collections import OrderedDict, deque
@@ -38,7 +39,7 @@ class Tag:
 
     counter: int
     serial: int
-    brick: bytes
+    brick: bytes  # where that counter was seen
     seq: int
     wall_ms: int | None
     links: deque[tuple[int, bytes, int]] = field(default_factory=lambda: deque(maxlen=LINKS))
@@ -53,6 +54,7 @@ class TagSide:
         self._tags: OrderedDict[bytes, Tag] = OrderedDict()
         self._serial = 0
         self._told: dict[bytes, int] = {}
+        self._anew: dict[bytes, int] = {}  # up to this serial a brick is told of its own tags as well
         self.findings: deque[dict[str, Any]] = deque(maxlen=FINDINGS)
         self.found = 0
         self.refused = 0
@@ -135,11 +137,14 @@ class TagSide:
     # --- to bricks
 
     def linked(self, brick: Brick) -> None:
-        """A new link: the brick may have forgotten what it was told."""
-        self._told[brick.brick] = max(0, self._serial - TOLD)
+        """A new link: the brick may have forgotten what it was told, and, with another journal, what it saw itself."""
+        newest = itertools.islice(reversed(self._tags.values()), TOLD)
+        oldest = min((tag.serial for tag in newest), default=1)
+        self._told[brick.brick] = oldest - 1
+        self._anew[brick.brick] = self._serial
 
     def next_for(self, brick: Brick) -> Message | None:
-        """The next message 48: counters that others saw and this brick has not been told."""
+        """The next message 48: counters that others saw and this brick has not been told; with a new link its own too."""
         told = self._told.get(brick.brick)
         if told is None or told >= self._serial:
             return None
@@ -151,8 +156,11 @@ class TagSide:
         waiting.reverse()
         part = waiting[:AT_ONCE]
         self._told[brick.brick] = part[-1][0] if len(waiting) > AT_ONCE else self._serial
+        anew = self._anew.get(brick.brick, 0)
         entries = b"".join(
-            subject + tag.counter.to_bytes(3, "big") for _, subject, tag in part if tag.brick != brick.brick
+            subject + tag.counter.to_bytes(3, "big")
+            for serial, subject, tag in part
+            if tag.brick != brick.brick or serial <= anew
         )
         return (reg.MSG_TAG_COUNTERS, {0: entries}) if entries else self.next_for(brick)
 

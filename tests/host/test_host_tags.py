@@ -80,6 +80,28 @@ def test_many_tags_go_in_pieces_and_the_oldest_are_forgotten(tmp_path: Path) -> 
     assert len(told(tags, two)) == 400
 
 
+def test_a_new_link_is_told_of_tags_however_often_one_of_them_changed(tmp_path: Path) -> None:
+    tags, two = side(tmp_path), brick(TWO)
+    for number in range(50):
+        tags.recorded(taken(7, seq=number + 1, subject=bytes((number,)) * 8))
+    for number in range(400):
+        tags.recorded(taken(number + 1, seq=100 + number, subject=b"steward!"))
+    tags.linked(two)
+    found = told(tags, two)
+    assert len(found) == 51 and found[b"stewar"] == 400
+
+
+def test_a_brick_with_another_journal_is_told_what_it_once_saw_itself(tmp_path: Path) -> None:
+    tags, one = side(tmp_path), brick(ONE)
+    tags.linked(one)
+    tags.recorded(taken(7))
+    assert told(tags, one) == {}
+    tags.linked(one)
+    assert told(tags, one) == {SUBJECT[:6]: 7}
+    tags.recorded(taken(8, seq=2))
+    assert told(tags, one) == {}, "what it sees from now on it knows"
+
+
 def test_the_same_message_at_two_bricks_is_found(tmp_path: Path) -> None:
     tags = side(tmp_path)
     tags.recorded(taken(7, ONE, 3))
