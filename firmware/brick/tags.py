@@ -11,19 +11,24 @@ from brick import counters as count
 
 _SUBJECT = const(6)  # bytes of a subject that are kept: as in the exchange
 _ENTRY = const(9)  # subject6 ‖ counter u24
-KEPT = const(
-    400
-)  # tags whose counter is remembered (3,600 bytes); beyond, the one learnt first is forgotten first
+KEPT = const(400)  # tags whose counter is remembered (4,000 bytes); beyond, one not seen for long is forgotten
+_GONE_BYTES = const(1024)  # of marks for those forgotten, made with the first of them
 _AT_ONCE = const(40)  # entries of a message 48
 
 
 class Counters:
-    """The highest read counter known of each tag, at most `kept` of them."""
+    """The highest read counter known of each tag, at most `kept` of them.
+
+    Where one more comes, one is forgotten that was not seen since the last round over all of them, and two bits out of
+    8,192 mark that it was: of a tag not known `forgotten` tells surely that it never was, or that it may have been (one
+    in twenty of the others, too, after a thousand were forgotten)."""
 
     def __init__(self, kept=KEPT):
         self._kept = kept
         self._data = bytearray()
-        self._next = 0
+        self._used = bytearray(kept)  # seen since the hand came by
+        self._hand = 0
+        self._gone = None
 
     def __len__(self):
         return len(self._data) // _ENTRY
@@ -45,14 +50,42 @@ class Counters:
         at = self._find(subject)
         entry = bytes(subject[:_SUBJECT]) + counter.to_bytes(3, "big")
         if at >= 0:
+            self._used[at // _ENTRY] = 1
             if entry > self._data[at : at + _ENTRY]:
                 self._data[at : at + _ENTRY] = entry
         elif len(self) < self._kept:
             self._data += entry
         else:
-            at = self._next * _ENTRY
+            at = self._place() * _ENTRY
             self._data[at : at + _ENTRY] = entry
-            self._next = (self._next + 1) % self._kept
+
+    def _place(self):
+        """A place whose tag is forgotten."""
+        while self._used[self._hand]:  # ends: each one passed is cleared
+            self._used[self._hand] = 0
+            self._hand = (self._hand + 1) % self._kept
+        place, self._hand = self._hand, (self._hand + 1) % self._kept
+        if self._gone is None:
+            self._gone = bytearray(_GONE_BYTES)
+        for at in (0, 2):
+            bit = self._bit(self._data, place * _ENTRY + at)
+            self._gone[bit >> 3] |= 1 << (bit & 7)
+        return place
+
+    @staticmethod
+    def _bit(subject, at):
+        return (subject[at] << 8 | subject[at + 1]) % (8 * _GONE_BYTES)  # a subject is a hash already
+
+    def forgotten(self, subject):
+        """Whether a tag that is not known may have been."""
+        gone = self._gone
+        if gone is None:
+            return False
+        for at in (0, 2):
+            bit = self._bit(subject, at)
+            if not gone[bit >> 3] & 1 << (bit & 7):
+                return False
+        return True
 
 
 class Tags:
@@ -124,13 +157,13 @@ class Tags:
 
     async def prove(self, exchange, uid):
         """The live proof of the card whose NDEF application is selected, or None. Raises PartError."""
-        if self._proving is None:
+        if self._proving is None or not self.version:  # or the keys ended with a rental
             return None
         return self._counted(await self._proving.live(exchange, uid, self._identity.tag_keys[1:], self._port))
 
     def by_link(self, ndef, uid):
         """The proof in a card's message, or None."""
-        if self._proving is None:
+        if self._proving is None or not self.version:
             return None
         return self._counted(self._proving.by_link(ndef, uid, self._identity.tag_keys[1:], self._port))
 
@@ -143,9 +176,14 @@ class Tags:
         """Whether a proof is newer than anything known of this tag; it is known from now on.
 
         A link's counter must be higher than any seen: each reading makes another one. A live authentication counts
-        nothing, so the same counter is as good; a lower one is a tag that went back."""
+        nothing, so the same counter is as good; a lower one is a tag that went back. Of a tag that may have been
+        forgotten nobody here knows how high it was: its link may be an old one, its authentication cannot be."""
         known = self.seen.get(subject)
-        if known is not None and (counter < known or (trust == TRUST_SDM and counter == known)):
+        if known is None:
+            old = trust == TRUST_SDM and self.seen.forgotten(subject)
+        else:
+            old = counter < known or (trust == TRUST_SDM and counter == known)
+        if old:
             self._counters.add(count.TAG_REPLAYED)
             return False
         self.seen.note(subject, counter)

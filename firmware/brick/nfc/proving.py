@@ -2,14 +2,13 @@
 
 Loaded once a brick has tag keys. A proof is `(trust, number 7 bytes, read counter)`."""
 
-from stallmark import sdm, tagauth, tagkeys
+from stallmark import sdm, tagauth, tagkeys, token
 from stallmark.constant import const
 from stallmark.errors import FormatError
 from stallmark.numbers import TRUST_LIVE, TRUST_SDM
 
 _COUNTERS = const(0xF6)  # GetFileCounters
 _MESSAGE_FILE = b"\x02"
-_RANDOM_UID = const(4)  # bytes: the card shows another number each time, its own stands in the link
 
 
 async def live(exchange, uid, keys, port):
@@ -35,7 +34,8 @@ async def live(exchange, uid, keys, port):
 
 
 def by_link(ndef, uid, keys, port):
-    """The proof of the dynamic link in a card's message, or None. The number in it must be the card's own."""
+    """The proof of the dynamic link in a card's message, or None. The number in it must be the card's own, unless the card
+    shows another one each time."""
     found = None if ndef is None else sdm.find(ndef)
     if found is None:
         return None
@@ -44,7 +44,7 @@ def by_link(ndef, uid, keys, port):
         number, counter = sdm.open_picc(picc, port.make_inverse(keys[0]))
     except FormatError:
         return None
-    if number != uid and len(uid) != _RANDOM_UID:
+    if number != uid and not token.random_uid(uid):
         return None
     key = tagkeys.diversified(port.make_ecb, keys[1], number, tagkeys.KEY_FILE)
     if not sdm.check(port.make_ecb, key, number, counter, mac):
