@@ -2,7 +2,7 @@
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import segno
@@ -11,6 +11,7 @@ from workbench.tagmaster import EventKeys
 
 from virtualkit import ntag424, tags
 from virtualkit.core import keys, token
+from virtualkit.rf import Tag
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Card:
     uid: bytes = b""
     text: str = ""
     image: bytes = b""  # the tag's memory
+    tag: Tag | None = field(default=None, compare=False)  # one that changes with every tap
 
 
 def issued_tag(rng: random.Random, event_key: bytes) -> Card:
@@ -36,7 +38,7 @@ def proved_tag(rng: random.Random, tag_keys: EventKeys) -> Card:
     tag = ntag424.Ntag424(uid, rng)
     tag.activate()
     tag424.personalise(tag.apdu, uid, tag_keys, "https://stall.example/t", random=rng.randbytes)
-    return Card("proved", uid=uid, image=ntag424.dump(tag))
+    return Card("proved", uid=uid, image=ntag424.dump(tag), tag=tag)
 
 
 def blank_tag(rng: random.Random) -> Card:

@@ -121,7 +121,7 @@ def tap(
 
 @app.command()
 def enroll(
-    device: deskcli.Device = "/dev/ttyUSB0",
+    device: deskcli.Device,
     label: deskcli.Label = "",
     count: deskcli.Count = 1,
     wait: deskcli.Wait = 30.0,
@@ -135,7 +135,7 @@ def enroll(
 
 @app.command()
 def write_tag(
-    device: deskcli.Device = "/dev/ttyUSB0",
+    device: deskcli.Device,
     again: deskcli.Again = False,
     count: deskcli.Count = 1,
     wait: deskcli.Wait = 30.0,

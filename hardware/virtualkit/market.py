@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.tagmaster import EventKeys
+
 from virtualkit import cards
 from virtualkit.cards import Card
 
@@ -21,7 +23,8 @@ class Visit:
 
 
 class Crowd:
-    """The people of one market: most hold tags and passes that the hub issued, some a blank tag, a phone or another code.
+    """The people of one market: most hold tags and passes that the hub issued, some a blank tag, a phone or another code;
+    with `tag_keys` some hold an NTAG 424 DNA that the hub's desk made.
 
     Shares are of new faces; regulars come back, so that people and taps differ.
     """
@@ -30,11 +33,13 @@ class Crowd:
     AWAY = 24
     BLANK = 0.08
     PHONE = 0.06
+    PROVED = 0.10
     FOREIGN = 0.10
 
-    def __init__(self, seed: int, event_key: bytes) -> None:
+    def __init__(self, seed: int, event_key: bytes, tag_keys: EventKeys | None = None) -> None:
         self._rng = random.Random(seed)
         self._event_key = event_key
+        self._tag_keys = tag_keys
         self._known: dict[str, list[Card]] = {"nfc": [], "qr": []}
 
     def card_for(self, part: str) -> Card:
@@ -54,11 +59,12 @@ class Crowd:
             draw = rng.random()
             if draw < self.PHONE:
                 return cards.phone(rng)
-            card = (
-                cards.blank_tag(rng)
-                if draw < self.PHONE + self.BLANK
-                else cards.issued_tag(rng, self._event_key)
-            )
+            if draw < self.PHONE + self.BLANK:
+                card = cards.blank_tag(rng)
+            elif self._tag_keys is not None and draw < self.PHONE + self.BLANK + self.PROVED:
+                card = cards.proved_tag(rng, self._tag_keys)
+            else:
+                card = cards.issued_tag(rng, self._event_key)
         known.append(card)
         return card
 

@@ -142,6 +142,14 @@ def event_key(folder: KitFolder) -> bytes:
     return bytes(box.decrypt(bytes.fromhex(secret["event_keys"][0]["key"])))
 
 
+def tag_keys(folder: KitFolder) -> tagmaster.EventKeys | None:
+    """The event's tag keys of a development kit, from its desk; None for a kit that has no desk."""
+    if not folder.tag_desk.exists():
+        return None
+    desk = json.loads(folder.tag_desk.read_text())
+    return tagmaster.event_keys(bytes.fromhex(desk["master"]), bytes.fromhex(desk["event"]))
+
+
 async def _provision_all(
     folder: KitFolder, plan: KitPlan, secrets: Secrets, progress: Progress
 ) -> list[Provisioned]:

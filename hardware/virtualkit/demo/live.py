@@ -26,7 +26,7 @@ from virtualkit.demo.view import render
 from virtualkit.folder import KitFolder
 from virtualkit.kitplan import KitPlan, with_links
 from virtualkit.market import Crowd
-from virtualkit.newkit import event_key, new_kit, usual_ports
+from virtualkit.newkit import event_key, new_kit, tag_keys, usual_ports
 from virtualkit.pins import Edge
 
 REFRESH_PER_SECOND = 4
@@ -89,7 +89,7 @@ class LiveStall:
             scene.fleet_state = scene.host_state = "up"
             for brick in stall.kit.bricks:
                 brick.light.listeners.append(lambda edge, name=brick.name: self._edge(name, edge))
-            await self._show(Crowd(self._seed, event_key(folder)))
+            await self._show(Crowd(self._seed, event_key(folder), tag_keys(folder)))
         finally:
             with self._console.status("closing in order: bricks, host, controller …"):
                 await stall.stop()

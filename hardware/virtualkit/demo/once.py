@@ -22,7 +22,7 @@ from virtualkit.demo.trouble import Trouble
 from virtualkit.folder import KitFolder
 from virtualkit.kitplan import KitPlan, with_links
 from virtualkit.market import Crowd, Visit
-from virtualkit.newkit import free_ports, new_kit
+from virtualkit.newkit import free_ports, new_kit, tag_keys
 from virtualkit.reference import audit
 from virtualkit.reference.judge import Exhibits, judge
 from virtualkit.stats import spread
@@ -102,7 +102,7 @@ class MarketHour:
 
     async def _market(self, stall: Stall, event_key: bytes) -> None:
         parts = [(brick.name, brick.spec.parts[0]) for brick in stall.kit.bricks]
-        crowd = Crowd(self._hour.seed, event_key)
+        crowd = Crowd(self._hour.seed, event_key, tag_keys(self.folder))
         visits = crowd.hour(self._hour.taps, parts)
         count = self._hour.taps // 4 if self._hour.sales is None else self._hour.sales
         sales = TillHour(self._hour.seed + 2, crowd).events(count)
@@ -286,7 +286,7 @@ async def present(brick: VirtualBrick, card: Card, rng: random.Random) -> Shown:
     if card.kind == "phone":
         return await brick.tap(dumps.from_uid(card.uid, rng))
     if card.image:
-        return await brick.tap(dumps.parse(card.image))
+        return await brick.tap(card.tag or dumps.parse(card.image))
     return await brick.scan(card.text.encode())
 
 
