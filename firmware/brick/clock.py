@@ -46,8 +46,9 @@ class Clock:
         """Milliseconds since the last correction (or start-up, of a held time), None while unset."""
         return None if self._set_at is None else self._source.uptime_ms() - self._set_at
 
-    def set(self, wall_ms, quality, spread_ms):
-        """Take the host's time, forwards or backwards: a wrong clock must be correctable (MeshCore #1326)."""
+    def set(self, wall_ms, quality, spread_ms, keep=True):
+        """Take the host's time, forwards or backwards: a wrong clock must be correctable (MeshCore #1326). `keep`: the next
+        start-up may go on with it."""
         uptime_ms = self._source.uptime_ms()
         age_ms = self.age_ms
         if age_ms is not None and age_ms >= _MEASURE_MS and self.quality >= QUALITY_HOST:
@@ -58,5 +59,5 @@ class Clock:
         self._set_at = uptime_ms
         self.quality = quality
         self._spread_ms = spread_ms
-        if self._hold is not None:
+        if keep and self._hold is not None:
             self._hold(wall_ms)

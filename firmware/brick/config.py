@@ -60,6 +60,7 @@ TRAINING_PEOPLE = const(64)  # people that the trial state remembers
 
 # Clock
 CLOCK_STEP_MS = const(2000)  # a correction larger than this is a record of its own
+EARLIEST_MS = const(1735689600000)  # 2025 begins: before this program was made
 LATEST_MS = const(0x7FFFFFFFFFFF)  # in the year 6429; later times would leave no room to count on
 
 # Epochs

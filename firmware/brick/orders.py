@@ -30,10 +30,7 @@ class Orders:
         A time before something that was signed (a host that woke up in 1970) is refused and counted: the brick
         keeps its own. A time far ahead is taken, and corrected by the next one: nothing here tells it from a true one.
         """
-        form.fields(value, "clock", (0, 1, 2))
-        wall_ms = form.uint(value[0], "clock wall ms (0)", config.LATEST_MS)
-        quality = min(form.uint(value[1], "clock quality (1)", 255), reg.QUALITY_HOST)
-        spread_ms = form.uint(value[2], "clock spread (2)", form.U32)
+        wall_ms, quality, spread_ms = told_time(value)
         if wall_ms < self._floor_ms() - config.CLOCK_SLACK_MS:
             self._counters.add(count.CLOCK_REFUSED)
             return
@@ -74,6 +71,14 @@ class Orders:
             self._counters.add(count.JOURNAL_FULL)
         except OSError:
             self._counters.add(count.FLASH_ERRORS)
+
+
+def told_time(value):
+    """Message 33: (wall ms, quality, ± ms). Raises FormatError."""
+    form.fields(value, "clock", (0, 1, 2))
+    wall_ms = form.uint(value[0], "clock wall ms (0)", config.LATEST_MS)
+    quality = min(form.uint(value[1], "clock quality (1)", 255), reg.QUALITY_HOST)
+    return wall_ms, quality, form.uint(value[2], "clock spread (2)", form.U32)
 
 
 def restart_mode(value):

@@ -42,13 +42,32 @@ async def main(port, boots, make):
                 lamp.background(indicator.BLANK)
                 fields = await _provisioned(port, line, clock, store, feeding)
                 lamp.background(indicator.READY)
-            brick = make(port, line, log, lamp, clock, Identity(store, fields), boots)
         except (FormatError, OSError) as error:
             await _trouble(lamp, log, feeding, error)
+        brick = _made(make, port, line, log, lamp, clock, Identity(store, fields), boots)
+        if brick is None:
+            await _trouble(lamp, log, feeding, "nor in safe mode")
     finally:
         shining.cancel()
     gc.collect()
     await brick.supervisor.run()
+
+
+def _made(make, port, line, log, lamp, clock, identity, boots):
+    """The brick; where rules, journal or a part keep it from being built, the one of safe mode: it has a link, says what
+    it is, and brings what waits to the host. None where that fails too."""
+    for _ in range(2):
+        try:
+            return make(port, line, log, lamp, clock, identity, boots)
+        except (FormatError, OSError) as error:
+            log("cannot start: {}".format(error))
+        gc.collect()
+        from brick.safemode import SafeBrick
+
+        if make is SafeBrick:
+            break
+        make, boots.safe = SafeBrick, True
+    return None
 
 
 async def _provisioned(port, line, clock, store, feeding):

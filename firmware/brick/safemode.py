@@ -6,7 +6,7 @@ wait in the journal still go to the host, unless safe mode itself has failed twi
 
 import gc
 
-from stallmark import form, record
+from stallmark import record
 from stallmark import numbers as reg
 from stallmark.constant import const
 from stallmark.errors import FormatError
@@ -16,7 +16,7 @@ from brick import aio, airline, config, indicator
 from brick import counters as count
 from brick.counters import Counters
 from brick.lines import Lines
-from brick.orders import restart_mode
+from brick.orders import restart_mode, told_time
 from brick.outbox import Outbox
 from brick.supervisor import Supervisor
 from brick.uplink import Uplink
@@ -128,9 +128,13 @@ class SafeBrick:
         self._uplink.post(reg.MSG_DIAGNOSTICS, self._vitals.message())
 
     def _take_clock(self, value):
-        form.fields(value, "clock", (0, 1, 2))
-        wall_ms = form.uint(value[0], "clock wall ms (0)", config.LATEST_MS)
-        self._clock.set(wall_ms, min(value[1], reg.QUALITY_HOST), form.uint(value[2], "clock spread (2)", form.U32))
+        """The host's time, for the screen. What was signed, the floor of every time, is not read here, so nothing is kept of
+        it over the restart; a time before this program was made cannot be."""
+        wall_ms, quality, spread_ms = told_time(value)
+        if wall_ms < config.EARLIEST_MS:
+            self.counters.add(count.CLOCK_REFUSED)
+            return
+        self._clock.set(wall_ms, quality, spread_ms, keep=False)
 
     def _identify(self, value):
         self._lamp.show(indicator.IDENTIFY)
