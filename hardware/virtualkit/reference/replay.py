@@ -19,8 +19,9 @@ from virtualkit.reference.flashimage import FlashRecord
 from virtualkit.reference.worlds import Kit, World
 
 _TRAINING = 1
-# Outcomes that no rule judged: the journal was full, a voucher could not be taken, a person answered.
-_NOT_OF_RULES = (11, 23, 27, 28, 29)
+# Outcomes that no rule judged: the journal was full, a voucher could not be taken, a person answered, a tag's counter went
+# back, the battery was low.
+_NOT_OF_RULES = (11, 23, 27, 28, 29, 33, 45)
 
 
 @dataclass
