@@ -55,9 +55,13 @@ class Source:
             return 0
         return self._index if not self._slice else (self._index + 1) & 0xFFFF
 
+    def takes(self, frames, size):
+        """Whether so many more frames, of `size` bytes together, find room."""
+        return len(self._frames) + frames <= MAX_FRAMES and self._waiting + size <= MAX_WAITING
+
     def feed(self, frame):
         """A whole frame. False, and counted, where there is no room: the link sends it again."""
-        if len(self._frames) >= MAX_FRAMES or self._waiting + len(frame) > MAX_WAITING:
+        if not self.takes(1, len(frame)):
             self.dropped += 1
             return False
         self._frames.append(frame)

@@ -3,13 +3,14 @@
 import asyncio
 import importlib
 import itertools
+import random
 import sys
 import types
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from stallmark import frame
+from stallmark import frame, pulled
 
 BRICK = bytes.fromhex("5ab1c0de00112233")
 CONNECT, DISCONNECT, WRITE, MTU = 1, 2, 3, 21
@@ -218,11 +219,85 @@ def test_a_host_that_never_asks_costs_frames_and_nothing_else(world) -> None:
         w.connect()
         for _ in range(40):
             w.radio.write(bytes(500))
-        assert w.radio.dropped == 24
+        assert w.radio.dropped == 32, "4096 bytes wait at most, asked for or not"
         w.ble.values[2] = b"\x00"
         w.ble.handler(WRITE, (0, 2))
-        assert 3 not in w.ble.values, "a pull of one byte is passed over"
+        assert w.ble.values[3] == b"", "a pull of one byte is passed over"
         assert len(w.pull(0)) == 244
-        assert w.radio._source.dropped == 8, "4096 bytes wait at most"
+        assert w.radio._source.dropped == 0
+        for _ in range(40):
+            w.radio.write(bytes(10))
+        assert w.radio.dropped == 32 + 40 - 8, "and 16 frames"
+
+    world(scene)
+
+
+def test_a_stranger_who_writes_byte_by_byte_costs_no_more_than_anybody(world) -> None:
+    async def scene(w: World) -> None:
+        w.connect()
+        ring = w.radio._ring
+        data = random.Random(5).randbytes(7000)
+        got, at = bytearray(), 0
+        while len(got) < 7001:
+            for byte in data[at : at + 2000]:
+                w.into(bytes((byte,)))
+            at += 2000
+            while w.radio._head != w.radio._tail or w.radio._from is not None:
+                got += await w.read()
+        assert bytes(got) == b"\x00" + data and w.radio.dropped == 0
+        for _ in range(3000):
+            w.into(b"x")
+        assert w.radio.dropped == 3000 - 2048 and w.radio._ring is ring and len(ring) == 2049
+        w.connect()
+        w.into(b"next")
+        assert await w.read() == b"\x00next", "a full ring does not keep the next host out"
+
+    world(scene)
+
+
+def test_a_host_that_reads_before_its_first_pull_gets_no_old_slice(world) -> None:
+    async def scene(w: World) -> None:
+        w.connect()
+        w.radio.write(frame.build(7, b"\x01old"))
+        assert len(w.pull(0)) > 2
+        w.ble.handler(DISCONNECT, (0, 1, b""))
+        w.connect()
+        sink = pulled.Sink()
+        assert sink.take(w.ble.values[3]) is None, "it asks again"
+        new = frame.build(7, b"\x01new")
+        w.radio.write(new)
+        assert sink.take(w.pull(0)) == new
+
+    world(scene)
+
+
+def test_a_host_that_goes_between_two_lines_ends_nothing(world) -> None:
+    async def scene(w: World) -> None:
+        w.connect()
+        w.radio.write(frame.build(7, b"\x01"))
+        asked = w.ble.gatts_notify
+
+        def gone(conn: int, handle: int, data: bytes) -> None:
+            assert conn is not None
+            w.ble.handler(DISCONNECT, (0, 1, b""))
+            asked(conn, handle, data)
+
+        w.ble.gatts_notify = gone  # type: ignore[method-assign]
+        w.attend(60)
+        w.attend(60)
+
+        def come_and_gone(*_: Any, **__: Any) -> None:
+            w.connect()
+            w.ble.handler(DISCONNECT, (0, 1, b""))
+
+        advertise = w.ble.gap_advertise
+        w.ble.gap_advertise = come_and_gone  # type: ignore[method-assign]
+        w.radio._advertise()
+        w.ble.gap_advertise = advertise  # type: ignore[method-assign]
+        w.radio._advertise()
+        assert len(w.ble.advertised) == 1, "it advertises again"
+        w.now += 60_000
+        w.radio._advertise()
+        assert len(w.ble.advertised) == 2, "and every minute in any case"
 
     world(scene)

@@ -31,13 +31,15 @@ _MTU = const(247)  # 244 bytes of a value, in one packet of 251 on air
 _RX_BYTES = const(512)  # of writes that came before the handler read them
 _IN_BYTES = const(2048)  # of writes that wait for the loop; more are dropped, the link sends them again
 _LOOK_MS = const(200)
+_AGAIN_MS = const(60000)  # it is advertised anew, whatever became of the last time
 
 
 class Radio:
     """A line like brick.line.Line; `run` is its task. `ble` is bluetooth.BLE(), active since power-on.
 
-    The handler runs between any two steps of the program: it and the loop share two lists of which one side only
-    appends and the other only pops. It allocates, as MicroPython's handlers may, and never waits.
+    The handler runs between any two steps of the program: what it and the loop share is written by one side alone. What
+    a host writes goes into a ring made at the start: a stranger who writes byte by byte costs no more memory than one
+    who does not. The handler allocates, as MicroPython's handlers may, and never waits.
     """
 
     def __init__(self, ble, brick8, ticks):
@@ -45,7 +47,10 @@ class Radio:
         self._ticks = ticks
         self._source = pulled.Source()
         self._fresh = []  # frames written, for the handler
-        self._arrived = []  # writes of the host, for the loop
+        self._ring = memoryview(bytearray(_IN_BYTES + 1))  # writes of the host, for the loop; one byte is never used
+        self._head = 0  # where the handler writes next,
+        self._tail = 0  # where the loop reads next,
+        self._from = None  # or, once: everything before belongs to a connection that broke
         self._flag = asyncio.ThreadSafeFlag()  # pyright: ignore[reportAttributeAccessIssue] - MicroPython's
         self._wake = aio.Flag()
         self._conn = None
@@ -56,6 +61,7 @@ class Radio:
         self._proven = False
         self._hung_up = False
         self._advertising = False
+        self._advertised_at = 0
         self.connections = 0
         self.dropped = 0  # frames and writes without room
         self.lost_bells = 0  # notifications that the stack did not take
@@ -94,21 +100,29 @@ class Radio:
 
     async def readinto(self, buffer):
         """Wait for bytes; the number of them put into `buffer`."""
-        arrived = self._arrived
-        while not arrived:
+        ring = self._ring
+        while True:
+            start = self._from
+            if start is not None:
+                self._from = None
+                self._tail = start
+            tail, head = self._tail, self._head
+            if tail != head:
+                break
             await self._flag.wait()
-        data = arrived.pop(0)
-        n = min(len(data), len(buffer))
-        buffer[:n] = data[:n]
-        if n < len(data):
-            arrived.insert(0, data[n:])
+        n = min((head if head > tail else len(ring)) - tail, len(buffer))
+        buffer[:n] = ring[tail : tail + n]
+        self._tail = (tail + n) % len(ring)
         return n
 
     def write(self, data):
         """A whole frame for the host; without a host, or without room, it is dropped."""
         if self._conn is None:
             return
-        if len(self._fresh) >= pulled.MAX_FRAMES:
+        waiting = len(data)
+        for frame in self._fresh:
+            waiting += len(frame)
+        if not self._source.takes(len(self._fresh) + 1, waiting):
             self.dropped += 1
             return
         self._fresh.append(data)
@@ -132,9 +146,9 @@ class Radio:
         elif event == _CENTRAL_CONNECT:
             self._source.begin()
             self._fresh.clear()
-            self._arrived.clear()
-            self._arrived.append(b"\x00")  # ends the half frame of a connection that broke
-            self._flag.set()
+            self._from = self._head
+            self._put(b"\x00")  # ends the half frame of a connection that broke
+            self._ble.gatts_write(self._out, b"")  # else a host that reads too early takes an old slice for the first
             self._mtu = pulled.MIN_MTU
             self._emptied = True
             self._rung = False
@@ -166,13 +180,19 @@ class Radio:
         if not data:
             return
         self._heard_at = self._ticks()
-        waiting = 0
-        for part in self._arrived:
-            waiting += len(part)
-        if waiting + len(data) > _IN_BYTES:
+        self._put(data)
+
+    def _put(self, data):
+        ring, head = self._ring, self._head
+        tail = self._tail if self._from is None else self._from
+        if (head - tail) % len(ring) + len(data) > _IN_BYTES:
             self.dropped += 1
             return
-        self._arrived.append(data)
+        first = min(len(data), len(ring) - head)
+        ring[head : head + first] = data[:first]
+        if first < len(data):
+            ring[: len(data) - first] = data[first:]
+        self._head = (head + len(data)) % len(ring)
         self._flag.set()
 
     # --- the task
@@ -192,12 +212,22 @@ class Radio:
             await self._wake.wait(due)
 
     def _advertise(self):
-        if not self._advertising:
+        now = self._ticks()
+        if self._advertising and now - self._advertised_at < _AGAIN_MS:
+            return
+        self._advertising = True  # before: a host may come and go while the call below returns
+        self._advertised_at = now
+        try:
             self._ble.gap_advertise(config.ADVERTISE_MS * 1000, adv_data=self._data, resp_data=self._response)
-            self._advertising = True
+        except OSError:
+            self._advertising = False
+            raise
 
     def _attend(self, now):
         """Milliseconds until the connection wants to be looked at again."""
+        conn = self._conn  # once: the handler may end it between any two lines
+        if conn is None:
+            return 0
         waits = self._fresh or self._source.waiting
         silent = now - self._pulled_at
         lost = waits and silent > config.RADIO_STUCK_MS
@@ -205,7 +235,7 @@ class Radio:
             if not self._hung_up:
                 self._hung_up = True
                 self.hung_up += 1
-            self._ble.gap_disconnect(self._conn)
+            self._ble.gap_disconnect(conn)
             return _LOOK_MS
         if not waits or not (self._emptied or silent > config.BELL_AGAIN_MS):
             return _LOOK_MS
@@ -215,7 +245,7 @@ class Radio:
         self._rang_at = now
         self._rung = True  # before: the host may ask while the call below returns
         try:
-            self._ble.gatts_notify(self._conn, self._bell, pulled.pull(self._source.next))
+            self._ble.gatts_notify(conn, self._bell, pulled.pull(self._source.next))
         except OSError:  # out of buffers: the host looks by itself, and it is rung again
             self._rung = False
             self.lost_bells += 1
