@@ -9,6 +9,7 @@ REMOVED_AFTER = const(3)  # polls without the card before it counts as taken awa
 COOLDOWN_MS = const(2000)  # the same card must have been away this long to count as a new tap
 RECENT_CARDS = const(8)  # cards whose cooldown is watched; the oldest is forgotten first
 READ_ATTEMPTS = const(3)  # polls in which a card's memory may fail to read before it counts as unreadable
+CARD_MS = const(2000)  # that one card may take to be read; a phone computes, nobody waits longer
 SELF_CHECK_MS = const(5000)
 SOFT_AFTER = const(3)  # failures in a row before the chip is set up anew; twice as many: its reset line
 FAULT_RETRY_MS = const(1000)
@@ -80,6 +81,7 @@ LONELY_MS = const(300000)  # nobody came for this long, and it runs on a pack:
 LONELY_POLL_MS = const(150)  # the reader looks seldomer, until somebody comes
 
 # Start-ups
+QUIET_BOOTS = const(2)  # failed in a row: the next one leaves the radio off
 BAD_BOOTS = const(3)  # failed in a row: safe mode
 BARE_BOOTS = const(5)  # failed in a row: safe mode that does not even open the journal
 GOOD_BOOT_MS = const(60000)

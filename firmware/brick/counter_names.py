@@ -71,6 +71,7 @@ NAMES = (
     (counters.TAG_REPLAYED, "tag counters that went back or were seen before"),
     (counters.TAG_KEYS_REFUSED, "tag keys refused"),
     (counters.TAG_COUNTERS_TOLD, "messages of tag counters taken"),
+    (counters.NFC_SLOW, "cards that took too long"),
     (counters.VOUCHER_CROWDED, "vouchers while others were checked"),
     (counters.VOUCHER_UNCHECKED, "vouchers not checked for want of memory"),
     (counters.TABLES_MADE, "signature tables made"),

@@ -81,6 +81,7 @@ TAG_LINKS = const(75)
 TAG_REPLAYED = const(76)
 TAG_KEYS_REFUSED = const(77)
 TAG_COUNTERS_TOLD = const(78)
+NFC_SLOW = const(79)
 # Vouchers
 VOUCHER_CROWDED = const(80)
 VOUCHER_UNCHECKED = const(81)

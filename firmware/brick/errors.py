@@ -19,6 +19,10 @@ class Damaged(PartError):
     """Bytes came, and they were not an answer to the command."""
 
 
+class Slow(PartError):
+    """A card answers, and takes longer than the next customer waits."""
+
+
 class ChipStatus(PartError):
     """An exchange with a tag failed; `status` is the chip's code (0x01: the tag did not answer)."""
 

@@ -13,6 +13,8 @@ class ReaderFaults:
     """Commands are acknowledged and never answered."""
     slow_ms: int = 0
     """Every response comes this much later."""
+    slow_card_ms: int = 0
+    """What a card answers comes this much later: it computes, or asks for more time again and again."""
     corrupt_every: int = 0
     """Each n-th frame from the chip has one bit wrong; 0: none."""
     lost_on_wake: int = 1

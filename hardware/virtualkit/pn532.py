@@ -196,15 +196,16 @@ class Chip:
             self._respond(payload[1], answer, took)
 
     def _respond(self, code: int, answer: bytes, took: int) -> None:
-        self._send(frames.build(bytes((frames.CHIP, code + 1)) + answer), took)
+        self._send(frames.build(bytes((frames.CHIP, code + 1)) + answer), took, code == 0x40)
         if code == 0x16:
             self._awake = False
             self._reader.clear()
             self.initiator.reset()
 
-    def _send(self, frame: bytes, took: int) -> None:
+    def _send(self, frame: bytes, took: int, of_card: bool = False) -> None:
         self._last = frame
         delay = (_EXECUTION + took if self._real else 0) + self.faults.slow_ms * MS
+        delay += self.faults.slow_card_ms * MS if of_card else 0
         self._out.put(self._spoilt(frame), self.baud, delay)
         self._busy_until = self._clock() + delay
 

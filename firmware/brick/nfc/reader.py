@@ -4,7 +4,7 @@ from stallmark.constant import const
 
 from brick import aio, config
 from brick import counters as count
-from brick.errors import ChipStatus, Damaged, NoAck, NoAnswer, PartError
+from brick.errors import ChipStatus, Damaged, NoAck, NoAnswer, PartError, Slow
 from brick.nfc import type2, type4
 
 GOOD = const(1)  # reader states of the status message
@@ -43,6 +43,7 @@ class Reader:
         self._several = False
         self._recent = []
         self._checked = ticks()
+        self._pulse = None
 
     @property
     def frames_damaged(self):
@@ -56,6 +57,7 @@ class Reader:
 
     async def run(self, pulse):
         """Poll for ever; every failure ends as a state, never as an exception."""
+        self._pulse = pulse
         while True:
             pulse.beat()
             begun = self._ticks()
@@ -140,9 +142,13 @@ class Reader:
             return
         try:
             ndef, proof = await self._read(target)
-        except (ChipStatus, Damaged, NoAnswer):  # the card's failure, or that of its place in the field
-            self._counters.add(count.NFC_CHIP_STATUS)
-            self._attempts += 1
+        except (ChipStatus, Damaged, NoAnswer, Slow) as error:  # the card's failure, or that of its place in the field
+            if isinstance(error, Slow):
+                self._counters.add(count.NFC_SLOW)
+                self._attempts = config.READ_ATTEMPTS  # it would take as long again
+            else:
+                self._counters.add(count.NFC_CHIP_STATUS)
+                self._attempts += 1
             if self._attempts < config.READ_ATTEMPTS:
                 return
             ndef = proof = None
@@ -160,10 +166,10 @@ class Reader:
     async def _read(self, target):
         """(NDEF message or None, proof or None) of the one card in the field."""
         if target.sak == _SAK_TYPE2:
-            return await type2.read_ndef(self._chip.exchange), None
+            return await type2.read_ndef(self._patient(self._chip.exchange)), None
         if not target.sak & _SAK_TYPE4:
             return None, None
-        exchange, tags = self._chip.exchange_apdu, self._tags
+        exchange, tags = self._patient(self._chip.exchange_apdu), self._tags
         if not await type4.select(exchange):
             return None, None
         if tags is not None and tags.version:
@@ -173,6 +179,18 @@ class Reader:
             await type4.select(exchange)  # what was begun is forgotten
         ndef = await type4.read_ndef(exchange)
         return ndef, None if tags is None else tags.by_link(ndef, target.uid)
+
+    def _patient(self, exchange):
+        """`exchange` for one reading of a card: a sign of life before each, Slow once the card has had its time."""
+        end = self._ticks() + config.CARD_MS
+
+        async def ask(data):
+            self._pulse.beat()
+            if self._ticks() > end:
+                raise Slow("a card took longer than {} ms".format(config.CARD_MS))
+            return await exchange(data)
+
+        return ask
 
     def _remember(self, key):
         for entry in self._recent:
