@@ -47,6 +47,8 @@ class Book:
         self.asks_balance: bool = any(
             rule.flags & ruleform.BALANCES or rule.early for rule in self.ruleset.rules
         )
+        # Whether its records name what they looked at (stallmark.decision): else nobody asks for lists of heads.
+        self.names_heads: bool = any(rule.flags & ruleform.COUNTS_KIT for rule in self.ruleset.rules)
 
     def add(self, stored: Stored) -> None:
         """One more record."""
@@ -87,6 +89,15 @@ class Receiver:
         self.cursors.clear()
         self.epoch += 1
         self.ready, self.noting = None, False
+
+    def as_told(self) -> Callable[[], None]:
+        """Puts it back to how far it has been told now, where the next message does not go out."""
+        heads, cursors, told_ms, turn = self.heads.copy(), self.cursors.copy(), self.told_ms.copy(), self.turn
+
+        def back() -> None:
+            self.heads, self.cursors, self.told_ms, self.turn = heads, cursors, told_ms, turn
+
+        return back
 
 
 class Exchange:
@@ -264,6 +275,8 @@ class Exchange:
         if but is not None:
             for source, head in self._current(book, but):
                 into.remote(source, head, b"", wall)
+            if not book.names_heads:
+                return
             heads: dict[bytes, int] = {source: head for source, head in into.heads()}
             last = self.lists.newest(but)
             # Kept with the record that names it (hostagent.lane): until then nobody asks for it.
@@ -336,13 +349,13 @@ class Exchange:
                 told = receiver.told_ms.get(source)
                 if (told is not None and now - told < FRESH_MS) or not self._is_current(source, known):
                     continue
-            before = receiver.heads.copy(), receiver.cursors.copy()
+            before = receiver.as_told()
             receiver.turn = (receiver.turn + step + 1) % len(sources)
             receiver.cursors[source] = part.cursor
             receiver.told_ms[source] = now
             message = reg.MSG_PEOPLE, {0: receiver.ruleset8, 1: source, 2: part.up_to, 3: part.entries}
             news = receiver.heads.sent(source, part.up_to)
-            if news:
+            if news and book.names_heads:
                 told = [self.lists.note(brick.brick, heads) for heads in news]
                 self._note(brick.brick, receiver, told, message, before)
             else:
@@ -355,14 +368,14 @@ class Exchange:
         receiver: Receiver,
         told: list[Told],
         message: Message,
-        before: tuple[Heads, dict[bytes, int]],
+        before: Callable[[], None],
     ) -> None:
         """Keeps what a brick will have, before it has it: its records name that, and this host may end at any time."""
         assert receiver.boot is not None and receiver.ruleset8 is not None
         receiver.noting = True
         epoch = receiver.epoch
         standing = Standing(brick8, receiver.boot, receiver.ruleset8, receiver.heads.possible())
-        kept = asyncio.wrap_future(self._kept.note(told, standing))
+        kept = asyncio.wrap_future(self._kept.note(told, standing, self.lists.gone(brick8)))
 
         def noted(done: asyncio.Future[None]) -> None:
             if done.cancelled() or receiver.epoch != epoch:
@@ -373,7 +386,7 @@ class Exchange:
                 again()
             else:
                 log.warning("%s is not told of others now: %s", self._name(brick8), failed)
-                receiver.heads, receiver.cursors = before
+                before()
                 asyncio.get_running_loop().call_later(NOTE_AGAIN_S, again)
 
         def again() -> None:
@@ -414,6 +427,7 @@ class Exchange:
             "dropped": sum(known.dropped for book in self.books.values() for known in book.logs.values()),
             "lists": len(self.lists),
             "lists_dropped": self.lists.dropped,
+            "heads_dropped": sum(receiver.heads.dropped for receiver in self._receivers.values()),
             "bricks": bricks,
         }
 

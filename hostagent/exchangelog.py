@@ -104,10 +104,13 @@ class Lists:
         # How often each list is kept.
         self._known: Counter[tuple[bytes, bytes]] = Counter()
         self._number = 0
-        # Lists that went before a batch had the records they may belong to.
+        # Lists that went before a batch had the records they may belong to; of each receiver the number up to which.
         self.dropped = 0
+        self._gone: dict[bytes, int] = {}
         for told in noted:
             self._add(told)
+        for brick in self._of:
+            self._bound(brick)
 
     def __len__(self) -> int:
         return sum(len(known) for known in self._of.values())
@@ -117,10 +120,18 @@ class Lists:
         data = encoded(heads)
         told = Told(brick, self._number + 1, digest16(data), data)
         self._add(told)
-        if len(self._of[brick]) > self._kept:
+        self._bound(brick)
+        return told
+
+    def gone(self, brick: bytes) -> int:
+        """The number up to which this receiver's lists were too many: kept nowhere."""
+        return self._gone.get(brick, 0)
+
+    def _bound(self, brick: bytes) -> None:
+        while len(self._of[brick]) > self._kept:
+            self._gone[brick] = self._of[brick][0].number
             self._forget(brick)
             self.dropped += 1
-        return told
 
     def newest(self, brick: bytes) -> Told | None:
         """The list that this receiver was given last."""
@@ -158,6 +169,8 @@ class Heads:
     def __init__(self, now: Iterable[dict[bytes, int]] | None = None) -> None:
         self._now: list[dict[bytes, int]] = [{}] if now is None else list(now)
         self._before: list[dict[bytes, int]] = []
+        # What it may have and is not known here any more: a record of it may name a list that nobody finds.
+        self.dropped = 0
 
     @classmethod
     def restored(cls, data: bytes) -> "Heads":
@@ -168,7 +181,7 @@ class Heads:
     def copy(self) -> "Heads":
         """As it is now."""
         same = Heads(self._now)
-        same._before = list(self._before)
+        same._before, same.dropped = list(self._before), self.dropped
         return same
 
     def restarted(self) -> None:
@@ -177,7 +190,7 @@ class Heads:
 
     def resumed(self) -> None:
         """A new link to one that kept what it had; whether the last message came is not known."""
-        self._now, self._before = _distinct([*self._now, *self._before]), []
+        self._now, self._before = self._bounded(_distinct([*self._now, *self._before])), []
 
     def possible(self) -> bytes:
         """CBOR of everything that it may have."""
@@ -189,8 +202,13 @@ class Heads:
         """A message is to go out; the one before it has arrived. What the receiver may then have that it had not."""
         self._before = self._now
         after = [{**heads, source: max(heads.get(source, 0), up_to)} for heads in self._now]
-        self._now = _distinct(after)
+        self._now = self._bounded(_distinct(after))
         return [heads for heads in self._now if heads not in self._before]
+
+    def _bounded(self, heads: list[dict[bytes, int]]) -> list[dict[bytes, int]]:
+        # Links that end again and again make more and more answers: first those where every message arrived.
+        self.dropped += max(0, len(heads) - MAYBE)
+        return heads[:MAYBE]
 
     def least(self) -> dict[bytes, int]:
         """What it has at least."""
@@ -202,4 +220,4 @@ def _distinct(all_heads: Iterable[dict[bytes, int]]) -> list[dict[bytes, int]]:
     for heads in all_heads:
         if heads not in found:
             found.append(heads)
-    return found[:MAYBE]
+    return found

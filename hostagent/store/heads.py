@@ -27,6 +27,7 @@ class Standing(NamedTuple):
 
 
 NOTE = "INSERT OR REPLACE INTO heads_told VALUES (?, ?, ?, ?)"
+_BOUND = "DELETE FROM heads_told WHERE brick = ? AND number <= ?"
 _STAND = "INSERT OR REPLACE INTO heads_standing VALUES (?, ?, ?, ?)"
 # A brick that named a list had it; what it was told before that no later record of it can name.
 _FORGET = (
@@ -52,12 +53,15 @@ class HeadsTold:
 
         return self._store.read(query)
 
-    def note(self, told: Sequence[Told], standing: Standing) -> "Future[None]":
-        """Durable when done: the message that leads to these lists may go out."""
+    def note(self, told: Sequence[Told], standing: Standing, gone: int = 0) -> "Future[None]":
+        """Durable when done: the message that leads to these lists may go out. `gone`: the number up to which this
+        brick's lists are too many (exchangelog.Lists.gone)."""
 
         def work(sql: Sql) -> None:
             sql.executemany(NOTE, told)
             sql.execute(_STAND, standing)
+            if gone:
+                sql.execute(_BOUND, (standing.brick, gone))
 
         return self._store.write(work)
 

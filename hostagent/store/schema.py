@@ -117,6 +117,7 @@ CREATE TABLE IF NOT EXISTS heads_told (
     heads BLOB NOT NULL,
     PRIMARY KEY (brick, number)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS heads_told_list ON heads_told (brick, digest);
 
 -- What each brick may have of the others, so that a host that starts anew goes on where the last one ended.
 CREATE TABLE IF NOT EXISTS heads_standing (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchangekit import Thinking, crowd, rule, ruleset, signed, subject
+from exchangekit import UNLOCK, Thinking, crowd, rule, ruleset, signed, subject
 from hostkit import OnDemand, host_folder, running, until
 from stallmark import batch
 from stallmark import registry as reg
@@ -17,7 +17,8 @@ from test_host_updater import as_config
 
 from hostagent.agent import Agent
 from hostagent.errors import StoreUnavailable
-from hostagent.exchangelog import digest16
+from hostagent.exchange import Receiver
+from hostagent.exchangelog import Heads, digest16
 from tests.world import World
 
 
@@ -208,7 +209,7 @@ def test_a_brick_is_told_nothing_that_the_store_does_not_keep_and_everything_onc
             await agreed([one, two], 0)
             kept, refused = agent.exchange._kept.note, []
 
-            def refuse(told: Any, standing: Any) -> Any:
+            def refuse(told: Any, standing: Any, gone: int = 0) -> Any:
                 refused.append(standing)
                 failed: Future[None] = Future()
                 failed.set_exception(StoreUnavailable("the disk is full"))
@@ -225,6 +226,43 @@ def test_a_brick_is_told_nothing_that_the_store_does_not_keep_and_everything_onc
             assert agent.exchange.lists.get(digest) is not None
 
     asyncio.run(market())
+
+
+def test_where_no_rule_counts_the_kit_nothing_is_kept_of_what_bricks_were_told(tmp_path: Path):
+    async def market() -> None:
+        world = World()
+        rules = ruleset(world, rule("drip", [0], UNLOCK, []))
+        async with kit(tmp_path, rules=rules, world=world) as (agent, (one, two)):
+            for person in range(3):
+                one.tap(person)
+                two.tap(50 + person)
+            told = agent.exchange._receivers
+            await until(
+                lambda: (
+                    told[two.brick.brick8].heads.least().get(one.brick.brick8) == one.head
+                    and told[one.brick.brick8].heads.least().get(two.brick.brick8) == two.head
+                ),
+                "each is told of the other",
+            )
+            for table in ("heads_told", "heads_standing"):
+                count = f"SELECT count(*) FROM {table}"
+                assert agent.store.read(lambda sql, q=count: sql.execute(q).fetchone()).result() == (0,), (
+                    table
+                )
+            assert len(agent.exchange.lists) == 0
+
+    asyncio.run(market())
+
+
+def test_a_message_that_does_not_go_out_leaves_its_source_due():
+    receiver = Receiver(Heads())
+    receiver.told_ms[b"brick--b"] = 5
+    back = receiver.as_told()
+    receiver.heads.sent(b"brick--c", 7)
+    receiver.cursors[b"brick--c"], receiver.told_ms[b"brick--c"], receiver.turn = 3, 9, 1
+    back()
+    assert (receiver.cursors, receiver.told_ms, receiver.turn) == ({}, {b"brick--b": 5}, 0)
+    assert receiver.heads.least() == {}
 
 
 def test_revocations_signals_open_values_and_practice_reach_every_brick_and_are_kept(tmp_path: Path):

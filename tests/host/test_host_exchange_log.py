@@ -1,13 +1,16 @@
 """The exchange's books in memory: entries by source, cursors over dropping, lists of heads."""
 
 import random
+from pathlib import Path
 
 import pytest
 from stallmark import cbor
 from stallmark.crypt import sha256
 
-from hostagent.exchangelog import MOST, SIZE, Heads, Lists, Log, digest16, encoded
-from hostagent.store.heads import Told
+from hostagent.exchangelog import MAYBE, MOST, SIZE, Heads, Lists, Log, digest16, encoded
+from hostagent.store import heads as store_heads
+from hostagent.store import open_store
+from hostagent.store.heads import HeadsTold, Standing, Told
 
 
 def entries(number: int, count: int = 1) -> bytes:
@@ -108,3 +111,36 @@ def test_a_list_stays_until_a_batch_has_a_later_record_of_its_receiver():
     lists.in_batch(b"brick--a", one.digest)
     assert len(lists) == 1 and lists.get(two.digest) is None
     assert Lists([again]).note(b"brick--a", {}).number > again.number
+
+
+def test_lists_of_a_store_are_bounded_too_and_what_is_too_much_goes_from_it(tmp_path: Path):
+    noted = [Told(b"brick--a", number, digest16(b"%d" % number), b"%d" % number) for number in range(1, 41)]
+    lists = Lists([*noted, Told(b"brick--c", 41, bytes(16), b"")], kept=10)
+    assert (len(lists), lists.dropped) == (11, 30)
+    assert lists.gone(b"brick--a") == 30 and lists.gone(b"brick--c") == lists.gone(b"brick--d") == 0
+    newest = lists.note(b"brick--a", {})
+    assert lists.gone(b"brick--a") == 31
+    store = open_store(tmp_path / "host.db", bytes(32)).store
+    try:
+        kept = HeadsTold(store)
+        kept.note(noted, Standing(b"brick--a", 1, bytes(8), b"")).result()
+        kept.note([newest], Standing(b"brick--a", 1, bytes(8), b""), lists.gone(b"brick--a")).result()
+        assert [told.number for told in kept.load().result()[0]] == [*range(32, 41), newest.number]
+        plan = store.read(
+            lambda sql: sql.execute(f"EXPLAIN QUERY PLAN {store_heads._FORGET}", (1, b"")).fetchall()
+        ).result()
+        assert "heads_told_list (brick=? AND digest=?)" in str(plan), (
+            "the rows of one list, not all of the brick"
+        )
+    finally:
+        store.close()
+
+
+def test_what_a_flapping_link_makes_too_many_of_is_counted():
+    seen = Heads()
+    for number in range(12):
+        seen.sent(b"brick--%d" % (number % 10), number + 1)
+        seen.resumed()
+    assert seen.dropped > 0 and seen.copy().dropped == seen.dropped
+    before = seen.dropped
+    assert len(cbor.decode(seen.possible())) <= 2 * MAYBE and seen.dropped == before
