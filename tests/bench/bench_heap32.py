@@ -1,0 +1,71 @@
+"""Heap of a brick on 32 bits: MicroPython's WebAssembly build, from npm, where Node is present; ports in memory.
+
+Native memory of a radio's stack is not in it, and was not measured anywhere.
+"""
+
+import base64
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.bench import Figure, engine_rules, say, upy_path
+
+PACKAGE, VERSION = "@micropython/micropython-webassembly-pyscript", "1.27.0"
+HERE = Path(__file__).parent
+RULES = 100
+LIVE, LARGEST = 60_000, 4_096
+
+
+def run(quick: bool = False) -> list[Figure]:
+    """Bytes that live after start, of a brick with a reader and of one with a scanner, each with 100 rules. No figures, and a
+    line that says why, without Node or npm's package. Raises CalledProcessError where the brick does not start there."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        say("heap32: left out, Node and npm are not installed")
+        return []
+    out: list[Figure] = []
+    with tempfile.TemporaryDirectory() as folder:
+        say(f"npm install {PACKAGE}@{VERSION}")
+        got = subprocess.run(
+            [npm, "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", f"{PACKAGE}@{VERSION}"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        module = Path(folder) / "node_modules" / PACKAGE / "micropython.mjs"
+        if got.returncode or not module.exists():
+            say(f"heap32: left out, npm could not fetch {PACKAGE}@{VERSION}")
+            return []
+        files = Path(folder) / "files.json"
+        files.write_text(json.dumps(_files()))
+        for part, name in (("nfc", "reader"), ("qr", "scanner")):
+            script = Path(folder) / f"{part}.py"
+            script.write_text((HERE / "upy_heap32.py").read_text().replace('"PART"', f'"{part}"'))
+            done = subprocess.run(
+                [node, HERE / "heap32.mjs", module, files, script], check=True, capture_output=True, text=True
+            )
+            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            assert found["maxsize"] < 1 << 32, "that was not a 32-bit interpreter"
+            live, most = found["with rules"], found["largest"]
+            against = f"{LIVE:,} B"
+            out += [
+                Figure(f"brick with a {name}, {RULES} rules: objects alive, 32 bits", live, "B", against, live / LIVE, 1, True),
+                Figure("the same without rules", found["objects"], "B"),
+                Figure("its largest buffer, made with the rules (people's table)", most, "B", f"{LARGEST:,} B", most / LARGEST, 1, True),
+                Figure("its code, as source, were it not frozen", found["code"], "B"),
+            ]
+    return out
+
+
+def _files() -> dict[str, str]:
+    root = Path(upy_path())
+    found = {
+        f"/lib/{path.relative_to(root)}": base64.b64encode(path.read_bytes()).decode()
+        for package in ("stallmark", "brick", "boards")
+        for path in (root / package).rglob("*.py")
+    }
+    return found | {"/rules.smr": base64.b64encode(engine_rules.ruleset(RULES)).decode()}
