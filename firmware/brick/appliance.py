@@ -12,13 +12,15 @@ if hasattr(gc, "threshold"):
     gc.threshold(config.GC_THRESHOLD)
 
 import asyncio
-from brick.boots import Boots
+from brick.boots import counted
 # isort: on
 
 
 def run(port):
     """Run the brick on a board (what a port offers is in ports/__init__.py). Returns only by an exception."""
-    boots = _boots(port)
+    boots = getattr(port, "boots", None)  # counted before there was a port, where the board's entry does that
+    if boots is None:
+        boots = counted(port.flash, port.reset_reason, config.BAD_BOOTS)
     # The order of imports is the order in which the heap fills: what lives for ever first, biggest modules before
     # small ones, so that what is compiled and dropped on the way leaves its holes at the end.
     if boots.safe:
@@ -28,14 +30,3 @@ def run(port):
     from brick import powerup
 
     asyncio.run(powerup.main(port, boots, Brick))
-
-
-def _boots(port):
-    """This start-up is counted before anything else can fail."""
-    try:
-        flash = port.flash("boots")
-    except (KeyError, OSError):  # a board whose partition table is older than start-ups are counted
-        flash = None
-    boots = Boots(flash)
-    boots.begin(port.reset_reason, config.BAD_BOOTS)
-    return boots

@@ -24,6 +24,18 @@ _CARRIED = const(16)  # newest entries that go along into a fresh sector
 _LOOK_BACK = const(64)
 
 
+def counted(open_flash, reason, limit):
+    """This start-up, counted. `open_flash(name)` gives a flash port; a board whose partition table is older than start-ups
+    are counted has none of that name."""
+    try:
+        flash = open_flash("boots")
+    except (KeyError, OSError):
+        flash = None
+    boots = Boots(flash)
+    boots.begin(reason, limit)
+    return boots
+
+
 class Boots:
     """One entry of four bytes for each start-up: two small programs a start, one erase in a thousand starts.
 

@@ -33,9 +33,17 @@ try:
             return "esp32s3-8m-nfc"
 
     _mount()
+    import machine
+
+    from brick import config
+    from brick.boots import counted
+    from brick.ports.esp32flash import Flash
+
+    # Before anything that may fail: pins, the radio, a driver. So a start that ends in one of them is a failed one.
+    boots = counted(Flash, machine.reset_cause(), config.BAD_BOOTS)
     from brick.ports.esp32 import Port
 
-    port = Port(_board())  # first: the radio's stack takes its memory before the appliance fills the heap
+    port = Port(_board(), boots)  # first: the radio's stack takes its memory before the appliance fills the heap
     from brick import appliance
 
     appliance.run(port)

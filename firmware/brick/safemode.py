@@ -6,8 +6,8 @@ wait in the journal still go to the host, unless safe mode itself has failed twi
 
 import gc
 
-from stallmark import record
 from stallmark import numbers as reg
+from stallmark import record
 from stallmark.constant import const
 from stallmark.errors import FormatError
 from stallmark.link import BrickLink

@@ -14,7 +14,11 @@ from workbench.application import FIRMWARE
 PATIENCE_S = 60.0
 # What a board has and the unix port has not. The appliance echoes what it reads in hex, and ends on "q".
 MODULES = {
-    "machine.py": "import time\ndef reset():\n    print('RESET')\n    while True:\n        time.sleep(1)\n",
+    "machine.py": (
+        "import time\n"
+        "def reset():\n    print('RESET')\n    while True:\n        time.sleep(1)\n"
+        "def reset_cause():\n    return 3\n"
+    ),
     "esp32.py": (
         "class Partition:\n"
         "    TYPE_DATA = 1\n"
@@ -34,11 +38,14 @@ MODULES = {
     ),
     "brick/__init__.py": "",
     "brick/ports/__init__.py": "",
-    "brick/ports/esp32.py": "class Port:\n    def __init__(self, board):\n        self.board = board\n",
+    "brick/config.py": "BAD_BOOTS = 3\n",
+    "brick/boots.py": "def counted(flash, reason, limit):\n    print('COUNTED', flash, reason, limit)\n    return 'boots'\n",
+    "brick/ports/esp32flash.py": "Flash = 'flash'\n",
+    "brick/ports/esp32.py": "class Port:\n    def __init__(self, board, boots):\n        self.board = board, boots\n",
     "brick/appliance.py": (
         "import sys\n"
         "def run(port):\n"
-        "    print('UP', port.board)\n"
+        "    print('UP', *port.board)\n"
         "    while True:\n"
         "        byte = sys.stdin.buffer.read(1)\n"
         "        print('GOT', byte[0])\n"
@@ -51,8 +58,8 @@ MODULES = {
 class Board:
     """A process that runs boot.py and then main.py as MicroPython's start does, on a terminal of its own."""
 
-    def __init__(self, folder):
-        for name, text in MODULES.items():
+    def __init__(self, folder, **other):
+        for name, text in (MODULES | other).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -103,7 +110,7 @@ def board(tmp_path):
 
 
 def test_no_byte_opens_a_prompt(board):
-    board.until(b"UP esp32s3-8m-nfc")
+    board.until(b"UP esp32s3-8m-nfc boots")
     for byte in (0x03, 0x04, 0x01, 0x02, 0x05, 0x0D):
         board.send(bytes((byte,)) * 2)
         board.until(b"GOT %d" % byte)
@@ -120,6 +127,16 @@ def test_an_appliance_that_fails_resets_and_leaves_no_prompt(board):
     board.until(b"RESET")
     assert b"the appliance fails" in board.said
     assert b">>>" not in board.said
+
+
+def test_a_start_that_a_part_of_the_board_ends_was_counted_before(tmp_path):
+    """Pins, radio, memory: whatever the port fails with, three such starts are known as failed ones."""
+    made = Board(tmp_path, **{"brick/ports/esp32.py": "raise MemoryError('no room for the radio')\n"})
+    try:
+        made.until(b"RESET")
+        assert made.said.index(b"COUNTED flash 3 3") < made.said.index(b"no room for the radio")
+    finally:
+        made.close()
 
 
 def test_an_interrupt_at_the_very_start_ends_in_a_reset_or_in_the_appliance(tmp_path):

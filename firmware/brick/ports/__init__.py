@@ -17,6 +17,7 @@
     reset()                starts the board anew; sleep_ms(ms), maybe, sleeps deeper than asyncio does
     parts                  which of "nfc", "qr" this brick has; "events" only on the virtual kit
     hardware, flash_bytes, firmware_digest32, reset_reason
+    boots                  this start-up, where it was counted before there was a port; absent: run() counts it
     people_capacity        most people remembered in this board's memory; absent: the ruleset's own limit
 
 This package holds the port of real boards; the one of MicroPython's unix build belongs to the virtual kit.

@@ -11,50 +11,43 @@ from boards.pins import BOARDS
 from stallmark.constant import const
 
 from brick import config
+from brick.ports.esp32flash import Flash
 
-_SECTOR = const(4096)
-_ERASE_BLOCK = const(6)  # ioctl of MicroPython's block device protocol
 _EPOCH_2000 = const(946684800)  # seconds from 1970 to MicroPython's epoch on ESP32
 _BUILT_AFTER = const(800000000)  # seconds after 2000: a clock before 2025 was never set
 _UART_BUFFER = const(2048)  # four frames: bytes go on arriving while flash is erased
 _RESET_MS = const(100)
 _SPI_BAUD = const(1000000)
 _LOUD = const(32768)  # half of the duty cycle
+_FULL = const(65535)
+_LIGHT_HZ = const(1000)  # no eye sees it flicker
 _ADC_READINGS = const(8)
 
 
-class _Flash:
-    """A raw partition as the core's flash port. Every method raises OSError where flash fails."""
-
-    def __init__(self, name):
-        found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=name)
-        if not found:
-            raise OSError("no partition {}: flash the partition table of this project".format(name))
-        self._partition = found[0]
-        self.size = found[0].info()[3]
-
-    def read_into(self, offset, buf):
-        """Fill `buf` from `offset`."""
-        self._partition.readblocks(offset // _SECTOR, buf, offset % _SECTOR)
-
-    def program(self, offset, data):
-        """Let bits fall; with an offset, writeblocks does not erase."""
-        self._partition.writeblocks(offset // _SECTOR, data, offset % _SECTOR)
-
-    def erase(self, offset):
-        """Erase one sector."""
-        self._partition.ioctl(_ERASE_BLOCK, offset // _SECTOR)
-
-
 class _Light:
+    """Three channels of the LED PWM, so that they can be dimmed; `on`: the level that switches one on."""
+
     def __init__(self, pins, on):
         self._on = on
-        self._pins = [machine.Pin(number, machine.Pin.OUT, value=1 - on) for number in pins]
+        self._bits = (0, 0, 0)
+        self._duty = _FULL
+        dark = 0 if on else _FULL
+        self._pwms = [
+            machine.PWM(machine.Pin(number, machine.Pin.OUT, value=1 - on), freq=_LIGHT_HZ, duty_u16=dark)
+            for number in pins
+        ]
 
     def set(self, r, g, b):
         """Switch red, green and blue."""
-        for pin, bit in zip(self._pins, (r, g, b)):
-            pin.value(self._on if bit else 1 - self._on)
+        self._bits = (r, g, b)
+        for pwm, bit in zip(self._pwms, self._bits):
+            duty = self._duty if bit else 0
+            pwm.duty_u16(duty if self._on else _FULL - duty)
+
+    def dim(self, percent):
+        """How bright what is lit is, from now on."""
+        self._duty = _FULL * percent // 100
+        self.set(*self._bits)
 
 
 class _Sound:
@@ -180,14 +173,24 @@ def _radio():
     return ble, False
 
 
-class Port:
-    """`board` is a name of boards.pins.BOARDS."""
+def _tried(boots):
+    """Whether this start-up tries the radio. After two that failed one goes without it: where that lasts, the radio was to
+    blame, and the cable works; where it does not, safe mode has the radio again. Nothing is tried once that failed too."""
+    return boots is None or (boots.bad != config.QUIET_BOOTS and boots.bad < config.BARE_BOOTS)
 
-    def __init__(self, board):
+
+class Port:
+    """`board` is a name of boards.pins.BOARDS, `boots` this start-up as main.py has counted it."""
+
+    def __init__(self, board, boots=None):
         pins = BOARDS[board]
         check.demand(board, pins)  # before a pin is touched
         self._pins = pins
-        self.radio, self.radio_failed = _radio() if pins.get("radio", True) else (None, False)
+        self.boots = boots
+        self.watchdog = machine.WDT(timeout=config.WATCHDOG_MS)  # a radio that hangs ends, and is a failed start
+        self.radio, self.radio_failed = None, False
+        if pins.get("radio", True):
+            self.radio, self.radio_failed = _radio() if _tried(boots) else (None, True)
         self._uarts = {}
         self.hardware = board
         self.parts = pins["parts"]
@@ -196,7 +199,6 @@ class Port:
         self.sound = _Sound(pins["sound"])
         self.ticks_ms = _Ticks()
         self.clock = _Clock(self.ticks_ms)
-        self.watchdog = machine.WDT(timeout=config.WATCHDOG_MS)
         self.random = os.urandom
         self.flash_bytes = (8 if "8m" in board else 4) << 20
         self.firmware_digest32 = firmware_digest()
@@ -208,9 +210,19 @@ class Port:
             self._nfc_reset = machine.Pin(pins["nfc_reset"], machine.Pin.OUT, value=1)
             self.reset_part = self._reset_part
 
+    def sleep_ms(self, ms):
+        """Light sleep, less than the watchdog's time; the radio is off from now on. Only before a restart: bytes get lost."""
+        if self.radio is not None:
+            try:
+                self.radio.active(False)
+            except OSError:
+                pass  # it sleeps less deep
+            self.radio = None
+        machine.lightsleep(ms)
+
     def flash(self, name):
         """The flash port of a partition. Raises OSError where the board has none of that name."""
-        return _Flash(name)
+        return Flash(name)
 
     def uart(self, name, baud):
         """UART 1 for the link, 2 for the reader; again with another rate, the same UART."""
