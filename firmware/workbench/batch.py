@@ -17,6 +17,7 @@ from typing import Any, cast
 from workbench.errors import BenchError
 
 DONE, FAILED, ERASED = "done", "failed", "erased"
+KEYED = "keyed"  # this bench is about to give the board keys: a line before they exist, so that it may be repeated
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Book:
     folder: Path
 
     def open(self) -> "Book":
-        """Makes what is missing."""
+        """Makes what is missing; a folder that was there already becomes the technician's alone, too."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         for name in ("queue", "labels", "handover"):
             (self.folder / name).mkdir(mode=0o700, exist_ok=True)
         return self
@@ -40,8 +42,12 @@ class Book:
     def note(self, **line: Any) -> None:
         """Appends a line, with the time; durable when this returns."""
         data = json.dumps({"at_ms": time.time_ns() // 1_000_000, **line}, sort_keys=True) + "\n"
-        with self.log.open("a") as out:
-            out.write(data)
+        with self.log.open("ab+") as out:
+            if out.tell():
+                out.seek(-1, os.SEEK_END)
+                if out.read(1) != b"\n":  # cut by a power failure: what follows is a line of its own
+                    data = "\n" + data
+            out.write(data.encode())
             out.flush()
             os.fsync(out.fileno())
 
@@ -60,9 +66,18 @@ class Book:
 
     def board(self, mac: str) -> dict[str, Any] | None:
         """The newest line of this board that says what became of it."""
+        return self._newest(mac, (DONE, ERASED))
+
+    def unfinished(self, mac: str) -> dict[str, Any] | None:
+        """The line of keys that this bench gave this board and never finished it with; None where it is finished,
+        erased, or not this bench's."""
+        found = self._newest(mac, (KEYED, DONE, ERASED))
+        return found if found is not None and found["outcome"] == KEYED else None
+
+    def _newest(self, mac: str, outcomes: tuple[str, ...]) -> dict[str, Any] | None:
         found = None
         for line in self.lines():
-            if line.get("board") == mac and line.get("outcome") in (DONE, ERASED):
+            if line.get("board") == mac and line.get("outcome") in outcomes:
                 found = line
         return found
 
@@ -86,6 +101,13 @@ class Book:
     def waiting(self) -> list[Path]:
         """Requests in the order in which they were made."""
         return sorted((self.folder / "queue").glob("*.json"))
+
+    def put_back(self) -> int:
+        """Requests that a controller refused for good are tried again: after what it said was put right. How many."""
+        found = list((self.folder / "queue").glob("*.refused"))
+        for path in found:
+            path.replace(path.with_suffix(".json"))
+        return len(found)
 
 
 def read(path: Path) -> dict[str, Any]:

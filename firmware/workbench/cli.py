@@ -1,18 +1,20 @@
-"""`stallmark brick`: flash, test, log, info and erase, for one board or dozens in a row."""
+"""`stallmark brick`: flash, test, log, info and pin, for one board or dozens in a row; ending bricks is in cli_end."""
 
 import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from workbench import application, batch, esptool, flash, job, ports, register, selftest
-from workbench.batch import ERASED, FAILED, Book
-from workbench.errors import BenchError, HasKeys, NoPort, ToolMissing
+from workbench import application, batch, cli_end, esptool, flash, job, label, ports, register, selftest
+from workbench import image as image_table
+from workbench.batch import FAILED, Book
+from workbench.cli_end import BenchOption, PortOption, ResetOption, plain, warn
+from workbench.errors import BenchError, HasKeys, ToolMissing
 from workbench.listen import hear, watch_log
 from workbench.provision import Bench
 
@@ -21,34 +23,40 @@ app = typer.Typer(
     add_completion=False,
     help="The technician's bench: flash, test, look at and erase bricks.",
 )
+cli_end.add(app)
 
-PortOption = Annotated[
-    str | None,
-    typer.Option("--port", help="The board's serial port; without it, the only board that is plugged in."),
-]
-BenchOption = Annotated[Path, typer.Option("--bench", help="The bench's folder: log, queue, labels.")]
 JobOption = Annotated[
     Path, typer.Option("--job", help="The bench's file for one kit, from `stallmark fleet bench`.")
 ]
 PartsOption = Annotated[str, typer.Option("--parts", help="What is wired to the board: nfc or qr.")]
-ResetOption = Annotated[
-    str,
-    typer.Option("--reset", help="default: through the port's lines; manual: you hold BOOT and press RESET."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _POLL_SECONDS = 0.2
 _SAME_FAILURES = 3
 
 
 @app.command("flash")
 def flash_command(
-    image: Annotated[Path, typer.Option("--image", help="MicroPython's image for this chip, as a file.")],
     job_file: JobOption,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="MicroPython's image for this chip, as a file.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images", help="Instead: the folder of images whose table (`brick pin`) says file and digest."
+        ),
+    ] = None,
+    image_name: Annotated[
+        str | None,
+        typer.Option("--image-name", help="With --images: which one; else the one of the pin map."),
+    ] = None,
     port: PortOption = None,
     folder: BenchOption = Path("bench"),
     sha256: Annotated[
         str | None,
-        typer.Option("--sha256", help="The image's digest; else a file IMAGE.sha256 beside it is taken."),
+        typer.Option(
+            "--sha256",
+            help="The digest that the image must have; else a file IMAGE.sha256 beside it says it.",
+        ),
     ] = None,
     board: Annotated[str | None, typer.Option("--board", help="The pin map; else the one that fits.")] = None,
     parts: PartsOption = "nfc",
@@ -79,14 +87,25 @@ def flash_command(
     """Make a brick of a board: interpreter, programs, self-test, keys, registration, label. Under two minutes."""
     console = Console()
     chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
-    settings = flash.Settings(image, sha256, board, chosen, baud, replace=replace, link_port=link_port)
+    if (image is None) == (images is None) or (images is None and image_name is not None):
+        raise typer.BadParameter(
+            "name the interpreter with --image FILE, or with --images FOLDER and its table"
+        )
+    settings = flash.Settings(
+        image or images or Path(), sha256, board, chosen, baud, replace=replace, link_port=link_port
+    )
+    settings.image_name = None if images is None else image_name or ""
     if reset == "manual":
         settings.before, settings.after = "no-reset", "no-reset"
     if verbose:
         settings.transcript = lambda text: console.print(text, end="", markup=False, highlight=False)
-    book = Book(folder).open()
-    with _plain(console):
+    with plain():
+        book = Book(folder).open()
         task = job.load(job_file)
+        label.ready()
+        application.tool("esptool")
+        application.tool("mpremote")
+        warn(console, task)
         programs = application.build()
         if task.development:
             console.print("These bricks trust DEVELOPMENT keys: for a desk, not for a market.")
@@ -115,7 +134,7 @@ def _batch(
     try:
         while count is None or len(done) < count:
             console.print(f"\nboard {len(done) + 1}{'' if count is None else f' of {count}'}: plug it in …")
-            here = _wait_for_board(port)
+            here = _wait_for_board(console, port)
             try:
                 _one(console, here, task, book, settings, programs, name, look)
                 failures = 0
@@ -166,10 +185,14 @@ def _one(
 
         def asked(question: str) -> bool:
             bar.stop()
-            answer = typer.confirm(question, default=True)
+            answer = typer.confirm(question, default=None)  # Enter alone is no answer
             bar.start()
             return answer
 
+        def said(words: str) -> None:
+            bar.console.print(f"[bold]{words}[/]", highlight=False)
+
+        settings.say = said
         settings.look = asked if look else None
         try:
             made = flash.flash_board(port, task, book, settings, programs, told, batch_name)
@@ -182,7 +205,7 @@ def _one(
     where = (
         "registered at the controller"
         if made.registered
-        else "the controller is away: queued, `stallmark brick sync`"
+        else f"not registered yet: {made.words or 'the controller is away'}. Later: `stallmark brick sync`"
     )
     console.print(f"[bold green]brick {made.code}[/] in {seconds:.0f} s, {where}", highlight=False)
     console.print(f"  label {book.folder / 'labels' / made.code}.png", highlight=False)
@@ -201,13 +224,13 @@ def test(
 ) -> None:
     """Self-test of a brick without keys: flash, light, sound, reader, scanner, battery, link. It stays as it was."""
     console = Console(stderr=as_json)
-    with _plain(console):
-        fixture = selftest.Fixture(None if tag is None else bytes.fromhex(tag), code, seconds)
+    with plain():
+        fixture = selftest.Fixture(_tag(tag), code, seconds)
         bench = Bench(ports.choose(port))
         try:
             who = selftest.identity(bench)
             results = selftest.run(
-                bench, fixture, (lambda words: typer.confirm(words, default=True)) if look else None
+                bench, fixture, (lambda words: typer.confirm(words, default=None)) if look else None
             )
         except HasKeys as error:
             raise HasKeys(
@@ -238,7 +261,7 @@ def info(
 ) -> None:
     """What is on the port: a blank brick, or which brick; what this bench's log and the controller know of it."""
     console = Console(stderr=as_json)
-    with _plain(console):
+    with plain():
         found = hear(ports.choose(port))
         if "brick" in found:
             mine = [line for line in Book(folder).lines() if line.get("brick") == found["brick"]]
@@ -269,8 +292,7 @@ def log_command(
     ] = None,
 ) -> None:
     """What a brick says of itself, line by line, while it works. Nothing is sent to it."""
-    console = Console()
-    with _plain(console):
+    with plain():
         if bench:
             for line in Book(folder).lines():
                 typer.echo(json.dumps(line) if as_json else flash.summary(line))
@@ -283,62 +305,67 @@ def log_command(
             )
 
 
-@app.command()
-def erase(
-    port: PortOption = None,
-    job_file: Annotated[
-        Path | None, typer.Option("--job", help="The bench's file: the brick is revoked at its controller.")
-    ] = None,
-    brick: Annotated[
-        str | None, typer.Option("--brick", help="Its id in hex, where this bench's log does not know it.")
-    ] = None,
-    folder: BenchOption = Path("bench"),
-    reset: ResetOption = "default",
-    yes: Yes = False,
+@app.command("label")
+def label_command(
+    brick: Annotated[str, typer.Argument(help="Its id in hex.")], folder: BenchOption = Path("bench")
 ) -> None:
-    """Erase a board's whole flash, keys and records included, and revoke its identity."""
-    console = Console()
-    with _plain(console):
-        here = ports.choose(port)
-        manual = reset == "manual"
-        tool = esptool.Esptool(
-            here,
-            before="no-reset" if manual else "default-reset",
-            after="no-reset" if manual else "hard-reset",
-        )
-        found = tool.identify()
+    """Draw the label of a brick of this bench once more."""
+    with plain():
         book = Book(folder).open()
-        known = book.board(found.mac) or {}
-        identity = brick or (known.get("brick") if known.get("outcome") == batch.DONE else None)
-        words = f"brick {identity}" if identity else "no brick of this bench"
-        if not yes and not typer.confirm(
-            f"{found.chip} {found.mac} ({words}): records that no host has fetched are lost. Erase it?",
-            default=False,
-        ):
-            raise typer.Exit(1)
-        if identity and job_file is None:
-            raise BenchError(
-                f"say with --job which controller is to revoke brick {identity}; nothing was erased"
-            )
-        if identity and job_file is not None:
-            # The request is on disk before the keys are gone.
-            told = flash.revoke(job.load(job_file), book, identity, "erased")
-            console.print(
-                "revoked at the controller" if told else "the controller is away: its end is queued"
-            )
-        tool.erase(lambda *_: None)
-        book.note(outcome=ERASED, board=found.mac, brick=identity)
-        console.print("erased")
+        done = [
+            line
+            for line in book.lines()
+            if line.get("outcome") == batch.DONE and line.get("brick") == brick.lower()
+        ]
+        if not done:
+            raise BenchError(f"this bench has made no brick {brick}: `stallmark brick log --of-bench`")
+        kit = str(done[-1].get("kit_name") or done[-1]["kit"])
+        typer.echo(flash.draw_label(book, bytes.fromhex(done[-1]["brick"]), kit, done[-1]["hardware"]))
 
 
 @app.command()
-def sync(job_file: JobOption, folder: BenchOption = Path("bench")) -> None:
+def pin(
+    file: Annotated[Path, typer.Argument(help="The image, in the folder that has the table.")],
+    sha256: Annotated[str, typer.Option("--sha256", help="Its digest, from the place you trust.")],
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name", help="What it is called: ESP32_GENERIC_S3-SPIRAM_OCT and the like, see docs/boards.md."
+        ),
+    ],
+    version: Annotated[str, typer.Option("--version", help="Of MicroPython, as 1.27.0.")],
+) -> None:
+    """Note an image by name, version and digest: `brick flash --images FOLDER` takes no other file from then on."""
+    with plain():
+        image_table.pin(file.parent, name, version, file, sha256)
+        typer.echo(f"{name} is {file.name} of version {version} now")
+
+
+@app.command()
+def sync(
+    job_file: JobOption,
+    folder: BenchOption = Path("bench"),
+    refused: Annotated[
+        bool,
+        typer.Option("--refused", help="Also what was refused for good before: once the reason is gone."),
+    ] = False,
+) -> None:
     """Tell the controller what it could not be told when the boards were made."""
     console = Console()
-    with _plain(console):
-        confirmed, waiting = register.reconcile(Book(folder).open(), job.load(job_file))
-        console.print(f"{confirmed} confirmed, {waiting} still wait")
-        if waiting:
+    with plain():
+        book, task = Book(folder).open(), job.load(job_file)
+        warn(console, task)
+        if refused:
+            console.print(f"{book.put_back()} are tried again")
+        said = register.reconcile(book, task)
+        for name, words in said.refused.items():
+            console.print(f"{name}: {words}", highlight=False)
+        console.print(f"{len(said.answers)} confirmed, {said.waiting} still wait")
+        if said.others:
+            console.print(
+                f"{said.others} are for another kit or controller: `sync` with the file of that one"
+            )
+        if said.waiting or said.refused:
             raise typer.Exit(1)
 
 
@@ -349,15 +376,21 @@ def ports_command() -> None:
         typer.echo(f"{one.port}  {one.words}{'' if one.likely else '  (no known board)'}")
 
 
-def _wait_for_board(port: str | None) -> str:
+def _wait_for_board(console: Console, port: str | None) -> str:
+    several = False
     while True:
         if port is not None and os.path.exists(port):
             return port
         if port is None:
-            try:
-                return ports.choose(None)
-            except NoPort:
-                pass
+            likely = [one for one in ports.candidates() if one.likely]
+            if len(likely) == 1:
+                return likely[0].port
+            if len(likely) > 1 and not several:
+                names = ", ".join(one.port for one in likely)
+                console.print(
+                    f"{len(likely)} boards are plugged in ({names}): leave one, or stop and say which with --port"
+                )
+            several = len(likely) > 1
         time.sleep(_POLL_SECONDS)
 
 
@@ -366,16 +399,10 @@ def _wait_until_gone(port: str) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-class _plain:
-    """Errors of the bench in one sentence, exit code 1; a missing program or package 2."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, _trace: Any) -> None:
-        if isinstance(error, BenchError):
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2 if isinstance(error, ToolMissing) else 1) from error
+def _tag(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else bytes.fromhex(text)
+    except ValueError:
+        raise BenchError(
+            f"--tag {text}: a tag's number in hex characters was expected, as 04A1B2C3D4E5F6"
+        ) from None

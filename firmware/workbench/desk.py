@@ -1,6 +1,8 @@
 """The hub's desk reader: a PN532 on a serial port, driven by nfcpy; looks at tags and makes them the event's. docs/readers.md"""
 
 import json
+import os
+import stat
 import termios
 import time
 from collections.abc import Callable
@@ -83,6 +85,8 @@ class Seen(NamedTuple):
 def load_keys(path: Path) -> Keys:
     """Reads the desk's file. Raises DeskError."""
     try:
+        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise DeskError(f"{path} can be read by others and holds the tags' master key: chmod 600 {path}")
         f = json.loads(path.read_text())
         found = Keys(
             bytes.fromhex(f["master"]),

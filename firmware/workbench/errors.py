@@ -84,9 +84,14 @@ class HasKeys(BenchError):
 
 
 class Refused(BenchError):
-    """The controller said no: another try says the same."""
+    """The controller said no. `final`: to this very request, and another try says the same; else to this bench's file."""
 
     kind = "refused"
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.final = status in (409, 413, 422)
 
 
 class Away(BenchError):

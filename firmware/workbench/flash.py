@@ -1,7 +1,7 @@
 """One board from bare to brick: look, write, start MicroPython, close the door, test, make keys, register, label.
 
-Every step may be repeated from the start: nothing on the board is needed from an earlier try, and a board gets one line
-in the log when it is done.
+Every step may be repeated from the start: nothing on the board is needed from an earlier try. The log has a line before a
+board may have keys, so that one which fails later is simply flashed again, and one when it is done.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from boards.partitions import find
 
 from workbench import application, image, label, register, selftest
 from workbench.application import Application, Progress
-from workbench.batch import DONE, Book, write_private
-from workbench.errors import Away, BadFlash, HasKeys, Refused, WrongBoard
+from workbench.batch import DONE, KEYED, Book, write_private
+from workbench.errors import BadFlash, BenchError, HasKeys, Refused, WrongBoard
 from workbench.esptool import BAUD, Esptool, Found
 from workbench.job import Job
 from workbench.mpremote import Mpremote
@@ -39,7 +39,8 @@ _VERIFY = (
 
 @dataclass
 class Settings:
-    """How this bench works. `board` names a pin map; None: the first that fits chip, flash and `parts`."""
+    """How this bench works. `board` names a pin map; None: the first that fits chip, flash and `parts`. `image` is a file,
+    or with `image_name` ("" the one that the pin map names) the folder whose table says file and digest."""
 
     image: Path
     image_digest: str | None = None
@@ -50,6 +51,8 @@ class Settings:
     after: str = "hard-reset"
     replace: bool = False
     link_port: str | None = None
+    image_name: str | None = None
+    say: Callable[[str], None] = lambda _: None
     look: Callable[[str], bool] | None = None
     transcript: Callable[[str], None] = lambda _: None
 
@@ -64,6 +67,7 @@ class Outcome:
     code: str
     tests: list[selftest.Result]
     registered: bool
+    words: str
     seconds: dict[str, float] = field(default_factory=dict[str, float])
 
 
@@ -117,15 +121,22 @@ def flash_board(
     board = board_for(found, settings)
     model = MODELS[board]
     flash_bytes = model["flash_mib"] << 20
-    interpreter = image.load(settings.image, model["chip"], settings.image_digest)
+    interpreter = _interpreter(settings, model)
     with tempfile.TemporaryDirectory(prefix="stallmark-bench-") as name:
         folder = Path(name)
-        if not settings.replace:
-            _refuse_keys(esp, folder, flash_bytes)
+        if not settings.replace and book.unfinished(found.mac) is None and has_keys(esp, folder, flash_bytes):
+            raise HasKeys(
+                "this board is a brick with keys: records that no host has fetched would be lost. Let its host fetch "
+                "them, then flash it with --replace; its old identity is revoked"
+            )
         clock.lap("look")
         esp.write(_parts(folder, interpreter, programs, flash_bytes), flash_bytes, told)
         clock.lap("write")
         told("MicroPython starts", 0, 1)
+        if settings.after == "no-reset":
+            settings.say(
+                "Written. Let go of BOOT and press RESET on the board now: MicroPython is awaited for 20 seconds."
+            )
         _first_files(Mpremote(port, settings.transcript), folder, programs, board)
         clock.lap("first files")
     link = settings.link_port or port
@@ -141,15 +152,18 @@ def flash_board(
     selftest.judge(tests)
     clock.lap("self-test")
     told("keys", 0, 1)
-    made = provision_brick(link, job.rental, os.urandom(32), time.time_ns() // 1_000_000, _PROOF_SECONDS)
-    clock.lap("keys")
-    registered = hand_on(job, book, made, found, told)
-    code = label.short_code(made.brick)
-    label.write(
-        book.folder / "labels" / f"{code}.png", made.brick, job.kit_name, board, time.strftime("%Y-%m-%d")
-    )
-    clock.lap("register, label")
     old = book.board(found.mac)
+
+    def about_to(brick: bytes) -> None:
+        book.note(outcome=KEYED, batch=batch, board=found.mac, brick=brick.hex())
+
+    made = provision_brick(
+        link, job.rental, os.urandom(32), time.time_ns() // 1_000_000, _PROOF_SECONDS, about_to
+    )
+    clock.lap("keys")
+    registered, words = hand_on(job, book, made, found, told)
+    code = label.short_code(made.brick)
+    clock.lap("register")
     book.note(
         outcome=DONE,
         batch=batch,
@@ -162,44 +176,73 @@ def flash_board(
         image=interpreter.digest,
         firmware=programs.digest.hex(),
         kit=job.rental.kit.hex(),
+        kit_name=job.kit_name,
         rental=job.rental.rental,
         registered=registered,
         replaces=None if old is None else old.get("brick"),
         tests={one.part: [one.outcome, one.words] for one in tests},
         seconds=clock.laps,
     )
-    return Outcome(found, board, made, code, tests, registered, clock.laps)
+    # After the line: a label can be drawn again, a brick cannot be made again.
+    draw_label(book, made.brick, job.kit_name, board)
+    return Outcome(found, board, made, code, tests, registered, words, clock.laps)
 
 
-def hand_on(job: Job, book: Book, made: Provisioned, found: Found, told: Progress) -> bool:
-    """Queues the registration, the old identity's end and the host's key, then tries the controller once. The queue is on
-    disk before anything is sent: nothing is lost if this machine stops here. True: the controller has confirmed."""
+def draw_label(book: Book, brick: bytes, kit_name: str, board: str) -> Path:
+    """The label's file. Raises ToolMissing, BenchError."""
+    path = book.folder / "labels" / f"{label.short_code(brick)}.png"
+    try:
+        label.write(path, brick, kit_name, board, time.strftime("%Y-%m-%d"))
+    except OSError as error:
+        raise BenchError(
+            f"brick {brick.hex()} is done, its label {path} cannot be written: {error.strerror}. Put that right, then "
+            f"`stallmark brick label {brick.hex()}`"
+        ) from error
+    return path
+
+
+def _interpreter(settings: Settings, model: Any) -> image.Image:
+    if settings.image_name is None:
+        return image.load(settings.image, model["chip"], settings.image_digest)
+    path, digest, _ = image.pinned(settings.image, settings.image_name or model["image"])
+    return image.load(path, model["chip"], digest)
+
+
+def hand_on(job: Job, book: Book, made: Provisioned, found: Found, told: Progress) -> tuple[bool, str]:
+    """Queues the registration and the host's key, then tries the controller once. The queue is on disk before anything is
+    sent: nothing is lost if this machine stops here. (True: the controller has confirmed; what it said against it.)
+
+    The board's earlier identity ends with the registration. Raises Refused where this brick will never be taken."""
     told("registering", 0, 1)
     write_private(
         book.folder / "handover" / f"{made.brick.hex()}.json",
         {"brick": made.brick.hex(), "epoch": 0, "key": made.link_key.hex(), "hardware": made.hardware},
     )
-    stamp = time.time_ns()
-    name = f"{stamp}-{made.brick.hex()}"
     code = label.short_code(made.brick)
+    name = f"{time.time_ns()}-{made.brick.hex()}"
     path = book.queue(name, register.registration(job, made, found.mac, code, found.chip))
-    old = book.board(found.mac)
-    if old is not None and old.get("brick") and old["brick"] != made.brick.hex():
-        book.queue(f"{stamp + 1}-revoke-{old['brick']}", register.revocation(old["brick"], "flashed again"))
-    register.reconcile(book, job)
+    said = register.reconcile(book, job)
     told("registering", 1, 1)
+    words = said.refused.get(name) or next(iter(said.refused.values()), "")
     if path.with_suffix(".refused").exists():
-        raise Refused("the controller refused this brick: see the last line of the bench's log")
-    return not path.exists()
+        raise Refused(f"the controller refused this brick: {words}. Put that right and flash the board again")
+    if made.brick.hex() in said.answers.get(name, {}).get("revoked", ()):
+        raise Refused(
+            "the controller knows a brick of this board that was made later: set this computer's clock, then flash the "
+            "board again"
+        )
+    return not path.exists(), words
 
 
 def revoke(job: Job, book: Book, brick: str, reason: str) -> bool:
-    """Ends an identity at the controller, now or when it is back."""
-    path = book.queue(f"{time.time_ns()}-revoke-{brick}", register.revocation(brick, reason))
-    try:
-        register.reconcile(book, job)
-    except Away:
-        return False
+    """Ends an identity at the controller, now (True) or when it is back. Raises Refused where the controller says no, and
+    BenchError where this is no brick's id: then nothing waits."""
+    path = book.queue(f"{time.time_ns()}-revoke-{brick[:16]}", register.revocation(job, brick, reason))
+    said = register.reconcile(book, job)
+    if path.stem in said.refused:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".refused").unlink(missing_ok=True)
+        raise Refused(f"brick {brick} was not revoked: {said.refused[path.stem]}")
     return not path.exists()
 
 
@@ -254,19 +297,23 @@ def _first_files(board: Mpremote, folder: Path, programs: Application, name: str
     board.reset()
 
 
-def _refuse_keys(esp: Esptool, folder: Path, flash_bytes: int) -> None:
-    """A brick with keys may hold records that no host has fetched: it is erased only on purpose."""
+def has_keys(esp: Esptool, folder: Path, flash_bytes: int) -> bool:
+    """Whether the board is a brick with keys, which may hold records that no host has fetched."""
     offset, size = find(flash_bytes, "keys")
     blank = folder / "no-keys"
     blank.write_bytes(b"\xff" * size)
     if esp.holds(offset, str(blank)):
-        return
-    for sector in range(0, size, 4096):
-        if esp.read(offset + sector, len(_KEY_MAGIC), folder / "magic") == _KEY_MAGIC:
-            raise HasKeys(
-                "this board is a brick with keys: records that no host has fetched would be lost. Let its host fetch them, "
-                "then flash it with --replace; its old identity is revoked"
-            )
+        return False
+    return any(
+        esp.read(offset + sector, len(_KEY_MAGIC), folder / "magic") == _KEY_MAGIC
+        for sector in range(0, size, 4096)
+    )
+
+
+def table_size(found: Found) -> int | None:
+    """The flash size whose partition table a brick on this chip has; None for a chip that no brick is made of."""
+    sizes = [model["flash_mib"] for model in MODELS.values() if model["chip"] == _CHIPS.get(found.chip)]
+    return sizes[0] << 20 if sizes and sizes[0] << 20 <= found.flash_bytes else None
 
 
 class _Clock:

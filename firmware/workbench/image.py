@@ -5,6 +5,7 @@ hold boot loader, a partition table at 0x8000 and the application at 0x10000; ou
 """
 
 import hashlib
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ class Image:
 
 def load(path: Path, chip: str, digest: str | None = None) -> Image:
     """Reads and checks an image. `digest`: the SHA-256 it must have, 64 hex characters; where it is not given, a file
-    `<image>.sha256` beside it is taken (as sha256sum writes it). Raises BadImage."""
+    `<image>.sha256` beside it is taken (as sha256sum writes it). Raises BadImage, also where nobody named a digest: what
+    every brick runs is not taken on trust."""
     if not path.is_file():
         raise BadImage(
             f"there is no image at {path}: download MicroPython for this board from micropython.org and name the file"
@@ -44,8 +46,13 @@ def load(path: Path, chip: str, digest: str | None = None) -> Image:
         raise BadImage(f"{path} has {path.stat().st_size} bytes: too large for an image of MicroPython")
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
-    wanted = digest or _beside(path)
-    if wanted is not None and wanted.strip().lower() != found:
+    wanted = (digest or _beside(path) or "").strip().lower()
+    if not wanted:
+        raise BadImage(
+            f"nobody said which SHA-256 {path} must have; it has {found}. Compare that with the place you trust, then say "
+            f"--sha256 {found}, or keep it: `stallmark brick pin`. Nothing was written"
+        )
+    if wanted != found:
         raise BadImage(
             f"{path} is not the image that was named: its SHA-256 is {found}, expected {wanted}. "
             "Download it again; nothing was written."
@@ -58,6 +65,53 @@ def load(path: Path, chip: str, digest: str | None = None) -> Image:
         )
     _header(path, data, APPLICATION - offset, chip, "application")
     return Image(path, found, data, chip)
+
+
+PINS = "images.tsv"
+"""A folder's table of images: name, version, file, SHA-256, separated by tabs; the first line names the columns."""
+_PIN = re.compile(r"[A-Za-z0-9_.\-]{1,80}")
+
+
+def pinned(folder: Path, name: str) -> tuple[Path, str, str]:
+    """(file, digest, version) of a named image in the folder's table. Raises BadImage."""
+    rows = _pins(folder)
+    row = next((row for row in rows if row[0] == name), None)
+    if row is None:
+        there = ", ".join(row[0] for row in rows) or "none"
+        raise BadImage(
+            f"{folder / PINS} names no image {name}; there are: {there}. `stallmark brick pin` adds one"
+        )
+    return folder / row[2], row[3], row[1]
+
+
+def pin(folder: Path, name: str, version: str, path: Path, digest: str) -> None:
+    """Notes an image of that folder in its table, once its digest is what the caller read at the place it trusts. A name
+    is pinned to one version at a time. Raises BadImage."""
+    if not all(_PIN.fullmatch(word) for word in (name, version, path.name)):
+        raise BadImage(
+            "names, versions and files of images have letters, digits, dots, dashes and underscores only"
+        )
+    if path.resolve().parent != folder.resolve() or not path.is_file():
+        raise BadImage(f"{path} is no file in {folder}: put it there first")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest.strip().lower() != found:
+        raise BadImage(f"{path} has the SHA-256 {found}, not {digest}: it was not pinned")
+    rows = [row for row in _pins(folder) if row[0] != name] + [[name, version, path.name, found]]
+    lines = ["name\tversion\tfile\tsha256", *("\t".join(row) for row in sorted(rows))]
+    fresh = folder / (PINS + ".new")
+    fresh.write_text("\n".join(lines) + "\n")
+    fresh.replace(folder / PINS)
+
+
+def _pins(folder: Path) -> list[list[str]]:
+    table_file = folder / PINS
+    if not table_file.is_file():
+        return []
+    rows = [line.split("\t") for line in table_file.read_text().splitlines()[1:] if line.strip()]
+    for row in rows:
+        if len(row) != 4 or not all(_PIN.fullmatch(word) for word in row) or len(row[3]) != 64:
+            raise BadImage(f"{table_file} has a line that is none: {' '.join(row)[:80]}")
+    return rows
 
 
 def _beside(path: Path) -> str | None:

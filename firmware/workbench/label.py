@@ -20,6 +20,15 @@ def content(brick: bytes) -> str:
     return f"STALLMARK:BRICK:{brick.hex().upper()}"
 
 
+def ready() -> None:
+    """Raises ToolMissing where labels cannot be drawn: asked before the first board, not after its keys."""
+    import importlib.util
+
+    missing = [name for name in ("segno", "PIL") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ToolMissing(f"{missing[0]} is not installed: pip install 'stallmark[bench]'")
+
+
 def write(path: Path, brick: bytes, kit_name: str, board: str, made: str) -> None:
     """Draws the label. `made`: the day, as text. Raises ToolMissing."""
     try:

@@ -89,6 +89,10 @@ class Mpremote:
         self._say(said)
         if done.returncode == 0:
             return done.stdout
+        if "incompatible .mpy" in said:
+            raise errors.BadImage(
+                "this image's MicroPython is another version than the programs are made for: take 1.27 or newer"
+            )
         if "could not enter raw repl" in said or "no device found" in said or "failed to access" in said:
             raise errors.Silent(
                 f"MicroPython on {self._port} does not answer: press RESET and repeat; nothing is lost"

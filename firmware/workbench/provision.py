@@ -1,7 +1,7 @@
 """Provision one blank brick over its serial port: the plain frames of docs/formats/keys.md, from the bench's end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -163,12 +163,18 @@ def _command(body: bytes) -> Any:
 
 
 def provision_brick(
-    port: str, rental: Rental, entropy: bytes, wall_ms: int, proof_seconds: float = 0.0
+    port: str,
+    rental: Rental,
+    entropy: bytes,
+    wall_ms: int,
+    proof_seconds: float = 0.0,
+    about_to: Callable[[bytes], None] = lambda _: None,
 ) -> Provisioned:
     """Mixes the bench's entropy with the brick's, hands over the rental, checks the brick's proof.
 
     `entropy`: 32 bytes from this machine's random source. `proof_seconds`: wait so long for the brick to open its link with
-    the keys; 0: do not wait. Raises ProvisionError.
+    the keys; 0: do not wait. `about_to(brick)` is called before the brick is asked to make its keys: whatever happens
+    from then on, it may have them. Raises ProvisionError.
     """
     bench = Bench(port)
     try:
@@ -187,6 +193,7 @@ def provision_brick(
             wall_ms,
             rental.currency,
         )
+        about_to(keys.brick_id(keys.root0(identity["entropy"], entropy)))
         brick, _, root = provision.finish(request, identity, bench.ask(request))
         if proof_seconds:
             bench.proof(brick, keys.link_key0(root), proof_seconds)

@@ -5,11 +5,14 @@ bench cannot open it again.
 """
 
 import base64
+import http.client
 import json
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from nacl.public import PublicKey, SealedBox
 
@@ -20,12 +23,25 @@ from workbench.provision import Provisioned
 
 SECONDS = 5.0
 MAX_ANSWER = 64 * 1024
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass
+class Told:
+    """What became of a queue: requests that were confirmed, by name, with the controller's answer; how many of this
+    controller and kit still wait; what it refused, by name, in words; how many requests are another's."""
+
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    waiting: int = 0
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    others: int = 0
 
 
 def registration(job: Job, made: Provisioned, board: str, label: str, chip: str) -> dict[str, Any]:
     """The request that makes a brick known (docs/bench.md)."""
     root = SealedBox(PublicKey(job.sealing)).encrypt(made.root)
     return {
+        **_whom(job),
         "path": "/v1/bricks",
         "body": {
             "brick": made.brick.hex(),
@@ -42,33 +58,50 @@ def registration(job: Job, made: Provisioned, board: str, label: str, chip: str)
     }
 
 
-def revocation(brick: str, reason: str) -> dict[str, Any]:
-    """The request that ends an identity."""
+def revocation(job: Job, brick: str, reason: str) -> dict[str, Any]:
+    """The request that ends an identity. Raises BenchError where this is no brick's id."""
+    if len(brick) != 16 or not set(brick.lower()) <= set("0123456789abcdef"):
+        raise BenchError(f"{brick} is no brick's id: 16 hex characters, as `stallmark brick info` shows them")
+    brick = brick.lower()
     return {
+        **_whom(job),
         "path": f"/v1/bricks/{brick}/revoke",
         "body": {"reason": reason, "at_ms": time.time_ns() // 1_000_000},
     }
 
 
-def reconcile(book: Book, job: Job) -> tuple[int, int]:
-    """Sends what waits, oldest first: (confirmed, still waiting). A refusal is noted in the log and not tried again
-    (the request is kept as *.refused). Never raises for a controller that is away."""
-    confirmed = 0
-    waiting = book.waiting()
-    for number, path in enumerate(waiting):
+def reconcile(book: Book, job: Job) -> Told:
+    """Sends what waits for this job's controller and kit, oldest first; what is another's stays untouched. A request that
+    is refused for good is kept as *.refused (`put_back` tries it again); one that is refused because of this bench's file
+    stays in the queue. Never raises for a controller that is away."""
+    told = Told()
+    closed = False  # the controller is away, or takes nothing at all from this file
+    for path in book.waiting():
         request = read(path)
+        if not _meant_for(job, request):
+            told.others += 1
+            continue
+        if closed:
+            told.waiting += 1
+            continue
         try:
             answer = send(job, request)
         except Away:
-            return confirmed, len(waiting) - number
+            told.waiting += 1
+            closed = True
         except Refused as refused:
-            path.replace(path.with_suffix(".refused"))
+            told.refused[path.stem] = str(refused)
             book.note(outcome="refused", request=path.stem, words=str(refused))
-            continue
-        book.note(outcome="confirmed", request=path.stem, answer=answer)
-        path.unlink()
-        confirmed += 1
-    return confirmed, 0
+            if refused.final:
+                path.replace(path.with_suffix(".refused"))
+            else:
+                told.waiting += 1
+                closed = refused.status not in (403, 404)  # these are of one request: others may pass
+        else:
+            told.answers[path.stem] = answer
+            book.note(outcome="confirmed", request=path.stem, answer=answer)
+            path.unlink()
+    return told
 
 
 def send(job: Job, request: dict[str, Any]) -> dict[str, Any]:
@@ -81,9 +114,44 @@ def known(job: Job, brick: str) -> dict[str, Any] | None:
     try:
         return _call(job, f"/v1/bricks/{brick}", None)
     except Refused as refused:
-        if str(refused).startswith("404"):
+        if refused.status == 404:
             return None
         raise
+
+
+def of_board(job: Job, board: str) -> list[dict[str, Any]]:
+    """The bricks of this kit that a chip was and is, oldest first, as its controller knows them. Raises Away, Refused."""
+    found = _call(job, f"/v1/bricks?board={board}", None).get("bricks")
+    return cast("list[dict[str, Any]]", found) if isinstance(found, list) else []
+
+
+def unprotected(job: Job) -> str | None:
+    """A sentence where the bench's credential goes over a network in the clear."""
+    parts = urlsplit(job.controller)
+    if parts.scheme != "http" or parts.hostname in _HERE:
+        return None
+    return (
+        f"the controller's address {job.controller} is not https: who listens on the way learns this bench's credential. "
+        "Use it in a network of your own only"
+    )
+
+
+def _whom(job: Job) -> dict[str, str]:
+    return {"controller": job.controller, "kit": job.rental.kit.hex()}
+
+
+def _meant_for(job: Job, request: dict[str, Any]) -> bool:
+    return all(request.get(name, value) == value for name, value in _whom(job).items())
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: the credential is for the address in the bench's file alone."""
+
+    def redirect_request(self, *_args: Any, **_more: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Stays)
 
 
 def _call(job: Job, path: str, body: bytes | None) -> dict[str, Any]:
@@ -95,19 +163,24 @@ def _call(job: Job, path: str, body: bytes | None) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {job.token}", "Content-Type": "application/json"}
     asked = urllib.request.Request(url, body, headers)
     try:
-        with urllib.request.urlopen(asked, timeout=SECONDS) as answer:
-            return cast("dict[str, Any]", json.loads(answer.read(MAX_ANSWER)))
+        with _OPENER.open(asked, timeout=SECONDS) as answer:
+            found: Any = json.loads(answer.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
         words = _reason(error)
         if error.code in (408, 425, 429) or error.code >= 500:
             raise Away(f"the controller at {job.controller} cannot take it now: {words}") from None
-        raise Refused(f"{error.code}: the controller refused: {words}") from None
-    except (OSError, ValueError) as error:
-        raise Away(f"the controller at {job.controller} cannot be reached: {error}") from error
+        raise Refused(f"{error.code}: the controller refused: {words}", error.code) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise Away(
+            f"the controller at {job.controller} cannot be reached: {str(error) or type(error).__name__}"
+        ) from error
+    if not isinstance(found, dict):
+        raise Away(f"what answers at {job.controller} is no controller")
+    return cast("dict[str, Any]", found)
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.loads(error.read(MAX_ANSWER))["reason"])
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
         return str(error.reason)

@@ -1,5 +1,6 @@
 """A bench for tests: a model of a board on a port, a small image, a bench's file, and a folder."""
 
+import hashlib
 import os
 
 from nacl.public import PrivateKey
@@ -45,7 +46,7 @@ class BenchWorld:
         self.board = self.loop.call(make)
         self.port = str(self.board.port)
         self.image = folder / "micropython.bin"
-        self.image.write_bytes(made_up_image(self.chip, kilobytes=64))
+        self.give_image(made_up_image(self.chip, kilobytes=64))
         self.book = batch.Book(folder / "bench").open()
         self.said = ""
         self.job = job.Job(
@@ -58,6 +59,12 @@ class BenchWorld:
             True,
         )
         self.settings = flash.Settings(self.image, transcript=self._say)
+
+    def give_image(self, data):
+        """The interpreter, with its digest beside it."""
+        self.image.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        self.image.with_name(self.image.name + ".sha256").write_text(f"{digest}  {self.image.name}\n")
 
     def _say(self, text):
         self.said += text

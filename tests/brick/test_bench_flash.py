@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from virtualkit.bootrom_board import BRICK
 from workbench import application, batch, flash, image, job, partition_table, register
 from workbench import cli as bench_cli
-from workbench.errors import Away, HasKeys
+from workbench.errors import Away, BadFlash, HasKeys
 
 from fleet import enrolling
 from tests.brick.benchkit import BenchWorld
@@ -70,7 +70,11 @@ def with_flash_size(data, size_code):
     return bytes(data)
 
 
-def test_one_command_makes_a_brick_and_every_byte_is_where_it_belongs(bench, programs, tmp_path):
+def write_no_further(*_):
+    raise BadFlash("this far")
+
+
+def test_one_command_makes_a_brick_and_every_byte_is_where_it_belongs(bench, programs, tmp_path, monkeypatch):
     stall = controller(tmp_path)
     with served(stall) as running:
         path = tmp_path / "job.json"
@@ -131,15 +135,25 @@ def test_one_command_makes_a_brick_and_every_byte_is_where_it_belongs(bench, pro
         log = bench.book.log.read_text()
         assert not any(key in log for key in secret)
 
+        # The line before the keys stands before the one of the finished board.
+        outcomes = [one["outcome"] for one in bench.book.lines()]
+        assert outcomes.index("keyed") < outcomes.index("done")
+
         # A brick is not flashed again by mistake, and on purpose its old identity ends.
         with pytest.raises(HasKeys, match="--replace"):
             flash.flash_board(bench.port, task, bench.book, bench.settings, programs, told)
+        # One that got its keys here and was never finished is flashed again without a word.
+        bench.book.note(outcome="keyed", board=made.found.mac, brick="00" * 8)
+        with monkeypatch.context() as patch, pytest.raises(BadFlash, match="this far"):
+            patch.setattr(flash.Esptool, "write", write_no_further)
+            flash.flash_board(bench.port, task, bench.book, bench.settings, programs, told)
+        bench.book.note(**{name: line[name] for name in line if name != "at_ms"})
         shown = CliRunner().invoke(
             bench_cli.app, ["log", "--of-bench", "--bench", str(bench.folder / "bench")]
         )
         assert made.code in shown.output
         again = fake_brick(task)
-        assert flash.hand_on(task, bench.book, again, made.found, told)
+        assert flash.hand_on(task, bench.book, again, made.found, told) == (True, "")
         old = register.known(task, made.made.brick.hex())
         assert old["revoked_ms"] and again.brick.hex() in old["reason"]
 
@@ -163,7 +177,7 @@ def test_a_bench_without_its_controller_goes_on_and_tells_it_later(bench, tmp_pa
     away = job.load(path)
     made = [fake_brick(away) for _ in range(3)]
     for number, one in enumerate(made):
-        assert flash.hand_on(away, bench.book, one, board(number), told) is False
+        assert flash.hand_on(away, bench.book, one, board(number), told) == (False, "")
     waiting = bench.book.waiting()
     assert len(waiting) == 3
     assert all(one.root.hex() not in waiting[0].read_text() for one in made)
@@ -174,7 +188,11 @@ def test_a_bench_without_its_controller_goes_on_and_tells_it_later(bench, tmp_pa
         back = job.load(path)
         first = batch.read(waiting[0])
         register.send(back, first)  # the answer was lost: the same request comes again
-        assert register.reconcile(bench.book, back) == (3, 0)
+        # The same file with the controller's address of then: what waits is for that one, and only sent there.
+        assert register.reconcile(bench.book, back).others == 3 and len(bench.book.waiting()) == 3
+        move(bench.book, running.url)
+        said = register.reconcile(bench.book, back)
+        assert (len(said.answers), said.waiting) == (3, 0)
         assert register.send(back, first)["again"] is True
         for one in made:
             assert register.known(back, one.brick.hex())["kit"] == stall.config.kits[0].kit.hex()
@@ -227,6 +245,12 @@ def test_what_a_bench_may_not_do_is_refused_in_words(tmp_path, bench):
             == 404
         )
         assert len(enrolling.look(stall.config)) == 2
+
+
+def move(book, url):
+    """What waits is for another address from now on."""
+    for path in book.waiting():
+        book.queue(path.stem, batch.read(path) | {"controller": url})
 
 
 def fake_brick(task):

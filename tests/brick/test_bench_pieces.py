@@ -12,10 +12,11 @@ from boards import check, models, pins
 from boards.partitions import PARTITIONS_4M, PARTITIONS_8M, find
 from brick import appfs
 from PIL import Image as Picture
+from typer.testing import CliRunner
 from virtualkit import interpreter
 from virtualkit.bootrom_board import made_up_image
 from virtualkit.bootrom_chips import ESP32, ESP32_S3
-from workbench import application, batch, errors, image, label, partition_table, ports
+from workbench import application, batch, cli, errors, flash, image, label, partition_table, ports
 
 
 def test_the_binary_partition_table_says_what_the_page_says():
@@ -48,16 +49,47 @@ def test_an_image_is_named_checked_and_given_our_table(tmp_path):
     with pytest.raises(errors.BadImage, match="expected 1111"):
         image.load(path, "esp32")
     path.with_name("mp.bin.sha256").unlink()
+    with pytest.raises(errors.BadImage, match=f"--sha256 {good}"):  # nobody said which one it must be
+        image.load(path, "esp32")
     with pytest.raises(errors.BadImage, match=r"made for ESP32, the board is an ESP32-S3"):
-        image.load(path, "esp32s3")
+        image.load(path, "esp32s3", good)
     path.write_bytes(b"<html>")
     with pytest.raises(errors.BadImage, match="no boot loader"):
-        image.load(path, "esp32")
+        image.load(path, "esp32", hashlib.sha256(b"<html>").hexdigest())
     with pytest.raises(errors.BadImage, match=r"micropython\.org"):
         image.load(tmp_path / "none", "esp32")
     path.write_bytes(made_up_image(ESP32_S3, kilobytes=2600))
     with pytest.raises(errors.BadImage, match="has room for"):
-        image.with_our_table(image.load(path, "esp32s3"), 8 << 20)
+        image.with_our_table(
+            image.load(path, "esp32s3", hashlib.sha256(path.read_bytes()).hexdigest()), 8 << 20
+        )
+
+
+def test_an_image_is_taken_by_name_from_a_folder_whose_table_says_its_digest(tmp_path):
+    path = tmp_path / "mp-1.27.0.bin"
+    path.write_bytes(made_up_image(ESP32, kilobytes=64))
+    good = hashlib.sha256(path.read_bytes()).hexdigest()
+    run = CliRunner().invoke
+    words = ["pin", str(path), "--name", "ESP32_GENERIC", "--version", "1.27.0", "--sha256"]
+    assert "not 1111" in run(cli.app, [*words, "11" * 32]).output
+    with pytest.raises(errors.BadImage, match="there are: none"):
+        image.pinned(tmp_path, "ESP32_GENERIC")
+    assert run(cli.app, [*words, good]).exit_code == 0
+    assert run(cli.app, [*words, good.upper()]).exit_code == 0  # once more: still one line
+    assert image.pinned(tmp_path, "ESP32_GENERIC") == (path, good, "1.27.0")
+    assert len((tmp_path / image.PINS).read_text().splitlines()) == 2
+    settings = flash.Settings(tmp_path, image_name="")
+    assert flash._interpreter(settings, models.MODELS["esp32-4m-nfc"]).digest == good
+    with pytest.raises(errors.BadImage, match="names no image ESP32_GENERIC_S3-SPIRAM_OCT"):
+        flash._interpreter(settings, models.MODELS["esp32s3-8m-nfc"])
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(errors.BadImage, match="is not the image that was named"):
+        flash._interpreter(settings, models.MODELS["esp32-4m-nfc"])
+    (tmp_path / image.PINS).write_text("name\tversion\tfile\tsha256\nx\t1\t../../etc\t" + good + "\n")
+    with pytest.raises(errors.BadImage, match="a line that is none"):
+        image.pinned(tmp_path, "x")
 
 
 def test_the_pack_is_read_by_micropython_as_it_was_made(tmp_path):
@@ -154,6 +186,14 @@ def test_a_batch_goes_on_where_it_was_cut(tmp_path):
     assert [line["board"] for line in book.done("a")] == ["01"]
     assert book.board("03")["brick"] == "cc"
     assert book.board("02") is None
+    # Keys that were made and never finished: that board may simply be flashed again; a finished or erased one may not.
+    book.note(outcome="keyed", batch="a", board="02", brick="dd")
+    book.note(outcome="failed", batch="a", port="x")
+    assert (
+        book.unfinished("02")["brick"] == "dd" and book.unfinished("01") is None and book.board("02") is None
+    )
+    book.note(outcome="done", batch="a", board="02", brick="dd")
+    assert book.unfinished("02") is None
     book.queue("1", {"path": "/x", "body": {}})
     assert oct(book.waiting()[0].stat().st_mode)[-3:] == "600"
     assert json.loads(book.waiting()[0].read_text())["path"] == "/x"

@@ -26,7 +26,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         world = BenchWorld(Path(name), chosen.chip, megabytes, paced=not chosen.fast)
         try:
-            world.image.write_bytes(made_up_image(world.chip))
+            world.give_image(made_up_image(world.chip))
             begun = time.monotonic()
             programs = application.build()
             made = flash.flash_board(

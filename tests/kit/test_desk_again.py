@@ -156,3 +156,11 @@ def test_a_batch_asks_again_for_its_next_tag(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(desk.NoTag):
         deskcli._next(None, 30.0, 1, Status())
     assert deskcli._next(None, 30.0, 2, Status()) == "a tag" and waits == [30.0] * 3
+
+
+def test_keys_that_others_can_read_are_not_used(tmp_path):
+    path = tmp_path / "tags.json"
+    path.write_text("{}")
+    path.chmod(0o640)
+    with pytest.raises(desk.DeskError, match="chmod 600"):
+        desk.load_keys(path)

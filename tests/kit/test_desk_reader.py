@@ -40,6 +40,7 @@ class Bench:
             "event_key": EVENT_KEY.hex(),
             "address": "https://stall.example/t",
         }
+        self.keys.touch(0o600)
         self.keys.write_text(json.dumps(held))
         self.held = desk.load_keys(self.keys)
 
