@@ -55,7 +55,10 @@ def run(quick: bool = False) -> list[Figure]:
             out += [
                 Figure(f"brick with a {name}, {RULES} rules: objects alive, 32 bits", live, "B", against, live / LIVE, 1, True),
                 Figure("the same without rules", found["objects"], "B"),
-                Figure("its largest buffer, made with the rules (people's table)", most, "B", f"{LARGEST:,} B", most / LARGEST, 1, True),
+                Figure(
+                    "its largest buffer, the table of people, made with the rules",
+                    most, "B", f"{LARGEST:,} B", most / LARGEST, 1, True,
+                ),  # fmt: skip
                 Figure("its code, as source, were it not frozen", found["code"], "B"),
             ]
     return out

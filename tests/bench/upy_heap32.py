@@ -2,6 +2,7 @@
 
 This build collects only between two runs of the interpreter: each part up to a line of `# ---` is one run.
 """
+# ruff: noqa: B905, E402, F401, I001, SIM115 - what is imported where is what is measured; files stay open for the flash to live in
 
 import asyncio
 import gc
@@ -143,7 +144,7 @@ gc.collect()
 # ---
 begun = gc.mem_alloc()
 from boards import partitions
-from brick import config, unload
+from brick import config
 from brick.boots import counted
 from brick.clock import Clock
 from brick.identity import Identity
@@ -156,9 +157,13 @@ from stallmark.state import State
 import brick.assembly as assembly
 
 if part == "nfc":
-    import brick.nfc.hsu, brick.nfc.pn532, brick.nfc.reader, brick.tags
+    import brick.nfc.hsu
+    import brick.nfc.pn532
+    import brick.nfc.reader
+    import brick.tags
 else:
-    import brick.qr.scanner, brick.voucherdesk
+    import brick.qr.scanner
+    import brick.voucherdesk
 Ruleset(open(rules_path, "rb").read())  # whatever reading rules loads, and forgets again
 gc.collect()
 # ---
