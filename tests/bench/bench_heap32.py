@@ -30,7 +30,15 @@ def run(quick: bool = False) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         say(f"npm install {PACKAGE}@{VERSION}")
         got = subprocess.run(
-            [npm, "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", f"{PACKAGE}@{VERSION}"],
+            [
+                npm,
+                "install",
+                "--silent",
+                "--no-fund",
+                "--no-audit",
+                "--ignore-scripts",
+                f"{PACKAGE}@{VERSION}",
+            ],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -53,12 +61,25 @@ def run(quick: bool = False) -> list[Figure]:
             live, most = found["with rules"], found["largest"]
             against = f"{LIVE:,} B"
             out += [
-                Figure(f"brick with a {name}, {RULES} rules: objects alive, 32 bits", live, "B", against, live / LIVE, 1, True),
+                Figure(
+                    f"brick with a {name}, {RULES} rules: objects alive, 32 bits",
+                    live,
+                    "B",
+                    against,
+                    live / LIVE,
+                    1,
+                    True,
+                ),
                 Figure("the same without rules", found["objects"], "B"),
                 Figure(
                     "its largest buffer, the table of people, made with the rules",
-                    most, "B", f"{LARGEST:,} B", most / LARGEST, 1, True,
-                ),  # fmt: skip
+                    most,
+                    "B",
+                    f"{LARGEST:,} B",
+                    most / LARGEST,
+                    1,
+                    True,
+                ),
                 Figure("its code, as source, were it not frozen", found["code"], "B"),
             ]
     return out
