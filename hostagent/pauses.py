@@ -8,6 +8,8 @@ from collections.abc import Callable
 # A thread that wants the interpreter gets it after this long, s. By default 5 ms: for as long a customer's answer
 # stood still whenever a batch was encoded beside it, and again at every call into SQLite.
 SWITCH_S = 0.0005
+# What it was before, while a host is up.
+_before: list[float] = []
 
 
 def begin() -> None:
@@ -15,12 +17,16 @@ def begin() -> None:
 
     A full collection took 70 to 120 ms, in which nobody got an answer; of what came since it takes a few."""
     gc.freeze()
+    if not _before:
+        _before.append(sys.getswitchinterval())
     sys.setswitchinterval(SWITCH_S)
 
 
 def end() -> None:
-    """The host is down; what it was made of may go, where the program goes on (tests)."""
+    """The host is down; what it was made of may go, where the program goes on (tests), and threads take turns as before."""
     gc.unfreeze()
+    while _before:
+        sys.setswitchinterval(_before.pop())
 
 
 class Soon:

@@ -56,7 +56,9 @@ class Answering(Ruled):
 
     def decisions(self, event: Any) -> list[Any]:
         """What the rules say of a stamped event; the state is read, not changed."""
-        decided: list[Any] = risk.decide(self.ruleset, self.state, event, self.unusual.score(event), lane=True)
+        decided: list[Any] = risk.decide(
+            self.ruleset, self.state, event, self.unusual.score(event), lane=True
+        )
         return decided
 
     def record(
@@ -70,11 +72,15 @@ class Answering(Ruled):
         """Writes decisions on a stamped event; `reference`: the till's own, for the receipts; `note`: a person's
         reason, for the private part."""
         drafts: list[Draft] = []
+        opened: set[int] = set()
         for decision in decided:
-            drafts += self._drafts(event, decision, reference, note)
+            drafts += self._drafts(event, decision, opened, reference, note)
         return self.answer(drafts, decided, event.basket_minor, event.nonce, also)
 
-    def _drafts(self, event: Any, decision: Any, reference: str | None, note: str | None) -> list[Draft]:
+    def _drafts(
+        self, event: Any, decision: Any, opened: set[int], reference: str | None, note: str | None
+    ) -> list[Draft]:
+        """Records of one decision; `opened`: slices that an earlier decision on the same event opens."""
         fields: Fields = decide.record_fields(self.ruleset, event, decision)
         unusual = self.unusual.field(event)
         if unusual is not None:
@@ -86,8 +92,10 @@ class Answering(Ruled):
             for index, until in zip(decision.latches, decision.until, strict=True):
                 same = {name: fields[name] for name in (5, 6, 7, 8)}
                 drafts.append(Draft(reg.KIND_LATCH, {**same, 9: index, 24: [until]}))
-            if decision.opens:
-                drafts.append(Draft(reg.KIND_RIGHTS, {13: [[number, 0] for number in decision.opens]}))
+            opens = [number for number in decision.opens if number not in opened]
+            if opens:
+                opened.update(opens)
+                drafts.append(Draft(reg.KIND_RIGHTS, {13: [[number, 0] for number in opens]}))
         drafts.append(Draft(decision.kind, fields, private_of(event, note), reference))
         return drafts
 

@@ -73,8 +73,13 @@ class Rogue:
         brick.start()
 
     def unwrite(self, brick, item):
-        """A record that no host has is gone for good: nobody can find it, and nobody can claim money for it."""
+        """A record that no host has is gone for good: nobody can find it, and nobody can claim money for it. What it gave
+        away is counted as such: no bound of this campaign is about it."""
         fields = item.fields
+        if fields[10] in (reg.KIND_GRANT, reg.KIND_REDEEM) and not fields[0] & reg.FLAG_TRAINING:
+            amount = sum(amount for _, amount in fields.get(13) or ())
+            self.told["given and unfindable: records"] += 1
+            self.told["given and unfindable: units of slices"] += amount
         if fields[10] == reg.KIND_REDEEM and not fields[0] & reg.FLAG_TRAINING:
             self.paid[fields[24][0]].remove(brick)
         if fields[10] in (reg.KIND_GRANT, reg.KIND_REDEEM, reg.KIND_RESERVE, reg.KIND_RELEASE):

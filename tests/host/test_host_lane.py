@@ -47,6 +47,23 @@ def test_a_sale_is_decided_recorded_and_reaches_the_controller_as_a_bricks_would
     play(scenario())
 
 
+def test_a_slice_is_opened_once_though_two_decisions_of_one_event_are_the_first_to_use_it(tmp_path):
+    async def scenario():
+        kit = LaneWorld(704, tmp_path)
+        kit.slice("fifteen", 1, 2000)
+        async with kit.up() as agent:
+            lane = agent.lane
+            made = lane.stamp(sale(1600))
+            pending = lane.record(made, lane.decisions(made) * 2)
+            await pending.durable
+            kinds = [kind for _, kind in pending.answer.records]
+            assert kinds == [reg.KIND_RIGHTS, reg.KIND_GRANT, reg.KIND_GRANT]
+            assert lane.state.slices_left() == [[1, 1000]], "500 for each grant"
+        await kit.controller.stop()
+
+    play(scenario())
+
+
 def test_after_a_restart_the_lane_knows_people_rights_and_its_place(tmp_path):
     async def scenario():
         kit = LaneWorld(702, tmp_path)

@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import sys
 import time
 
+import pytest
 from lanekit import LaneWorld, play, post
 
 from hostagent import pauses
@@ -45,6 +47,8 @@ def test_what_comes_while_a_batch_is_closed_waits_for_the_next_in_its_turn(tmp_p
 
 
 def test_the_short_way_of_an_event_is_for_this_hosts_own_names_and_for_nothing_else(tmp_path):
+    before = sys.getswitchinterval()
+
     async def scenario():
         kit = LaneWorld(742, tmp_path)
         kit.slice("fifteen", 1, 2000)
@@ -65,7 +69,9 @@ def test_the_short_way_of_an_event_is_for_this_hosts_own_names_and_for_nothing_e
             described = (await till.get("/openapi.json")).json()["paths"]["/v1/events"]["post"]
             assert described["security"] == [{"HTTPBearer": []}]
             assert gc.get_freeze_count() > 0
+            assert sys.getswitchinterval() == pytest.approx(pauses.SWITCH_S)
         assert gc.get_freeze_count() == 0
+        assert sys.getswitchinterval() == pytest.approx(before)
         await kit.controller.stop()
 
     play(scenario())
