@@ -15,7 +15,9 @@ class AirFaults:
     lost_writes            writes without response that never arrive
     fail_connects          so many of the next connections break while they begin
     mtu                    most that a brick agrees to
-    refuse_pairing         whoever wants to pair is refused
+    stale_bonds            at so many of the next connections the host's machine holds a pairing that the brick knows nothing
+                           of: what is written or subscribed to fails until that pairing is removed
+    nonsense               so many of the next reads are answered by a value of another type
     rssi                   dBm that advertisements are heard at
     """
 
@@ -26,7 +28,8 @@ class AirFaults:
     lost_writes: float = 0.0
     fail_connects: int = 0
     mtu: int = 517
-    refuse_pairing: bool = False
+    stale_bonds: int = 0
+    nonsense: int = 0
     rssi: int = -60
 
 
@@ -54,8 +57,8 @@ def _smallest_mtu(faults: AirFaults) -> None:
     faults.mtu = 23
 
 
-def _no_pairing(faults: AirFaults) -> None:
-    faults.refuse_pairing = True
+def _stale_bond(faults: AirFaults) -> None:
+    faults.stale_bonds = 1
 
 
 def _weak(faults: AirFaults) -> None:
@@ -69,7 +72,7 @@ FAULTS: dict[str, Callable[[AirFaults], None]] = {
     "writes lost": _lost_writes,
     "connections fail": _broken_connects,
     "MTU 23": _smallest_mtu,
-    "pairing refused": _no_pairing,
+    "stale pairing": _stale_bond,
     "weak signal": _weak,
 }
 """Names of the radio faults, each as a change of an AirFaults. Connections that break are an act, not a state:

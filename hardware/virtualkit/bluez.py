@@ -50,6 +50,7 @@ class FakeBluez:
         self._scanners: dict[str, set[str]] = {}
         self._linked: dict[str, Linked] = {}
         self._characteristics: dict[str, tuple[Linked, CharacteristicProxy[bytes]]] = {}
+        self._bonded: set[str] = set()  # devices with a pairing that they know nothing of
         self._tasks: set[asyncio.Task[None]] = set()
         self.calls: dict[str, int] = {}
 
@@ -257,6 +258,7 @@ class FakeBluez:
 
     async def _remove(self, message: Message) -> tuple[str, list[Any]]:
         path = message.body[0]
+        self._bonded.discard(path)
         if path in self._linked:
             await self._linked[path].close()
         for known in [known for known in self._objects if known.startswith(path)]:
@@ -282,6 +284,10 @@ class FakeBluez:
         self._linked[path] = linked
         linked.ended = lambda: self._broke(path)
         self._change(path, _DEVICE, {"Connected": Variant("b", True)})
+        if self._air.faults.stale_bonds:
+            self._air.faults.stale_bonds -= 1
+            self._bonded.add(path)
+            self._change(path, _DEVICE, {"Paired": Variant("b", True), "Bonded": Variant("b", True)})
         self._list(path, linked)
         self._change(path, _DEVICE, {"ServicesResolved": Variant("b", True)})
 
@@ -345,10 +351,7 @@ class FakeBluez:
         return "", []
 
     async def _pair(self, message: Message) -> tuple[str, list[Any]]:
-        if self._air.faults.refuse_pairing:
-            raise Refused("AuthenticationRejected", "Authentication Rejected")
-        self._change(message.path or "", _DEVICE, {"Paired": Variant("b", True)})
-        return "", []
+        raise Refused("AuthenticationRejected", "Authentication Rejected")  # a brick pairs with nobody
 
     # --- GATT
 
@@ -358,8 +361,16 @@ class FakeBluez:
             raise Refused("Failed", "Not connected")
         return found
 
+    def _encrypted(self, message: Message) -> None:
+        """A link that BlueZ could not encrypt with its old key carries no writes (bluez#634) and rings no bell."""
+        if any((message.path or "").startswith(f"{path}/") for path in self._bonded):
+            raise Refused("AuthenticationFailed", "Authentication Failed")
+
     async def _read(self, message: Message) -> tuple[str, list[Any]]:
         linked, characteristic = self._characteristic(message)
+        if self._air.faults.nonsense:
+            self._air.faults.nonsense -= 1
+            return "s", ["nonsense"]
         value = bytes(await self._try(linked.peer.read_value(characteristic)))
         if self._objects[message.path or ""][_CHARACTERISTIC]["Notifying"].value:
             # A quirk of BlueZ: a value that is read comes to its subscribers as well.
@@ -368,6 +379,7 @@ class FakeBluez:
 
     async def _write(self, message: Message) -> tuple[str, list[Any]]:
         linked, characteristic = self._characteristic(message)
+        self._encrypted(message)
         value, options = message.body
         command = "type" in options and options["type"].value == "command"
         if command and len(value) > linked.mtu - 3:
@@ -377,6 +389,7 @@ class FakeBluez:
 
     async def _start_notify(self, message: Message) -> tuple[str, list[Any]]:
         linked, characteristic = self._characteristic(message)
+        self._encrypted(message)
         path = message.path or ""
 
         def came(value: bytes) -> None:

@@ -14,7 +14,18 @@ from bleak.exc import BleakError
 
 from hostagent.clock import monotonic_ms
 from hostagent.core import FormatError, pulled
-from hostagent.links.radio import BELL, INTO, OUT, PULL, SERVICE, Found, Radio, RadioFailed, plain
+from hostagent.links.radio import (
+    BELL,
+    INTO,
+    OUT,
+    PULL,
+    SERVICE,
+    Found,
+    Radio,
+    RadioFailed,
+    plain,
+    stale_pairing,
+)
 
 CONNECT_S = 15.0
 # A request that takes longer is a broken connection.
@@ -120,6 +131,9 @@ class BlePort:
                 reason = plain(failed)
             except FormatError as wrong:
                 reason = f"speaks another language ({wrong})"
+            except Exception as failed:  # the last line of defence: a radio must not end the cables, the till, the screen
+                log.exception("%s: the radio failed in a way nobody expected", self.name)
+                reason = f"failed unexpectedly ({type(failed).__name__}); trying again"
             steady = asyncio.get_running_loop().time() - began >= STEADY_S
             attempt = 0 if steady else attempt + 1
             self._say(reason)
@@ -160,6 +174,7 @@ class BlePort:
         try:
             async with self._radio.connecting():
                 self._say("connecting")
+                self._radio.ours.add(found.device.address)
                 async with asyncio.timeout(CONNECT_S):
                     await client.connect()
             parts = _parts(client)
@@ -167,8 +182,16 @@ class BlePort:
             async with asyncio.timeout(REQUEST_S):
                 await client.start_notify(parts.bell, self._bell)
             await self._carry(parts)
+        except BleakError as failed:
+            if stale_pairing(failed):
+                log.warning("%s: an old pairing of this machine is in the way; removing it", self.name)
+                with contextlib.suppress(*RadioFailed):
+                    async with asyncio.timeout(REQUEST_S):
+                        await client.unpair()
+            raise
         finally:
             self._shut()
+            self._radio.ours.discard(found.device.address)
             with contextlib.suppress(*RadioFailed):
                 async with asyncio.timeout(REQUEST_S):
                     await client.disconnect()

@@ -23,6 +23,8 @@ SCAN_S = 4.0
 PAUSE_S = 0.5
 # After a failed scan (no adapter, switched off) it is tried again this late.
 TROUBLE_S = 5.0
+# A brick that is not heard for so long may still be connected from an earlier start.
+UNHEARD_S = 30.0
 log = logging.getLogger("hostagent.radio")
 
 RadioFailed = (BleakError, TimeoutError, OSError, EOFError)
@@ -53,19 +55,24 @@ class Radio:
         self._air = asyncio.Lock()
         self._wanted: dict[bytes, asyncio.Future[Found]] = {}
         self._needed = asyncio.Event()
-        self._freed = False
+        self._freed_s: float | None = None  # when connections of an earlier start were ended last
+        self._since: dict[bytes, float] = {}  # since when each is looked for
+        self.ours: set[str] = set()  # addresses that ports here are connected to, or about to be
 
     async def find(self, brick: bytes) -> Found:
         """Waits until this brick is heard, while `run` runs."""
         waiting = self._wanted.get(brick)
         if waiting is None:
-            waiting = self._wanted[brick] = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            waiting = self._wanted[brick] = loop.create_future()
+            self._since[brick] = loop.time()
         self._needed.set()
         try:
             return await asyncio.shield(waiting)
         finally:
             if self._wanted.get(brick) is waiting:
                 del self._wanted[brick]
+                self._since.pop(brick, None)
 
     @contextlib.asynccontextmanager
     async def connecting(self) -> AsyncGenerator[None]:
@@ -101,6 +108,11 @@ class Radio:
                 self._say(plain(failed))
                 await asyncio.sleep(TROUBLE_S)
                 continue
+            except Exception as failed:  # the last line of defence, as in ble.py
+                log.exception("the scan failed in a way nobody expected")
+                self._say(f"Bluetooth failed unexpectedly ({type(failed).__name__}); trying again")
+                await asyncio.sleep(TROUBLE_S)
+                continue
             await asyncio.sleep(PAUSE_S)
 
     async def _listen(self) -> None:
@@ -120,16 +132,23 @@ class Radio:
                     await heard.wait()
 
     async def _free_stale(self) -> None:
-        """Connections that a killed program left behind: BlueZ keeps them, and such a brick advertises no more."""
-        if self._freed:
-            return
+        """Connections that a killed program left behind: BlueZ keeps them, and such a brick advertises no more.
+
+        At the start, and again while a brick is not heard for long. What ports here are connected to stays."""
+        now = asyncio.get_running_loop().time()
+        if self._freed_s is not None:
+            unheard = any(now - since > UNHEARD_S for since in self._since.values())
+            if not unheard or now - self._freed_s < UNHEARD_S:
+                return
         adapter = await BleakAdapter.get()
         for device in await adapter.get_connected_devices([SERVICE]):
+            if device.address in self.ours:
+                continue
             log.info("%s is still connected from an earlier start; disconnecting", device.address)
             with contextlib.suppress(*RadioFailed):
                 async with BleakClient(device):
                     pass
-        self._freed = True
+        self._freed_s = now
 
     def _say(self, trouble: str) -> None:
         if trouble != self.trouble:
@@ -137,8 +156,15 @@ class Radio:
         self.trouble = trouble
 
 
+def stale_pairing(failed: BleakError) -> bool:
+    """Whether this machine holds a pairing that the brick knows nothing of: bricks pair with nobody (docs/formats/ble.md)."""
+    return any(word in str(failed) for word in ("AuthenticationFailed", "Insufficient Authentication"))
+
+
 def plain(failed: BaseException) -> str:
     """What went wrong, in words for a screen."""
+    if isinstance(failed, BleakError) and stale_pairing(failed):
+        return "an old pairing of this machine was in the way and is removed; a brick needs none"
     if isinstance(failed, (BleakBluetoothNotAvailableError, FileNotFoundError)):
         return "no Bluetooth on this machine: is there an adapter, and does the service bluetooth run?"
     if isinstance(failed, TimeoutError):

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
 
+import pytest
 from bumble import att, gatt
 from bumble.core import UUID
 from bumble.device import AdvertisingType, Connection, Device
@@ -211,5 +213,35 @@ def test_what_a_silent_brick_does_not_take_is_dropped_and_counted() -> None:
         for _ in range(40):
             s.port.write(bytes(500))
         assert s.port.overruns >= 7 and s.port.busy
+
+    play(part)
+
+
+def test_what_nobody_expected_is_an_end_of_the_connection_and_not_of_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def part(s: Scene) -> None:
+        sliced, listened, raised = BlePort._slice, Radio._listen, []
+
+        async def bad_slice(port: BlePort, *more: Any) -> bytes:
+            if not raised:
+                raised.append("slice")
+                raise AssertionError("no bus")
+            return await sliced(port, *more)
+
+        async def bad_scan(radio: Radio) -> None:
+            if len(raised) < 2:
+                raised.append("scan")
+                raise KeyError("org.bluez.Adapter1")
+            await listened(radio)
+
+        monkeypatch.setattr(names, "TROUBLE_S", 0.01)
+        monkeypatch.setattr(Radio, "_listen", bad_scan)
+        monkeypatch.setattr(BlePort, "_slice", bad_slice)
+        await s.peripheral.say(b"x\0")
+        await s.until(lambda: s.peripheral.connections >= 2 and s.port.is_open, "another connection")
+        await s.peripheral.say(b"y\0")
+        await s.until(lambda: s.got.endswith(b"y\0"), "the bytes")
+        assert raised == ["slice", "scan"]
 
     play(part)

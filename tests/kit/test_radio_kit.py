@@ -6,6 +6,8 @@ import pytest
 from virtualkit import privatebus
 from virtualkit.airfaults import AirFaults
 
+from hostagent.links import ble
+from hostagent.links import radio as scanning
 from hostagent.links.ble import BlePort
 from hostagent.links.radio import Radio
 from tests.kit.airkit import AirKit
@@ -18,9 +20,14 @@ BLE, BOTH = "brick-1", "brick-2"
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirKit]:
-    made = AirKit(tmp_path_factory.mktemp("air") / "kit", {BLE: ("ble",), BOTH: ("serial", "ble")})
-    yield made
-    made.close()
+    with pytest.MonkeyPatch.context() as patch:
+        # Connections break here on purpose: pauses that spare a real adapter would only make the tests long.
+        patch.setattr(ble, "RETRY_S", (0.05, 0.1, 0.2))
+        patch.setattr(scanning, "PAUSE_S", 0.05)
+        patch.setattr(scanning, "TROUBLE_S", 0.2)
+        made = AirKit(tmp_path_factory.mktemp("air") / "kit", {BLE: ("ble",), BOTH: ("serial", "ble")})
+        yield made
+        made.close()
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +110,6 @@ def test_notifications_that_never_arrive_are_made_up_for_by_looking(kit: AirKit)
 def test_the_smallest_mtu_and_lost_commands_are_slow_and_lose_nothing(kit: AirKit) -> None:
     async def scene() -> int:
         kit.air.faults.mtu = 23
-        kit.air.faults.refuse_pairing = True
         await dropped(kit, BLE)
         kit.air.faults.lost_writes = 0.1
         await kit.linked(BLE)
@@ -116,6 +122,26 @@ def test_the_smallest_mtu_and_lost_commands_are_slow_and_lose_nothing(kit: AirKi
     assert kit.run(scene()) == 23
     kit.air.faults = AirFaults()
     kit.run(dropped(kit, BLE))
+
+
+def test_old_pairings_and_answers_of_another_type_are_got_over_and_end_nothing_else(kit: AirKit) -> None:
+    async def scene() -> None:
+        airfield = kit.kit.airfield
+        assert airfield is not None and airfield.bluez is not None
+        calls, two = airfield.bluez.calls, kit.line(BOTH)
+        await kit.linked(BOTH)
+        since = two.ports[0].since_ms
+        removed = calls.get("RemoveDevice", 0)
+        kit.air.faults.stale_bonds = 1
+        await dropped(kit, BLE)
+        assert calls["RemoveDevice"] == removed + 1 and "Pair" not in calls and not airfield.bluez._bonded
+        kit.air.faults.nonsense = 1
+        await kit.until(lambda: not kit.air.faults.nonsense, "the nonsense")
+        await kit.taps(BLE, 1)
+        await kit.settled(BLE)
+        assert two.ports[0].is_open and two.ports[0].since_ms == since, "the cable of the other one noticed nothing"
+
+    kit.run(scene())
 
 
 def test_moves_between_cable_and_radio_in_the_middle_of_a_queue_lose_and_double_nothing(
