@@ -9,7 +9,13 @@ from stallmark import explain, expr, riskwords, rules
 from stallmark import registry as reg
 
 TEA = [[reg.GRANT_SAMPLE, 1, 0]]
-CALM = ruleset2(rule2("calm", [expr.LE, [expr.RISK], 250], TEA, [reg.UNIT_PIECES], f8=[]))
+# A rule for other events stands before it, and the risk is no bare comparison
+OTHER = rule2("scans", [expr.GE, [expr.TRUST], 7], TEA, [reg.UNIT_PIECES], f1=[reg.EVENT_QR_SCAN], f8=[])
+NEVER = [expr.GE, [expr.TRUST], 7]
+CALM = ruleset2(
+    OTHER,
+    rule2("calm", [expr.ANY, NEVER, [expr.LE, [expr.ADD, [expr.RISK], 1], 250]], TEA, [reg.UNIT_PIECES], f8=[]),
+)
 
 
 def test_a_score_is_recorded_and_changes_nothing_where_no_rule_asks_for_it(lent: Lent):

@@ -1,8 +1,8 @@
 """The lane: a brick in software. Its records are chained, MACed and counted like any brick's."""
 
 from hostkit import until
-from lanekit import LaneWorld, play, records
-from stallmark import event, keys, record
+from lanekit import RULE2, V2, LaneWorld, play, records
+from stallmark import cbor, event, keys, record
 from stallmark import registry as reg
 
 
@@ -42,6 +42,28 @@ def test_a_sale_is_decided_recorded_and_reaches_the_controller_as_a_bricks_would
             assert fields[0] & reg.FLAG_GATEWAY
             before = record.link(item.record.public, item.record.mac)
         assert epoch == 1, "the key advances after the close record"
+        await kit.controller.stop()
+
+    play(scenario())
+
+
+def test_a_score_never_refuses_at_the_lane_either(tmp_path):
+    """Whoever comes again and again is asked about, whatever shape the condition has and whichever rule it is."""
+    never = [11, [22], 999999]
+    other = RULE2 | {0: "other", 1: [2], 4: [11, [35], 7], 6: [[2, 1, 100]], 7: [1]}
+    calm = RULE2 | {0: "calm", 4: [2, never, [13, [50, [34], 1], 250]], 6: [[2, 1, 100]], 7: [1]}
+
+    async def scenario():
+        kit = LaneWorld(705, tmp_path, data=cbor.encode(V2 | {5: [other, calm]}))
+        kit.slice("calm", 1, 5000)
+        async with kit.up() as agent:
+            lane = agent.lane
+            found = []
+            for _ in range(7):
+                (decision,) = lane.decisions(lane.stamp(sale(1600, subject=b"somebody")))
+                found.append((decision.kind, decision.why[:2]))
+            assert found[0][0] == reg.KIND_GRANT and found[-1] == (reg.KIND_UNCERTAIN, [reg.REASON_RISK, 1])
+            assert reg.KIND_DENY not in [kind for kind, _ in found]
         await kit.controller.stop()
 
     play(scenario())
