@@ -81,8 +81,21 @@ def problems(pins):
     return wrong
 
 
-def demand(board, pins):
-    """Raises ValueError with every problem of a pin map."""
-    wrong = problems(pins)
+def misfits(board, pins, machine, flash_bytes):
+    """What speaks against this pin map on the board that runs, in words. `machine`: what MicroPython says of it, as
+    "Generic ESP32S3 module with ESP32S3", or "" where it says nothing; `flash_bytes` as the chip says."""
+    wrong = []
+    runs = machine.split(" ")[-1].lower().replace("-", "")
+    if runs and runs != pins["chip"]:
+        wrong.append("it is for an {}, this is an {}".format(pins["chip"], runs))
+    for megabytes in (4, 8, 16):
+        if "-{}m-".format(megabytes) in board and flash_bytes < megabytes << 20:
+            wrong.append("it wants {} MB of flash, here are {}".format(megabytes, flash_bytes >> 20))
+    return wrong
+
+
+def demand(board, pins, machine="", flash_bytes=1 << 30):
+    """Raises ValueError with everything that speaks against a pin map."""
+    wrong = problems(pins) + misfits(board, pins, machine, flash_bytes)
     if wrong:
         raise ValueError("pin map {}: {}".format(board, "; ".join(wrong)))

@@ -1,7 +1,8 @@
 """ESP32 entry: MicroPython runs this file at power-on. It never ends in a REPL (PRODUCT.md A9, docs/bench.md).
 
-`/board.txt` names the board (a key of boards.pins.BOARDS); without it this is an ESP32-S3 with an NFC reader. Everything
-stands inside `try`: an interrupt that was under way when MicroPython began this file ends in a reset, not at a prompt.
+`/board.txt` names the board (a key of boards.pins.BOARDS); without it no pin is touched: those of another board may be its
+flash's. Everything stands inside `try`: an interrupt that was under way when MicroPython began this file ends in a reset,
+not at a prompt.
 """
 
 try:
@@ -30,7 +31,7 @@ try:
             with open("/board.txt") as source:
                 return source.read().strip()
         except OSError:
-            return "esp32s3-8m-nfc"
+            raise OSError("no board.txt: flash this board again")
 
     _mount()
     import machine
@@ -43,7 +44,9 @@ try:
     boots = counted(Flash, machine.reset_cause(), config.BAD_BOOTS)
     from brick.ports.esp32 import Port
 
-    port = Port(_board(), boots)  # first: the radio's stack takes its memory before the appliance fills the heap
+    port = Port(
+        _board(), boots
+    )  # first: the radio's stack takes its memory before the appliance fills the heap
     from brick import appliance
 
     appliance.run(port)

@@ -56,17 +56,19 @@ MODULES = {
 
 
 class Board:
-    """A process that runs boot.py and then main.py as MicroPython's start does, on a terminal of its own."""
+    """A process that runs boot.py as MicroPython's start does, on a terminal of its own. `other`: more files, or None for
+    one that is not there."""
 
     def __init__(self, folder, **other):
-        for name, text in (MODULES | other).items():
+        main = (FIRMWARE / "brick" / "main.py").read_text().replace('"/board.txt"', f'"{folder}/board.txt"')
+        for name, text in (MODULES | {"main.py": main, "board.txt": "a-board\n"} | other).items():
+            if text is None:
+                continue
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        start = folder / "start.py"
-        start.write_text(
-            "".join((FIRMWARE / "brick" / name).read_text() + "\n" for name in ("boot.py", "main.py"))
-        )
+        start = folder / "boot.py"
+        start.write_text((FIRMWARE / "brick" / "boot.py").read_text())
         self.master, slave = os.openpty()
         tty.setraw(slave)
         # -i: where the files end in anything but a reset, the prompt that must not be would be there.
@@ -110,7 +112,7 @@ def board(tmp_path):
 
 
 def test_no_byte_opens_a_prompt(board):
-    board.until(b"UP esp32s3-8m-nfc boots")
+    board.until(b"UP a-board boots")
     for byte in (0x03, 0x04, 0x01, 0x02, 0x05, 0x0D):
         board.send(bytes((byte,)) * 2)
         board.until(b"GOT %d" % byte)
@@ -127,6 +129,26 @@ def test_an_appliance_that_fails_resets_and_leaves_no_prompt(board):
     board.until(b"RESET")
     assert b"the appliance fails" in board.said
     assert b">>>" not in board.said
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"main.py": None}, b"no module named 'main'"),
+        ({"main.py": "def half(:\n"}, b"SyntaxError"),
+        ({"appfs.py": None}, b"no module named 'appfs'"),
+        ({"board.txt": None}, b"no board.txt"),
+    ],
+)
+def test_a_board_that_lost_a_file_resets_touches_no_pin_and_opens_no_prompt(tmp_path, files, words):
+    made = Board(tmp_path, **files)
+    try:
+        made.until(b"RESET")
+        made.send(b"\x03\x03\r")
+        assert words in made.said and b">>>" not in made.said and b"UP" not in made.said
+        assert made.process.poll() is None
+    finally:
+        made.close()
 
 
 def test_a_start_that_a_part_of_the_board_ends_was_counted_before(tmp_path):

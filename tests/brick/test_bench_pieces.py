@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from virtualkit import interpreter
 from virtualkit.bootrom_board import made_up_image
 from virtualkit.bootrom_chips import ESP32, ESP32_S3
-from workbench import application, batch, cli, errors, flash, image, label, partition_table, ports
+from workbench import application, batch, cli, errors, flash, image, label, partition_table, ports, selftest
 
 
 def test_the_binary_partition_table_says_what_the_page_says():
@@ -205,6 +205,14 @@ def test_every_pin_map_can_be_done_by_its_chip():
         assert check.problems(one) == [], name
         assert one["chip"] == models.MODELS[name]["chip"]
         assert tuple(one["parts"]) == tuple(models.MODELS[name]["parts"])
+
+
+def test_what_a_brick_says_it_is_must_be_what_was_written():
+    said = {"hardware": "esp32s3-8m-nfc", "flash_bytes": 16 << 20, "firmware_digest": bytes(32)}
+    selftest.same_board(said, "esp32s3-8m-nfc", 8 << 20, bytes(32))
+    for change in ({"flash_bytes": 4 << 20}, {"hardware": "esp32-4m-nfc"}, {"firmware_digest": b"x" * 32}):
+        with pytest.raises(errors.WrongBoard, match="flash it again"):
+            selftest.same_board(said | change, "esp32s3-8m-nfc", 8 << 20, bytes(32))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ class Chip:
     def __init__(self) -> None:
         self.did: list[tuple[Any, ...]] = []
         self.duty: dict[int, int] = {}
+        self.flash_bytes = 8 << 20
 
     def modules(self) -> dict[str, ModuleType]:
         chip = self
@@ -73,7 +74,16 @@ class Chip:
         time: Any = ModuleType("time")
         time.ticks_ms, time.ticks_diff = lambda: 0, lambda a, b: a - b
         cryptolib = ModuleType("cryptolib")
-        return {"machine": machine, "esp32": esp32, "bluetooth": bluetooth, "cryptolib": cryptolib, "time": time}
+        esp: Any = ModuleType("esp")
+        esp.flash_size = lambda: chip.flash_bytes
+        return {
+            "esp": esp,
+            "machine": machine,
+            "esp32": esp32,
+            "bluetooth": bluetooth,
+            "cryptolib": cryptolib,
+            "time": time,
+        }
 
 
 @pytest.fixture
@@ -90,6 +100,21 @@ def chip(monkeypatch: pytest.MonkeyPatch):
 
 def port_of(boots: Any = None) -> Any:
     return importlib.import_module("brick.ports.esp32").Port(BOARD, boots)
+
+
+def test_a_pin_map_of_another_board_touches_no_pin(chip: Chip, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.implementation, "_machine", "Generic ESP32 module with ESP32", raising=False)
+    with pytest.raises(ValueError, match=r"it is for an esp32s3, this is an esp32$"):
+        port_of()
+    monkeypatch.setattr(
+        sys.implementation, "_machine", "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3"
+    )
+    chip.flash_bytes = 4 << 20
+    with pytest.raises(ValueError, match="it wants 8 MB of flash, here are 4"):
+        port_of()
+    assert not chip.did and not chip.duty
+    chip.flash_bytes = 16 << 20
+    assert port_of().flash_bytes == 16 << 20, "what the chip says, not what the name says"
 
 
 def test_the_light_dims_what_is_lit_and_nothing_else(chip: Chip):

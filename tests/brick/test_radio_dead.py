@@ -44,7 +44,7 @@ def test_a_board_starts_without_the_radio_that_fails(
 
     bluetooth: Any = ModuleType("bluetooth")
     bluetooth.BLE = Ble
-    for name in ("cryptolib", "esp32", "machine"):
+    for name in ("cryptolib", "esp", "esp32", "machine"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, "bluetooth", bluetooth)
     monkeypatch.delitem(sys.modules, "brick.ports.esp32", raising=False)

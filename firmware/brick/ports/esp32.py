@@ -1,9 +1,11 @@
 """The port of ESP32 and ESP32-S3 boards: machine and esp32 as run() wants them. Not yet run on hardware."""
 
 import os
+import sys
 import time
 
 import cryptolib
+import esp
 import esp32
 import machine
 from boards import check
@@ -184,10 +186,14 @@ class Port:
 
     def __init__(self, board, boots=None):
         pins = BOARDS[board]
-        check.demand(board, pins)  # before a pin is touched
+        self.flash_bytes = esp.flash_size()
+        # Before a pin is touched: another chip has other things on it.
+        check.demand(board, pins, getattr(sys.implementation, "_machine", ""), self.flash_bytes)
         self._pins = pins
         self.boots = boots
-        self.watchdog = machine.WDT(timeout=config.WATCHDOG_MS)  # a radio that hangs ends, and is a failed start
+        self.watchdog = machine.WDT(
+            timeout=config.WATCHDOG_MS
+        )  # a radio that hangs ends, and is a failed start
         self.radio, self.radio_failed = None, False
         if pins.get("radio", True):
             self.radio, self.radio_failed = _radio() if _tried(boots) else (None, True)
@@ -200,7 +206,6 @@ class Port:
         self.ticks_ms = _Ticks()
         self.clock = _Clock(self.ticks_ms)
         self.random = os.urandom
-        self.flash_bytes = (8 if "8m" in board else 4) << 20
         self.firmware_digest32 = firmware_digest()
         self.reset_reason = machine.reset_cause()
         self.reset = machine.reset
