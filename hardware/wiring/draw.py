@@ -18,9 +18,24 @@ BOM_HEADER = ("part", "count", "type", "note")
 # What hangs on each signal: module, its pins as printed on it, wire colours (IEC 60757), parts for the list.
 PN532 = ("PN532 module, DIP switches on HSU (0 0)", ("VCC", "GND", "TXD", "RXD", "RSTPD_N"))
 GM65 = ("GM65 / GM861 QR module", ("VCC", "GND", "TXD", "RXD"))
-LIGHT = ("RGB LED, common cathode, 330 Ω in each line", ("R", "G", "B", "GND"))
-BUZZER = ("passive buzzer on a transistor (BC337, 1 kΩ)", ("SIGNAL", "VCC", "GND"))
-PACKS = ("measuring the packs: 2 × 100 kΩ and 100 nF each", ("MAIN ÷2", "BACK-UP ÷2", "CHARGING", "GND"))
+# Blue and green want about 3 V: from a 3.3 V pin next to nothing is left for the resistor, and sunlight wins.
+LIGHT = (
+    "RGB LED, common anode at 5V; each colour through a BC337 (1 kΩ at its base): red 150 Ω, green and blue 100 Ω",
+    ("R", "G", "B", "5V", "GND"),
+)
+BUZZER = (
+    "passive buzzer on a BC337 (1 kΩ), 1N4148 across the buzzer, its ring at VCC",
+    ("SIGNAL", "VCC", "GND"),
+)
+# Only a bare cell can be measured: behind a converter there are 5 V until it is dark.
+PACKS = (
+    "tap at each Li-ion cell, before its 5 V converter: 100 kΩ from the cell, 100 kΩ to GND, 100 nF",
+    ("MAIN ÷2", "BACK-UP ÷2", "CHARGING", "GND"),
+)
+CELLS = (
+    "terminals of the cells (3.0 to 4.2 V); a power bank has none and is not measured",
+    ("MAIN +", "BACK-UP +", "−"),
+)
 CABLE = ("3.3 V serial cable (CP2102N), its USB to the host", ("RXD", "TXD", "GND"))
 _WIRE = {"gauge": "0.14 mm2", "length": 0.15}
 
@@ -44,7 +59,7 @@ def signals(name: str) -> list[tuple[str, str, int | str, str]]:
         ("Light", pin, gpio, colour)
         for pin, gpio, colour in zip("RGB", pins["light"], ("RD", "GN", "BU"), strict=True)
     ]
-    wires.append(("Light", "GND", ground, "BK"))
+    wires += [("Light", "5V", five, "PK"), ("Light", "GND", ground, "BK")]
     wires += [
         ("Sound", "SIGNAL", pins["sound"], "OG"),
         ("Sound", "VCC", three, "RD"),
@@ -103,7 +118,33 @@ def harness(name: str) -> dict[str, Any]:
                 {module: [wire[1] for wire in mine]},
             ]
         )
+    sources = _sources(name)
+    if sources:
+        # Not wires of the board: from the cells to the dividers, so that the drawing shows where these tap.
+        taps = [f"cell {at}" for _, at in sources]
+        connectors["Packs"]["pins"] += [*taps, "cells −"]
+        connectors["Cells"] = {
+            "type": CELLS[0],
+            "pins": [*(at for _, at in sources), "−"],
+            "show_pincount": False,
+        }
+        count = len(sources) + 1
+        cables["W cells"] = {"wirecount": count, "colors": ["RD", "RD", "BK"][-count:], **_WIRE}
+        connections.append(
+            [
+                {"Packs": [*taps, "cells −"]},
+                {"W cells": list(range(1, count + 1))},
+                {"Cells": [*(at for _, at in sources), "−"]},
+            ]
+        )
     return {"connectors": connectors, "cables": cables, "connections": connections}
+
+
+def _sources(name: str) -> list[tuple[str, str]]:
+    """(divider, terminal of its cell) of every pack that is measured."""
+    power: dict[str, Any] = BOARDS[name].get("power") or {}
+    known = (("main", "MAIN ÷2", "MAIN +"), ("backup", "BACK-UP ÷2", "BACK-UP +"))
+    return [(pin, at) for source, pin, at in known if power.get(source)]
 
 
 def pin_label(name: str, gpio: int | str) -> str:
@@ -125,22 +166,31 @@ def bill(name: str) -> list[tuple[str, int, str, str]]:
     if "qr" in pins["parts"]:
         rows.append(("QR scanner", 1, "GM65 or GM861", "UART cable; 5 V"))
     rows += [
-        ("light", 1, "RGB LED 5 mm, diffuse, common cathode", ""),
-        ("resistor", 3, "330 Ω", "one in each line of the light"),
-        ("buzzer", 1, "passive, 3.3 V", ""),
-        ("transistor", 1, "BC337", "drives the buzzer"),
-        ("resistor", 1, "1 kΩ", "base of the transistor"),
+        ("light", 1, "RGB LED 10 mm, diffuse, common anode, 20 mA", "anode at 5V: seen in daylight"),
+        ("resistor", 1, "150 Ω", "red, between LED and collector"),
+        ("resistor", 2, "100 Ω", "green and blue, between LED and collector"),
+        ("buzzer", 1, "passive, magnetic, 3.3 V", ""),
+        ("diode", 1, "1N4148", "across the buzzer, ring at VCC: takes what its coil gives back"),
+        ("transistor", 4, "BC337", "three for the light, one for the buzzer; emitters at GND"),
+        ("resistor", 4, "1 kΩ", "one at each base"),
     ]
-    sources = len([one for one in ("main", "backup") if (pins.get("power") or {}).get(one)])
+    sources = len(_sources(name))
     if sources:
         rows += [
             ("resistor", 2 * sources, "100 kΩ, 1 %", "dividers of the packs"),
             ("capacitor", sources, "100 nF", "at each divider's tap"),
-            ("pack", sources, "USB power bank or Li-ion with 5 V converter", ""),
+            (
+                "pack",
+                sources,
+                "one Li-ion cell with 5 V converter and charger, cell terminal led out",
+                "measured at the cell; a USB power bank works too and is not measured: wire its tap to GND",
+            ),
         ]
     if isinstance(MODELS[name]["silk"], dict):
         rows.append(("serial cable", 1, "CP2102N, 3.3 V", "the link: this board has no USB bridge"))
-    rows.append(("wire", len(signals(name)), "0.14 mm², 15 cm", "colours as drawn"))
+    rows.append(
+        ("wire", len(signals(name)) + (sources + 1 if sources else 0), "0.14 mm², 15 cm", "colours as drawn")
+    )
     return rows
 
 

@@ -26,6 +26,18 @@ def test_every_pin_of_the_map_is_a_wire(name):
             assert (module, "TXD", pins.BOARDS[name][part]["rx"], "GN") in draw.signals(name)
 
 
+@pytest.mark.parametrize("name", sorted(pins.BOARDS))
+def test_packs_are_tapped_at_the_cell_and_a_light_gets_what_it_needs(name):
+    drawn = draw.harness(name)
+    measured = [one for one in ("main", "backup") if pins.BOARDS[name].get("power", {}).get(one)]
+    assert len(drawn["connectors"]["Cells"]["pins"]) == len(measured) + 1
+    assert any("Cells" in end for end in drawn["connections"][-1])
+    parts = {(part, kind): count for part, count, kind, _ in draw.bill(name)}
+    assert parts["diode", "1N4148"] == 1
+    assert parts["transistor", "BC337"] == parts["resistor", "1 kΩ"] == len(pins.BOARDS[name]["light"]) + 1
+    assert ("Light", "5V", "5V", "PK") in draw.signals(name)
+
+
 def test_what_lies_in_the_folder_is_of_these_pin_maps():
     for name in pins.BOARDS:
         rows = [line.split("\t") for line in (DRAW.parent / f"{name}.bom.tsv").read_text().splitlines()[1:]]
