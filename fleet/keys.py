@@ -107,9 +107,11 @@ class RecordKeys:
         tag: bytes = control.ack_tag(chain.control, brick, ledger_seq)
         return tag
 
-    def rekey(self, brick: bytes, epoch: int) -> tuple[bytes, bytes]:
-        """(tag for the brick, key) of a link key that begins at `epoch`, under its newest root."""
-        chain = self._chain(self._roots[brick][-1])
+    def rekey(self, brick: bytes, epoch: int, root: int | None = None) -> tuple[bytes, bytes]:
+        """(tag for the brick, key) of a link key that begins at `epoch`, under the root that counts from record epoch
+        `root` on; under its newest where that is None or not here."""
+        roots = self._roots[brick]
+        chain = self._chain(next((one for one in roots if one.first_epoch == root), roots[-1]))
         tag: bytes = control.rekey_tag(chain.control, brick, epoch)
         key: bytes = control.rekeyed(chain.control, epoch)
         return tag, key

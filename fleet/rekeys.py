@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from nacl.exceptions import CryptoError
 from nacl.public import SealedBox
 from nacl.signing import VerifyKey
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from fleet import enrolled
@@ -23,15 +23,19 @@ from fleet.keys import RecordKeys
 
 STEP = 1 << 20  # epochs between two orders: more handshakes than a brick makes in its life
 MOST = 4095  # orders of one brick
-NAME = "rekey:"  # of the rows in the table `meta`: the number of orders so far
+NAME = (
+    "rekey:"  # of the rows in the table `meta`: the number of orders so far, a colon, the root of the newest
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One brick's newest order."""
+    """One brick's newest order. `root`: the first record epoch of the root whose K_ctl it is of; None: the newest, for an
+    order of a program that did not write it down."""
 
     brick: bytes
     number: int
+    root: int | None = None
 
     @property
     def epoch(self) -> int:
@@ -63,12 +67,12 @@ def of_kit(connection: Connection, config: Config, kit: bytes) -> list[Order]:
     """The newest order of every brick of a kit that has one."""
     mine = {NAME + brick.brick.hex(): brick.brick for brick in config.bricks if brick.kit == kit}
     rows = connection.execute(select(tables.meta).where(tables.meta.c.name.in_(mine)))
-    return [Order(mine[row.name], int(row.value)) for row in rows.all()]
+    return [_order(mine[row.name], row.value) for row in rows.all()]
 
 
 def sealed(keys: RecordKeys, host: Host, one: Order) -> tuple[bytes, bytes]:
     """(tag16 for the brick, link key sealed for the host's signing key)."""
-    tag, key = keys.rekey(one.brick, one.epoch)
+    tag, key = keys.rekey(one.brick, one.epoch, one.root)
     try:
         box = SealedBox(VerifyKey(host.public).to_curve25519_public_key())
         return tag, box.encrypt(key)
@@ -101,11 +105,21 @@ def _kit(config: Config, kit: str | None) -> bytes | None:
 def _one(connection: Connection, brick: bytes) -> Order:
     name = tables.meta.c.name == NAME + brick.hex()
     before = connection.execute(select(tables.meta.c.value).where(name)).scalar_one_or_none()
-    number = int(before or 0) + 1
+    number = _order(brick, before or "0").number + 1
     if number > MOST:
         raise ConfigError(f"brick {brick.hex()} was given {MOST} link keys: erase and enrol it anew")
+    # Of the root of today: after a rental step the same epoch would mean another key, and a host that has the one of
+    # before would tell the brick the tag of the other.
+    newest = select(func.max(tables.roots.c.first_epoch)).where(tables.roots.c.brick == brick)
+    root = connection.execute(newest).scalar_one_or_none()
+    value = str(number) if root is None else f"{number}:{root}"
     if before is None:
-        connection.execute(tables.meta.insert().values(name=NAME + brick.hex(), value=str(number)))
+        connection.execute(tables.meta.insert().values(name=NAME + brick.hex(), value=value))
     else:
-        connection.execute(tables.meta.update().where(name).values(value=str(number)))
-    return Order(brick, number)
+        connection.execute(tables.meta.update().where(name).values(value=value))
+    return Order(brick, number, root)
+
+
+def _order(brick: bytes, value: str) -> Order:
+    number, _, root = value.partition(":")
+    return Order(brick, int(number), int(root) if root else None)
