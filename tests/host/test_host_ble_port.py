@@ -245,3 +245,50 @@ def test_what_nobody_expected_is_an_end_of_the_connection_and_not_of_the_host(
         assert raised == ["slice", "scan"]
 
     play(part)
+
+
+def test_connections_of_an_earlier_start_are_ended_again_while_a_brick_is_not_heard_but_never_our_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[str] = []
+
+    class Device:
+        def __init__(self, address: str) -> None:
+            self.address = address
+
+    class Adapter:
+        @classmethod
+        async def get(cls) -> "Adapter":
+            return cls()
+
+        async def get_connected_devices(self, _services: list[str]) -> list[Device]:
+            return [Device("ours"), Device("left")]
+
+    class Client:
+        def __init__(self, device: Device) -> None:
+            self.device = device
+
+        async def __aenter__(self) -> None:
+            if not ended:
+                ended.append("failed")
+                raise OSError("busy")
+            ended.append(self.device.address)
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    async def part() -> None:
+        monkeypatch.setattr(names, "BleakAdapter", Adapter)
+        monkeypatch.setattr(names, "BleakClient", Client)
+        radio = Radio()
+        radio.ours.add("ours")
+        await radio._free_stale()
+        await radio._free_stale()
+        assert ended == ["failed"], "not at every scan"
+        monkeypatch.setattr(names, "UNHEARD_S", -1.0)
+        finding = asyncio.create_task(radio.find(BRICK))
+        await asyncio.sleep(0)
+        await radio._free_stale()
+        assert ended == ["failed", "left"]
+        finding.cancel()
+
+    asyncio.run(part())
