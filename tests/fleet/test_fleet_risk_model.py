@@ -39,6 +39,15 @@ def test_the_same_days_make_the_same_table(tmp_path):
     assert made["MODEL"] == first
 
 
+def test_a_table_is_written_as_it_is_whatever_its_bytes_are(tmp_path):
+    path = tmp_path / "made.py"
+    for table in (bytes([0x0B]) * 100, bytes(range(256))):
+        riskmodel.write(table, path)
+        made = {}
+        exec(path.read_text(), made)
+        assert made["MODEL"] == table
+
+
 def test_the_command_prints_figures():
     done = CliRunner().invoke(cli.app, ["risk", "figures", "--days", "8"])
     assert done.exit_code == 0 and "area under the ROC curve" in done.output and "precision" in done.output
