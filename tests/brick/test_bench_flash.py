@@ -145,6 +145,7 @@ def test_one_command_makes_a_brick_and_every_byte_is_where_it_belongs(bench, pro
         # One that got its keys here and was never finished is flashed again without a word.
         bench.book.note(outcome="keyed", board=made.found.mac, brick="00" * 8)
         with monkeypatch.context() as patch, pytest.raises(BadFlash, match="this far"):
+            patch.setattr(flash.Esptool, "identify", lambda _: made.found)
             patch.setattr(flash.Esptool, "write", write_no_further)
             flash.flash_board(bench.port, task, bench.book, bench.settings, programs, told)
         bench.book.note(**{name: line[name] for name in line if name != "at_ms"})

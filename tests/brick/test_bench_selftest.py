@@ -1,8 +1,11 @@
 """The self-test of a blank brick with its parts modelled: a fixture's tag and code, broken parts, and a brick with keys."""
 
+import asyncio
 import json
+import time
 
 import pytest
+from brick import selftest as brickside
 from typer.testing import CliRunner
 from virtualkit.brick import BrickSpec, VirtualBrick
 from virtualkit.kit import new_flash
@@ -41,7 +44,7 @@ def of_parts(brick, fixture, look=None):
         bench.close()
 
 
-def test_a_fixture_proves_reader_and_scanner_and_a_broken_part_is_named(brick):
+def test_a_fixture_proves_reader_and_scanner_and_a_broken_part_is_named(brick, monkeypatch):
     loop, one = brick
     loop.call(one.nfc.place, ntag215(TAG))
     loop.call(one.scanner.show, CODE.encode())
@@ -66,18 +69,20 @@ def test_a_fixture_proves_reader_and_scanner_and_a_broken_part_is_named(brick):
     with pytest.raises(SelfTestFailed, match="sound: the technician"):
         selftest.judge(list(found.values()))
 
-    # Another tag than the one that lies on the bench, and a scanner whose cable is off.
-    one.scanner.faults.silent = True
-    found = of_parts(one, selftest.Fixture(bytes(7), CODE, 1))
-    assert "not the reference" in found["reader"].words
-    assert found["scanner"].outcome == "fault" and "does not answer" in found["scanner"].words
-    assert found["light"].outcome == "not looked at"
+    # Another tag and another code than those that lie on the bench. Only what is looked at is tested: it takes its time.
+    reader, scanner, sound = (
+        next(part for part in selftest.PARTS if part[1] == name) for name in ("reader", "scanner", "sound")
+    )
+    monkeypatch.setattr(selftest, "PARTS", (sound, reader, scanner))
+    found = of_parts(one, selftest.Fixture(bytes(7), "ANOTHER", 1))
+    assert "not the reference" in found["reader"].words and "not the reference" in found["scanner"].words
+    assert found["sound"].outcome == "not looked at"
     with pytest.raises(SelfTestFailed) as failed:
         selftest.judge(list(found.values()))
     assert failed.value.parts == ("reader", "scanner")
 
     # The command says it in words and in JSON, and what is on the port before and after the keys.
-    one.scanner.faults.silent = False
+    monkeypatch.setattr(selftest, "PARTS", (reader,))
     one.nfc.faults.silent = True
     run = CliRunner().invoke
     done = run(cli.app, ["test", "--port", str(one.link), "--no-look", "--json"])
@@ -89,3 +94,51 @@ def test_a_fixture_proves_reader_and_scanner_and_a_broken_part_is_named(brick):
     assert (seen["state"], seen["brick"], seen["link epoch"]) == ("has keys", made.brick.hex(), 0)
     done = run(cli.app, ["test", "--port", str(one.link), "--no-look"])
     assert done.exit_code == 1 and "takes no orders from a bench" in done.output
+
+
+class Silent:
+    """A board whose scanner's cable is off: a line that takes everything and says nothing."""
+
+    parts = ("qr",)
+
+    def uart(self, *_):
+        return self
+
+    def write(self, data):
+        return len(data)
+
+    async def readinto(self, _):
+        await asyncio.Event().wait()
+
+    @staticmethod
+    def ticks_ms():
+        return time.monotonic_ns() // 1_000_000
+
+
+def test_a_scanner_whose_cable_is_off_is_a_fault_and_no_wait_for_ever(monkeypatch):
+    monkeypatch.setattr(brickside, "_SET_UP_MS", 200)
+    monkeypatch.setattr(brickside, "Line", lambda uart: uart, raising=False)
+    monkeypatch.setattr(brickside.config, "QR_BAUD", 9600, raising=False)
+    found = asyncio.run(brickside.Bench(Silent(), lambda: None)._run(brickside.SCANNER, 10_000))
+    assert found == (brickside.FAULT, "the scanner does not answer at any speed", None)
+
+
+def test_the_light_shows_its_colours_against_the_blinking_of_a_blank_brick(monkeypatch):
+    shown = []
+
+    class Light:
+        def set(self, *colour):
+            shown.append(colour)
+
+    class Board:
+        light = Light()
+
+    async def no_wait(_):
+        shown.append("blink")
+
+    monkeypatch.setattr(brickside.aio, "sleep_ms", no_wait)
+    assert asyncio.run(brickside.Bench(Board(), lambda: None)._run(brickside.LIGHT, 0))[0] == brickside.GOOD
+    assert shown.count("blink") >= 30 and shown[-1] == (0, 0, 0)
+    after = [shown[at + 1] for at, one in enumerate(shown) if one == "blink"]
+    assert all(isinstance(colour, tuple) for colour in after), "every blink is overwritten at once"
+    assert {(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)} <= set(after)
