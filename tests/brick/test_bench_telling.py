@@ -1,12 +1,14 @@
 """What a bench tells the controller: only its own requests, none lost to a refusal, and no end that was not confirmed."""
 
+import io
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
-from workbench import batch, cli, cli_end, flash, register
+from workbench import batch, cli, cli_end, flash, ports, register
 from workbench.errors import Away, BenchError, Refused
 from workbench.esptool import Found
 from workbench.job import Job
@@ -182,3 +184,88 @@ def test_the_bench_folder_is_the_technicians_alone_and_slips_have_words(tmp_path
     )
     done = run(cli.app, ["label", BRICK, "--bench", str(tmp_path / "old")])
     assert done.exit_code == 1 and "has made no brick" in done.output
+
+
+class Tool:
+    """esptool, as far as erasing needs it: a board with or without keys; says whether it was erased."""
+
+    keys = True
+    erased = 0
+
+    def __init__(self, *_, **__):
+        pass
+
+    def identify(self):
+        return Found("ESP32-S3", 8 << 20, BOARD)
+
+    def holds(self, *_):
+        return not Tool.keys
+
+    def read(self, *_):
+        return b"SMKY\x01"
+
+    def erase(self, *_):
+        Tool.erased += 1
+
+
+def test_nothing_is_erased_before_its_end_is_told(controller, book, monkeypatch, tmp_path):
+    task = job(controller)
+    monkeypatch.setattr(cli_end.esptool, "Esptool", Tool)
+    monkeypatch.setattr(cli_end.job, "load", lambda _: task)
+    monkeypatch.setattr(Tool, "erased", 0)
+    monkeypatch.setattr(Tool, "keys", True)
+
+    def run(*more):
+        base = ["erase", "--port", "x", "--yes", "--bench", str(book.folder)]
+        done = CliRunner().invoke(cli.app, [*base, *more])
+        return done.exit_code, done.output, Tool.erased
+
+    with_job = ("--job", "job.json")
+    code, said, erased = run()
+    assert (code, erased) == (1, 0) and "with keys" in said and "--brick" in said
+    controller.answer = {"bricks": []}
+    code, said, erased = run(*with_job)
+    assert (code, erased) == (1, 0) and "nothing was erased" in said
+    code, said, erased = run("--brick", BRICK)
+    assert (code, erased) == (1, 0) and "--job" in said
+    for slip in ("zz" * 8, "ab"):
+        code, said, erased = run(*with_job, "--brick", slip)
+        assert (code, erased) == (1, 0) and "no brick's id" in said
+    controller.status, controller.answer = 404, {"reason": "no bench registered this brick"}
+    code, said, erased = run(*with_job, "--brick", BRICK)
+    assert (code, erased) == (1, 0) and "was not revoked" in said and "is revoked" not in said
+    # The controller knows it by the chip's number, although another bench made it.
+    controller.status, controller.answer = 200, {"bricks": [{"brick": BRICK}]}
+    code, said, erased = run(*with_job)
+    assert (code, erased) == (0, 1) and f"{BRICK} is revoked at the controller" in said
+    assert controller.seen[-1][0] == f"/v1/bricks/{BRICK}/revoke"
+    code, said, erased = run("--unrevoked")
+    assert (code, erased) == (0, 2)
+    Tool.keys = False
+    assert run() == (0, "erased\n", 3)
+
+
+def test_a_lost_brick_is_ended_without_a_board(controller, book, monkeypatch):
+    task = job(controller)
+    monkeypatch.setattr(cli_end.job, "load", lambda _: task)
+    words = ["revoke", BRICK, "--job", "job.json", "--bench", str(book.folder)]
+    assert CliRunner().invoke(cli.app, words).output == "revoked at the controller\n"
+    controller.status, controller.answer = 403, {"reason": "of another rental"}
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 1 and "of another rental" in done.output
+
+
+def test_a_batch_with_two_boards_plugged_says_so_and_goes_on_with_the_one_that_is_left(monkeypatch):
+    one, two = (ports.Candidate(f"/dev/ttyUSB{n}", "CP210x bridge", True) for n in (0, 1))
+    plugged = [[], [one, two], [one, two], [two]]
+    monkeypatch.setattr(cli.ports, "candidates", lambda: plugged.pop(0))
+    monkeypatch.setattr(cli, "_POLL_SECONDS", 0)
+    console = Console(record=True, file=io.StringIO(), width=200)
+    assert cli._wait_for_board(console, None) == "/dev/ttyUSB1"
+    assert console.export_text().count("2 boards are plugged in") == 1
+
+
+def test_no_interpreter_or_two_of_them_is_a_slip_that_is_said():
+    for words in ([], ["--image", "a", "--images", "b"], ["--image", "a", "--image-name", "c"]):
+        done = CliRunner().invoke(cli.app, ["flash", "--job", "job.json", *words])
+        assert done.exit_code == 2 and "--image" in done.output
