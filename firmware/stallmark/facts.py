@@ -111,7 +111,7 @@ class Facts(Counted):
         found = self._cache[at]
         if found is None:
             found = self._fetch(self.values[at])
-            self._cache[at] = found
+            self._cache[at] = found  # pyright: ignore[reportCallIssue, reportArgumentType] - None stood for "not yet"
         return found
 
     def _fetch(self, value):

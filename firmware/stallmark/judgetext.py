@@ -158,11 +158,11 @@ class Writer(Conditions):
                 amount = money if unit == UNIT_MINOR else pieces if unit == UNIT_PIECES else 1
                 if not amount:
                     continue
-            amount = amount if amount == "m" else "{}".format(int(amount))
+            text = "m" if amount == "m" else "{}".format(int(amount))
             name = "r" if first else "o"
-            self._put(name + "=V.state.rights.cover({},{}," + amount + ")", self._index, unit)
+            self._put(name + "=V.state.rights.cover({},{}," + text + ")", self._index, unit)
             self._put(
-                "if " + name + " is None:return ({},S(V,{},{}," + amount + "))", KIND_DENY, self._index, unit
+                "if " + name + " is None:return ({},S(V,{},{}," + text + "))", KIND_DENY, self._index, unit
             )
             if not first:
                 self._put("r=r+o")

@@ -82,7 +82,7 @@ class Rights:
                 self._changed()
             else:
                 if slice_id in self._fresh:
-                    self._fresh.remove(slice_id)
+                    self._fresh.remove(slice_id)  # pyright: ignore[reportAttributeAccessIssue] - a list from the start on
                 pack_into(">I", self._known.data, at + 4, seq)
         return at
 
@@ -154,7 +154,7 @@ class Rights:
             place += 1
         self._held.insert(place, new)
         if at < 0:
-            self._fresh.append(piece.id)
+            self._fresh.append(piece.id)  # pyright: ignore[reportAttributeAccessIssue]
         return SLICE_OK
 
     def _make_room(self):
@@ -162,7 +162,7 @@ class Rights:
             if held[_EXPIRES] <= self.floor_ms or not held[_LEFT]:
                 self._held.pop(index)
                 if held[_ID] in self._fresh:
-                    self._fresh.remove(held[_ID])
+                    self._fresh.remove(held[_ID])  # pyright: ignore[reportAttributeAccessIssue]
                 return True
         return False
 

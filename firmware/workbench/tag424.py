@@ -250,9 +250,7 @@ def _old_keys(exchange: Exchange, held: _Held, own: _Held, random: Callable[[int
     """The keys that stand where ours are to be: those of an earlier event may be changed in part already."""
     if held in (_FACTORY, own):
         return own
-    return tuple(
-        own[n] if n and _opens(exchange, n, own[n], random) else key for n, key in enumerate(held)
-    )
+    return tuple(own[n] if n and _opens(exchange, n, own[n], random) else key for n, key in enumerate(held))
 
 
 def _selected(exchange: Exchange) -> None:

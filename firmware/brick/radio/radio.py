@@ -78,7 +78,7 @@ class Radio:
         ble.gatts_set_buffer(self._in, _RX_BYTES, True)
         ble.gatts_set_buffer(self._out, pulled.MAX_VALUE)
         ble.irq(self._irq)
-        self._data, self._response = advert.payload(bytes(service), brick8)
+        self._data, self._response = advert.payload(bytes(service), brick8)  # pyright: ignore[reportArgumentType] - a UUID is a buffer
 
     @property
     def open(self):
