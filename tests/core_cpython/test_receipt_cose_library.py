@@ -88,7 +88,7 @@ def test_private_parts_open_with_the_additional_data_of_the_page() -> None:
             assert alg == 1
             assert open_sealed(sealed, batch.private_aad(brick, seq), nonce, key).hex() == plain[seq]
             count += 1
-    assert count == 6
+    assert count == 7
 
 
 def test_the_librarys_cbor_reads_every_payload_as_we_wrote_it() -> None:
