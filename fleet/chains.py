@@ -100,8 +100,8 @@ class Charge:
 @dataclass(slots=True)
 class Verdict:
     """What a batch changes: the bricks' states, finding payloads (and their codes), slices, reserves, the roots
-    that bricks were stepped to, vouchers and their settlements, what rentals are charged, and earlier records
-    (brick, seq) that a settlement sets aside."""
+    that bricks were stepped to, vouchers and their settlements, payments that were set aside and wait for a winner
+    (all of a serial), what rentals are charged, and earlier records (brick, seq) that a settlement sets aside."""
 
     states: dict[bytes, BrickState]
     findings: list[bytes] = field(default_factory=list[bytes])
@@ -111,6 +111,7 @@ class Verdict:
     roots: list[Root] = field(default_factory=list[Root])
     redemptions: dict[bytes, Redemption] = field(default_factory=dict[bytes, Redemption])
     settled: list[Settled] = field(default_factory=list[Settled])
+    aside: dict[bytes, list[Redemption]] = field(default_factory=dict[bytes, list[Redemption]])
     charges: list[Charge] = field(default_factory=list[Charge])
     set_aside: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
 
@@ -120,7 +121,8 @@ class Judge:
     brick and seq (more than one only where it equivocated), `kit` the kit that a brick is of, `minted` a
     slice by its number, `reserved` what a brick's record of that seq set aside, `redeemed` the redemption that
     stands for a voucher's serial, `lane` whether a brick is a host's own lane, `revoked` whether a
-    record (brick, seq, its receipt) came after its brick was revoked, and counts as an unknown one's."""
+    record (brick, seq, its receipt) came after its brick was revoked, and counts as an unknown one's, `aside` the
+    payments of a serial that were set aside while no redemption stood for it."""
 
     def __init__(
         self,
@@ -133,7 +135,9 @@ class Judge:
         redeemed: Callable[[bytes], Redemption | None] = lambda serial: None,
         lane: Callable[[bytes], bool] = lambda brick: False,
         revoked: Callable[[bytes, int, Taken], bool] = lambda brick, seq, taken: False,
+        aside: Callable[[bytes], list[Redemption]] = lambda serial: [],
     ) -> None:
+        self._aside = aside
         self._revoked = revoked
         self._keys = keys
         self._state = state
@@ -150,13 +154,14 @@ class Judge:
         self._here: dict[tuple[bytes, int], tuple[int, Taken]] = {}
         self._forks: dict[bytes, int] = {}  # equivocations of this batch: chain value → place
         self._spending = Spending(self._minted, self._reserved)
-        self._settling = Settling(self._redeemed)
+        self._settling = Settling(self._redeemed, self._aside)
         self.verdict = Verdict(
             {},
             slices=self._spending.changed,
             reserves=self._spending.reserves,
             redemptions=self._settling.standing,
             settled=self._settling.settled,
+            aside=self._settling.aside,
         )
 
     def judge(self, host: bytes, receipts: Iterable[Taken]) -> Verdict:
@@ -213,7 +218,9 @@ class Judge:
         if held:
             self._find(taken, reg.FINDING_EQUIVOCATION, brick, seq, held[0].digest())
             self._forks[taken.link] = at
-            self._charge(reg.FINDING_EQUIVOCATION, fields, self._holder(brick, fields))
+            holder = self._holder(brick, fields)
+            self._charge(reg.FINDING_EQUIVOCATION, fields, holder)
+            self._paid_aside(taken, fields, holder)
             return
         if seq <= state.head_seq:
             self._late(state, taken, seq, fields)
@@ -294,15 +301,15 @@ class Judge:
                 self._spending.take(after)
         if taken.findings:  # the record is set aside: its rental bears what it gave
             self._charge(codes[0] if codes else _first(taken.findings), fields, holder)
+            self._paid_aside(taken, fields, holder)
         elif pays:  # only now is all known that may set the record aside
             self._redeem(taken, fields, holder)
 
     def _holder(self, brick: bytes, fields: Fields) -> Holder:
         return Holder(brick, self._kit(brick), self._keys.rental(brick, fields[3]))
 
-    def _redeem(self, taken: Taken, fields: Fields, holder: Holder) -> None:
-        """A voucher is paid once: of two that were, one is found and charged to its rental."""
-        made = read_redemption(
+    def _redemption(self, taken: Taken, fields: Fields, holder: Holder) -> Redemption | None:
+        return read_redemption(
             fields,
             holder.kit,
             holder.rental,
@@ -312,6 +319,16 @@ class Judge:
             taken.host_seq,
             self._lane(holder.brick),
         )
+
+    def _paid_aside(self, taken: Taken, fields: Fields, holder: Holder) -> None:
+        """A voucher paid by a record that is set aside: it was charged as what was found; who won is said, too."""
+        made = self._redemption(taken, fields, holder)
+        if made is not None:
+            self._settling.set_aside(made)
+
+    def _redeem(self, taken: Taken, fields: Fields, holder: Holder) -> None:
+        """A voucher is paid once: of two that were, one is found and charged to its rental."""
+        made = self._redemption(taken, fields, holder)
         settled = None if made is None else self._settling.take(made)
         if settled is None:
             return

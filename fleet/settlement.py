@@ -13,12 +13,13 @@ SERIAL_BYTES = 8
 I64 = (1 << 63) - 1
 UNKNOWN_SPREAD = 1 << 62  # of a time that only says when the record arrived: it decides nothing
 PRACTICE = reg.FLAG_TRAINING | reg.FLAG_SHADOW
-EARLIER, CONFIRMED, LOWER_ID = "earlier", "paid by the host", "lower id"
+EARLIER, CONFIRMED, LOWER_ID, SET_ASIDE = "earlier", "paid by the host", "lower id", "set aside"
+MOST_ASIDE = 64  # payments of a serial that wait for a winner; the others are charged and get no settlement
 
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """One *redeem* record without a finding. `ms` ± `spread`: its best time; `confirmed`: a
+    """One proven *redeem* record. `ms` ± `spread`: its best time; `confirmed`: a
     host paid it itself, by its own lane, so its spent set was asked; `minor`: what it paid; `host`, `host_seq`: its receipt."""
 
     serial: bytes
@@ -91,20 +92,44 @@ def money(fields: Fields) -> int:
 
 
 class Settling:
-    """Redemptions as one batch finds and changes them. `stored` gives the one that stands for a serial."""
+    """Redemptions as one batch finds and changes them. `stored` gives the one that stands for a serial,
+    `stored_aside` those that were set aside while none stood, oldest first; `aside` has those lists as they are now."""
 
-    def __init__(self, stored: Callable[[bytes], Redemption | None]) -> None:
+    def __init__(
+        self,
+        stored: Callable[[bytes], Redemption | None],
+        stored_aside: Callable[[bytes], list[Redemption]] = lambda serial: [],
+    ) -> None:
         self._stored = stored
+        self._stored_aside = stored_aside
         self.standing: dict[bytes, Redemption] = {}
+        self.aside: dict[bytes, list[Redemption]] = {}
         self.settled: list[Settled] = []
 
     def take(self, made: Redemption) -> Settled | None:
-        """Takes one in; the settlement where its serial was paid before."""
+        """Takes one without a finding in; the settlement where its serial was paid before. It wins against all that
+        were set aside: those are in `settled`, and were charged when they were found."""
         known = self.standing.get(made.serial) or self._stored(made.serial)
         if known is None:
             self.standing[made.serial] = made
+            if waiting := self._aside(made.serial):
+                self.aside[made.serial] = []
+                self.settled += [Settled(made, loser, SET_ASIDE) for loser in waiting]
             return None
         found = settle(known, made)
         self.standing[made.serial] = found.winner
         self.settled.append(found)
         return found
+
+    def set_aside(self, made: Redemption) -> None:
+        """Takes one in whose record has another finding, and is charged as that: it never wins. Where none stands for
+        its serial it waits for one; alone it does not make the serial spent."""
+        known = self.standing.get(made.serial) or self._stored(made.serial)
+        if known is not None:
+            self.settled.append(Settled(known, made, SET_ASIDE))
+        elif len(waiting := self._aside(made.serial)) < MOST_ASIDE:
+            self.aside[made.serial] = [*waiting, made]
+
+    def _aside(self, serial: bytes) -> list[Redemption]:
+        found = self.aside.get(serial)
+        return self._stored_aside(serial) if found is None else found

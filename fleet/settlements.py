@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from fleet.chains import Charge, Verdict
 from fleet.core import reg, word
@@ -35,8 +35,18 @@ def redemption(database: Database, serial: bytes) -> Redemption | None:
     redemptions = tables.redemptions
     with database.read() as connection:
         row = connection.execute(select(redemptions).where(redemptions.c.serial == serial)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _redemption(row)
+
+
+def aside(database: Database, serial: bytes) -> list[Redemption]:
+    """Payments of a voucher that were set aside while no redemption stood for it, oldest first."""
+    waiting = tables.redemptions_aside
+    query = select(waiting).where(waiting.c.serial == serial).order_by(waiting.c.number)
+    with database.read() as connection:
+        return [_redemption(row) for row in connection.execute(query)]
+
+
+def _redemption(row: Row[Any]) -> Redemption:
     return Redemption(
         row.serial, row.brick, row.seq, row.kit, row.rental, row.ms, row.spread, row.confirmed, row.minor,
         row.host, row.host_seq,
@@ -51,6 +61,12 @@ def write(connection: Connection, verdict: Verdict, now_ms: int) -> None:
         parts = json.dumps(one.parts)
         connection.execute(insert(reserves).values(brick=brick, seq=seq, parts=parts, state=one.end))
     _write_redemptions(connection, verdict.redemptions)
+    for serial, waiting in verdict.aside.items():
+        connection.execute(
+            delete(tables.redemptions_aside).where(tables.redemptions_aside.c.serial == serial)
+        )
+        for one in waiting:
+            connection.execute(insert(tables.redemptions_aside).values(serial=serial, **_payment(one)))
     for found in verdict.settled:
         winner, loser = found.winner, found.loser
         connection.execute(
@@ -151,24 +167,28 @@ def _write_redemptions(connection: Connection, changed: Mapping[bytes, Redemptio
     redemptions = tables.redemptions
     last = connection.execute(select(func.max(redemptions.c.number))).scalar_one() or 0 if changed else 0
     for serial, one in changed.items():
-        row = {
-            "brick": one.brick,
-            "seq": one.seq,
-            "kit": one.kit,
-            "rental": one.rental,
-            "ms": one.ms,
-            "spread": min(one.spread, 1 << 62),
-            "confirmed": one.confirmed,
-            "minor": one.minor,
-            "host": one.host,
-            "host_seq": one.host_seq,
-        }
+        row = _payment(one)
         known = connection.execute(
             update(redemptions).where(redemptions.c.serial == serial).values(row)
         ).rowcount
         if not known:
             last += 1
             connection.execute(insert(redemptions).values(serial=serial, number=last, **row))
+
+
+def _payment(one: Redemption) -> dict[str, Any]:
+    return {
+        "brick": one.brick,
+        "seq": one.seq,
+        "kit": one.kit,
+        "rental": one.rental,
+        "ms": one.ms,
+        "spread": min(one.spread, 1 << 62),
+        "confirmed": one.confirmed,
+        "minor": one.minor,
+        "host": one.host,
+        "host_seq": one.host_seq,
+    }
 
 
 def _charge(charge: Charge) -> dict[str, Any]:

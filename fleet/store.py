@@ -120,6 +120,7 @@ class Store:
             lambda brick, seq, taken: (
                 (end := self.revoked.get(brick)) is not None and not end.covers(seq, taken.fields[6], now_ms)
             ),
+            lambda serial: settlements.aside(self._database, serial),
         )
         try:
             verdict = judge.judge(host.host, checked.receipts)

@@ -12,13 +12,16 @@ def take_over(connection: Connection, found: str | None) -> None:
     """Brings a database of schema `found` to this program's. Raises ConfigError where that is not possible."""
     if found == str(tables.SCHEMA):
         return
-    if found != "1":
+    if found not in ("1", "2"):
         written = "is of no schema that can be read" if found is None else f"was written as schema {found}"
         raise ConfigError(
             f"the controller's database {written}, this program knows 1 to {tables.SCHEMA}: install the version that "
             "wrote it, or begin anew in another folder (the demo: remove the kit's folder or choose another --state)"
         )
-    _from_1(connection)
+    if found == "1":
+        _from_1(connection)
+    # Since 3 payments that were set aside wait for a winner. Before, none was remembered: that table begins empty.
+    tables.metadata.create_all(connection)
     known = update(tables.meta).where(tables.meta.c.name == "schema")
     connection.execute(known.values(value=str(tables.SCHEMA)))
 
@@ -30,5 +33,4 @@ def _from_1(connection: Connection) -> None:
     connection.exec_driver_sql(f"ALTER TABLE slices ADD COLUMN returned {big} NOT NULL DEFAULT 0")
     connection.exec_driver_sql(f"ALTER TABLE slices ADD COLUMN minted_ms {big} NOT NULL DEFAULT 0")
     connection.exec_driver_sql(f"ALTER TABLE slices ADD COLUMN thought_for {octets}")
-    tables.metadata.create_all(connection)
     connection.exec_driver_sql("DROP TABLE mints")

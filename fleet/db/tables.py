@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = 2  # raised with every change; db.migration takes earlier ones over
+SCHEMA = 3  # raised with every change; db.migration takes earlier ones over
 
 # SQLite keeps every integer in up to 64 bits; only "INTEGER PRIMARY KEY" is its fast row id.
 Big = BigInteger().with_variant(Integer, "sqlite")
@@ -272,6 +272,25 @@ redemptions = Table(
     Column("host_seq", Big, nullable=False),
 )
 Index("redemptions_number", redemptions.c.number)
+
+# Payments of a serial for which no redemption stands, by records that were set aside: once one does, it wins.
+redemptions_aside = Table(
+    "redemptions_aside",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("serial", LargeBinary, nullable=False),
+    Column("brick", LargeBinary, nullable=False),
+    Column("seq", Big, nullable=False),
+    Column("kit", LargeBinary, nullable=True),
+    Column("rental", Big, nullable=False),
+    Column("ms", Big, nullable=False),
+    Column("spread", Big, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("minor", Big, nullable=False),
+    Column("host", LargeBinary, nullable=False),
+    Column("host_seq", Big, nullable=False),
+)
+Index("redemptions_aside_serial", redemptions_aside.c.serial)
 
 # Vouchers that were paid twice, and who bears the second payment.
 settlements = Table(

@@ -13,6 +13,8 @@ from ramflash import PowerCut, RamFlash
 from stallmark import event, rights
 from stallmark import registry as reg
 from stallmark.errors import FormatError, FullError
+from stallmark.rules import Ruleset
+from stallmark.state import State
 
 SECTOR = 4096
 ALONE, LAN, STRICT = 1, 2, 3
@@ -153,6 +155,25 @@ def test_the_wait_ends_after_150_ms_and_nothing_stands_still_meanwhile():
         task.cancel()
 
     asyncio.run(market())
+
+
+@pytest.mark.parametrize(("mode", "kind"), [(LAN, reg.KIND_GRANT), (STRICT, reg.KIND_DENY)])
+def test_a_question_ends_under_the_rules_that_asked_it_when_others_come(mode: int, kind: int):
+    """Its decision names a rule by its place: under the new rules that place may have another mode or be nobody's."""
+    tea = rule2("tea", [0], TEA, [reg.UNIT_PIECES], f9=[reg.KIND_DENY, mode, 0, 3])
+    other = LAN if mode == STRICT else STRICT
+    cake = rule2("cake", [0], TEA, [reg.UNIT_PIECES], f9=[reg.KIND_DENY, other, 0, 3])
+    now = books(ruleset2(tea))
+    now.up = True
+    told = tap(now, 1)
+    assert now.asking.open and not told
+    asked_by = now.ruleset.digest8
+    after = Ruleset(ruleset2(cake, tea))
+    now.decider.use(after, State(after))
+    (record,) = told
+    assert (record.fields[8], record.fields[9], record.fields[10]) == (asked_by, 0, kind)
+    assert record.fields[14][0] == (reg.REASON_ASK_HOST if mode == STRICT else reg.REASON_GRANTED)
+    assert not now.asking.open and now.decider.ruleset is after
 
 
 def test_events_wait_for_their_turn_and_too_many_go_to_the_stall():

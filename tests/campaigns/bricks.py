@@ -119,10 +119,11 @@ class Brick:
             self.start()
 
     def install(self, found):
-        """Other rules: the state is built anew, slices are handed to it again."""
-        self.ruleset = found
+        """Other rules: the state is built anew, slices are handed to it again. A question ends under the rules that
+        asked it, before (brick.decider.Decider.use): its decision names a rule by its place among them."""
         if self.question is not None:
             self.answer(self.question[0], None, None)
+        self.ruleset = found
         self._remember()
         for piece in list(self.good.values()):
             self.say("result", piece.id, self.state.add_slice(piece, 0))

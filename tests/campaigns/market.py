@@ -50,7 +50,7 @@ class Controller:
         self.latest = dict.fromkeys(
             self.of, 0
         )  # wall time of any record: what is later need not be looked for
-        self.held, self.reserves, self.redemptions = {}, {}, {}
+        self.held, self.reserves, self.redemptions, self.aside = {}, {}, {}, {}
         self.keys, self.rental = Keys(), dict.fromkeys(kits, RENTAL)
         self.places, self.settled, self.charges = {}, [], []
         self.codes = {kit: [] for kit in kits}
@@ -92,6 +92,7 @@ class Controller:
         judge = Judge(
             self.keys, self.states.__getitem__, lambda brick, seq: self.held.get((brick, seq), []), self.of.get,
             self.slices.get, lambda brick, seq: self.reserves.get((brick, seq)), self.redemptions.get,
+            aside=lambda serial: self.aside.get(serial, []),
         )  # fmt: skip
         batch = []
         for at, item in enumerate(items):
@@ -105,6 +106,7 @@ class Controller:
         self.reserves.update(verdict.reserves)
         self.log += [serial for serial in verdict.redemptions if serial not in self.redemptions]
         self.redemptions.update(verdict.redemptions)
+        self.aside.update(verdict.aside)
         self.settled += verdict.settled
         self.charges += verdict.charges
         self.codes[host] += verdict.codes

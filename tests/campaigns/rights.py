@@ -19,17 +19,17 @@ STEPS = (40, 60, 95)
 CHUNK = 50
 
 
-def one(seed, say=None):
-    """Runs one schedule; what happened in it. Raises Broken."""
-    return World(seed, say).run(STEPS[seed % 3]).told
+def one(seed, say=None, copies=False):
+    """Runs one schedule; what happened in it. Raises Broken. `copies`: a kit cheats, and pays by copies of bricks."""
+    return World(seed, say, rogue=copies or None, copies=copies).run(STEPS[seed % 3]).told
 
 
-def many(first, count):
+def many(first, count, copies=False):
     """([what broke], what happened) of so many seeds in a row."""
     broken, told = [], Counter()
     for seed in range(first, first + count):
         try:
-            told += one(seed)
+            told += one(seed, copies=copies)
         except Broken as failed:
             broken.append(str(failed))
         except Exception as failed:  # noqa: BLE001 - a crash is a finding, too, and its seed is wanted
@@ -37,12 +37,12 @@ def many(first, count):
     return broken, told
 
 
-def campaign(schedules, seed, jobs, progress=None):
+def campaign(schedules, seed, jobs, progress=None, copies=False):
     """The same on several cores."""
     broken, told, done = [], Counter(), 0
     with ProcessPoolExecutor(jobs) as pool:
         starts = range(seed, seed + schedules, CHUNK)
-        waiting = [pool.submit(many, first, min(CHUNK, seed + schedules - first)) for first in starts]
+        waiting = [pool.submit(many, first, min(CHUNK, seed + schedules - first), copies) for first in starts]
         for ready in as_completed(waiting):
             more, happened = ready.result()
             broken += more
@@ -63,9 +63,12 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", type=int, help="one schedule alone")
     parser.add_argument("-v", action="store_true", help="with --only: every step")
+    parser.add_argument(
+        "--copies", action="store_true", help="in every one a kit cheats and pays by copies of its bricks"
+    )
     given = parser.parse_args()
     if given.only is not None:
-        print(dict(one(given.only, print if given.v else None)))
+        print(dict(one(given.only, print if given.v else None, given.copies)))
         return 0
     seed = int(time.time()) % 1_000_000 * 1000 if given.seed is None else given.seed
     began = time.monotonic()
@@ -75,7 +78,7 @@ def main():
         line = f"\r{done}/{given.schedules} schedules, {len(broken)} broken, {done / spent:.0f} a second"
         print(line, end="", flush=True)
 
-    broken, told = campaign(given.schedules, seed, given.jobs, progress)
+    broken, told = campaign(given.schedules, seed, given.jobs, progress, given.copies)
     print(f"\nseeds {seed} to {seed + given.schedules - 1}, {time.monotonic() - began:.0f} s")
     for name, count in sorted(told.items()):
         print(f"  {name}: {count:,}")

@@ -3,6 +3,7 @@
 What cannot be prevented must be found: after healing, everything that was given away is either in the budget's books or
 charged to the kit's rental, and no other kit notices."""
 
+from stallmark import record
 from stallmark import registry as reg
 
 from tests.campaigns.bricks import FIRST, HUB_VOUCHER, KIT_VOUCHER, MONEY, SAMPLE
@@ -71,6 +72,30 @@ class Rogue:
         self.set_back_bricks.add(brick.brick8)
         self.told["bricks set back"] += 1
         brick.start()
+
+    def pay_from_copy(self):
+        """A brick goes on from an old copy, and every one that ever did pays a voucher of the hub."""
+        self.set_back()
+        for brick in self.bricks:
+            if brick.brick8 in self.set_back_bricks:
+                if not brick.up:
+                    self.hosts[self.rogue].connect(brick)
+                    brick.hear(brick.inbox.popleft())  # the clock, without which no voucher is paid
+                self.guarded(self._redeem_at, brick, HUB_VOUCHER, self.random.choice(self.serials[2:]))
+
+    def gone_with(self, host):
+        """A store is lost: of a brick that was set back, what it alone had is nowhere any more."""
+        place = self.controller.places.get((host.kit, host.epoch), 0)
+        for item in host.disk.receipts[place:]:
+            brick = host.bricks.get(item.fields[1])
+            if brick is None or brick.brick8 not in self.set_back_bricks:
+                continue
+            link = record.link(item.public, item.mac)
+            known = self.controller.held.get((brick.brick8, item.seq), ())
+            if all(mine.public != item.public for mine in brick.journal) and all(
+                one.link != link for one in known
+            ):
+                self.unwrite(brick, item)
 
     def unwrite(self, brick, item):
         """A record that no host has is gone for good: nobody can find it, and nobody can claim money for it. What it gave

@@ -6,6 +6,7 @@ from random import Random
 from stallmark import registry as reg
 
 from fleet.returns import GRACE_MS
+from fleet.settlement import SET_ASIDE
 from tests.campaigns.bricks import (
     FIRST,
     HUB_VOUCHER,
@@ -37,10 +38,10 @@ class Broken(AssertionError):
 
 class World(Stall, Rogue):
     """Everything of one schedule. `say` gets a line for each step where it is wanted; `rogue`: with a kit that cheats,
-    by the seed where None."""
+    by the seed where None; `copies`: it also pays vouchers by bricks that go on from old copies."""
 
-    def __init__(self, seed, say=None, rogue=None):
-        self.seed, self.say = seed, say
+    def __init__(self, seed, say=None, rogue=None, copies=False):
+        self.seed, self.say, self.copies = seed, say, copies
         self.random = random = Random(seed)
         self.now = START + random.randint(0, 60) * MINUTE
         self.calm = True
@@ -152,6 +153,8 @@ class World(Stall, Rogue):
         ]  # fmt: skip
         if self.rogue:
             actions += [(self.assign_twice, 6), (self.redeem_twice, 2), (self.set_back, 2)]
+        if self.rogue and self.copies:
+            actions += [(self.pay_from_copy, 4)]
         names, weights = zip(*actions, strict=True)
         if self.random.random() < 0.7:  # a good morning
             self.calm = True
@@ -266,6 +269,7 @@ class World(Stall, Rogue):
         self.lost_store.add(host.kit)
         if host.lane:
             self.lossy.add(host.kit)
+        self.gone_with(host)
         host.lose_store(self.random.random() < 0.5)
 
     def jump(self):
@@ -423,9 +427,40 @@ class World(Stall, Rogue):
             if serial in self.serials[:2] and not kits & {*self.lost_store, self.rogue}:
                 self.check(len(payers) == 1, f"a voucher of one kit was paid {len(payers)} times")
             if not kits & self.lossy:
-                losers = [found.loser for found in self.controller.settled if found.winner.serial == serial]
-                self.check(len(losers) == len(payers) - 1, f"{len(payers)} payments, {len(losers)} settled")
-                charged = sum(one.code == reg.FINDING_VOUCHER_TWICE for one in self.controller.charges)
-                self.check(charged == len(self.controller.settled), "a loser was not charged")
+                self._paid(serial, payers)
+        self._losers_charged()
         self.told["slices minted"] += len(self.controller.slices)
         self.told["came back"] += sum(one.returned > 0 for one in self.controller.slices.values())
+
+    def _paid(self, serial, payers):
+        """Every payment is the one that stands, or lost to one; where all records of it were set aside nobody wins."""
+        losers = [found.loser for found in self.controller.settled if found.winner.serial == serial]
+        waiting = self.controller.aside.get(serial, [])
+        if serial in self.controller.redemptions:
+            self.check(len(losers) == len(payers) - 1, f"{len(payers)} payments, {len(losers)} settled")
+            self.check(not waiting, "payments wait for a winner that there is")
+            self.told["vouchers settled"] += bool(losers)
+        else:
+            self.check(not losers, "a loser without a winner")
+            self.check(
+                len(waiting) == len(payers), f"{len(payers)} payments, {len(waiting)} set aside, none settled"
+            )
+            self.told["vouchers whose every payment was set aside"] += 1
+
+    def _losers_charged(self):
+        """Whoever did not win is charged what the record gave, once: for the voucher, or for what set it aside."""
+        found = self.controller.settled
+        charges = Counter(
+            (one.brick, one.seq, one.amount, one.code == reg.FINDING_VOUCHER_TWICE)
+            for one in self.controller.charges
+            if not one.part
+        )
+        owed = Counter(
+            (one.loser.brick, one.loser.seq, one.loser.minor, one.reason != SET_ASIDE) for one in found
+        )
+        for waiting in self.controller.aside.values():
+            owed.update((one.brick, one.seq, one.minor, False) for one in waiting)
+        self.check(owed <= charges, f"a loser was not charged: {owed - charges}")
+        twice = sum(count for (*_, voucher), count in charges.items() if voucher)
+        self.check(twice == sum(one.reason != SET_ASIDE for one in found), "charged without a settlement")
+        self.told["payments set aside and settled"] += sum(one.reason == SET_ASIDE for one in found)

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from stallmark import leaf
+from stallmark import leaf, record
 from stallmark import registry as reg
 
 from fleet.db import tables
-from fleet.settlement import UNKNOWN_SPREAD, Redemption, settle
+from fleet.settlement import MOST_ASIDE, UNKNOWN_SPREAD, Redemption, settle
 from fleet.settlements import charges_of, settlements_of, spent_after
 from tests.stall import Stall
 
@@ -60,6 +60,28 @@ def test_the_earlier_wins_and_the_later_is_charged_to_its_rental(stall):
     assert twice(stall) == [(two.brick8, second.seq)]
     charged = charges_of(stall.controller.database, stall.world.kit)
     assert [(c["code"], c["amount"], c["slice"]) for c in charged] == [(11, 200, None)]
+
+
+def remade(item, brick, **more):
+    """Another record of the same brick and seq, with a good MAC: what only a copy of the brick can write."""
+    fields = {**item.fields, 15: b"another!", **{int(name[1:]): value for name, value in more.items()}}
+    public = record.encode_public(fields)
+    return record.from_parts(item.seq, public, record.mac(brick.mac_key, public), item.private)
+
+
+def sides(stall):
+    """(winner, seq, loser, seq, why) of each settlement, in order."""
+    return [
+        (bytes.fromhex(line["winner"]["brick"]), line["winner"]["seq"],
+         bytes.fromhex(line["loser"]["brick"]), line["loser"]["seq"], line["why"])
+        for line in settled(stall)
+    ]  # fmt: skip
+
+
+def charges(stall):
+    """(finding, brick, seq, amount) of each charge, in order."""
+    lines = charges_of(stall.controller.database, stall.world.kit)
+    return [(line["code"], bytes.fromhex(line["brick"]), line["seq"], line["amount"]) for line in lines]
 
 
 @pytest.mark.parametrize("same_batch", [False, True])
@@ -119,9 +141,62 @@ def test_a_redemption_that_is_set_aside_wins_nothing_and_charges_nobody_else(sta
     other = redeem(stall, two, serial=b"voucher2")
     made_up = redeem(stall, two, at=-60_000, f20=other.seq)  # which is no reserve
     stall.hand_in([other, made_up, honest])
-    assert settled(stall) == []
+    assert sides(stall) == [(one.brick8, honest.seq, two.brick8, made_up.seq, "set aside")]
+    assert twice(stall) == [] and charges(stall) == [(12, two.brick8, made_up.seq, 200)]
     assert spent_after(stall.controller.database, 0) == [(1, b"voucher2"), (2, SERIAL)]
-    assert all(c["brick"] == two.brick8.hex() for c in charges_of(stall.controller.database, stall.world.kit))
+
+
+@pytest.mark.parametrize("when", ["same batch", "before", "after"])
+def test_a_payment_from_an_old_copy_of_a_brick_is_settled_too_and_charged_once(stall, when):
+    """Its record has finding 4 and is charged as that; who won and who is liable is said all the same."""
+    one, two, _ = stall.world.bricks
+    honest = redeem(stall, one, at=60_000)
+    kept = stall.world.record(reg.KIND_DENY, two)
+    forked = remade(kept, two, f10=reg.KIND_REDEEM, f12=[[2, 1, 200]], f24=[SERIAL])
+    stall.hand_in([kept])
+    batches = {
+        "same batch": [[forked, honest]],
+        "before": [[forked], [honest]],
+        "after": [[honest], [forked]],
+    }
+    for batch in batches[when]:
+        stall.hand_in(batch)
+        stall.restart()
+    assert sides(stall) == [(one.brick8, honest.seq, two.brick8, forked.seq, "set aside")]
+    (line,) = settled(stall)
+    assert line["liable"] == {"kit": stall.world.kit.hex(), "rental": 1} and line["minor"] == 200
+    assert twice(stall) == [] and charges(stall) == [(4, two.brick8, forked.seq, 200)]
+    stall.hand_in([forked, honest])
+    assert len(settled(stall)) == len(charges(stall)) == 1
+
+
+def test_where_every_payment_was_set_aside_nobody_wins_and_each_is_charged_until_a_good_one_comes(stall):
+    one, two, three = stall.world.bricks
+    bad = [redeem(stall, one, f18=b"x" * 16), redeem(stall, two, f20=99)]
+    stall.hand_in(bad)
+    assert settled(stall) == [] and [c[0] for c in charges(stall)] == [2, 12]
+    assert spent_after(stall.controller.database, 0) == []
+    stall.restart()
+    good = redeem(stall, three, at=60_000)
+    stall.hand_in([good])
+    why = "set aside"
+    assert sides(stall) == [
+        (three.brick8, good.seq, brick.brick8, item.seq, why)
+        for brick, item in zip((one, two), bad, strict=True)
+    ]
+    assert len(charges(stall)) == 2
+    stall.restart()
+    late = redeem(stall, three, at=120_000)
+    stall.hand_in([late])
+    assert len(sides(stall)) == 3 and twice(stall) == [(three.brick8, late.seq)]
+
+
+def test_of_many_payments_that_were_set_aside_a_limited_number_waits_for_a_winner(stall):
+    one, two, _ = stall.world.bricks
+    stall.hand_in([redeem(stall, one, f18=b"x" * 16) for _ in range(MOST_ASIDE + 3)])
+    stall.hand_in([redeem(stall, one, f18=b"x" * 16)])
+    stall.hand_in([redeem(stall, two)])
+    assert len(settled(stall)) == MOST_ASIDE and len(charges(stall)) == MOST_ASIDE + 4
 
 
 def test_practice_and_what_is_set_aside_pay_no_voucher(stall):
@@ -129,7 +204,8 @@ def test_practice_and_what_is_set_aside_pay_no_voucher(stall):
     stall.hand_in([redeem(stall, one, f0=reg.FLAG_TRAINING), redeem(stall, one, f18=b"x" * 16)])
     assert spent_after(stall.controller.database, 0) == []
     stall.hand_in([redeem(stall, two, at=60_000)])
-    assert settled(stall) == [] and spent_after(stall.controller.database, 0) == [(1, SERIAL)]
+    assert [line["why"] for line in settled(stall)] == ["set aside"]
+    assert spent_after(stall.controller.database, 0) == [(1, SERIAL)]
 
 
 redemptions = st.builds(
