@@ -3,6 +3,7 @@
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,12 @@ class FlashRecord:
         """1, or 2 for a large record."""
         return 1 if 12 + len(self.public) + 16 + len(self.private) + 4 <= PAGE else 2
 
-    @property
+    @cached_property
     def fields(self) -> dict[int, Any]:
         """The public part, decoded."""
         return cbor2.loads(self.public)
 
-    @property
+    @cached_property
     def private_fields(self) -> dict[int, Any]:
         """The private part, decoded; empty where there is none."""
         return cbor2.loads(self.private) if self.private else {}
