@@ -1,5 +1,6 @@
 """The records of one event on a brick, and what decisions on it would have had to write."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,28 @@ from virtualkit.reference.flashimage import FlashRecord
 GRANT, DENY, GHOST, REDEEM, UNCERTAIN, RESERVE, RELEASE, BOOT = 1, 2, 3, 4, 14, 15, 16, 17
 ANSWERS = (GRANT, DENY, GHOST, REDEEM, UNCERTAIN)
 MUST_ASK = 2
+_MOST_BASKETS = 64
 _AGE = 6  # place of the data's age in *why*: when others' news came is in no record
 
 
-def as_event(fields: Mapping[int, Any], private: Mapping[int, Any]) -> Any:
-    """The event that a decision record answered."""
+def baskets(private: Mapping[int, Any]) -> list[list[list[Any]] | None]:
+    """What may have been in the basket: records name items and how many there were in all, not how many of each."""
+    codes: list[int | str] = private.get(4) or []
+    items: int | None = (private.get(2) or [None, None])[1]
+    if not codes or items is None or items < len(codes):
+        return [None]
+    cuts = itertools.combinations(range(1, items), len(codes) - 1)
+    found: list[list[list[Any]] | None] = []
+    for cut in itertools.islice(cuts, _MOST_BASKETS):
+        ends = (0, *cut, items)
+        found.append([[code, ends[at + 1] - ends[at], 0] for at, code in enumerate(codes)])
+    return found
+
+
+def as_event(
+    fields: Mapping[int, Any], private: Mapping[int, Any], lines: list[list[Any]] | None = None
+) -> Any:
+    """The event that a decision record answered. `lines`: one of `baskets`."""
     basket = private.get(2) or [None, None]
     return event.make(
         type=fields[11] >> 4,
@@ -30,6 +48,7 @@ def as_event(fields: Mapping[int, Any], private: Mapping[int, Any]) -> Any:
         basket_minor=basket[0],
         items=basket[1],
         tip_minor=private.get(3),
+        lines=lines,
     )
 
 

@@ -72,7 +72,7 @@ class World:
             # What the host had acknowledged by then is in no record either: a reserve says that the brick asked.
             one.reconciled(parsed.seq)
 
-    def differs(self, happened: Any, group: Group) -> Any:
+    def differs(self, happened: Any, group: Group, at_once: bool = False) -> Any:
         """None where some number of slices and some news of others, no fewer than before, lead to what the group's records say;
         else what was decided with what is known so far."""
         named = self._kit.heads.get(group.evidence) if group.evidence is not None else None
@@ -84,7 +84,7 @@ class World:
             if self._fits(self._state, happened, group):
                 self._signals_heard = heard
                 return None
-        if named is None and self._heard_more(happened, group):
+        if not at_once and named is None and self._heard_more(happened, group):
             return None
         self._state.rights.visible = self._floors[0]
         return [
@@ -158,16 +158,33 @@ class World:
             self._tell(self._state, self._heads, brick, seq)
 
     def _heard_more(self, happened: Any, group: Group) -> bool:
-        """Goes on through the others' records, as the host had them, until the event comes out as it did. First a look only
-        behind what others wrote of the same person: it settles nearly all, and each look costs a decision."""
+        """Finds news of others with which the event comes out as it did: as little as can be, for bricks hear of one source
+        before another. First what one source wrote of the same person; then all in the order in which the host had it."""
         own = None if happened.subject is None else happened.subject[:6]
-        for every in (False, True):
-            trial, heads = copy.deepcopy(self._state), dict(self._heads)
-            for brick, seq in self._kit.told:
-                news = self._tell(trial, heads, brick, seq)
-                if news and (every or own in news) and self._fits(trial, happened, group):
-                    self._state, self._heads = trial, heads
-                    return True
+        for brick, seq in self._of_person(own):
+            if self._fits_with([(brick, seq)], own, happened, group):
+                return True
+        return any(self._fits_with(self._kit.told, whom, happened, group) for whom in (own, None))
+
+    def _of_person(self, own: bytes | None) -> list[tuple[bytes, int]]:
+        return [
+            (brick, seq)
+            for brick, entries in self._entries.items()
+            for seq, data in entries
+            if own is not None and seq > self._heads[brick] and own in _whom(data)
+        ]
+
+    def _fits_with(
+        self, told: Sequence[tuple[bytes, int]], whom: bytes | None, happened: Any, group: Group
+    ) -> bool:
+        """Tells of these records one after the other, and looks whether the event fits behind each that tells of `whom`; None:
+        behind each."""
+        trial, heads = copy.deepcopy(self._state), dict(self._heads)
+        for brick, seq in told:
+            news = self._tell(trial, heads, brick, seq)
+            if news and (whom is None or whom in news) and self._fits(trial, happened, group):
+                self._state, self._heads = trial, heads
+                return True
         return False
 
     def _tell(self, world: Any, heads: dict[bytes, int], brick: bytes, upto: int) -> set[bytes]:
@@ -180,7 +197,11 @@ class World:
         for data in news or [b""]:
             world.remote(brick, upto, data, None)
         heads[brick] = upto
-        return {data[at : at + 6] for data in news for at in range(0, len(data), people.SIZE)}
+        return {whom for data in news for whom in _whom(data)}
+
+
+def _whom(data: bytes) -> set[bytes]:
+    return {data[at : at + 6] for at in range(0, len(data), people.SIZE)}
 
 
 def _entries(ruleset: Any, records: Sequence[FlashRecord]) -> Iterator[tuple[int, bytes]]:
