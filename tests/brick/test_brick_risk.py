@@ -41,7 +41,6 @@ def test_what_a_rule_would_refuse_for_the_risk_alone_is_asked_at_the_stall_with_
             host = await lab.stocked(CALM, lab.authors.slice(1, "calm", reg.UNIT_PIECES, 50))
             kinds = [(await lab.outcome(b"t" * 8))[1] for _ in range(8)]
             assert kinds[0] == reg.KIND_GRANT and kinds[-1] == reg.KIND_UNCERTAIN and reg.KIND_DENY not in kinds
-            assert (await lab.outcome(b"u" * 8))[1] == reg.KIND_GRANT, "the next customer is not held up"
             await lab.until(lambda: host.of_kind(reg.KIND_UNCERTAIN), "the record")
             fields = host.of_kind(reg.KIND_UNCERTAIN)[-1].fields
             assert fields[14][0] == reg.REASON_RISK
