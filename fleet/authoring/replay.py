@@ -111,7 +111,8 @@ def _parts(plan: Plan, kits: list[str], workers: int, progress: Callable[[int], 
     context = multiprocessing.get_context("spawn")
     done = context.Value("Q", 0)
     with context.Pool(workers, initializer=_begin, initargs=(plan, done)) as pool:
-        parts = pool.imap_unordered(_one, tasks, chunksize=max(1, min(8, len(kits) // (workers * 8))))
+        # One kit at a time: of larger chunks the pool gives a generator, which knows no time-out.
+        parts = pool.imap_unordered(_one, tasks)
         for _ in tasks:
             while True:
                 try:

@@ -423,3 +423,15 @@ def test_an_indexed_table_holds_what_the_cores_holds() -> None:
             assert sorted(table.keys()) == sorted(known)
             assert all(table.data[table.find(one)] == value for one, value in known.items())
             assert table.find(b"\5\0\0\0\0") == -1
+
+
+def test_many_kits_are_replayed_by_two_processes_as_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "EVENTS_PER_KIT", 10)
+    path = tmp_path / "events.cbor"
+    recorded.write(path, START, synthetic.sources(400), synthetic.events(400, 7, START), True)
+    one = candidate(campaign())
+    tallies = [
+        replay.run(replay.Plan(one, one, recorded.index(path), workers=workers)).tally for workers in (1, 2)
+    ]
+    assert tallies[0].events == 400 and len(recorded.index(path).counts) > 32
+    assert dict(tallies[0].old.kinds) == dict(tallies[1].old.kinds)
