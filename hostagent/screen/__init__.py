@@ -7,6 +7,8 @@ before. What customers open on their own phones is in `hostagent.public`.
 
 from typing import TYPE_CHECKING
 
+from fastapi.responses import RedirectResponse
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -22,5 +24,12 @@ def install(app: "FastAPI", agent: "Agent") -> "Screen":
 
     screen = Screen(agent)
     app.mount("/stall", Gate(screen))
+    # The pages below answer everything else: without this a person who leaves out the last stroke finds nothing.
+    app.add_api_route("/stall", _with_slash, include_in_schema=False)
     app.mount("/", create_public(agent, screen.passes))
     return screen
+
+
+def _with_slash() -> RedirectResponse:
+    # Relative to this host by whatever name it was reached.
+    return RedirectResponse("/stall/")

@@ -25,7 +25,8 @@ def stall(tmp_path_factory):
 
 def sign_in(browser, stall, pin=PIN, **more):
     page = browser.page(**({"width": 390, "height": 844, "phone": True} | more))
-    page.open(f"{stall.base}/stall/")
+    # As README, pages and terminal write it.
+    page.open(f"{stall.base}/stall")
     page.wait("document.querySelector('input[name=pin]')")
     fill(page, "input[name=name]", "Ana")
     fill(page, "input[name=pin]", pin)
