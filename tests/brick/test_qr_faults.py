@@ -8,7 +8,7 @@ import pytest
 from brick import config
 from brick import counters as count
 from brick.qr import command, scanner
-from modelline import until
+from modelline import ticks, until
 from scannerbench import Bench, running
 from virtualkit import qrmodule
 
@@ -202,6 +202,21 @@ def test_a_code_that_looks_like_an_answer_is_never_taken_for_one():
         await until(lambda: bench.count(count.QR_CONFIGURED), "the set-up", 30)
         assert bench.model.zones[qrmodule.SETUP_CODES] & 2, "closed indeed"
         task.cancel()
+
+    run(test)
+
+
+def test_an_empty_code_a_while_after_an_answer_is_an_empty_code(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(config, "SELF_CHECK_MS", 60_000)  # no question in between
+    monkeypatch.setattr(scanner, "_SILENCE_MS", 60_000)
+
+    async def test() -> None:
+        async with running() as bench:
+            heard = bench.scanner._heard_at
+            await until(lambda: ticks() - heard > 100, "the last answer to be old")
+            bench.sends(b"\r")
+            await until(lambda: bench.desk.codes or bench.count(count.QR_SETUP_CODE), "the code")
+            assert bench.desk.codes == [b""] and not bench.count(count.QR_SETUP_CODE)
 
     run(test)
 

