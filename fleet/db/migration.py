@@ -11,8 +11,9 @@ from fleet.errors import ConfigError
 def take_over(connection: Connection, found: str | None) -> None:
     """Brings a database of schema `found` to this program's. Raises ConfigError where that is not possible."""
     if found == str(tables.SCHEMA):
+        tables.metadata.create_all(connection)  # tables of parts that this database has not met yet begin empty
         return
-    if found not in ("1", "2"):
+    if found not in ("1", "2", "3"):
         written = "is of no schema that can be read" if found is None else f"was written as schema {found}"
         raise ConfigError(
             f"the controller's database {written}, this program knows 1 to {tables.SCHEMA}: install the version that "
@@ -20,7 +21,8 @@ def take_over(connection: Connection, found: str | None) -> None:
         )
     if found == "1":
         _from_1(connection)
-    # Since 3 payments that were set aside wait for a winner. Before, none was remembered: that table begins empty.
+    # Since 3 payments that were set aside wait for a winner, since 4 there is what moves intent: rollouts, directives,
+    # people. Before, none of it was remembered: those tables begin empty.
     tables.metadata.create_all(connection)
     known = update(tables.meta).where(tables.meta.c.name == "schema")
     connection.execute(known.values(value=str(tables.SCHEMA)))
