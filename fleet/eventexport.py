@@ -15,6 +15,7 @@ from nacl.exceptions import CryptoError
 from sqlalchemy import Connection, create_engine, func, select
 from stallmark import eventof as _eventof
 
+from fleet import enrolled
 from fleet.authoring.recorded import FORMAT, LANE, Source, to_line
 from fleet.config import Config
 from fleet.core import Fields, batch, cbor, leaf, receipt, record, reg
@@ -44,7 +45,7 @@ def write(
     config: Config, out: Path, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> Exported:
     """Writes the events of every kit, for its owner alone; works beside a running controller. `progress` hears (records
-    done, of). Receipts with findings and repeats are left out.
+    done, of). Bricks of the configuration and of benches; receipts with findings and repeats are left out.
 
     Events of one kit are in order of time, kits one after another. Raises ConfigError where the seal key is another one,
     SQLAlchemyError, OSError."""
@@ -53,13 +54,14 @@ def write(
     )
     events = records = training = unopened = 0
     with engine.connect() as connection:
+        bricks = enrolled.merged(connection, config).bricks
         total = connection.execute(select(func.count()).select_from(_receipts)).scalar_one()
         private = _Private(connection, Seal(config.secrets.seal_key))
         handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(f'{{"format": "{FORMAT}", "start_ms": null}}\n')
             for kit in config.kits:
-                mine = [_Brick(one.brick, connection, private) for one in config.bricks if one.kit == kit.kit]
+                mine = [_Brick(one.brick, connection, private) for one in bricks if one.kit == kit.kit]
                 lane = None
                 for _, brick, event in merge(*mine, key=lambda one: one[0]):
                     if brick.lane and lane is None:

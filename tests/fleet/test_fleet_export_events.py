@@ -5,8 +5,10 @@ import json
 from stallmark import registry as reg
 from typer.testing import CliRunner
 
+from fleet import enrolled
 from fleet.authoring import recorded
 from fleet.cli import app
+from fleet.db import tables
 from fleet.privatekeys import PrivateKey
 from tests.stall import Stall
 
@@ -43,6 +45,28 @@ def test_events_of_every_brick_with_the_people_whose_keys_are_here(tmp_path):
     assert sorted(one.get("subject", "") for one in lines[1:]) == [""] * 6 + [kept.hex()] * 6
     assert "nonce" not in lines[1] and "boot" not in lines[1]
     assert recorded.index(out).count == 12
+    stall.close()
+
+
+def test_a_brick_that_a_bench_registered_has_its_events_in_the_stream_too(tmp_path):
+    stall = Stall(tmp_path, seed=7311)
+    world = stall.world
+    brick = world.bricks[1].brick8
+    keys = json.loads((tmp_path / "keys.json").read_text())
+    keys["bricks"] = [one for one in keys["bricks"] if one["brick"] != brick.hex()]
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    known = {"kit": stall.config.kits[0].kit.hex(), "board": "7cdfa1654321"}
+    with stall.controller.database.write() as connection:
+        row = {"name": enrolled.BRICK + brick.hex(), "value": json.dumps(known)}
+        connection.execute(tables.meta.insert().values(**row))
+    records = [world.record(reg.KIND_DENY, one) for one in world.bricks[:2]]
+    private = [world.private_entry(item) for item in records]
+    stall.take(world.batch([world.receipt(item) for item in records], private=private))
+    out = tmp_path / "events.jsonl"
+    said = RUN.invoke(app, ["export-events", "--config", str(tmp_path / "config.json"), "--out", str(out)])
+    assert said.exit_code == 0, said.output
+    lines = [json.loads(text) for text in out.read_text().splitlines()]
+    assert sorted(one["brick"] for one in lines[1:]) == sorted(one.brick8.hex() for one in world.bricks[:2])
     stall.close()
 
 
