@@ -99,16 +99,30 @@ def ruleset(agent: "Agent", kept: dict[bytes, Any]) -> Any:
     return kept[offered.artefact]
 
 
+def worth_showing(told: list[Fields]) -> list[bool]:
+    """Which of these records' public maps mean something to a person at the stall.
+
+    A comparison group's record does not where another rule decided for the same visit: that is what the light showed.
+    The records of one tap, scan or sale share brick and nonce."""
+    outcomes = {(one[1], one[15]) for one in told if one[10] in OUTCOMES and one[10] != reg.KIND_GHOST and 15 in one}
+    return [
+        one[10] in NOTES
+        or (one[10] in OUTCOMES and not (one[10] == reg.KIND_GHOST and (one[1], one.get(15)) in outcomes))
+        for one in told
+    ]
+
+
 async def decisions(agent: "Agent", known: Any, language: int, limit: int = SHOWN) -> list[Decision]:
     """The newest records that mean something to a person at the stall, newest first."""
     rows = await asyncio.wrap_future(agent.receipts.recent(limit * 3))
     by_number = {brick.number: brick for brick in agent.bricks.values()}
+    read: list[Fields] = [receipt.parse(row.cose).fields for row in rows]
+    told: list[Fields] = [cbor.decode(fields[1]) for fields in read]
+    worth = worth_showing(told)
     found: list[Decision] = []
-    for row in rows:
-        fields: Fields = receipt.parse(row.cose).fields
-        public: Fields = cbor.decode(fields[1])
+    for row, fields, public, wanted in zip(rows, read, told, worth, strict=True):
         kind = public[10]
-        if kind not in OUTCOMES and kind not in NOTES:
+        if not wanted:
             continue
         brick = by_number.get(row.brick)
         flags = public.get(0) or 0

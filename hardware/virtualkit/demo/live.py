@@ -27,7 +27,7 @@ from virtualkit.folder import KitFolder
 from virtualkit.kitplan import KitPlan, with_links
 from virtualkit.market import Crowd
 from virtualkit.newkit import event_key, new_kit, tag_keys, usual_ports
-from virtualkit.pins import Edge
+from virtualkit.pins import GRANTED, Edge
 
 REFRESH_PER_SECOND = 4
 WORDS = {
@@ -80,6 +80,7 @@ class LiveStall:
         self._identities = {brick["brick"]: brick["name"] for brick in kit["bricks"]}
         self._identities[kit["lane"]] = "till-1"
         self._scene = scene
+        self._seen: dict[str | None, str] = {}  # by brick: the sentence of its newest decision that lit a light
         self._currency = kit["currency"]
         self._stall = stall = Stall(folder, self._timing, self._seed, self._leaf)
         try:
@@ -218,11 +219,17 @@ class LiveStall:
     def _leaf(self, leaf: Leaf) -> None:
         self._scene.ledger_size = max(self._scene.ledger_size, leaf.index + 1)
         name = self._identities.get(leaf.brick)
+        seen = leaf.outcome and leaf.kind != "ghost"
+        if seen:
+            self._seen[name] = leaf.sentence
         for event in self._scene.events:
             if event.brick == name and event.seq == leaf.seq:
                 event.leaf = leaf.index
-                if name != "till-1":  # whose sentence says more: the till heard the rule's own words
-                    event.sentence = leaf.sentence
+                if name == "till-1":  # whose sentence says more: the till heard the rule's own words
+                    continue
+                # A comparison group's receipt comes last, behind that of the rule which lit the light.
+                other = not seen and event.outcome == GRANTED
+                event.sentence = self._seen.get(name, leaf.sentence) if other else leaf.sentence
 
     def _note(self, text: str) -> None:
         self._scene.notes.append(text)
