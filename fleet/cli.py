@@ -134,6 +134,51 @@ def export_events(
     typer.echo("  Campaigns need --start for a replay: the stream does not say when a market began.")
 
 
+@app.command("tag-keys")
+def tag_keys(
+    config: ConfigPath,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="What `stallmark kit tag-keys` wrote at the desk; without it: a list."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Take the tag keys of an event from the hub's desk, or list which are here. The controller may be running.
+
+    Hosts fetch them, sealed for each brick, and their bricks then know tags that prove themselves. Without a file it also
+    says the key that the desk seals for (--sealing)."""
+    from fleet import tagkeys
+
+    try:
+        read = load(config)
+        if file is None:
+            _list_tag_keys(read, as_json)
+            return
+        event, version, fresh = tagkeys.take(read, file)
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps({"event": event.hex(), "version": version, "new": fresh}))
+        return
+    what = "taken" if fresh else "the same as here already"
+    typer.echo(f"Tag keys of event {event.hex()}: {what}, version {version}. Hosts fetch them by themselves.")
+
+
+def _list_tag_keys(read: Config, as_json: bool) -> None:
+    from fleet import enrolled, tagkeys
+
+    found = tagkeys.listed(read)
+    sealing = bytes(enrolled.sealing_key(read.secrets.seal_key).public_key).hex()
+    if as_json:
+        typer.echo(json.dumps({"sealing": sealing, "events": found}, indent=1))
+        return
+    for one in found:
+        typer.echo(f"event {one['event']}  version {one['version']}")
+    if not found:
+        typer.echo("No tag keys are here.")
+    typer.echo(f"At the desk: stallmark kit tag-keys --sealing {sealing} --out FILE")
+
+
 @bricks.command()
 def rekey(
     config: ConfigPath,

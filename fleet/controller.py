@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from fleet import disclosure, enrolled, publickeys, rekeys, rights
+from fleet import disclosure, enrolled, publickeys, rekeys, rights, tagkeys
 from fleet.archive import Archive, totals
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
@@ -170,6 +171,25 @@ class Controller:
             orders = rekeys.of_kit(connection, self.config, host.kit)
         with self._taking:
             return [(one, *rekeys.sealed(self._store.keys, host, one)) for one in orders]
+
+    def tag_keys(
+        self, host: Host, event: bytes, known: Container[str] = ()
+    ) -> tuple[str, list[tagkeys.Sealed] | None]:
+        """An event's tag keys for the living bricks of a host's kit, each sealed for its brick: (ETag, messages); None
+        instead of them where the ETag is among `known`. Raises Refused 404 where the desk gave none for this event."""
+        with self.database.read() as connection:
+            held = tagkeys.of_event(connection, self._store.seal, event)
+            ended = enrolled.revoked(enrolled.every(connection).items())
+        if held is None:
+            raise Refused(404, "there are no tag keys of this event here: `stallmark fleet tag-keys`")
+        bricks = sorted(
+            one.brick
+            for one in self.config.bricks
+            if one.kit == host.kit and not one.lane and one.brick not in ended
+        )
+        with self._taking:
+            tag = tagkeys.etag(self._store.keys, bricks, held)
+            return tag, None if tag in known else tagkeys.sealed(self._store.keys, bricks, held)
 
     def publish(self) -> bool:
         """Signs everything that is durable, discloses keys that are due, and tells the listeners; True where

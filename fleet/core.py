@@ -7,6 +7,7 @@ from stallmark import batch as _batch
 from stallmark import bundle as _bundle
 from stallmark import cbor as _cbor
 from stallmark import control as _control
+from stallmark import crypt as _crypt
 from stallmark import keys as _keys
 from stallmark import leaf as _leaf
 from stallmark import receipt as _receipt
@@ -14,6 +15,7 @@ from stallmark import record as _record
 from stallmark import recordform as _recordform
 from stallmark import registry as reg
 from stallmark import rights as _rights
+from stallmark import tagkeys as _tagkeys
 from stallmark import tree as _tree
 from stallmark.errors import FormatError
 
@@ -22,12 +24,14 @@ batch: Any = _batch
 bundle: Any = _bundle
 cbor: Any = _cbor
 control: Any = _control
+crypt: Any = _crypt
 keyschedule: Any = _keys
 leaf: Any = _leaf
 receipt: Any = _receipt
 record: Any = _record
 recordform: Any = _recordform
 rights: Any = _rights
+tagkeys: Any = _tagkeys
 tree: Any = _tree
 
 _registry: Any = reg
@@ -49,6 +53,7 @@ __all__ = [
     "bundle",
     "cbor",
     "control",
+    "crypt",
     "keyschedule",
     "leaf",
     "receipt",
@@ -56,6 +61,7 @@ __all__ = [
     "recordform",
     "reg",
     "rights",
+    "tagkeys",
     "tree",
     "word",
 ]

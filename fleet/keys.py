@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-from fleet.core import control, keyschedule
+from fleet.core import control, crypt, keyschedule, tagkeys
 from fleet.errors import ConfigError
 
 MAX_STEPS = 512  # epochs that a key is worked out ahead: what claims to be further is not believed
@@ -116,6 +120,23 @@ class RecordKeys:
         key: bytes = control.rekeyed(chain.control, epoch)
         return tag, key
 
+    def first_epoch(self, brick: bytes) -> int:
+        """The record epoch from which a brick's newest root counts."""
+        return self._roots[brick][-1].first_epoch
+
+    def tag_keys(self, brick: bytes, version: int, event: bytes, keys: bytes) -> tuple[bytes, bytes, bytes]:
+        """(nonce12, ciphertext, tag16) of message 47 under the newest root; `keys`: meta16 ‖ file16 ‖ live16.
+
+        The nonce follows from what is sealed (as in RFC 5297), so the same keys are the same bytes each time they are asked
+        for, and two different plain texts never share one."""
+        k_ctl = self._chain(self._roots[brick][-1]).control
+        nonce_key: bytes = crypt.hkdf_expand(k_ctl, b"tag keys nonce", 32)
+        nonce: bytes = crypt.hmac(nonce_key, version.to_bytes(8, "big") + event + keys)[:12]
+        message = tagkeys.seal(
+            k_ctl, brick, _make_ecb, nonce, version, event, keys[:16], keys[16:32], keys[32:]
+        )
+        return nonce, bytes(message[1]), bytes(message[2])
+
     def step(self, brick: bytes, first_epoch: int, rental: int) -> Root:
         """The root after a rental step that the brick has proven; counts at once, to be stored by the
         caller."""
@@ -150,3 +171,8 @@ class RecordKeys:
         return _Chain(
             root, root.first_epoch, keyschedule.record_chain0(secret), keyschedule.control_key(secret)
         )
+
+
+def _make_ecb(key: bytes) -> Any:
+    # Block by block: the core makes the mode out of it (stallmark.crypt.ctr).
+    return Cipher(AES(key), ECB()).encryptor().update  # noqa: S305

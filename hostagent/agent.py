@@ -25,7 +25,7 @@ from hostagent.chain import Chain, short
 from hostagent.clock import open_clock
 from hostagent.config import Config
 from hostagent.controller import Controller, Standing
-from hostagent.core import new_host_link
+from hostagent.core import Fields, new_host_link, reg
 from hostagent.errors import ConfigError, ControllerError, HostError
 from hostagent.forwarder import Forwarder
 from hostagent.intake import Durable, Intake
@@ -44,6 +44,7 @@ from hostagent.store.outbox import Outbox
 from hostagent.store.receipts import Receipts
 from hostagent.store.slices import Slices
 from hostagent.store.spent import Spent
+from hostagent.tagkeys import TagKeys
 from hostagent.tagside import TagSide
 from hostagent.till.desk import Till
 from hostagent.updater import Updater
@@ -131,8 +132,16 @@ class Agent:
         self.promised = Promised(store, self.issuer, self.vouchers)
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
         self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
+        self.tagkeys = TagKeys(store, self.controller, config.event, self._tell_tag_keys)
         self.puller = Puller(
-            self.updater, self.budgets, config.poll_s, self._look_for_offer, backoff(), self.vouchers, self.rekeys
+            self.updater,
+            self.budgets,
+            config.poll_s,
+            self._look_for_offer,
+            backoff(),
+            self.vouchers,
+            self.rekeys,
+            self.tagkeys,
         )
         self.staff = Staff(store, config.keys.event_key)
         self.lane = self._lane()
@@ -152,7 +161,9 @@ class Agent:
         )
         self.kitside.knows_tags(
             TagSide(
-                config.folder, lambda brick: self.bricks[brick].name if brick in self.bricks else brick.hex()
+                config.folder,
+                lambda brick: self.bricks[brick].name if brick in self.bricks else brick.hex(),
+                self.tagkeys.message,
             )
         )
         self.exchange = self.kitside.exchange
@@ -327,6 +338,9 @@ class Agent:
         for line in self.lines:
             if line.session is not None:
                 line.session.tick()
+
+    def _tell_tag_keys(self, brick: bytes, message: Fields) -> None:
+        self.kitside.telling.tell(brick, reg.MSG_TAG_KEYS, message)
 
     def _line(self, expected: configuration.BrickConfig) -> Line:
         line = Line(expected, self.radio)

@@ -83,6 +83,16 @@ class Rekey:
     key: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class SealedTagKeys:
+    """An event's tag keys as message 47 carries them to one brick; nobody on the way can open them."""
+
+    brick: bytes
+    nonce: bytes
+    sealed: bytes
+    tag: bytes
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 Method = Callable[Concatenate["Controller", P], Coroutine[Any, Any, T]]
@@ -210,6 +220,21 @@ class Controller:
         return [_rekey(entry) for entry in _list(answer, "rekeys")]
 
     @_counted
+    async def tag_keys(self, event: bytes, etag: str | None) -> tuple[str, list[SealedTagKeys]] | None:
+        """(ETag, an event's tag keys for each brick of the kit); None where they are still those of `etag`."""
+        headers = {} if etag is None else {"If-None-Match": etag}
+        path = f"/v1/kits/{self._kit}/tag-keys/{event.hex()}"
+        status, answer, body = await self._exchange("GET", path, headers=headers)
+        if status == 304:
+            return None
+        if status == 404:
+            raise ControllerError("refused", "the controller has no tag keys of this event")
+        if status != 200:
+            raise _refusal(status, body)
+        entries = _list(_object(body), "bricks")
+        return answer.get("etag", ""), [_tag_keys(entry) for entry in entries]
+
+    @_counted
     async def spent(self, after: int) -> tuple[list[bytes], int]:
         """Serials of vouchers that were paid anywhere, above the number `after`, and the number to go on from."""
         answer = await self._json("GET", f"/v1/kits/{self._kit}/spent?after={after}")
@@ -325,6 +350,16 @@ def _rekey(entry: Any) -> Rekey:
         if brick and tag and key and len(tag) == 16 and type(epoch) is int and 0 < epoch <= 0xFFFFFFFF:
             return Rekey(brick, epoch, tag, key)
     raise ControllerError("unreadable", "an order for a link key that is none")
+
+
+def _tag_keys(entry: Any) -> SealedTagKeys:
+    if isinstance(entry, dict):
+        f = cast(dict[str, Any], entry)
+        brick, nonce = _hex(f.get("brick"), 8), _base64(f.get("nonce"))
+        sealed, tag = _base64(f.get("sealed")), _base64(f.get("tag"))
+        if brick and nonce and sealed and tag and (len(nonce), len(tag)) == (12, 16) and len(sealed) <= 128:
+            return SealedTagKeys(brick, nonce, sealed, tag)
+    raise ControllerError("unreadable", "tag keys that are none")
 
 
 def _hex(value: Any, size: int) -> bytes | None:

@@ -1,5 +1,5 @@
-"""Asks the controller for what comes down: bundle, slices, figures, spent vouchers; every few seconds, later when it is
-away."""
+"""Asks the controller for what comes down: bundle, slices, figures, spent vouchers, tag keys; every few seconds, later when
+it is away."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from hostagent.backoff import Backoff
 from hostagent.budgets import Budgets
 from hostagent.errors import BundleRefused, ControllerError, StoreUnavailable
 from hostagent.rekeys import Rekeys
+from hostagent.tagkeys import TagKeys
 from hostagent.updater import Updater
 from hostagent.vouchers import Payable
 
@@ -29,6 +30,7 @@ class Puller:
         backoff: Backoff | None = None,
         vouchers: Payable | None = None,
         rekeys: Rekeys | None = None,
+        tagkeys: TagKeys | None = None,
     ) -> None:
         self._updater = updater
         self._budgets = budgets
@@ -37,6 +39,7 @@ class Puller:
         self._backoff = backoff or Backoff()
         self._vouchers = vouchers
         self._rekeys = rekeys
+        self._tagkeys = tagkeys
         self._told_at = -TOLD_EVERY_S
         self.reached_at: float | None = None
         self.trouble: str | None = None
@@ -90,5 +93,11 @@ class Puller:
                 await self._vouchers.pull()
         except ControllerError as failed:
             if failed.kind != "refused":  # an older controller does not know these
+                raise
+        try:
+            if self._tagkeys is not None:
+                await self._tagkeys.pull()
+        except ControllerError as failed:
+            if failed.kind != "refused":  # it has none of this event, or is an older one
                 raise
         self._told_at = time.monotonic()

@@ -1,7 +1,8 @@
 """Tags that prove themselves, at the host: sealed keys passed on to bricks, read counters compared across the kit.
 
-docs/formats/tag.md. The keys are sealed for each brick by the controller; the host cannot open them. Counters come
-from records that are durable; a message that two bricks took, or a counter that went back, is a finding.
+docs/formats/tag.md. The keys are sealed for each brick by the controller; the host cannot open them. They come from the
+controller (hostagent.tagkeys) and from a file in the kit's folder: a brick takes the newer. Counters come from records that
+are durable; a message that two bricks took, or a counter that went back, is a finding.
 """
 
 import itertools
@@ -46,9 +47,16 @@ class Tag:
 
 
 class TagSide:
-    """One for a host. `folder` holds tag-keys.json where the kit has tag keys; `name(brick8)` is a brick's name."""
+    """One for a host. `folder` holds tag-keys.json where the kit was given tag keys that way; `name(brick8)` is a brick's
+    name; `served(brick8)` is what the controller gave for a brick."""
 
-    def __init__(self, folder: Path, name: Callable[[bytes], str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: Callable[[bytes], str],
+        served: Callable[[bytes], Fields | None] = lambda brick8: None,
+    ) -> None:
+        self._served = served
         self._path = folder / FILE
         self._name = name
         self._tags: OrderedDict[bytes, Tag] = OrderedDict()
@@ -63,7 +71,15 @@ class TagSide:
     # --- keys
 
     def keys_for(self, brick8: bytes) -> list[Message]:
-        """Message 47 for a brick, where the file has one: read anew with each link, so that a newer file needs no restart."""
+        """Messages 47 for a brick: of the file, read anew with each link, so that a newer file needs no restart, and of the
+        controller. The brick knows which is newer; the same twice is said once."""
+        found = self._of_file(brick8)
+        served = self._served(brick8)
+        if served is not None and (reg.MSG_TAG_KEYS, served) not in found:
+            found.append((reg.MSG_TAG_KEYS, served))
+        return found
+
+    def _of_file(self, brick8: bytes) -> list[Message]:
         try:
             if not self._path.exists():
                 self.trouble = None

@@ -1,4 +1,4 @@
-"""`stallmark kit enroll` and `stallmark kit write-tag`: tags at the hub's desk."""
+"""`stallmark kit enroll`, `write-tag` and `tag-keys`: tags at the hub's desk."""
 
 from __future__ import annotations
 
@@ -60,6 +60,32 @@ def write_tag(device: str, again: bool, count: int, wait: float, key_file: Path,
         return desk.write(tag, held, again, progress)
 
     _each(one, device, key_file, count, wait, as_json)
+
+
+def tag_keys(sealing: str | None, out: Path, key_file: Path) -> None:
+    """Writes the file for the controller."""
+    try:
+        from workbench import desk, tagexport
+
+        held = desk.load_keys(key_file)
+        named = sealing or json.loads(key_file.read_text()).get("sealing")
+        if named is None:
+            _fail(
+                "name the controller's key with --sealing: `stallmark fleet tag-keys` shows it there", False
+            )
+        tagexport.write(out, tagexport.export(held.tags, held.event, bytes.fromhex(named)))
+    except ModuleNotFoundError as missing:
+        _fail(f"the desk needs the package {missing.name!r}: pip install 'stallmark[bench]'", False)
+    except (ValueError, TypeError) as wrong:
+        _fail(f"--sealing is 64 hex characters, as `stallmark fleet tag-keys` shows them ({wrong})", False)
+    except OSError as failed:
+        _fail(f"{out} cannot be written: {failed.strerror}", False)
+    except StallmarkError as failed:
+        _fail(str(failed), False)
+    typer.echo(
+        f"{out}: tag keys of event {held.event.hex()}, sealed for the controller; the master is not in it."
+    )
+    typer.echo(f"There: stallmark fleet tag-keys {out.name} --config CONFIG")
 
 
 def _each(

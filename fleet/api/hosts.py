@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from fleet import rights, settlements
+from fleet import enrolled, rights, settlements
 from fleet.api.access import IN_FLIGHT, Access, body
 from fleet.controller import Controller
 from fleet.errors import Refused
@@ -138,6 +138,38 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
                 ]
             },
             headers={"Cache-Control": "no-store"},
+        )
+
+    @api.get(
+        "/kits/{kit}/tag-keys/{event}",
+        summary="An event's tag keys, sealed for each of a kit's bricks",
+        response_model=None,
+    )
+    def tag_keys(kit: str, event: str, request: Request) -> Response:
+        """`{"bricks": [{"brick": hex8, "nonce": base64, "sealed": base64, "tag": base64}]}`; 304 where `If-None-Match` names
+        them already. Only that brick opens its entry (docs/formats/tag.md)."""
+        host = access.of_kit(request, kit)
+        event8 = enrolled.brick_of(event)
+        if event8 is None:
+            raise Refused(422, "an event is 16 hex characters")
+        known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
+        tag, found = controller.tag_keys(host, event8, known)
+        headers = {"ETag": tag, "Cache-Control": "no-store"}
+        if found is None:
+            return Response(status_code=304, headers=headers)
+        return JSONResponse(
+            {
+                "bricks": [
+                    {
+                        "brick": one.brick.hex(),
+                        "nonce": _text(one.nonce),
+                        "sealed": _text(one.sealed),
+                        "tag": _text(one.tag),
+                    }
+                    for one in found
+                ]
+            },
+            headers=headers,
         )
 
     @api.get("/kits/{kit}/settlements", summary="Vouchers that were paid twice", response_model=None)

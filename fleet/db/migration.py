@@ -11,7 +11,8 @@ from fleet.errors import ConfigError
 def take_over(connection: Connection, found: str | None) -> None:
     """Brings a database of schema `found` to this program's. Raises ConfigError where that is not possible."""
     if found == str(tables.SCHEMA):
-        tables.metadata.create_all(connection)  # tables of parts that this database has not met yet begin empty
+        # Tables of parts that this database has not met yet begin empty.
+        tables.metadata.create_all(connection)
         return
     if found not in ("1", "2", "3"):
         written = "is of no schema that can be read" if found is None else f"was written as schema {found}"

@@ -148,6 +148,22 @@ def write_tag(
 
 
 @app.command()
+def tag_keys(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write, mode 0600.")],
+    sealing: Annotated[
+        str | None,
+        typer.Option(
+            help="The controller's key, 64 hex characters: `stallmark fleet tag-keys` shows it. Else as the desk's file says."
+        ),
+    ] = None,
+    folder: Folder = DEFAULT,
+    key_file: deskcli.KeyFile = None,
+) -> None:
+    """What a controller needs so that bricks know the event's tags, sealed for it. The desk's master stays here."""
+    deskcli.tag_keys(sealing, out, key_file or folder / "desk" / "tags.json")
+
+
+@app.command()
 def scan(
     code: Annotated[str, typer.Argument(help="A picture with a QR code, or the text of one.")],
     brick: Brick = None,

@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 from workbench import tagmaster
 from workbench.provision import Provisioned
 
+from fleet.enrolled import sealing_key
 from fleet.ledger.note import Signer
 from hostagent.screen.pin import hash_pin
 from virtualkit.core import keys
@@ -189,6 +190,7 @@ def write_tags(folder: KitFolder, plan: KitPlan, secrets: Secrets, made: Sequenc
             "event": secrets.event.hex(),
             "event_key": secrets.event_key.hex(),
             "address": f"https://localhost:{plan.host_port}/t",
+            "sealing": bytes(sealing_key(secrets.seal).public_key).hex(),
         },
         secret=True,
     )

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,15 @@ from nacl.secret import SecretBox
 from stallmark.errors import StallmarkError
 from workbench import tagmaster
 from workbench.provision import Provisioned, Rental, provision_brick
+from workbench.tagexport import brick_part
 
+from fleet import tagkeys as fleet_tagkeys
 from fleet.clock import open_clock
+from fleet.config import Config
 from fleet.config import load as load_config
 from fleet.controller import initialise
+from fleet.db.engine import outside
+from fleet.keys import Seal
 from virtualkit import campaign, cards, interpreter, kitfiles
 from virtualkit.brick import BrickSpec, VirtualBrick
 from virtualkit.clockfile import MarketClock
@@ -81,6 +87,7 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
         MarketClock(folder.clock, plan.start_ms).close()
     config = load_config(folder.controller / "config.json")
     initialise(config, open_clock(config.clock_file))
+    _give_tag_keys(config, secrets, tag_keys)
     write_json(
         folder.kit_json,
         {
@@ -148,6 +155,19 @@ def tag_keys(folder: KitFolder) -> tagmaster.EventKeys | None:
         return None
     desk = json.loads(folder.tag_desk.read_text())
     return tagmaster.event_keys(bytes.fromhex(desk["master"]), bytes.fromhex(desk["event"]))
+
+
+def _give_tag_keys(config: Config, secrets: Secrets, made: tagmaster.EventKeys) -> None:
+    """The controller's part of the event's tag keys, of the version that host/tag-keys.json has."""
+    engine = outside(config.database)
+    try:
+        with engine.begin() as connection:
+            seal = Seal(config.secrets.seal_key)
+            fleet_tagkeys.keep(
+                connection, seal, secrets.event, brick_part(made), time.time_ns() // 1_000_000, 1
+            )
+    finally:
+        engine.dispose()
 
 
 async def _provision_all(

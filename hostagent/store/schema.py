@@ -191,6 +191,14 @@ CREATE TABLE IF NOT EXISTS token_sums (
     host_seq INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- Keys of the event's tags, sealed by the controller for each brick: nobody here can open them (docs/formats/tag.md).
+CREATE TABLE IF NOT EXISTS tag_keys (
+    brick BLOB PRIMARY KEY,
+    nonce BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    tag BLOB NOT NULL
+) WITHOUT ROWID;
+
 -- How long vouchers last that a rule of a ruleset grants: also of rules that are not in use any more.
 CREATE TABLE IF NOT EXISTS voucher_days (
     ruleset BLOB NOT NULL,
