@@ -40,6 +40,12 @@ def uses(pins):
     """[(pin, what for, "in", "out" or "adc")] of a pin map."""
     found = []
     for name in ("link",) + pins["parts"]:
+        spi = pins.get(name + "_spi")
+        if spi is not None:
+            for wire in ("sck", "mosi", "cs"):
+                found.append((spi[wire], name + " " + wire.upper(), "out"))
+            found.append((spi["miso"], name + " MISO", "in"))
+            continue
         found.append((pins[name]["tx"], name + " TX", "out"))
         found.append((pins[name]["rx"], name + " RX", "in"))
     if pins["nfc_reset"] is not None:
@@ -63,6 +69,12 @@ def problems(pins):
         return ["unknown chip {}".format(pins["chip"])]
     highest, *reserved, input_only, adc = chip
     wrong = []
+    for part in pins["parts"]:
+        buses = (part in pins) + (part + "_spi" in pins)
+        if buses != 1:
+            wrong.append("{} is wired to {} buses: expected one".format(part, buses))
+    if wrong:
+        return wrong
     seen = {}
     for pin, what, how in uses(pins):
         if pin in seen:

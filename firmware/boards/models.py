@@ -53,6 +53,7 @@ def _model(base, parts):
 MODELS = {
     "esp32s3-8m-nfc": _model(_S3_DEVKIT, ("nfc",)),
     "esp32s3-8m-qr": _model(_S3_DEVKIT, ("qr",)),
+    "esp32s3-8m-nfc-qr": _model(_S3_DEVKIT, ("nfc", "qr")),
     "esp32-4m-nfc": _model(_ESP32_DEVKIT, ("nfc",)),
     "esp32-4m-qr": _model(_ESP32_DEVKIT, ("qr",)),
     "xiao-s3-8m-nfc": _model(_XIAO, ("nfc",)),

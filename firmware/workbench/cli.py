@@ -28,7 +28,7 @@ cli_end.add(app)
 JobOption = Annotated[
     Path, typer.Option("--job", help="The bench's file for one kit, from `stallmark fleet bench`.")
 ]
-PartsOption = Annotated[str, typer.Option("--parts", help="What is wired to the board: nfc or qr.")]
+PartsOption = Annotated[str, typer.Option("--parts", help="What is wired to the board: nfc, qr, or nfc,qr.")]
 _POLL_SECONDS = 0.2
 _SAME_FAILURES = 3
 

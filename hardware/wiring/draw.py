@@ -17,6 +17,10 @@ BOM_HEADER = ("part", "count", "type", "note")
 
 # What hangs on each signal: module, its pins as printed on it, wire colours (IEC 60757), parts for the list.
 PN532 = ("PN532 module, DIP switches on HSU (0 0)", ("VCC", "GND", "TXD", "RXD", "RSTPD_N"))
+PN532_SPI = (
+    "PN532 module, DIP switches on SPI (0 1)",
+    ("VCC", "GND", "SCK", "MOSI", "MISO", "SS", "RSTPD_N"),
+)
 GM65 = ("GM65 / GM861 QR module", ("VCC", "GND", "TXD", "RXD"))
 # Blue and green want about 3 V: from a 3.3 V pin next to nothing is left for the resistor, and sunlight wins.
 LIGHT = (
@@ -50,9 +54,8 @@ def signals(name: str) -> list[tuple[str, str, int | str, str]]:
         wires += [
             (module, "VCC", three if part == "nfc" else five, "RD"),
             (module, "GND", ground, "BK"),
-            (module, "TXD", pins[part]["rx"], "GN"),
-            (module, "RXD", pins[part]["tx"], "YE"),
         ]
+        wires += _spi(pins) if part + "_spi" in pins else _uart(module, pins[part])
     if pins["nfc_reset"] is not None:
         wires.append(("Reader", "RSTPD_N", pins["nfc_reset"], "WH"))
     wires += [
@@ -82,10 +85,32 @@ def signals(name: str) -> list[tuple[str, str, int | str, str]]:
     return wires
 
 
+def _uart(module: str, wires: dict[str, int]) -> list[tuple[str, str, int | str, str]]:
+    return [(module, "TXD", wires["rx"], "GN"), (module, "RXD", wires["tx"], "YE")]
+
+
+def _spi(pins: dict[str, Any]) -> list[tuple[str, str, int | str, str]]:
+    wires = pins["nfc_spi"]
+    return [
+        ("Reader", "SCK", wires["sck"], "YE"),
+        ("Reader", "MOSI", wires["mosi"], "BU"),
+        ("Reader", "MISO", wires["miso"], "GN"),
+        ("Reader", "SS", wires["cs"], "OG"),
+    ]
+
+
 def harness(name: str) -> dict[str, Any]:
     """WireViz's description of one board."""
     model = MODELS[name]
-    kinds = {"Reader": PN532, "Scanner": GM65, "Light": LIGHT, "Sound": BUZZER, "Packs": PACKS, "Link": CABLE}
+    reader = PN532_SPI if "nfc_spi" in BOARDS[name] else PN532
+    kinds = {
+        "Reader": reader,
+        "Scanner": GM65,
+        "Light": LIGHT,
+        "Sound": BUZZER,
+        "Packs": PACKS,
+        "Link": CABLE,
+    }
     wires = signals(name)
     used = [module for module in kinds if any(wire[0] == module for wire in wires)]
     labels: list[str] = []
@@ -160,8 +185,14 @@ def bill(name: str) -> list[tuple[str, int, str, str]]:
     pins: dict[str, Any] = BOARDS[name]
     rows = [("board", 1, MODELS[name]["title"], f"interpreter image {MODELS[name]['image']}")]
     if "nfc" in pins["parts"]:
+        bus = "SPI" if "nfc_spi" in pins else "HSU"
         rows.append(
-            ("NFC reader", 1, "PN532 module with HSU", "set its switches to HSU; RSTPD_N must be led out")
+            (
+                "NFC reader",
+                1,
+                f"PN532 module with {bus}",
+                f"set its switches to {bus}; RSTPD_N must be led out",
+            )
         )
     if "qr" in pins["parts"]:
         rows.append(("QR scanner", 1, "GM65 or GM861", "UART cable; 5 V"))

@@ -227,9 +227,26 @@ def test_what_a_brick_says_it_is_must_be_what_was_written():
         ({"power": {"main": (21, 2, 1)}}, "no input of ADC 1"),
         ({"chip": "esp32", "sound": 34}, "input only"),
         ({"chip": "esp8266"}, "unknown chip"),
+        ({"nfc_spi": {"sck": 12, "mosi": 11, "miso": 13, "cs": 10}}, "nfc is wired to 2 buses: expected one"),
+        ({"parts": ("nfc", "qr")}, "qr is wired to 0 buses: expected one"),
     ],
 )
 def test_a_pin_that_cannot_be_is_named(change, words):
     broken = pins.BOARDS["esp32s3-8m-nfc"] | change
     with pytest.raises(ValueError, match=words):
         check.demand("x", broken)
+
+
+@pytest.mark.parametrize(
+    ("wire", "gpio", "words"),
+    [
+        ("sck", 30, "nfc SCK: GPIO 30 belongs to the flash"),
+        ("cs", 17, "GPIO 17 is given to nfc CS and to qr TX"),
+        ("miso", 0, "nfc MISO: GPIO 0 decides at reset"),
+        ("mosi", 11.0, "nfc MOSI: there is no GPIO 11.0"),
+    ],
+)
+def test_wires_of_a_reader_on_spi_are_checked_like_any_other(wire, gpio, words):
+    one = pins.BOARDS["esp32s3-8m-nfc-qr"]
+    with pytest.raises(ValueError, match=words):
+        check.demand("x", one | {"nfc_spi": one["nfc_spi"] | {wire: gpio}})

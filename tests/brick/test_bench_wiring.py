@@ -22,8 +22,18 @@ def test_every_pin_of_the_map_is_a_wire(name):
     assert wired >= link or not name.startswith("xiao")
     # A reader's TXD leads to our RX.
     for part, module in (("nfc", "Reader"), ("qr", "Scanner")):
-        if part in pins.BOARDS[name]["parts"]:
+        if part in pins.BOARDS[name]:
             assert (module, "TXD", pins.BOARDS[name][part]["rx"], "GN") in draw.signals(name)
+
+
+def test_a_reader_on_spi_is_drawn_with_its_four_wires_and_its_switches():
+    name = "esp32s3-8m-nfc-qr"
+    wires, drawn = pins.BOARDS[name]["nfc_spi"], draw.signals(name)
+    for pin, wire in (("SCK", "sck"), ("MOSI", "mosi"), ("MISO", "miso"), ("SS", "cs")):
+        assert [gpio for module, at, gpio, _ in drawn if (module, at) == ("Reader", pin)] == [wires[wire]]
+    assert "SPI (0 1)" in draw.harness(name)["connectors"]["Reader"]["type"]
+    assert ("NFC reader", "PN532 module with SPI") in {(part, kind) for part, _, kind, _ in draw.bill(name)}
+    assert {module for module, *_ in drawn} >= {"Reader", "Scanner"}
 
 
 @pytest.mark.parametrize("name", sorted(pins.BOARDS))

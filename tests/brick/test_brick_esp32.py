@@ -40,7 +40,8 @@ class Chip:
             def __init__(self, number: int, *_: Any, **__: Any) -> None:
                 self.number = number
 
-            def value(self, *_: int) -> int:
+            def value(self, *level: int) -> int:
+                chip.did += [("pin", self.number, *level)] if level else []
                 return 0
 
         class Pwm:
@@ -64,6 +65,20 @@ class Chip:
 
         machine: Any = ModuleType("machine")
         machine.Pin, machine.PWM, machine.ADC = Pin, Pwm, Adc
+
+        class Spi:
+            LSB = 1
+
+            def __init__(self, number: int, sck: Pin, mosi: Pin, miso: Pin, **more: Any) -> None:
+                pins = (sck.number, mosi.number, miso.number)
+                chip.did.append(("spi", number, pins, more["firstbit"] == Spi.LSB))
+
+            def write_readinto(self, out: bytes, into: bytearray) -> None:
+                chip.did.append(("transfer", bytes(out)))
+                into[:] = bytes(len(into))
+
+        machine.SPI = Spi
+        machine.UART = lambda number, **more: chip.did.append(("uart", number, more["tx"], more["rx"]))
         machine.WDT = lambda timeout: chip.did.append(("watchdog", timeout))
         machine.reset = machine.reset_cause = lambda: 1
         machine.lightsleep = lambda ms: chip.did.append(("sleep", ms))
@@ -98,8 +113,8 @@ def chip(monkeypatch: pytest.MonkeyPatch):
         sys.modules.pop(name, None)
 
 
-def port_of(boots: Any = None) -> Any:
-    return importlib.import_module("brick.ports.esp32").Port(BOARD, boots)
+def port_of(boots: Any = None, board: str = BOARD) -> Any:
+    return importlib.import_module("brick.ports.esp32").Port(board, boots)
 
 
 def test_a_pin_map_of_another_board_touches_no_pin(chip: Chip, monkeypatch: pytest.MonkeyPatch):
@@ -115,6 +130,22 @@ def test_a_pin_map_of_another_board_touches_no_pin(chip: Chip, monkeypatch: pyte
     assert not chip.did and not chip.duty
     chip.flash_bytes = 16 << 20
     assert port_of().flash_bytes == 16 << 20, "what the chip says, not what the name says"
+
+
+def test_a_reader_on_spi_leaves_the_uart_to_a_scanner(chip: Chip):
+    port = port_of(board="esp32s3-8m-nfc-qr")
+    assert port.nfc_bus == "spi" and port.parts == ("nfc", "qr") and port_of().nfc_bus == "hsu"
+    chip.did.clear()
+    bus = port.spi("nfc")
+    port.uart("qr", 9600)
+    port.uart("link", 115200)
+    assert chip.did == [("spi", 2, (12, 11, 13), True), ("uart", 2, 17, 18), ("uart", 1, 43, 44)]
+    chip.did.clear()
+    bus.select(True)
+    data = bytearray(b"\x02\x00")
+    bus.transfer(data)
+    bus.select(False)
+    assert chip.did == [("pin", 10, 0), ("transfer", b"\x02\x00"), ("pin", 10, 1)] and data == bytes(2)
 
 
 def test_the_light_dims_what_is_lit_and_nothing_else(chip: Chip):
