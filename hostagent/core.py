@@ -26,6 +26,9 @@ from stallmark import (
     decide as _decide,
 )
 from stallmark import (
+    directive as _directive,
+)
+from stallmark import (
     event as _event,
 )
 from stallmark import (
@@ -71,6 +74,9 @@ from stallmark import (
     rights as _rights,
 )
 from stallmark import (
+    rootmeta as _rootmeta,
+)
+from stallmark import (
     ruleform as _ruleform,
 )
 from stallmark import (
@@ -89,6 +95,12 @@ from stallmark import (
     token as _token,
 )
 from stallmark import (
+    trust as _trust,
+)
+from stallmark import (
+    truststate as _truststate,
+)
+from stallmark import (
     values as _values,
 )
 from stallmark import (
@@ -104,6 +116,7 @@ byperson: Any = _byperson
 cbor: Any = _cbor
 counter_names: Any = _counter_names
 decide: Any = _decide
+directive: Any = _directive
 event: Any = _event
 eventof: Any = _eventof
 explain: Any = _explain
@@ -117,10 +130,13 @@ pulled: Any = _pulled
 receipt: Any = _receipt
 record: Any = _record
 rights: Any = _rights
+rootmeta: Any = _rootmeta
 ruleform: Any = _ruleform
 rules: Any = _rules
 state: Any = _state
 token: Any = _token
+trust: Any = _trust
+truststate: Any = _truststate
 values: Any = _values
 voucher: Any = _voucher
 
@@ -222,6 +238,7 @@ __all__ = [
     "cbor",
     "counter_names",
     "decide",
+    "directive",
     "event",
     "eventof",
     "explain",
@@ -239,9 +256,12 @@ __all__ = [
     "record",
     "reg",
     "rights",
+    "rootmeta",
     "rules",
     "state",
     "token",
+    "trust",
+    "truststate",
     "values",
     "voucher",
 ]

@@ -125,13 +125,19 @@ def envelope_size(start):
 def parse(data):
     """The Bundle of envelope bytes: form only, nothing is trusted yet. Raises FormatError, LimitError."""
     data = bytes(data)
+    payload, signatures = opened(data, TYPE)
+    return Bundle(TYPE, payload, signatures, sha256(data), check_fields(cbor.decode(payload)))
+
+
+def opened(data, payload_type):
+    """`(payload bytes, [(kid8, signature64)])` of envelope bytes whose payload is of this type; the payload is not looked
+    into. Raises FormatError, LimitError."""
     if len(data) > MAX_ENVELOPE:
         raise LimitError("envelope of {} bytes: expected at most {}".format(len(data), MAX_ENVELOPE))
     f = _check_envelope(cbor.decode(data))
-    if f[1] != TYPE:
-        raise FormatError("envelope type (1): expected {}".format(TYPE))
-    fields = check_fields(cbor.decode(f[2]))
-    return Bundle(f[1], f[2], [(pair[0], pair[1]) for pair in f[3]], sha256(data), fields)
+    if f[1] != payload_type:
+        raise FormatError("envelope type (1): expected {}".format(payload_type))
+    return f[2], [(pair[0], pair[1]) for pair in f[3]]
 
 
 def signers(bundle, authors, verify):

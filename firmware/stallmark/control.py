@@ -27,3 +27,13 @@ def rekeyed(k_ctl, epoch):
 def rekey_taken(k_ctl, brick8, epoch, tag):
     """The new link key where `tag` is the controller's own for this brick and epoch, else None."""
     return rekeyed(k_ctl, epoch) if equal(rekey_tag(k_ctl, brick8, epoch), tag) else None
+
+
+def root_tag(k_ctl, brick8, version, digest32):
+    """Tag of the first root that a brick is told (SHA-256 of its payload), 16 bytes. docs/formats/directive.md"""
+    return hmac(k_ctl, b"stallmark/root/1\0" + brick8 + version.to_bytes(4, "big") + digest32)[:16]
+
+
+def root_good(k_ctl, brick8, version, digest32, tag):
+    """True where `tag` is the controller's own for this brick and root."""
+    return type(tag) is bytes and len(tag) == 16 and equal(root_tag(k_ctl, brick8, version, digest32), tag)

@@ -59,6 +59,25 @@ AEAD_XCHACHA = const(1)
 ARTEFACT_APPLICATION = const(2)
 ARTEFACT_INTERPRETER = const(3)
 
+# Install results that bricks know by number alone (stallmark.trust, brick.directing)
+INSTALL_EQUIVOCATION = const(12)
+INSTALL_OTHER_KIT = const(13)
+INSTALL_OTHER_RENTAL = const(14)
+INSTALL_NEWER_FORM = const(15)
+INSTALL_ROOT_STEP = const(16)
+INSTALL_ROOT_WANTED = const(17)
+INSTALL_ROOT_EXPIRED = const(18)
+INSTALL_NOT_NAMED = const(19)
+INSTALL_HALTED = const(20)
+INSTALL_NOT_FIRST_ROOT = const(21)
+INSTALL_NAMED_TWICE = const(22)
+INSTALL_NO_TRUST_STORE = const(23)
+INSTALL_MANY_ROOTS = const(24)
+
+# What a message of trust (50) carries
+TRUST_ROOT = const(1)
+TRUST_DIRECTIVE = const(2)
+
 # Key roles
 ROLE_HOST = const(1)
 ROLE_CHECKPOINT = const(2)
@@ -223,6 +242,19 @@ INSTALL_NAMES = (
     (9, "vector"),
     (10, "unreadable"),
     (11, "flash"),
+    (12, "equivocation"),
+    (13, "other kit"),
+    (14, "other rental"),
+    (15, "newer form"),
+    (16, "root skips a step"),
+    (17, "root wanted"),
+    (18, "root expired"),
+    (19, "not named"),
+    (20, "halted"),
+    (21, "not the first root"),
+    (22, "named twice"),
+    (23, "no trust store"),
+    (24, "too many roots"),
 )
 
 
