@@ -1,0 +1,197 @@
+"""Why a rollout, or one kit of it, is where it is: ordered reasons with their age, in plain words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fleet.rollouts import facts
+from fleet.rollouts.allow import quarantined
+from fleet.rollouts.state import (
+    BACK,
+    BACKWARD,
+    BAD,
+    CANARY,
+    COMPLETE,
+    DEFERRED,
+    FAILED,
+    GO_BACK,
+    GOING_BACK,
+    HALTED,
+    INSTALLING,
+    OFFERED,
+    OK,
+    PAUSED,
+    PLANNED,
+    REJECTED,
+    REST,
+    RUNNING,
+    STUCK,
+    SUPERSEDED,
+    TIMED_OUT,
+    UNREACHED,
+    Kit,
+    State,
+)
+
+_BAD_WORDS = {FAILED: "it failed", REJECTED: "it refused the release", TIMED_OUT: "it ran out of time"}
+_PHASES = {
+    PLANNED: "the rollout is planned and was not started",
+    PAUSED: "the rollout is paused",
+    HALTED: "the rollout is halted: nobody gets the release any more",
+    "rolling back": "the rollout goes back: kits get what was there before",
+    "rolled back": "the rollout went back",
+    COMPLETE: "all waves are through",
+}
+
+
+class Reason(NamedTuple):
+    """One reason: a word for programs, a sentence, and since when (market time, ms)."""
+
+    code: str
+    text: str
+    since_ms: int
+
+
+def why(state: State, name: str | None, now_ms: int) -> list[Reason]:
+    """Of the whole rollout, or of one kit (id in hex): never empty, what matters most first."""
+    if name is None:
+        return _whole(state, now_ms)
+    kit = state.kits.get(name)
+    if kit is None:
+        return [Reason("elsewhere", "this kit is not in this rollout", state.made_ms)]
+    found = _kit(state, kit, now_ms)
+    if kit.status != SUPERSEDED and state.phase != RUNNING:
+        found.append(_phase(state))
+    return found
+
+
+def age(since_ms: int, now_ms: int) -> str:
+    """ "3 min", "2 h", "4 days"."""
+    seconds = max(0, now_ms - since_ms) // 1000
+    for size, word in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {word}"
+    return f"{seconds} s"
+
+
+def _phase(state: State) -> Reason:
+    text = _PHASES[state.phase]
+    return Reason(state.phase, f"{text}: {state.reason}" if state.reason else text, state.phase_ms)
+
+
+def _kit(state: State, kit: Kit, now_ms: int) -> list[Reason]:
+    more = f": {kit.why}" if kit.why else ""
+    since = kit.since_ms or state.made_ms
+
+    def one(code: str, text: str, at_ms: int = since) -> list[Reason]:
+        return [Reason(code, text, at_ms)]
+
+    reach_ms = state.plan.limits.reach_s * 1000
+    match kit.status:
+        case "superseded":
+            return one(SUPERSEDED, f"it is no longer this rollout's business{more}")
+        case "ok":
+            found = one(OK, f"it runs the release{more}")
+            if left := quarantined(kit):
+                text = f"in quarantine, without the release: brick {', '.join(left)}"
+                found.append(Reason("quarantine", text, since))
+            return found
+        case "failed" | "refused" | "rejected" | "timed out":
+            text = _BAD_WORDS[kit.status] + more
+            return one(kit.status, text + ("; accepted by a person" if kit.accepted else ""))
+        case "offered":
+            return one(OFFERED, "its directive waits for its host to take it")
+        case "installing":
+            return one(INSTALLING, _installing(state, kit), kit.stage_ms)
+        case "deferred":
+            return one(DEFERRED, "it is out with a renter: it gets the release when it is back")
+        case "to go back":
+            word = (
+                "waits for a place to go back"
+                if now_ms - kit.seen_ms <= reach_ms
+                else "is away and still has to go back"
+            )
+            return one(GO_BACK, f"it {word}{more}")
+        case "going back":
+            return one(GOING_BACK, f"it is ordered to go back{more}")
+        case "back":
+            return one(BACK, "it went back")
+        case "stuck":
+            return one(STUCK, f"somebody has to look at it{more}")
+        case _:
+            return _waiting(state, kit, now_ms, since)
+
+
+def _waiting(state: State, kit: Kit, now_ms: int, since: int) -> list[Reason]:
+    found: list[Reason] = []
+    if state.phase in BACKWARD or state.phase == HALTED:
+        found.append(_phase(state))
+    elif kit.wave > state.wave and state.phase != PLANNED:
+        words = f"it is in wave {kit.wave + 1}, and wave {state.wave + 1} is not through"
+        found.append(Reason("wave", words, state.wave_ms))
+    if kit.why:
+        found.append(Reason("before", kit.why, since))
+    if not kit.seen_ms:
+        found.append(Reason("away", "its host was not heard of since the rollout was planned", state.made_ms))
+    elif now_ms - kit.seen_ms > state.plan.limits.reach_s * 1000:
+        found.append(Reason("away", "it is away: its host was last heard of then", kit.seen_ms))
+    elif not found and state.phase == RUNNING:
+        limit = state.plan.limits.in_flight
+        found.append(
+            Reason("place", f"it waits for a place: {limit} kits may be at it at a time", kit.seen_ms)
+        )
+    return found or [_phase(state) if state.phase in _PHASES else Reason(kit.status, "it waits", since)]
+
+
+def _installing(state: State, kit: Kit) -> str:
+    of = len(kit.units)
+    if of == 1 or kit.units[0] == "":
+        step = "its host is installing it" if kit.stage < 2 else "the host takes its own step"
+    elif kit.stage == CANARY:
+        step = f"its canary brick {kit.units[0]} tries it first"
+    elif kit.stage == REST:
+        missing = [unit for unit, mark in zip(kit.units, kit.marks, strict=False) if mark == "-"]
+        step = f"{of - len(missing)} of {of} bricks have reported; missing: {', '.join(missing)}"
+    else:
+        step = "its bricks are through, the host takes its own step"
+    if state.phase in (HALTED, PAUSED):
+        step += " (begun before)"
+    return step
+
+
+def _whole(state: State, now_ms: int) -> list[Reason]:
+    found: list[Reason] = []
+    if state.phase != RUNNING:
+        found.append(_phase(state))
+    else:
+        wave = state.plan.waves[state.wave]
+        of = sum(n for (index, _, _), n in state.counts.items() if index == state.wave)
+        good = state.count(OK, wave=state.wave)
+        bad = state.count(*BAD, wave=state.wave, accepted=False)
+        text = f"wave {state.wave + 1} of {len(state.plan.waves)}: {good + bad} of {of} kits reported, {good} are good"
+        if good + bad < wave.min_sample:
+            text += f"; {wave.min_sample} reports are asked for"
+        found.append(Reason("wave", text, state.wave_ms))
+        if state.soak_ms is not None:
+            left = max(0, state.soak_ms + wave.soak_s * 1000 - now_ms) // 1000
+            found.append(
+                Reason("soak", f"it soaks: {left} s are left" if left else "it has soaked", state.soak_ms)
+            )
+        for gate in state.plan.gates:
+            said = state.gates.get(gate.name)
+            if said is None:
+                found.append(
+                    Reason("gate", f"gate {gate.name}: nobody has looked at it in this wave", state.wave_ms)
+                )
+            elif said.verdict != facts.PASS:
+                found.append(Reason("gate", f"gate {gate.name}: {said.verdict}: {said.why}", said.since_ms))
+    for status, words in (
+        (OFFERED, "have a directive waiting for them"), (INSTALLING, "are installing"), (GOING_BACK, "are going back"),
+        (GO_BACK, "still have to go back"), (STUCK, "did not go back: somebody has to look at them"),
+        (FAILED, "failed"), (REJECTED, "refused the release"), (TIMED_OUT, "ran out of time"),
+        (DEFERRED, "are out with renters: they get it later"), (UNREACHED, "were not there: they get it when they come"),
+    ):  # fmt: skip
+        if n := state.count(status):
+            found.append(Reason(status, f"{n} {'kit' if n == 1 else 'kits'} {words}", state.phase_ms))
+    found += [Reason("word", word.text, word.at_ms) for word in reversed(state.words)]
+    return found
