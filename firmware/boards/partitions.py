@@ -9,7 +9,8 @@ PARTITIONS_8M = (
     ("ota_1", 0x280000, 0x270000),
     ("keys", 0x4F0000, 0x2000),
     ("boots", 0x4F2000, 0x2000),
-    ("combs", 0x4F4000, 0xC000),
+    ("combs", 0x4F4000, 0xA000),
+    ("trust", 0x4FE000, 0x2000),
     ("rules_a", 0x500000, 0x10000),
     ("rules_b", 0x510000, 0x10000),
     ("journal", 0x520000, 0x100000),
@@ -24,7 +25,8 @@ PARTITIONS_4M = (
     ("factory", 0x10000, 0x200000),
     ("keys", 0x210000, 0x2000),
     ("boots", 0x212000, 0x2000),
-    ("combs", 0x214000, 0xC000),
+    ("combs", 0x214000, 0xA000),
+    ("trust", 0x21E000, 0x2000),
     ("rules_a", 0x220000, 0x10000),
     ("rules_b", 0x230000, 0x10000),
     ("journal", 0x240000, 0x60000),
@@ -49,6 +51,7 @@ _ESP32_TYPES = (
     ("app_b", "data", "0x45"),
     ("boots", "data", "0x46"),
     ("combs", "data", "0x47"),
+    ("trust", "data", "0x48"),
     ("vfs", "data", "fat"),
 )
 

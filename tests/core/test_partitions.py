@@ -27,7 +27,7 @@ def published():
 
 def test_the_tables_are_those_of_the_page():
     rows = published()
-    assert len(rows) == 14
+    assert len(rows) == 15
     eight = tuple([(name.split("/")[-1].strip(), at[0], at[1]) for name, at, _ in rows if at])
     four = tuple([(name.split("/")[0].strip(), at[0], at[1]) for name, _, at in rows if at])
     assert eight == partitions.PARTITIONS_8M
