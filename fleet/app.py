@@ -21,6 +21,9 @@ from fleet.config import Config
 from fleet.controller import Controller
 from fleet.counts import Met
 from fleet.errors import Refused
+from fleet.people import api as people_api
+from fleet.people.headers import SecureHeaders
+from fleet.people.service import People
 from fleet.web import pages
 
 COALESCE_S = 0.15  # checkpoints are at least this far apart; the first one after a pause comes at once
@@ -93,9 +96,12 @@ def create(config: Config, clock: Clock) -> FastAPI:
         title="Stallmark fleet controller", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.controller = controller
+    app.state.people = people = People(controller.database, config)
+    app.add_middleware(SecureHeaders, https=people.https)
     _answer_refusals(app, controller.met)
     app.include_router(hosts.router(controller, Access(config.hosts), taking, publisher.wake))
     app.include_router(benches.router(controller, taking))
+    app.include_router(people_api.router())
     app.include_router(readers.router(controller))  # before the pages: /r/<handle>.cose is not a handle
     pages.install(app, controller.archive)
     return app

@@ -6,6 +6,7 @@ config.json, relative paths from its own folder:
    "kits": [{"kit": hex8, "name": text, "rental": int, "rights": [right …], "forecast": [expected …]}],
    "rights": [right …],                                                               the same for every kit
    "authors": {"threshold": int, "keys": [{"kid": hex8, "public": base64}]}, "witnesses": [vkey …],
+   "people": {"origin": text},                                                        fleet/people/settings.py, docs/people.md
    "rules": "rules", "terms": "terms"}                                                folders
   right: {"rule": id, "unit": 1, "slice": amount of one at most, "count": how many: the budget is slice × count,
           "expires_ms": instant or absent, "life_ms": how long a slice lives, absent: to the end, or a week,
@@ -17,7 +18,8 @@ keys.json:
    "hosts": [{"host": hex8, "public": key, "name": text, "token_sha256": key, "kit": hex8}],
    "bricks": [{"brick": hex8, "root": hex (R of the rental in a nacl SecretBox), "rental": int, "kit": hex8,
                "first_epoch": int, 0 where absent, "lane": true for a host's own lane}],
-   "event_keys": [{"event": hex8, "key": hex (sealed)}]}
+   "event_keys": [{"event": hex8, "key": hex (sealed)}],
+   "admin_token_sha256": key, of development kits without "people" in config.json only}
 A key is 32 bytes as 64 hex characters or as base64.
 """
 
@@ -37,6 +39,7 @@ from typing import Any, cast
 from nacl.bindings import crypto_sign_seed_keypair
 
 from fleet.errors import ConfigError
+from fleet.people.settings import People
 
 DEFAULT_PORT = 8780
 MOST_RESERVE_BPS = 9000
@@ -162,6 +165,7 @@ class Config:
     hosts: tuple[Host, ...]
     bricks: tuple[Brick, ...]
     secrets: Secrets = field(repr=False)
+    people: People = People()
 
 
 def kid8(public: bytes) -> bytes:
@@ -203,6 +207,17 @@ def load(path: Path) -> Config:
             secret.key("seal_key"),
             {item.octets("event", 8): item.octets("key") for item in secret.items("event_keys")},
         ),
+        people=_people(top, secret),
+    )
+
+
+def _people(top: _Reader, secret: _Reader) -> People:
+    configured = top.has("people")
+    open_to_all = top.flag("development") and not configured and secret.has("admin_token_sha256")
+    return People(
+        configured,
+        top.part("people").text("origin", "").rstrip("/"),
+        secret.key("admin_token_sha256") if open_to_all else None,
     )
 
 
@@ -276,6 +291,9 @@ class _Reader:
         if not isinstance(value, dict):
             raise ConfigError(f"{self.place}: expected a JSON object")
         self._value = cast("dict[str, Any]", value)
+
+    def has(self, name: str) -> bool:
+        return self._value.get(name) is not None
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._value.get(name)

@@ -122,6 +122,7 @@ class World:
         self.checkpoint_seed, self.director_seed = self.octets(32), self.octets(32)
         self.seal_key = self.octets(32)
         self.author_seeds = [self.octets(32) for _ in range(3)]
+        self.admin_token = f"development token of world {seed}"
         self.hosts = []
         self.bricks = []
         self.lane = None
@@ -365,6 +366,7 @@ class World:
                 for b in [*self.bricks, *([] if self.lane is None else [self.lane])]
             ],
             "event_keys": [{"event": self.event.hex(), "key": self.sealed(self.event_key).hex()}],
+            "admin_token_sha256": hashlib.sha256(self.admin_token.encode()).hexdigest(),
         }
         path = folder / "config.json"
         path.write_text(json.dumps(config, indent=1))

@@ -309,3 +309,6 @@ settlements = Table(
     Column("minor", Big, nullable=False),
     Column("at_ms", Big, nullable=False),
 )
+
+# Parts with tables of their own, on the same metadata.
+from fleet.db import tables_people  # noqa: E402, F401  # pyright: ignore[reportUnusedImport]

@@ -101,6 +101,16 @@ def write_controller(
                 for brick, root, is_lane in roots
             ],
             "event_keys": [{"event": secrets.event.hex(), "key": secrets.sealed(secrets.event_key)}],
+            "admin_token_sha256": hashlib.sha256(secrets.admin_token.encode()).hexdigest(),
+        },
+        secret=True,
+    )
+    write_json(
+        folder.controller / "admin-token.json",
+        {
+            "development": True,
+            "note": "may do everything, from this machine alone, until config.json has a part `people`",
+            "token": secrets.admin_token,
         },
         secret=True,
     )

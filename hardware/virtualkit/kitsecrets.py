@@ -41,6 +41,7 @@ class Secrets:
         self.seal = os.urandom(SecretBox.KEY_SIZE)
         self.event_key = os.urandom(32)
         self.tag_master = os.urandom(32)
+        self.admin_token = base64.urlsafe_b64encode(os.urandom(32)).decode()
         self.token = base64.urlsafe_b64encode(os.urandom(32)).decode()
         self.kit, self.hub, self.event = os.urandom(8), os.urandom(8), os.urandom(8)
         self.host_id = kid8(bytes(self.host.verify_key))

@@ -69,6 +69,7 @@ def served(stall, **more):
     wait_for("the server", lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     running = Served(stall, f"http://127.0.0.1:{port}", app.state.controller)
+    running.app = app
     try:
         yield running
     finally:

@@ -1,0 +1,195 @@
+"""People over the controller's database: who is calling, signing in and out. Blocking, thread-safe, its own clock.
+
+`People` is made once by the web server. Sessions and tokens end by the machine's clock: market time may stand still."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from threading import Lock
+from typing import Any
+
+from fleet.config import Config
+from fleet.db.engine import Database
+from fleet.errors import Refused
+from fleet.people import accounts, audit, roles, sessions, tokens
+from fleet.people.accounts import Account
+from fleet.people.actors import EVERY, Actor, Thing, refusal
+from fleet.people.limits import Attempts, network
+from fleet.people.passkeys import Passkeys
+from fleet.people.passwords import Passwords
+from fleet.people.places import place_of
+from fleet.people.sessions import Session
+
+WRONG = "name or password is wrong, or this account is disabled"
+DEVELOPMENT = Actor("development", EVERY, frozenset(roles.ROLES), how="development")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request: `session` is None for tokens, `cookie` is the new one where it turned."""
+
+    actor: Actor
+    session: Session | None = None
+    cookie: str | None = None
+
+
+def wall_ms() -> int:
+    """The machine's clock, ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class People:
+    """Accounts at work."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        now_ms: Callable[[], int] = wall_ms,
+        passwords: Passwords | None = None,
+    ) -> None:
+        self.database = database
+        self.now_ms = now_ms
+        self.passwords = passwords or Passwords()
+        self.origin = config.people.origin or config.public_url
+        self.https = self.origin.startswith("https://")
+        self.passkeys = Passkeys(self.origin)
+        self._development = config.people.development_token
+        self._names = Attempts()
+        self._addresses = Attempts(free=20)
+        self._lock = Lock()
+
+    # --- who is calling
+
+    def by_token(self, token: str, local: bool) -> Caller | None:
+        """The caller of an API token, or of the development token where `local` says that it came from this machine."""
+        if self._development is not None and hmac.compare_digest(
+            sha256(token.encode()).digest(), self._development
+        ):
+            if not local:
+                raise Refused(403, "the development token counts on the controller's own machine only")
+            return Caller(DEVELOPMENT)
+        now_ms = self.now_ms()
+        with self.database.read() as connection:
+            found = tokens.find(connection, token, now_ms)
+        if found is None:
+            return None
+        actor, number, stale = found
+        if stale:
+            with self.database.write() as connection:
+                tokens.used(connection, number, now_ms)
+        return Caller(actor)
+
+    def by_cookie(self, cookie: str) -> Caller | None:
+        """The caller of a session's cookie; turns it where it is time."""
+        now_ms = self.now_ms()
+        with self.database.read() as connection:
+            session = sessions.find(connection, cookie, now_ms)
+            owner = None if session is None else accounts.find(connection, session.account)
+        if session is None:
+            return None
+        if session.wants == "end" or owner is None or owner.disabled_ms is not None:
+            with self.database.write() as connection:
+                sessions.end(connection, session)
+                if session.wants == "end" and owner is not None:
+                    audit.record(
+                        connection,
+                        owner.actor(),
+                        "session.copied",
+                        f"account {owner.name}",
+                        None,
+                        {"why": "an old cookie came back, so somebody copied it: the session was ended"},
+                        now_ms,
+                    )
+            return None
+        fresh = None
+        if session.wants:
+            with self.database.write() as connection:
+                fresh = sessions.touch(connection, session, cookie, now_ms)
+        return Caller(owner.actor(), session, fresh)
+
+    def demand(self, actor: Actor, permission: str, thing: Thing | None = None) -> None:
+        """Raises Refused 403 with the reason where this actor may not do that."""
+        why = refusal(actor, permission, thing)
+        if why is not None:
+            raise Refused(403, why)
+
+    def thing_of(self, kit: bytes) -> Thing:
+        """Tenant, hub and tags of a kit, for `demand`."""
+        with self.database.read() as connection:
+            return place_of(connection, kit)
+
+    # --- signing in and out
+
+    def sign_in(self, name: str, password: str, address: str) -> tuple[Account, Session, str]:
+        """By name and password: (account, session, cookie). Raises Refused 401, 429, 503."""
+        now_ms, name = self.now_ms(), name.strip().lower()[:64]
+        self._wait(name, address, now_ms)
+        with self.database.read() as connection:
+            owner = accounts.find(connection, name)
+            stored = accounts.password_of(connection, name)
+        good = self.passwords.good(stored, password)
+        if not good or owner is None or owner.disabled_ms is not None:
+            with self._lock:
+                self._names.wrong(name, now_ms)
+                self._addresses.wrong(network(address), now_ms)
+            raise Refused(401, WRONG)
+        with self._lock:
+            self._names.right(name)
+        with self.database.write() as connection:
+            session, cookie = sessions.begin(connection, owner.name, now_ms)
+            _signed_in(connection, owner, "password", address, now_ms)
+        return owner, session, cookie
+
+    def passkey_in(self, answer: dict[str, Any], address: str) -> tuple[Account, Session, str]:
+        """By a passkey's answer. Raises Refused 401, 422, 429."""
+        now_ms = self.now_ms()
+        self._wait("", address, now_ms)
+        try:
+            with self.database.write() as connection:
+                owner = self.passkeys.finish_signing_in(connection, answer, now_ms)
+                session, cookie = sessions.begin(connection, owner.name, now_ms)
+                _signed_in(connection, owner, "passkey", address, now_ms)
+        except Refused:
+            with self._lock:
+                self._addresses.wrong(network(address), now_ms)
+            raise
+        return owner, session, cookie
+
+    def sign_out(self, caller: Caller) -> None:
+        """The session ends."""
+        if caller.session is not None:
+            with self.database.write() as connection:
+                sessions.end(connection, caller.session)
+
+    def _wait(self, name: str, address: str, now_ms: int) -> None:
+        with self._lock:
+            of_name = self._names.wait_ms(name, now_ms) if name else 0
+            of_address = self._addresses.wait_ms(network(address), now_ms)
+        longest = max(of_name, of_address)
+        if longest:
+            seconds = -(-longest // 1000)
+            whose = "this account" if of_name >= of_address else "this address"
+            raise Refused(
+                429,
+                f"too many wrong tries for {whose}: wait {seconds} seconds, then try again; a passkey works meanwhile"
+                if of_name >= of_address
+                else f"too many wrong tries from {whose}: wait {seconds} seconds, then try again",
+                retry_after=seconds,
+            )
+
+
+def _signed_in(connection: Any, owner: Account, by: str, address: str, now_ms: int) -> None:
+    audit.record(
+        connection,
+        owner.actor(),
+        "session.begin",
+        f"account {owner.name}",
+        None,
+        {"by": by, "from": network(address)},
+        now_ms,
+    )

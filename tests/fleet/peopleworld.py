@@ -1,0 +1,67 @@
+"""A controller with people for tests: accounts made as on the command line, browsers that sign in, light password hashes."""
+
+from contextlib import contextmanager
+
+import httpx
+from argon2 import PasswordHasher
+
+from fleet.people import accounts
+from fleet.people.actors import COMMAND
+from fleet.people.passwords import Passwords
+from tests.fleet.serving import served
+from tests.stall import Stall
+
+WORDS = "tent pole lantern"
+LIGHT = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class WallClock:
+    """The machine's clock as a test wants it."""
+
+    def __init__(self, now_ms=1_800_000_000_000):
+        self.now = now_ms
+
+    def __call__(self):
+        return self.now
+
+
+class Office:
+    """A running controller, its accounts and its clock."""
+
+    def __init__(self, running):
+        self.running = running
+        self.url = running.url
+        self.people = running.app.state.people
+        self.people.passwords = Passwords(LIGHT)
+        self.clock = self.people.now_ms = WallClock()
+        self.database = self.people.database
+
+    def account(self, name, *roles, password=WORDS, **more):
+        """Makes an account as the command line does."""
+        with self.database.write() as connection:
+            made = accounts.add(connection, COMMAND, name, roles, self.clock(), **more)
+            if password:
+                stored = self.people.passwords.make(password, name)
+                accounts.set_password(connection, COMMAND, name, stored, self.clock())
+        return made
+
+    def browser(self, name=None, password=WORDS):
+        """A client with its own cookies; signed in where a name is given."""
+        client = httpx.Client(base_url=self.url, timeout=60)
+        if name:
+            answer = client.post("/v1/admin/session", json={"name": name, "password": password})
+            assert answer.status_code == 200, answer.text
+            client.headers["X-CSRF-Token"] = answer.json()["csrf"]
+        return client
+
+    def with_token(self, token):
+        """A program's client."""
+        return httpx.Client(base_url=self.url, timeout=60, headers={"Authorization": f"Bearer {token}"})
+
+
+@contextmanager
+def office(folder, **config):
+    """A controller behind its web server, with `people` configured unless told otherwise."""
+    stall = Stall(folder, seed=41, bricks=2, **({"people": {}} | config))
+    with served(stall) as running:
+        yield Office(running)
