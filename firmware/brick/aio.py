@@ -15,7 +15,9 @@ else:
 
     async def wait_ms(awaitable, ms):
         """The result of `awaitable`, or TimeoutError after `ms` milliseconds and its cancellation."""
-        return await asyncio.wait_for(awaitable, ms / 1000)
+        # CPython 3.11's wait_for forgets a cancellation that comes in the very moment of the result.
+        async with asyncio.timeout(ms / 1000):
+            return await awaitable
 
 
 class Flag:

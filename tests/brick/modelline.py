@@ -1,16 +1,16 @@
-"""A UART in memory with a part's model at its other end, for drivers on CPython; a desk; a pulse."""
+"""A UART in memory with a part's model at its other end, for drivers on CPython; a desk; a pulse. Time is the running loop's."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
 from brick.counters import Counters
+from leapingloop import now_ns
 
 
 def ticks() -> int:
-    """Real milliseconds, as a port gives them."""
-    return time.monotonic_ns() // 1_000_000
+    """Milliseconds, as a port gives them."""
+    return now_ns() // 1_000_000
 
 
 class ModelLine:
@@ -56,7 +56,7 @@ class ModelLine:
             self._timer = None
         due = self.model.due()
         if due is not None:
-            delay = max(0, due - time.monotonic_ns()) / 1e9
+            delay = max(0, due - now_ns()) / 1e9
             self._timer = asyncio.get_running_loop().call_later(delay, self._kick)
 
 
@@ -94,7 +94,8 @@ class Pulse:
 
 async def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
     """Lets the loop run until a condition holds."""
-    end = time.monotonic() + seconds
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
     while not condition():
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        assert loop.time() < end, f"waited {seconds} s for {what}"
         await asyncio.sleep(0.001)

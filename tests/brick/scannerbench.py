@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from brick import counters as count
 from brick.qr.scanner import Scanner
+from leapingloop import now_ns
 from modelline import Desk, ModelLine, Pulse, ticks, until
 from virtualkit.pty import garble
 from virtualkit.qrmodule import QrModule
@@ -47,7 +48,7 @@ class Cable:
 
 class Bench:
     def __init__(self) -> None:
-        self.model = QrModule(seed=4)
+        self.model = QrModule(seed=4, clock=now_ns)
         self.cable = Cable(self.model)
         self.desk = Desk()
         self.scanner = Scanner(self.cable.open, self.desk, self.desk.counters, ticks)

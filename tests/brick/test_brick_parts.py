@@ -12,6 +12,7 @@ from brick.counter_names import NAMES, name
 from brick.counters import Counters
 from brick.indicator import ASK, BLANK, FAULT, FAULTY, GRANTED, IDENTIFY, NOTHING, Indicator
 from brick.supervisor import TASKS, Supervisor
+from leapingloop import run
 from modelline import Pulse, until
 from stallmark import registry as reg
 
@@ -44,7 +45,7 @@ def shown(pattern: Any) -> tuple[list[tuple[int, int, int]], list[int]]:
         await until(lambda: not lamp.showing, "the end")
         task.cancel()
 
-    asyncio.run(show())
+    run(show())
     return pins.edges, pins.tones
 
 
@@ -73,7 +74,7 @@ def test_the_next_customer_does_not_wait_for_the_last_ones_light():
         assert pins.edges.count((1, 1, 0)) == 2, "nothing of the first ones came after it"
         task.cancel()
 
-    asyncio.run(show())
+    run(show())
 
 
 def test_a_lasting_state_blinks_between_patterns(monkeypatch: pytest.MonkeyPatch):
@@ -93,7 +94,7 @@ def test_a_lasting_state_blinks_between_patterns(monkeypatch: pytest.MonkeyPatch
         await until(lambda: pins.edges[-1] == (0, 0, 0), "dark")
         task.cancel()
 
-    asyncio.run(show())
+    run(show())
     assert BLANK != FAULTY
 
 
@@ -153,7 +154,7 @@ def test_the_watchdog_starves_while_a_task_hangs(monkeypatch: pytest.MonkeyPatch
         await until(lambda: dog.meals > meals, "meals again")
         task.cancel()
 
-    asyncio.run(watch())
+    run(watch())
     assert said == ["task hangs missed its deadline of 100 ms"]
     assert boots.said == [f"late {len(TASKS)}"], "another task than those that have a place of their own"
 
@@ -189,7 +190,7 @@ def test_a_start_up_is_good_after_a_minute_and_what_ends_on_purpose_ends_every_t
         keeper.finish(after)
         await task
 
-    asyncio.run(watch())
+    run(watch())
     assert sorted(ended) == ["after", "task"] and boots.said == ["good"]
 
 
@@ -209,7 +210,7 @@ def test_a_task_that_fails_is_started_again_and_the_others_go_on(monkeypatch: py
         await until(lambda: starts[0] >= 3, "three starts")
         task.cancel()
 
-    asyncio.run(watch())
+    run(watch())
     assert counters.get(count.TASK_RESTARTS) >= 2 and dog.meals
     assert said[0] == "task fails ValueError: a bug; starting it again"
 

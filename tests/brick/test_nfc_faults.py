@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from brick.nfc.hsu import Hsu
 from brick.nfc.pn532 import Pn532
 from brick.nfc.reader import Reader
 from brick.nfc.spi import Spi
+from leapingloop import now_ns, run
 from modelline import Desk, ModelLine, Pulse, ticks, until
 from stallmark import token
 from virtualkit.isodep import CC_FILE, Type4
@@ -44,7 +45,7 @@ class Bench:
     """A chip's model on a bus, its driver, the task, and the desk."""
 
     def __init__(self, bus: str) -> None:
-        self.model = Chip("fast", seed=3, bus=bus)
+        self.model = Chip("fast", seed=3, bus=bus, clock=now_ns)
         self.side = SpiSide(self.model)
         wired: Any = Hsu(ModelLine(self.model), ticks) if bus == "hsu" else Spi(ModelSpi(self.side), ticks)
         self.resets = 0
@@ -94,10 +95,6 @@ async def running(bus: str) -> AsyncIterator[Bench]:
         task.cancel()
 
 
-def run(test: Callable[[], Any]) -> None:
-    asyncio.run(test())
-
-
 BUSES = pytest.mark.parametrize("bus", ["hsu", "spi"])
 # fault, its value, what is counted
 # How a driver counts, recovers and ends a fault is above the buses: each fault runs on one of them, and the one that differs
@@ -128,7 +125,7 @@ def test_a_lasting_fault_is_a_state_and_its_end_is_the_end_of_it(
             setattr(bench.model.faults, fault, good)
             await bench.works(OTHER)
 
-    run(test)
+    run(test())
 
 
 # Every command of a tap once; the buses take turns, as what is recovered is above them.
@@ -145,7 +142,7 @@ def test_a_fault_at_any_command_of_a_tap_is_got_over(bus: str, fault: str, comma
             assert bench.desk.taps == [(UID, None), (OTHER, None)], "neither lost nor doubled"
             assert fault != "brown_out_after" or bench.resets == 0, "set up anew without its line"
 
-    run(test)
+    run(test())
 
 
 @BUSES
@@ -162,7 +159,7 @@ def test_two_cards_are_trouble_once_and_the_one_that_stays_is_served(bus: str):
             await until(lambda: bench.desk.taps, "the one that stayed")
             assert bench.desk.taps == [(OTHER, None)]
 
-    run(test)
+    run(test())
 
 
 @BUSES
@@ -186,7 +183,7 @@ def test_every_kind_of_card_is_read_on_both_buses(bus: str):
                 await bench.rounds(config.REMOVED_AFTER + 1)
             assert bench.desk.troubles == [] and bench.count(count.NFC_CHIP_STATUS) == 0
 
-    run(test)
+    run(test())
 
 
 @BUSES
@@ -201,7 +198,7 @@ def test_a_chip_left_in_the_middle_of_a_command_is_taken_over(bus: str):
         assert await bench.chip.targets() == []
         await bench.chip.check()
 
-    run(test)
+    run(test())
 
 
 def test_a_bus_that_raises_is_a_fault_like_any_other():
@@ -217,7 +214,7 @@ def test_a_bus_that_raises_is_a_fault_like_any_other():
             bench.side.feed = feed  # type: ignore[method-assign]
             await bench.works(UID)
 
-    run(test)
+    run(test())
 
 
 def test_cards_that_answer_nonsense_are_unreadable_and_no_fault_of_the_reader():
@@ -237,7 +234,7 @@ def test_cards_that_answer_nonsense_are_unreadable_and_no_fault_of_the_reader():
                 await bench.rounds(config.REMOVED_AFTER + 1)
             assert bench.reader.state == reader_module.GOOD and bench.resets == 0
 
-    run(test)
+    run(test())
 
 
 @BUSES
@@ -267,4 +264,4 @@ def test_a_slow_card_is_unreadable_and_the_reader_shows_life_all_the_while(
             await bench.works(UID)
             assert bench.reader.state == reader_module.GOOD and bench.resets == 0
 
-    run(test)
+    run(test())

@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from brick import config
@@ -14,6 +13,7 @@ from brick.nfc import reader as reader_module
 from brick.nfc.hsu import Hsu
 from brick.nfc.pn532 import Pn532, parse_targets
 from brick.nfc.reader import Reader
+from leapingloop import now_ns, run
 from modelline import Desk, ModelLine, Pulse, ticks, until
 from stallmark import token
 from virtualkit.othertags import Phone, Unreadable, classic
@@ -28,7 +28,7 @@ class Bench:
     """A chip's model, its driver, the task, and the desk."""
 
     def __init__(self, timing: str = "fast") -> None:
-        self.model = Chip(timing, seed=3)
+        self.model = Chip(timing, seed=3, clock=now_ns)
         self.line = ModelLine(self.model)
         self.resets = 0
         self.desk = Desk()
@@ -69,10 +69,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "SELF_CHECK_MS", 20)
 
 
-def run(test: Callable[[], Any]) -> None:
-    asyncio.run(test())
-
-
 def test_start_takes_the_chip_from_whatever_it_was_doing():
     async def test() -> None:
         bench = Bench()
@@ -84,7 +80,7 @@ def test_start_takes_the_chip_from_whatever_it_was_doing():
         assert await bench.chip.targets() == []
         await bench.chip.check()
 
-    run(test)
+    run(test())
 
 
 def test_a_stale_answer_is_skipped():
@@ -96,7 +92,7 @@ def test_a_stale_answer_is_skipped():
         [target] = await bench.chip.targets()
         assert (target.uid, target.sak, target.atqa) == (UID, 0, 0x44)
 
-    run(test)
+    run(test())
 
 
 def test_a_damaged_answer_is_asked_for_again():
@@ -113,7 +109,7 @@ def test_a_damaged_answer_is_asked_for_again():
         assert bench.chip.nacks > 0
         assert failed < 20
 
-    run(test)
+    run(test())
 
 
 def test_no_ack_no_answer_and_nonsense_are_told_apart():
@@ -132,7 +128,7 @@ def test_no_ack_no_answer_and_nonsense_are_told_apart():
         with pytest.raises((Damaged, NoAck)):
             await bench.chip.targets()
 
-    run(test)
+    run(test())
 
 
 def test_a_card_is_one_tap_as_long_as_it_lies_there():
@@ -144,7 +140,7 @@ def test_a_card_is_one_tap_as_long_as_it_lies_there():
             assert bench.desk.taps == [(UID, None)]
             assert bench.reader.state == reader_module.GOOD
 
-    run(test)
+    run(test())
 
 
 def test_an_issued_tag_brings_its_record():
@@ -155,7 +151,7 @@ def test_an_issued_tag_brings_its_record():
             await until(lambda: bench.desk.taps, "the tap")
             assert bench.desk.taps == [(UID, message)]
 
-    run(test)
+    run(test())
 
 
 def test_after_the_cooldown_the_same_card_is_a_new_tap_before_it_is_not(monkeypatch: pytest.MonkeyPatch):
@@ -177,7 +173,7 @@ def test_after_the_cooldown_the_same_card_is_a_new_tap_before_it_is_not(monkeypa
             bench.model.place(tag)
             await until(lambda: len(bench.desk.taps) == 2, "the second tap")
 
-    run(test)
+    run(test())
 
 
 def test_another_card_does_not_wait_for_the_first_ones_cooldown():
@@ -191,7 +187,7 @@ def test_another_card_does_not_wait_for_the_first_ones_cooldown():
             await until(lambda: len(bench.desk.taps) == 2, "the other card")
             assert [uid for uid, _ in bench.desk.taps] == [UID, OTHER]
 
-    run(test)
+    run(test())
 
 
 def test_two_cards_are_trouble_once_and_neither_is_picked():
@@ -209,7 +205,7 @@ def test_two_cards_are_trouble_once_and_neither_is_picked():
             await until(lambda: bench.desk.taps, "the one that stayed")
             assert bench.desk.taps == [(UID, None)]
 
-    run(test)
+    run(test())
 
 
 def test_a_phone_with_a_new_number_at_every_poll_is_one_tap():
@@ -222,7 +218,7 @@ def test_a_phone_with_a_new_number_at_every_poll_is_one_tap():
             [(uid, ndef)] = bench.desk.taps
             assert len(uid) == 4 and uid[0] == 8 and ndef is None
 
-    run(test)
+    run(test())
 
 
 def test_the_next_phone_does_not_wait_for_the_last_ones_cooldown():
@@ -236,7 +232,7 @@ def test_the_next_phone_does_not_wait_for_the_last_ones_cooldown():
             bench.model.place(second)
             await until(lambda: len(bench.desk.taps) == 2, "the second phone")
 
-    run(test)
+    run(test())
 
 
 def test_a_mifare_classic_card_is_its_number():
@@ -246,7 +242,7 @@ def test_a_mifare_classic_card_is_its_number():
             await until(lambda: bench.desk.taps, "the tap")
             assert bench.desk.taps == [(b"\x31\x41\x59\x26", None)]
 
-    run(test)
+    run(test())
 
 
 def test_an_unreadable_tag_is_trouble_once():
@@ -262,7 +258,7 @@ def test_an_unreadable_tag_is_trouble_once():
             bench.model.place(ntag215(OTHER))
             await until(lambda: bench.desk.taps, "the next customer")
 
-    run(test)
+    run(test())
 
 
 def test_a_card_that_leaves_while_it_is_read_is_trouble():
@@ -276,7 +272,7 @@ def test_a_card_that_leaves_while_it_is_read_is_trouble():
             await until(lambda: bench.desk.troubles, "the trouble")
             assert bench.desk.troubles == [count.NFC_UNREADABLE]
 
-    run(test)
+    run(test())
 
 
 def test_a_stubborn_card_is_seen_again_because_the_field_goes_off():
@@ -290,7 +286,7 @@ def test_a_stubborn_card_is_seen_again_because_the_field_goes_off():
             assert len(bench.desk.taps) == 1
             assert bench.reader.busy
 
-    run(test)
+    run(test())
 
 
 def test_a_chip_that_hangs_is_reset_by_its_line_and_works_again():
@@ -306,7 +302,7 @@ def test_a_chip_that_hangs_is_reset_by_its_line_and_works_again():
             assert bench.count(count.NFC_HARD_RESETS) == bench.resets
             assert bench.count(count.NFC_NO_ACK) >= 6
 
-    run(test)
+    run(test())
 
 
 def test_a_loose_wire_is_a_state_and_not_the_end():
@@ -320,7 +316,7 @@ def test_a_loose_wire_is_a_state_and_not_the_end():
             await until(lambda: bench.desk.taps, "a tap after it")
             assert bench.reader.state == reader_module.GOOD
 
-    run(test)
+    run(test())
 
 
 def test_a_brown_out_of_the_chip_is_set_up_anew_without_its_line():
@@ -333,7 +329,7 @@ def test_a_brown_out_of_the_chip_is_set_up_anew_without_its_line():
             assert bench.count(count.NFC_SOFT_STARTS) == 2
             assert bench.resets == 0
 
-    run(test)
+    run(test())
 
 
 def test_a_noisy_line_costs_retries_and_no_taps():
@@ -349,7 +345,7 @@ def test_a_noisy_line_costs_retries_and_no_taps():
                 await bench.rounds(config.REMOVED_AFTER + 1)
             assert len(bench.desk.taps) >= 10
 
-    run(test)
+    run(test())
 
 
 def test_a_chip_that_takes_its_time_is_read_as_well(monkeypatch: pytest.MonkeyPatch):
@@ -363,7 +359,7 @@ def test_a_chip_that_takes_its_time_is_read_as_well(monkeypatch: pytest.MonkeyPa
             await until(lambda: bench.desk.taps, "the tap")
             assert bench.desk.taps == [(UID, message)]
 
-    run(test)
+    run(test())
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """Whatever a QR module does: the brick reads what can be read, says what is wrong, and comes back by itself."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from brick import config
 from brick import counters as count
 from brick.qr import command, scanner
+from leapingloop import run
 from modelline import ticks, until
 from scannerbench import Bench, running
 from virtualkit import qrmodule
@@ -25,10 +25,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "SELF_CHECK_MS", 40)
     monkeypatch.setattr(config, "QR_REPEAT_MS", 200)
     monkeypatch.setattr(config, "QR_STUCK_MS", 300)
-
-
-def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(test())
 
 
 async def reads(bench: Bench, code: bytes) -> None:
@@ -78,7 +74,7 @@ def test_each_fault_is_said_or_borne_and_over_when_it_is_over():
     async def test() -> None:
         await asyncio.gather(*(one(*fault) for fault in FAULTS))
 
-    run(test)
+    run(test())
 
 
 def test_a_module_that_was_slow_from_the_start_is_set_up_right():
@@ -109,7 +105,7 @@ def test_a_module_that_was_slow_from_the_start_is_set_up_right():
     async def test() -> None:
         await asyncio.gather(one(ANSWER_MS // 2), one(ANSWER_MS + 15))
 
-    run(test)
+    run(test())
 
 
 @pytest.mark.parametrize("baud", [9600, 57600])
@@ -126,7 +122,7 @@ def test_a_module_that_keeps_its_own_speed_is_used_at_it(baud: int):
         assert bench.model.zones[qrmodule.SETUP_CODES] & 2
         task.cancel()
 
-    run(test)
+    run(test())
 
 
 def test_a_stuck_trigger_is_said_and_other_codes_are_still_read():
@@ -142,7 +138,7 @@ def test_a_stuck_trigger_is_said_and_other_codes_are_still_read():
             bench.model.faults.stuck = False
             await until(lambda: bench.scanner.state == scanner.GOOD, "the end")
 
-    run(test)
+    run(test())
 
 
 def test_codes_by_turns_are_repeats_too():
@@ -156,7 +152,7 @@ def test_codes_by_turns_are_repeats_too():
             bench.sends(b"FIVE\rONE\r")
             await until(lambda: len(bench.desk.codes) == 6, "of more than four the oldest is forgotten")
 
-    run(test)
+    run(test())
 
 
 def test_a_set_up_code_shown_before_the_brick_starts_is_undone():
@@ -176,7 +172,7 @@ def test_a_set_up_code_shown_before_the_brick_starts_is_undone():
     async def test() -> None:
         await asyncio.gather(*(one(code) for code in SET_UP_CODES))
 
-    run(test)
+    run(test())
 
 
 def test_a_code_that_looks_like_an_answer_is_never_taken_for_one():
@@ -203,7 +199,7 @@ def test_a_code_that_looks_like_an_answer_is_never_taken_for_one():
         assert bench.model.zones[qrmodule.SETUP_CODES] & 2, "closed indeed"
         task.cancel()
 
-    run(test)
+    run(test())
 
 
 def test_an_empty_code_a_while_after_an_answer_is_an_empty_code(monkeypatch: pytest.MonkeyPatch):
@@ -218,7 +214,7 @@ def test_an_empty_code_a_while_after_an_answer_is_an_empty_code(monkeypatch: pyt
             await until(lambda: bench.desk.codes or bench.count(count.QR_SETUP_CODE), "the code")
             assert bench.desk.codes == [b""] and not bench.count(count.QR_SETUP_CODE)
 
-    run(test)
+    run(test())
 
 
 def test_a_code_on_its_way_is_not_given_up_because_a_question_was():
@@ -230,7 +226,7 @@ def test_a_code_on_its_way_is_not_given_up_because_a_question_was():
             await until(lambda: bench.desk.codes, "the code")
             assert bench.desk.codes == [b"HALF A CODE"]
 
-    run(test)
+    run(test())
 
 
 def test_a_zone_that_changes_by_itself_is_noticed_and_set_again():
@@ -245,4 +241,4 @@ def test_a_zone_that_changes_by_itself_is_noticed_and_set_again():
     async def test() -> None:
         await asyncio.gather(*(one(*setting) for setting in scanner.SETTINGS))
 
-    run(test)
+    run(test())

@@ -1,8 +1,6 @@
 """The QR module's commands and lines, and the scanner task: set-up, hostile codes, a module that restarts."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from brick import config
@@ -12,6 +10,7 @@ from brick.qr.lines import ANSWER, CODE, OVERFLOW, Lines
 from brick.qr.scanner import Scanner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leapingloop import run
 from modelline import ticks, until
 from scannerbench import Bench, Cable, running
 from virtualkit import qrmodule
@@ -78,10 +77,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "QR_REPEAT_MS", 200)
 
 
-def run(test: Callable[[], Any]) -> None:
-    asyncio.run(test())
-
-
 def test_a_factory_new_module_is_found_and_set_up():
     async def test() -> None:
         async with running() as bench:
@@ -94,7 +89,7 @@ def test_a_factory_new_module_is_found_and_set_up():
             assert bench.model._saved[qrmodule.SETUP_CODES] & 2, "also after a restart of the module"
             assert bench.scanner.state == scanner.GOOD
 
-    run(test)
+    run(test())
 
 
 def test_a_module_that_is_set_up_already_is_left_alone():
@@ -113,7 +108,7 @@ def test_a_module_that_is_set_up_already_is_left_alone():
         for write_or_save in (b"\x7e\x00\x08", b"\x7e\x00\x09"):
             assert write_or_save not in again.cable.line.written
 
-    run(test)
+    run(test())
 
 
 def test_a_code_comes_through_and_its_repeats_do_not():
@@ -126,7 +121,7 @@ def test_a_code_comes_through_and_its_repeats_do_not():
             bench.model.show(b"SM1.OTHER")
             await until(lambda: len(bench.desk.codes) == 2, "another code")
 
-    run(test)
+    run(test())
 
 
 def test_the_same_code_counts_again_once_it_was_away():
@@ -139,7 +134,7 @@ def test_the_same_code_counts_again_once_it_was_away():
             bench.sends(b"AGAIN\r")
             await until(lambda: len(bench.desk.codes) == 2, "the code again")
 
-    run(test)
+    run(test())
 
 
 def test_set_up_codes_shown_to_the_scanner_change_nothing():
@@ -152,7 +147,7 @@ def test_set_up_codes_shown_to_the_scanner_change_nothing():
                 await until(lambda n=seen: len(bench.desk.codes) > n, "the code as text")
             assert bench.model.zones == before
 
-    run(test)
+    run(test())
 
 
 @pytest.mark.parametrize("length", [1, 128, 129, 4000])
@@ -163,7 +158,7 @@ def test_codes_of_every_length_arrive_cut_at_one_byte_too_many(length: int):
             await until(lambda: bench.desk.codes, "the code")
             assert bench.desk.codes == [b"z" * min(length, 201)]
 
-    run(test)
+    run(test())
 
 
 def test_a_code_without_its_end_does_not_spoil_the_next():
@@ -175,7 +170,7 @@ def test_a_code_without_its_end_does_not_spoil_the_next():
             await until(lambda: bench.desk.codes, "the code")
             assert bench.desk.codes == [b"WHOLE"]
 
-    run(test)
+    run(test())
 
 
 def test_a_module_that_restarts_is_set_up_again():
@@ -188,7 +183,7 @@ def test_a_module_that_restarts_is_set_up_again():
             bench.model.show(b"AFTER")
             await until(lambda: bench.desk.codes, "a code after it")
 
-    run(test)
+    run(test())
 
 
 def test_a_module_that_is_silent_is_a_state_and_comes_back():
@@ -202,7 +197,7 @@ def test_a_module_that_is_silent_is_a_state_and_comes_back():
             bench.model.show(b"AFTER")
             await until(lambda: bench.desk.codes, "a code after it")
 
-    run(test)
+    run(test())
 
 
 def test_a_module_that_only_talks_is_still_heard():
@@ -215,7 +210,7 @@ def test_a_module_that_only_talks_is_still_heard():
         await until(lambda: bench.desk.codes, "the code")
         task.cancel()
 
-    run(test)
+    run(test())
 
 
 def test_garbage_before_a_code_costs_that_code_only():
@@ -228,4 +223,4 @@ def test_garbage_before_a_code_costs_that_code_only():
             bench.model.show(b"SECOND")
             await until(lambda: b"SECOND" in bench.desk.codes, "the next code")
 
-    run(test)
+    run(test())

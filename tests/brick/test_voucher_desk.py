@@ -12,6 +12,7 @@ from brick import counters as count
 from brick import indicator
 from brick.counters import Counters
 from brick.voucherdesk import VoucherDesk
+from leapingloop import run
 from modelline import Pulse, until
 from nacl.signing import SigningKey
 from stallmark import comb, ed25519, voucher
@@ -99,7 +100,7 @@ def test_good_and_false_are_told_apart_with_tables_and_without(flash: Path):
             assert bench.answers == [(1, True), (2, False), (3, True), (4, False)]
             assert not bench.counters.get(count.TABLES_DAMAGED)
 
-    asyncio.run(test())
+    run(test())
 
 
 def test_tables_are_made_once_and_used_after_a_start(flash: Path, monkeypatch: pytest.MonkeyPatch):
@@ -115,7 +116,7 @@ def test_tables_are_made_once_and_used_after_a_start(flash: Path, monkeypatch: p
                 assert again.chip is not None
                 assert (again.chip.programs, again.chip.erases) == (0, 0)
 
-    asyncio.run(test())
+    run(test())
 
 
 def test_damaged_tables_are_noticed_replaced_and_never_decide(flash: Path):
@@ -147,7 +148,7 @@ def test_damaged_tables_are_noticed_replaced_and_never_decide(flash: Path):
             again.quiet = True
             await again.tables(1)
 
-    asyncio.run(test())
+    run(test())
 
 
 def test_without_the_partition_and_with_flash_that_fails_vouchers_are_still_checked(flash: Path):
@@ -168,7 +169,7 @@ def test_without_the_partition_and_with_flash_that_fails_vouchers_are_still_chec
             await asyncio.sleep(0.05)
             assert bench.counters.get(count.FLASH_ERRORS) == errors, "it does not try for ever"
 
-    asyncio.run(test())
+    run(test())
 
 
 def _broken(*_: Any) -> None:
@@ -188,7 +189,7 @@ def test_a_key_that_gets_no_table_is_tried_once(flash: Path):
             await asyncio.sleep(0.05)
             assert bench.chip.erases == done
 
-    asyncio.run(test())
+    run(test())
 
 
 def test_only_two_wait_and_everything_else_goes_on_meanwhile(flash: Path):
@@ -207,7 +208,7 @@ def test_only_two_wait_and_everything_else_goes_on_meanwhile(flash: Path):
             assert bench.offer(4)
             await until(lambda: len(bench.answers) == 3, "the next one")
 
-    asyncio.run(test())
+    run(test())
 
 
 def test_a_voucher_for_which_there_is_no_memory_is_counted_and_the_next_one_checked(
@@ -227,7 +228,7 @@ def test_a_voucher_for_which_there_is_no_memory_is_counted_and_the_next_one_chec
             await until(lambda: bench.answers, "an answer")
             assert bench.answers == [(2, True)]
 
-    asyncio.run(test())
+    run(test())
 
 
 def test_no_step_of_a_check_reads_more_than_a_few_rows(flash: Path):
