@@ -40,11 +40,18 @@ class Campaigns:
         self._offers: dict[Path, Offer] = {}
         self._by_path: dict[Path, Any] = {}
         self._rulesets: dict[bytes, Any] = {}  # by digest8, those of earlier bundles too
+        self._reading = 0
         self.refresh()
 
-    def offer(self, kit: bytes) -> Offer | None:
-        """What this kit should run, or None where there is nothing."""
+    def stamp(self) -> int:
+        """Another number whenever something in the folder changed."""
         self.refresh()
+        return self._reading
+
+    def offer(self, kit: bytes, fresh: bool = True) -> Offer | None:
+        """What this kit should run, or None where there is nothing. Not `fresh`: as the folder was read last."""
+        if fresh:
+            self.refresh()
         for name in (f"{kit.hex()}.smbundle", ACTIVE):
             offer = self._offers.get(self._folder / name)
             if offer is not None:
@@ -84,6 +91,7 @@ class Campaigns:
             self._offers = {path: offer for path in there if (offer := self._read(path)) is not None}
             self._rulesets.update({ruleset.digest8: ruleset for ruleset in self._by_path.values()})
             self._seen = there
+            self._reading += 1
 
     def _read(self, path: Path) -> Offer | None:
         try:
@@ -94,7 +102,12 @@ class Campaigns:
         except (OSError, FormatError) as error:
             logger.warning("%s is left out: %s", path, error)
             return None
-        return Offer(data, '"' + sha256(data).hexdigest()[:32] + '"')
+        return Offer(data, etag_of(data))
+
+
+def etag_of(data: bytes) -> str:
+    """Entity tag of just these bytes."""
+    return '"' + sha256(data).hexdigest()[:32] + '"'
 
 
 def outcome(kind: int) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import replace
 from threading import Lock
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from stallmark.errors import StallmarkError
 
 from fleet import disclosure, enrolled, publickeys, rekeys, rights, tagkeys
 from fleet.archive import Archive, totals
@@ -15,6 +18,9 @@ from fleet.clock import Clock
 from fleet.config import Brick, Config, Host
 from fleet.counts import Counts, Met
 from fleet.db.engine import Database
+from fleet.desired import boots
+from fleet.desired.desired import Desired
+from fleet.desired.why import Reason
 from fleet.errors import Refused
 from fleet.ledger.files import Folder
 from fleet.ledger.log import Log
@@ -64,6 +70,9 @@ class Controller:
         self._renewed_ms = 0
         self.private_keys = PrivateKeys(self.database, self._store.seal)
         self.campaigns = Campaigns(config.rules)
+        self.desired = self._desired()
+        # What rollouts and rentals know of why a kit is as it is.
+        self.reasons: list[Callable[[bytes], list[Reason]]] = []
         self.counts = Counts(totals(self.database))
         self.live = Live()
         self.archive = Archive(self.database, self.log, config, clock, self.campaigns, self.counts, self.live)
@@ -75,6 +84,9 @@ class Controller:
         """
         with self._taking:
             answer, tally = self._store.take(host, body, self.clock.now_ms())
+            booted, self._store.booted = self._store.booted, set()
+        if booted:
+            self.desired.booted(booted)
         if tally is None:
             self.met.repeats += 1
             return answer
@@ -99,6 +111,10 @@ class Controller:
                 self.log, self.config, now_ms
             ):
                 self._store.learn_slices()
+
+    def more_reasons(self, kit: bytes) -> list[Reason]:
+        """What other parts say of a kit, in their order."""
+        return [one for ask in self.reasons for one in ask(kit)]
 
     def next_of(self, host: Host) -> dict[str, int | str]:
         """What the next batch of this host must be, and where its receipts go on: a host whose store was
@@ -211,6 +227,21 @@ class Controller:
     def close(self) -> None:
         """Closes the database; what is not published yet is published after the next start."""
         self.database.close()
+
+    def _desired(self) -> Desired:
+        """Directives as they stand; kits that have none get theirs from the rules folder."""
+        try:
+            with self.database.write() as connection:
+                boots.learn(connection, [one.brick for one in self.config.bricks])
+            made = Desired(self.database, lambda: self.config, self.clock, self.campaigns)
+        except BaseException:
+            self.database.close()
+            raise
+        try:
+            made.renew()
+        except (StallmarkError, OSError, SQLAlchemyError) as failed:  # the controller serves, and tries again
+            logger.error("no directives: %s", failed)
+        return made
 
     def _published(self, first: int, size: int) -> None:
         self.met.checkpoints += 1

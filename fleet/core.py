@@ -8,6 +8,7 @@ from stallmark import bundle as _bundle
 from stallmark import cbor as _cbor
 from stallmark import control as _control
 from stallmark import crypt as _crypt
+from stallmark import directive as _directive
 from stallmark import keys as _keys
 from stallmark import leaf as _leaf
 from stallmark import receipt as _receipt
@@ -25,6 +26,7 @@ bundle: Any = _bundle
 cbor: Any = _cbor
 control: Any = _control
 crypt: Any = _crypt
+directive: Any = _directive
 keyschedule: Any = _keys
 leaf: Any = _leaf
 receipt: Any = _receipt
@@ -54,6 +56,7 @@ __all__ = [
     "cbor",
     "control",
     "crypt",
+    "directive",
     "keyschedule",
     "leaf",
     "receipt",

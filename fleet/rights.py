@@ -15,6 +15,7 @@ from fleet.config import Config, Kit, Right
 from fleet.core import leaf, reg, rights
 from fleet.db import tables
 from fleet.db.engine import Database
+from fleet.desired import rows
 from fleet.ledger.log import Appending, Log
 from fleet.sizes import MOST, Planned, cut
 
@@ -129,10 +130,13 @@ def left(database: Database, config: Config, now_ms: int) -> list[dict[str, str 
 
 
 def _planned(connection: Connection, config: Config, now_ms: int) -> list[tuple[Kit, Right, list[Planned]]]:
-    """What is to be minted now, by kit and right."""
+    """What is to be minted now, by kit and right: nothing for kits that are stopped."""
     known = _figures(connection, config, now_ms)
     found: list[tuple[Kit, Right, list[Planned]]] = []
+    stopped = rows.stopped(connection)
     for kit in config.kits:
+        if kit.kit in stopped:
+            continue
         for right in kit.rights:
             sums = known[kit.kit, kit.rental, right.rule, right.unit]
             expected = [one for one in kit.forecast if one.rule in (None, right.rule)]

@@ -18,6 +18,7 @@ from fleet.core import batch, leaf, reg
 from fleet.counts import UNREADABLE_KIND, Tally
 from fleet.db import tables
 from fleet.db.engine import Database
+from fleet.desired import boots
 from fleet.errors import Refused
 from fleet.ingest import Checked, HostState, check
 from fleet.keys import RecordKeys, Root, Seal
@@ -40,6 +41,7 @@ class Store:
         self._kits = {brick.brick: brick.kit for brick in config.bricks}
         self._lanes = {brick.brick for brick in config.bricks if brick.lane}
         self._withholding: set[bytes] = set()  # bricks with ended epochs whose key is not published yet
+        self.booted: set[bytes] = set()  # bricks whose boot records came in; whoever looks at them empties it
         with database.write() as connection:
             rows.register(connection, config.hosts, config.bricks)
         with database.read() as connection:
@@ -256,6 +258,7 @@ class Store:
             rows.write_evidence(tx.connection, checked.evidence)
             kinds = Counter(UNREADABLE_KIND if t.record is None else int(t.record[10]) for t in taken)
             tx.totals.update({f"kind:{kind}": n for kind, n in kinds.items()})
+            self.booted |= boots.write(tx.connection, taken, now_ms)
             size = tx.size
         return answer, Tally(size, kinds, len(verdict.findings))
 

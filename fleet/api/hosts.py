@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from fleet import enrolled, rights, settlements
+from fleet import campaigns, enrolled, rights, settlements
 from fleet.api.access import IN_FLIGHT, Access, body
 from fleet.controller import Controller
 from fleet.errors import Refused
@@ -74,24 +74,29 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
 
     @api.get("/kits/{kit}/bundle", summary="The bundle that a kit should run", response_model=None)
     def kit_bundle(kit: str, request: Request) -> Response:
-        """Bundle bytes; 304 where `If-None-Match` names them already."""
+        """Bundle bytes, for hosts that know no directives; 304 where `If-None-Match` names them already."""
         host = access.of_kit(request, kit)
-        offer = controller.campaigns.offer(host.kit)
-        if offer is None:
+        controller.desired.renew()
+        if controller.desired.halted(host.kit):
+            raise Refused(404, "this kit is stopped: nothing is to be installed")
+        data = controller.desired.bundle(host.kit)
+        if data is None:
             raise Refused(404, "there is no bundle for this kit")
-        headers = {"ETag": offer.etag, "Cache-Control": "no-cache"}
-        if offer.etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+        etag = campaigns.etag_of(data)
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=304, headers=headers)
-        return Response(offer.data, headers=headers, media_type="application/octet-stream")
+        return Response(data, headers=headers, media_type="application/octet-stream")
 
     @api.get("/kits/{kit}/slices", summary="Slices of rights minted for a kit", response_model=None)
     def slices(kit: str, request: Request) -> Response:
         """`{"slices": [{"id", "payload": base64, "signature": base64, "brick": hex8 or null}], "last": the highest
-        number of a slice so far}`: all that have not expired, oldest first. `brick`: whom the forecast had in
-        mind."""
+        number of a slice so far}`: all that have not expired, oldest first; none while the kit is stopped. `brick`:
+        whom the forecast had in mind."""
         host = access.of_kit(request, kit)
         controller.renew()
-        made = rights.of_kit(controller.database, host.kit, controller.clock.now_ms())
+        stopped = controller.desired.halted(host.kit)
+        made = [] if stopped else rights.of_kit(controller.database, host.kit, controller.clock.now_ms())
         return JSONResponse(
             {
                 "slices": [

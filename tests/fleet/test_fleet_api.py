@@ -260,7 +260,12 @@ def test_a_bundle_is_served_as_it_lies_there_and_named_by_its_bytes(running):
     tag = first.headers["etag"]
     same = running.client.get(path, headers={**running.token(), "If-None-Match": tag})
     assert same.status_code == 304 and not same.content
-    (folder / f"{world.kit.hex()}.smbundle").write_bytes(data[:-1] + b"q")
+    # What is not what its manifest says is nothing: the one before stays.
+    own = folder / f"{world.kit.hex()}.smbundle"
+    own.write_bytes(data[:-1] + b"q")
+    assert running.client.get(path, headers={**running.token(), "If-None-Match": tag}).status_code == 304
+    payload = bundle.manifest(b"apq", 2, ARTEFACT_APPLICATION)
+    own.write_bytes(bundle.join(bundle.envelope(bundle.TYPE, payload, [(bytes(8), bytes(64))]), b"apq"))
     other = running.client.get(path, headers={**running.token(), "If-None-Match": tag})
     assert other.status_code == 200 and other.headers["etag"] != tag
     (folder / "active.smbundle").write_bytes(b"not a bundle")

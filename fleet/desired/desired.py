@@ -1,0 +1,435 @@
+"""Directives of every kit: set, stored, then served; never a number twice. docs/desired-state.md
+
+Blocking and thread-safe. Other programs (`stallmark fleet stop`) write to the same tables: `renew` sees it."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from threading import RLock
+
+from sqlalchemy import Connection
+
+from fleet import enrolled
+from fleet.campaigns import Campaigns
+from fleet.clock import Clock
+from fleet.config import Config, Kit
+from fleet.db import tables_desired as t
+from fleet.db.engine import Database
+from fleet.desired import folder, orders, rows
+from fleet.desired.facts import Boot, Facts, judged
+from fleet.desired.floor import Floor
+from fleet.desired.folder import Release, RulesFolder
+from fleet.desired.orders import HALTED, Item, Order
+from fleet.desired.report import Report
+from fleet.desired.rows import Head
+from fleet.errors import FleetError
+
+LIFE_MS = (
+    14 * 86_400_000
+)  # of a directive: as long as a kit may be away from its controller and still install
+RENEW_MS = 3 * 86_400_000  # after so long it is made anew, so that a kit that leaves has eleven days or more
+SPREAD = 0.1  # part of that by which renewals of kits are apart
+TARGETS_KEPT = 16 * 1024 * 1024  # bytes of targets in memory
+
+logger = logging.getLogger(__name__)
+
+
+class DesiredError(FleetError):
+    """A directive that cannot be made; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before."""
+
+    kit: bytes
+    items: tuple[Item, ...]
+    reason: str
+    expires_ms: int | None = None
+    flags: int = 0
+    origin: str = rows.SET
+
+
+class Desired:
+    """One for a controller. `changed(kits)` is called after every change that others can see now, in the thread that saw
+    it."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Callable[[], Config],
+        clock: Clock,
+        campaigns: Campaigns,
+        changed: Callable[[list[bytes]], None] = lambda kits: None,
+    ) -> None:
+        """Raises ConfigError where the file of numbers cannot be read."""
+        self._database = database
+        self._config = config
+        self._clock = clock
+        self._folder = RulesFolder(campaigns)
+        self._campaigns = campaigns
+        self.changed = changed
+        self._lock = RLock()
+        self._heads: dict[bytes, Head] = {}
+        self._change = 0
+        self._looked: tuple[object, ...] = ()
+        self._due_ms = 0
+        self._seen: dict[bytes, tuple[int, str | None]] = {}  # not written yet
+        self._targets: dict[bytes, bytes] = {}
+        self._lies: set[bytes] = set()
+        ledger = config().ledger
+        with database.read() as connection:
+            self._floor = Floor(ledger.with_name(ledger.name + ".directives"), rows.highest(connection))
+        self._learn()
+
+    # --- what is in force
+
+    def current(self, kit: bytes) -> tuple[int, bytes, str] | None:
+        """(number, envelope bytes, etag) of what stands for a kit; None where nothing was ever set and there is no bundle."""
+        found = self._heads.get(kit)
+        return None if found is None else (found.number, found.envelope, found.etag)
+
+    def head(self, kit: bytes) -> Head | None:
+        """The same with what it says."""
+        return self._heads.get(kit)
+
+    def halted(self, kit: bytes) -> bool:
+        """Whether a kit is stopped."""
+        found = self._heads.get(kit)
+        return found is not None and found.order.halted
+
+    def bundle(self, kit: bytes) -> bytes | None:
+        """The bundle of a kit's first item, for hosts that know no directives."""
+        found = self._heads.get(kit)
+        if found is None or found.order.halted or not found.order.items:
+            return None
+        item = found.order.items[0]
+        envelope, artefact = self.target(item.bundle), self.target(item.artefact)
+        return None if envelope is None or artefact is None else folder.bundle.join(envelope, artefact)
+
+    def target(self, digest: bytes) -> bytes | None:
+        """An envelope or artefact by its SHA-256."""
+        known = self._targets.get(digest)
+        if known is None:
+            with self._database.read() as connection:
+                known = rows.target(connection, digest)
+            if known is not None:
+                with self._lock:
+                    self._targets[digest] = known
+                    while sum(map(len, self._targets.values())) > TARGETS_KEPT and len(self._targets) > 1:
+                        del self._targets[next(iter(self._targets))]
+        return known
+
+    # --- changes
+
+    def add(self, data: bytes) -> Release:
+        """Keeps a bundle so that directives may name it. Raises FormatError."""
+        release = folder.read(data)
+        with self._database.write() as connection:
+            _keep(connection, release, self._clock.now_ms())
+        return release
+
+    def bricks(self, kit: bytes) -> list[bytes]:
+        """Bricks of a kit that a directive may name: every one that is not revoked, the host's lane among them."""
+        with self._database.read() as connection:
+            ended = enrolled.revoked(enrolled.every(connection).items())
+        return [one.brick for one in self._config().bricks if one.kit == kit and one.brick not in ended]
+
+    def set(
+        self, kit: bytes, items: Iterable[Item], reason: str, expires_ms: int | None = None, flags: int = 0
+    ) -> int:
+        """Orders this for a kit; durable on return. Returns the directive's number.
+
+        `expires_ms` None: after two weeks, and renewed before. Raises DesiredError (an item's bundle was never added, too
+        many items), OSError, SQLAlchemyError: then nothing changed."""
+        origin = rows.STOPPED if flags & HALTED else rows.KEPT if expires_ms is None else rows.SET
+        return self.set_all([Wish(kit, tuple(items), reason, expires_ms, flags, origin)])[kit]
+
+    def set_all(self, wishes: Sequence[Wish]) -> dict[bytes, int]:
+        """The same for many kits in one transaction."""
+        with self._lock:
+            made = self._write(wishes)
+            self._learn()
+        self.changed([one.kit for one in made])
+        return {one.kit: one.number for one in made}
+
+    def follow(self, kit: bytes, reason: str = folder.REASON) -> int:
+        """Gives a kit back to the rules folder. Raises DesiredError where there is nothing for it."""
+        self._campaigns.refresh()
+        release = self._folder.of(kit)
+        if release is None:
+            raise DesiredError(f"the rules folder has no bundle for kit {kit.hex()}")
+        self.add(folder.bundle.join(release.envelope, release.data))
+        items = release.items(self.bricks(kit))
+        return self.set_all([Wish(kit, items, reason, origin=rows.RULES)])[kit]
+
+    def renew(self) -> list[bytes]:
+        """Looks at what others wrote, at the rules folder, and at what expires; returns the kits that got a new directive.
+        Cheap where nothing changed. Raises OSError, SQLAlchemyError, DesiredError."""
+        with self._lock:
+            told = self._learn()
+            config, now_ms = self._config(), self._clock.now_ms()
+            stamp = (self._campaigns.stamp(), config.bricks, config.kits)
+            if stamp == self._looked and now_ms < self._due_ms:
+                made: list[Head] = []
+            else:
+                made = self._write(self._wanted(config, now_ms))
+                self._looked, self._due_ms = stamp, now_ms + 60_000
+                self._learn()
+        kits = [*told, *(one.kit for one in made)]
+        if kits:
+            self.changed(kits)
+        return [one.kit for one in made]
+
+    # --- what kits say
+
+    def saw(self, kit: bytes, held: str | None) -> None:
+        """A kit's host asked, holding this directive. Written down by `settle`."""
+        self._seen[kit] = self._clock.now_ms(), held
+
+    def settle(self) -> None:
+        """Writes down who was seen. Raises OSError, SQLAlchemyError."""
+        with self._lock:
+            seen, self._seen = self._seen, {}
+        if not seen:
+            return
+        try:
+            with self._database.write() as connection:
+                found = [{"kit": kit, "seen_ms": at_ms, "held": held} for kit, (at_ms, held) in seen.items()]
+                rows.put(connection, t.kit_states, "kit", found)
+        except BaseException:
+            with self._lock:
+                self._seen = {**seen, **self._seen}
+            raise
+
+    def report(self, kit: bytes, host: bytes, said: Report, newest: bytes | None = None) -> None:
+        """A host's word on its kit; durable on return. `newest`: a directive that it holds and that is newer than what
+        stands here: where this controller signed it, it stands again."""
+        now_ms = self._clock.now_ms()
+        with self._database.write() as connection:
+            body = said.model_copy(update={"newest": None}).model_dump_json(exclude_none=True)
+            rows.put(
+                connection, t.kit_reports, "kit", [{"kit": kit, "host": host, "at_ms": now_ms, "body": body}]
+            )
+        self.saw(kit, said.etag)
+        if newest is not None:
+            self._take_back(kit, newest)
+        self.judge(kit)
+
+    def booted(self, bricks: Iterable[bytes]) -> None:
+        """New boot records of these bricks are durable."""
+        wanted = set(bricks)
+        for kit in {one.kit for one in self._config().bricks if one.brick in wanted}:
+            self.judge(kit)
+
+    def judge(self, kit: bytes) -> None:
+        """Remembers whether a kit runs what it should."""
+        facts = self.facts(kit)
+        content, active_ms, drift_ms = found = judged(facts)
+        if found == (facts.content, facts.active_ms, facts.drift_ms):
+            return
+        with self._database.write() as connection:
+            state = {"kit": kit, "content": content, "active_ms": active_ms, "drift_ms": drift_ms}
+            rows.put(connection, t.kit_states, "kit", [state])
+
+    def facts(self, kit: bytes) -> Facts:
+        """Everything that is known of a kit's state."""
+        return self.all_facts([kit])[0]
+
+    def all_facts(self, kits: Sequence[bytes] | None = None) -> list[Facts]:
+        """Of these kits, or of all of the configuration."""
+        config = self._config()
+        wanted = [one.kit for one in config.kits] if kits is None else kits
+        only = wanted[0] if len(wanted) == 1 else None
+        with self._database.read() as connection:
+            return known(connection, config, self._clock.now_ms(), wanted, self._heads, self._seen, only)
+
+    # --- inside
+
+    def _learn(self) -> list[bytes]:
+        """Takes up what is new in the table; the kits."""
+        with self._database.read() as connection:
+            if rows.last_change(connection) <= self._change:
+                return []
+            found = rows.heads(connection, self._change)
+        for one in found:
+            self._heads[one.kit] = one
+            self._change = max(self._change, one.change)
+        return [one.kit for one in found]
+
+    def _wanted(self, config: Config, now_ms: int) -> list[Wish]:
+        """What the folder and the calendar ask for."""
+        with self._database.read() as connection:
+            ended = enrolled.revoked(enrolled.every(connection).items())
+        bricks: dict[bytes, list[bytes]] = {}
+        for one in config.bricks:
+            if one.brick not in ended:
+                bricks.setdefault(one.kit, []).append(one.brick)
+        made: list[Wish] = []
+        kept: set[bytes] = set()
+        for kit in config.kits:
+            head = self._heads.get(kit.kit)
+            wish = self._by_folder(kit, head, bricks.get(kit.kit, []), kept, now_ms)
+            if wish is None and head is not None and head.origin != rows.SET and _old(head, now_ms):
+                wish = Wish(kit.kit, head.order.items, head.order.reason, None, head.order.flags, head.origin)
+            if wish is not None:
+                made.append(wish)
+        return made
+
+    def _by_folder(
+        self, kit: Kit, head: Head | None, bricks: list[bytes], kept: set[bytes], now_ms: int
+    ) -> Wish | None:
+        if head is not None and head.origin != rows.RULES:
+            return None
+        release = self._folder.of(kit.kit)
+        if release is None:
+            return None
+        items = release.items(bricks)
+        if head is not None and head.order.items == items and head.order.rental == kit.rental:
+            return None
+        if release.digest not in kept:
+            kept.add(release.digest)
+            with self._database.write() as connection:
+                _keep(connection, release, now_ms)
+        return Wish(kit.kit, items, folder.REASON, origin=rows.RULES)
+
+    def _write(self, wishes: Sequence[Wish]) -> list[Head]:
+        """Signs and stores; nobody is told."""
+        if not wishes:
+            return []
+        config, now_ms = self._config(), self._clock.now_ms()
+        rental = {one.kit: one.rental for one in config.kits}
+        made: list[Head] = []
+        with self._database.write() as connection:
+            change = rows.last_change(connection)
+            there: set[bytes] = set()
+            for wish in wishes:
+                if wish.kit not in rental:
+                    raise DesiredError(f"kit {wish.kit.hex()} is not in this controller's configuration")
+                _check(connection, wish, there)
+                before = rows.head(connection, wish.kit)
+                change += 1
+                order = Order(
+                    wish.kit,
+                    self._floor.next(0 if before is None else before[0]),
+                    now_ms,
+                    wish.expires_ms or now_ms + LIFE_MS,
+                    wish.items,
+                    wish.flags,
+                    _cut(wish.reason),
+                    rental[wish.kit],
+                )
+                envelope = orders.sign(order, config.secrets.director_seed)
+                made.append(
+                    Head(
+                        wish.kit,
+                        change,
+                        order.number,
+                        orders.etag_of(envelope),
+                        envelope,
+                        now_ms,
+                        wish.origin,
+                        order,
+                    )
+                )
+            rows.write(connection, made)
+        return made
+
+    def _take_back(self, kit: bytes, envelope: bytes) -> None:
+        """A host showed a directive that this database does not know: it was restored from an older copy."""
+        order = orders.own(envelope, self._config().secrets.director_public)
+        if order is None or order.kit != kit:
+            if kit not in self._lies:
+                self._lies.add(kit)
+                logger.warning(
+                    "kit %s presents a directive that this controller did not sign for it", kit.hex()
+                )
+            return
+        with self._lock:
+            self._learn()
+            head = self._heads.get(kit)
+            if head is not None and head.number >= order.number:
+                return
+            self._floor.raise_to(order.number)
+            now_ms = self._clock.now_ms()
+            origin = (
+                rows.STOPPED if order.halted else rows.RULES if order.reason == folder.REASON else rows.KEPT
+            )
+            with self._database.write() as connection:
+                change = rows.last_change(connection) + 1
+                etag = orders.etag_of(envelope)
+                rows.write(
+                    connection,
+                    [Head(kit, change, order.number, etag, bytes(envelope), now_ms, origin, order)],
+                )
+            self._learn()
+        logger.warning(
+            "kit %s has directive %d, newer than this database: it stands again. Was the database restored from a copy?",
+            kit.hex(), order.number,
+        )  # fmt: skip
+        self.changed([kit])
+
+
+def known(
+    connection: Connection,
+    config: Config,
+    now_ms: int,
+    kits: Sequence[bytes],
+    heads: dict[bytes, Head],
+    seen: dict[bytes, tuple[int, str | None]],
+    only: bytes | None = None,
+) -> list[Facts]:
+    """Facts of these kits, out of the tables and of what was not written yet. `only`: the one kit, where it is one."""
+    states, reports = rows.states(connection, only), rows.reports(connection, only)
+    bricks: dict[bytes, list[bytes]] = {}
+    for one in config.bricks:
+        bricks.setdefault(one.kit, []).append(one.brick)
+    booted = rows.boots(connection, None if only is None else bricks.get(only, []))
+    found: list[Facts] = []
+    for kit in kits:
+        state, said = states.get(kit), reports.get(kit)
+        facts = Facts(kit, now_ms, heads.get(kit))
+        if state is not None:
+            facts = replace(
+                facts, seen_ms=state.seen_ms, held=state.held, content=state.content,
+                active_ms=state.active_ms, drift_ms=state.drift_ms,
+            )  # fmt: skip
+        if kit in seen:
+            facts = replace(facts, seen_ms=seen[kit][0], held=seen[kit][1] or facts.held)
+        if said is not None:
+            facts = replace(facts, report=Report.model_validate_json(said.body), report_ms=said.at_ms)
+        boots = {
+            brick: Boot(row.seq, row.at_ms, row.received_ms, row.ruleset, row.program)
+            for brick in bricks.get(kit, [])
+            if (row := booted.get(brick)) is not None
+        }
+        found.append(replace(facts, boots=boots))
+    return found
+
+
+def _keep(connection: Connection, release: Release, now_ms: int) -> None:
+    rows.put_target(connection, release.envelope, now_ms)
+    rows.put_target(connection, release.data, now_ms)
+
+
+def _check(connection: Connection, wish: Wish, there: set[bytes]) -> None:
+    if len(wish.items) > folder.MAX_ITEMS:
+        raise DesiredError(f"{len(wish.items)} items: a directive has at most {folder.MAX_ITEMS}")
+    for item in wish.items:
+        for digest in (item.bundle, item.artefact):
+            if digest not in there and not rows.has_target(connection, digest):
+                raise DesiredError(f"{digest.hex()} is not here: give its bundle to this controller first")
+            there.add(digest)
+
+
+def _old(head: Head, now_ms: int) -> bool:
+    """Whether it is time to make it anew; kits of one start do not all come at once."""
+    late = random.Random(head.kit).random() * SPREAD * RENEW_MS
+    return now_ms - head.made_ms >= RENEW_MS - late or now_ms < head.made_ms - LIFE_MS
+
+
+def _cut(text: str) -> str:
+    return text.encode()[: orders.MAX_REASON].decode(errors="ignore")

@@ -1,0 +1,88 @@
+"""What a host says of its kit: bounded, typed, and the host's word alone. docs/desired-state.md, *Status*"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fleet.errors import Refused
+
+MAX_BODY = 32_768
+MAX_BRICKS = 64
+Instant = Field(default=None, ge=0, le=1 << 53)
+Hex8 = Field(pattern="^[0-9a-f]{16}$")
+Hex32 = Field(default=None, pattern="^[0-9a-f]{64}$")
+Tag = Field(default=None, max_length=80)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class Trouble(_Part):
+    """What does not go on: a code of docs/desired-state.md, words, and since when (market ms)."""
+
+    code: str = Field(pattern="^[a-z][a-z0-9-]{0,39}$")
+    text: str = Field(max_length=200)
+    since_ms: int | None = Instant
+
+
+class BrickSaid(_Part):
+    """One brick as the host knows it. `left`: what slices at it can still spend by its own last word, by slice number.
+    `result`: how its last installation ended (install results of the registry)."""
+
+    brick: str = Hex8
+    name: str = Field(default="", max_length=64)
+    connected: bool = False
+    heard_ms: int | None = Instant
+    ruleset: str | None = Hex32
+    program: str | None = Hex32
+    boot_seq: int | None = Field(default=None, ge=0, le=0xFFFFFFFF)
+    result: int | None = Field(default=None, ge=0, le=255)
+    result_bundle: str | None = Field(default=None, pattern="^[0-9a-f]{16}$")
+    result_text: str = Field(default="", max_length=200)
+    result_ms: int | None = Instant
+    battery: int | None = Field(default=None, ge=0, le=100)
+    left: list[tuple[int, int]] = Field(default=[], max_length=64)
+
+
+class Report(_Part):
+    """The whole of it."""
+
+    etag: str | None = Tag  # of the newest directive that the host has on its disk
+    number: int | None = Field(default=None, ge=0, le=0xFFFFFFFF)
+    active: str | None = Tag  # of the newest that all its bricks run
+    last_request_ms: int | None = Instant
+    last_success_ms: int | None = Instant
+    last_download_ms: int | None = Instant
+    last_activation_ms: int | None = Instant
+    halted: bool = False
+    trouble: Trouble | None = None
+    holds: list[Trouble] = Field(default=[], max_length=16)
+    bricks: list[BrickSaid] = Field(default=[], max_length=MAX_BRICKS)
+    release: str = Field(default="", max_length=64)
+    newest: str | None = Field(
+        default=None, max_length=6000
+    )  # base64 of a newer directive than it is offered
+
+
+def read(data: bytes) -> Report:
+    """Raises Refused 422 with the first thing that is wrong."""
+    try:
+        return Report.model_validate_json(data)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Refused(422, f"status report: {place or 'the body'}: {first['msg']}") from None
+
+
+def newest(report: Report) -> bytes | None:
+    """The directive that a host presents because it is newer than what it was offered. Raises Refused 422."""
+    if report.newest is None:
+        return None
+    try:
+        return base64.b64decode(report.newest, validate=True)
+    except (ValueError, binascii.Error):
+        raise Refused(422, "status report: newest: expected base64") from None

@@ -1,0 +1,221 @@
+"""Reading and writing the tables of desired state. Every write is in a transaction that somebody else opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+
+from fleet.db import tables
+from fleet.db import tables_desired as t
+from fleet.desired import orders
+
+RULES = "rules"  # made from the rules folder, and made anew when that changes
+SET = "set"  # by a rollout or a person, until its own expiry
+KEPT = "kept"  # the same without an expiry of its own: renewed
+STOPPED = "stopped"  # nothing is to be installed or granted: renewed until somebody lifts it
+HISTORY = 16  # directives of a kit that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The directive that stands for a kit. `order`: what its envelope says."""
+
+    kit: bytes
+    change: int
+    number: int
+    etag: str
+    envelope: bytes
+    made_ms: int
+    origin: str
+    order: orders.Order
+
+
+def heads(connection: Connection, after: int = 0) -> list[Head]:
+    """Heads that changed after this change, in order."""
+    rows = connection.execute(
+        select(t.directive_heads)
+        .where(t.directive_heads.c.change > after)
+        .order_by(t.directive_heads.c.change)
+    )
+    return [
+        Head(r.kit, r.change, r.number, r.etag, r.envelope, r.made_ms, r.origin, orders.parse(r.envelope))
+        for r in rows
+    ]
+
+
+def head(connection: Connection, kit: bytes) -> tuple[int, str] | None:
+    """(number, origin) of a kit's head."""
+    row = connection.execute(
+        select(t.directive_heads.c.number, t.directive_heads.c.origin).where(t.directive_heads.c.kit == kit)
+    ).one_or_none()
+    return None if row is None else (row.number, row.origin)
+
+
+def last_change(connection: Connection) -> int:
+    """The newest change of all."""
+    return connection.execute(select(func.max(t.directive_heads.c.change))).scalar_one() or 0
+
+
+def highest(connection: Connection) -> int:
+    """The highest number of any kit."""
+    return connection.execute(select(func.max(t.directive_heads.c.number))).scalar_one() or 0
+
+
+def stopped(connection: Connection) -> set[bytes]:
+    """Kits for which nothing may be minted now."""
+    rows = connection.execute(
+        select(t.directive_heads.c.kit).where(t.directive_heads.c.flags.op("&")(orders.HALTED) != 0)
+    )
+    return set(rows.scalars())
+
+
+def write(connection: Connection, made: Sequence[Head]) -> None:
+    """Heads in place of the ones before, which are remembered for a while."""
+    known = {
+        row.kit: row.number
+        for row in connection.execute(select(t.directive_heads.c.kit, t.directive_heads.c.number))
+    }
+    fresh: list[dict[str, Any]] = []
+    for one in made:
+        row = {
+            "kit": one.kit,
+            "change": one.change,
+            "number": one.number,
+            "etag": one.etag,
+            "envelope": one.envelope,
+            "made_ms": one.made_ms,
+            "expires_ms": one.order.expires_ms,
+            "flags": one.order.flags,
+            "origin": one.origin,
+            "reason": one.order.reason,
+        }
+        if one.kit in known:
+            connection.execute(
+                update(t.directive_heads).where(t.directive_heads.c.kit == one.kit).values(row)
+            )
+        else:
+            fresh.append(row)
+    if fresh:
+        connection.execute(insert(t.directive_heads), fresh)
+    past: list[dict[str, Any]] = [
+        {
+            "kit": one.kit, "number": one.number, "envelope": one.envelope, "made_ms": one.made_ms,
+            "flags": one.order.flags, "origin": one.origin,
+        }
+        for one in made
+    ]  # fmt: skip
+    if past:
+        connection.execute(insert(t.directives), past)
+    for one in made:
+        if one.kit in known:
+            _forget(connection, one.kit)
+
+
+def _forget(connection: Connection, kit: bytes) -> None:
+    old = (
+        select(t.directives.c.number)
+        .where(t.directives.c.kit == kit)
+        .order_by(t.directives.c.number.desc())
+        .offset(HISTORY)
+        .limit(1)
+    )
+    number = connection.execute(old).scalar_one_or_none()
+    if number is not None:
+        connection.execute(
+            delete(t.directives).where(t.directives.c.kit == kit, t.directives.c.number <= number)
+        )
+
+
+def before_stop(connection: Connection, kit: bytes) -> tuple[orders.Order, str] | None:
+    """What a kit had before it was stopped: its content and where that came from."""
+    rows = connection.execute(
+        select(t.directives).where(t.directives.c.kit == kit).order_by(t.directives.c.number.desc())
+    )
+    for row in rows:
+        if not row.flags & orders.HALTED:
+            return orders.parse(row.envelope), row.origin
+    return None
+
+
+# --- targets
+
+
+def put_target(connection: Connection, data: bytes, now_ms: int) -> bytes:
+    """Keeps bytes under their SHA-256, which it returns."""
+    digest = sha256(data).digest()
+    if not has_target(connection, digest):
+        connection.execute(insert(t.directive_targets).values(digest=digest, data=data, made_ms=now_ms))
+    return digest
+
+
+def has_target(connection: Connection, digest: bytes) -> bool:
+    """Whether it is here."""
+    found = connection.execute(
+        select(t.directive_targets.c.made_ms).where(t.directive_targets.c.digest == digest)
+    )
+    return found.first() is not None
+
+
+def target(connection: Connection, digest: bytes) -> bytes | None:
+    """Bytes by their SHA-256."""
+    return connection.execute(
+        select(t.directive_targets.c.data).where(t.directive_targets.c.digest == digest)
+    ).scalar_one_or_none()
+
+
+# --- what is known of kits
+
+
+def put(connection: Connection, table: Table, name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Rows in place of those with the same value in column `name`, or as new ones; columns that are not named stay."""
+    for row in rows:
+        key = table.c[name] == row[name]
+        if not connection.execute(update(table).where(key).values(row)).rowcount:
+            connection.execute(insert(table).values(row))
+
+
+def reports(connection: Connection, kit: bytes | None = None) -> dict[bytes, Any]:
+    """The last report of one kit's host or of all."""
+    query = select(t.kit_reports)
+    return {
+        row.kit: row
+        for row in connection.execute(query if kit is None else query.where(t.kit_reports.c.kit == kit))
+    }
+
+
+def states(connection: Connection, kit: bytes | None = None) -> dict[bytes, Any]:
+    """What is known of one kit or of all."""
+    query = select(t.kit_states)
+    return {
+        row.kit: row
+        for row in connection.execute(query if kit is None else query.where(t.kit_states.c.kit == kit))
+    }
+
+
+def boots(connection: Connection, bricks: Iterable[bytes] | None = None) -> dict[bytes, Any]:
+    """The newest boot record of these bricks, or of all."""
+    query = select(t.brick_boots)
+    if bricks is not None:
+        query = query.where(t.brick_boots.c.brick.in_(list(bricks)))
+    return {row.brick: row for row in connection.execute(query)}
+
+
+def first_boots(connection: Connection, bricks: Iterable[bytes], kind: int, read: Any) -> None:
+    """Boot records that came before this table was there. `read(entry)`: (ruleset, program) of a leaf's bytes."""
+    receipts, leaves = tables.receipts, tables.leaves
+    for brick in bricks:
+        row = connection.execute(
+            select(receipts.c.seq, receipts.c.market_ms, receipts.c.received_ms, leaves.c.entry)
+            .join(leaves, leaves.c.position == receipts.c.position)
+            .where(receipts.c.brick == brick, receipts.c.kind == kind, receipts.c.findings == 0)
+            .order_by(receipts.c.seq.desc())
+            .limit(1)
+        ).one_or_none()
+        if row is not None:
+            ruleset, program = read(row.entry)
+            values = {"brick": brick, "seq": row.seq, "at_ms": row.market_ms, "received_ms": row.received_ms}
+            connection.execute(insert(t.brick_boots).values(**values, ruleset=ruleset, program=program))

@@ -1,0 +1,213 @@
+"""Why a kit runs what it runs: reasons in the order of their weight, each with an age. Pure, over facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.core import reg
+from fleet.desired.facts import Facts
+from fleet.desired.orders import SECURITY_CRITICAL, Item
+
+# What a brick or its host says of an installation that did not happen: docs/formats/registry.md.
+REFUSALS = {
+    reg.INSTALL_THRESHOLD: "not enough good signatures of authors",
+    reg.INSTALL_OLDER: "it is older than what is installed and no fallback of it",
+    reg.INSTALL_DIGEST: "it arrived damaged",
+    reg.INSTALL_TOO_LARGE: "it is too large",
+    reg.INSTALL_HARDWARE: "it is for other hardware",
+    reg.INSTALL_EXPIRED: "it has expired",
+    reg.INSTALL_VECTOR: "it decided other than its authors expect",
+    reg.INSTALL_UNREADABLE: "it is unreadable",
+    reg.INSTALL_FLASH: "the brick's flash failed",
+}
+DONE = (reg.INSTALL_OK, reg.INSTALL_ALREADY)
+HOLDS = ("battery", "quiet", "busy", "lock", "quarantine", "rented", "deferred")  # in this order
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason. `since_ms`: market ms, None where nobody knows; `brick`: whose it is, None for the kit."""
+
+    code: str
+    text: str
+    since_ms: int | None = None
+    brick: str | None = None
+    do: str = ""
+
+    def as_json(self, now_ms: int) -> dict[str, Any]:
+        """With its age in seconds."""
+        age = None if self.since_ms is None else max(0, now_ms - self.since_ms) // 1000
+        return {
+            "code": self.code, "text": self.text, "since_ms": self.since_ms, "age_s": age, "brick": self.brick, "do": self.do,
+        }  # fmt: skip
+
+
+def reasons(facts: Facts, more: tuple[Reason, ...] = ()) -> list[Reason]:
+    """All of them, the first the one that keeps the kit from what it should be; `more`: of rollouts and rentals. The last one
+    says how it stands where nothing is wrong."""
+    found = [*_kit(facts), *_link(facts), *more, *_host(facts), *_bricks(facts)]
+    if found:
+        return found
+    head = facts.head
+    assert head is not None
+    if facts.active:
+        text = f"every brick runs what directive {head.number} says, by its own boot record"
+        return [Reason("active", text, facts.active_ms)]
+    if not facts.rulesets():
+        return [Reason("empty", f"directive {head.number} asks nothing of any brick", head.made_ms)]
+    return [
+        Reason(
+            "installing", f"directive {head.number} is at the host; its bricks take it up", facts.report_ms
+        )
+    ]
+
+
+def as_json(facts: Facts, name: str, found: list[Reason]) -> dict[str, Any]:
+    """For an answer."""
+    head, said = facts.head, facts.report
+    return {
+        "kit": facts.kit.hex(),
+        "name": name,
+        "state": facts.state,
+        "now_ms": facts.now_ms,
+        "directive": None
+        if head is None
+        else {
+            "number": head.number, "etag": head.etag, "issued_ms": head.order.issued_ms,
+            "expires_ms": head.order.expires_ms, "reason": head.order.reason, "origin": head.origin,
+            "halted": head.order.halted, "security_critical": bool(head.order.flags & SECURITY_CRITICAL),
+        },
+        "seen_ms": facts.seen_ms,
+        "reported_ms": facts.report_ms,
+        "last_request_ms": None if said is None else said.last_request_ms,
+        "last_download_ms": None if said is None else said.last_download_ms,
+        "last_activation_ms": None if said is None else said.last_activation_ms,
+        "reasons": [one.as_json(facts.now_ms) for one in found],
+        "bricks": [_brick(facts, item) for item in facts.rulesets()],
+    }  # fmt: skip
+
+
+def _kit(facts: Facts) -> list[Reason]:
+    head = facts.head
+    if head is None:
+        do = "put a bundle into the rules folder as active.smbundle"
+        return [
+            Reason(
+                "nothing-set",
+                "nothing was ever ordered for this kit, and the rules folder has no bundle",
+                do=do,
+            )
+        ]
+    if facts.halted:
+        stopped = facts.fetched and facts.report is not None and facts.report.halted
+        told = "its host keeps to it" if stopped else "its host does not know it yet"
+        left = _left(facts)
+        at = f"; bricks still hold rights of {left} (the host's word)" if left else ""
+        text = f"stopped: {head.order.reason or 'no reason given'}; {told}{at}"
+        return [
+            Reason("halted", text, head.order.issued_ms, do="`stallmark fleet stop --lift` takes it back")
+        ]
+    if facts.expired:
+        text = f"directive {head.number} has expired: nothing is installed under it"
+        return [
+            Reason(
+                "expired",
+                text,
+                head.order.expires_ms,
+                do="order it again, or give the kit back to the rules folder",
+            )
+        ]
+    return []
+
+
+def _link(facts: Facts) -> list[Reason]:
+    head = facts.head
+    if head is None:
+        return []
+    if facts.seen_ms is None:
+        return [
+            Reason(
+                "never-seen", "its host has never asked for a directive", head.made_ms, do="switch the kit on"
+            )
+        ]
+    if not facts.reachable:
+        text = "its host does not ask: switched off, or without a network"
+        return [Reason("unreachable", text, facts.seen_ms, do="it goes on by itself when the kit is back")]
+    if not facts.fetched:
+        return [
+            Reason(
+                "waiting-for-directive", f"its host has not fetched directive {head.number} yet", head.made_ms
+            )
+        ]
+    return []
+
+
+def _host(facts: Facts) -> list[Reason]:
+    said = facts.report
+    if said is None:
+        return []
+    found: list[Reason] = []
+    if said.trouble is not None:
+        found.append(Reason(said.trouble.code, said.trouble.text, said.trouble.since_ms))
+    holds = sorted(said.holds, key=lambda one: HOLDS.index(one.code) if one.code in HOLDS else len(HOLDS))
+    found += [Reason(one.code, one.text, one.since_ms) for one in holds]
+    return found
+
+
+def _bricks(facts: Facts) -> list[Reason]:
+    if facts.halted:
+        return []
+    found: list[Reason] = []
+    for item in facts.differing():
+        said, boot, brick = facts.said(item.brick), facts.boots.get(item.brick), item.brick.hex()
+        name = brick if said is None or not said.name else said.name
+        refused = (
+            said is not None
+            and said.result not in (None, *DONE)
+            and said.result_bundle == item.bundle.hex()[:16]
+        )
+        if refused:
+            assert said is not None and said.result is not None
+            words = REFUSALS.get(said.result) or said.result_text or f"install result {said.result}"
+            text = f"{name} refused rules {item.artefact.hex()[:8]}: {words}"
+            found.append(Reason("refused", text, said.result_ms, brick))
+        elif facts.drift_ms is not None and boot is not None:
+            what = "no rules" if boot.ruleset is None else f"rules {boot.ruleset.hex()[:8]}"
+            text = f"{name} ran what it should and now runs {what}: it is installed anew"
+            found.append(Reason("drift", text, boot.at_ms, brick))
+        elif said is not None and not said.connected:
+            found.append(Reason("brick-away", f"{name} has no link to its host", said.heard_ms, brick))
+        elif boot is None:
+            found.append(Reason("never-booted", f"{name} never said what it runs", None, brick))
+        elif said is not None and said.ruleset == item.artefact.hex():
+            text = f"{name} says that it runs it; the proof, its boot record, is on its way"
+            found.append(Reason("unproven", text, facts.report_ms, brick))
+        else:
+            found.append(
+                Reason(
+                    "installing", f"{name} has not taken up rules {item.artefact.hex()[:8]} yet", None, brick
+                )
+            )
+    return found
+
+
+def _brick(facts: Facts, item: Item) -> dict[str, Any]:
+    boot, said = facts.boots.get(item.brick), facts.said(item.brick)
+    return {
+        "brick": item.brick.hex(),
+        "name": "" if said is None else said.name,
+        "wanted": item.artefact.hex(),
+        "proven": None if boot is None or boot.ruleset is None else boot.ruleset.hex(),
+        "proven_ms": None if boot is None else boot.at_ms,
+        "said": None if said is None else said.ruleset,
+        "connected": None if said is None else said.connected,
+    }
+
+
+def _left(facts: Facts) -> str:
+    """Whether bricks still hold something by their host's word."""
+    if facts.report is None:
+        return ""
+    slices = sum(1 for one in facts.report.bricks for _, left in one.left if left)
+    return "" if not slices else "1 slice" if slices == 1 else f"{slices} slices"
