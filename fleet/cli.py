@@ -16,10 +16,14 @@ from rich.table import Table
 
 from fleet.config import Config, load
 from fleet.errors import ConfigError, FleetError, LedgerConflict
+from fleet.trust import cli as trust_cli
+from fleet.trust import cli_release
 
 app = typer.Typer(no_args_is_help=True, help="The fleet controller: ledger, receipts in public.")
 bricks = typer.Typer(no_args_is_help=True, help="The bricks of a fleet.")
 app.add_typer(bricks, name="bricks")
+app.add_typer(trust_cli.app, name="keys")
+app.add_typer(cli_release.app, name="release")
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
 STATUS_TIMEOUT_S = 5.0

@@ -7,7 +7,7 @@ config.json, relative paths from its own folder:
    "rights": [right …],                                                               the same for every kit
    "authors": {"threshold": int, "keys": [{"kid": hex8, "public": base64}]}, "witnesses": [vkey …],
    "people": {"origin": text},                                                        fleet/people/settings.py, docs/people.md
-   "rules": "rules", "terms": "terms"}                                                folders
+   "rules": "rules", "terms": "terms", "trust": "trust"}                              folders; trust: docs/trust.md
   right: {"rule": id, "unit": 1, "slice": amount of one at most, "count": how many: the budget is slice × count,
           "expires_ms": instant or absent, "life_ms": how long a slice lives, absent: to the end, or a week,
           "reserve_bps": part kept back until three quarters of the rest are spent, 0 where absent,
@@ -159,6 +159,7 @@ class Config:
     clock_file: Path | None
     rules: Path
     terms: Path
+    trust: Path
     kits: tuple[Kit, ...]
     authors: Authors
     witnesses: tuple[str, ...]
@@ -196,6 +197,7 @@ def load(path: Path) -> Config:
         clock_file=folder / clock if clock else None,
         rules=folder / top.text("rules", "rules"),
         terms=folder / top.text("terms", "terms"),
+        trust=folder / top.text("trust", "trust"),
         kits=tuple(_kit(item, shared) for item in top.items("kits")),
         authors=_authors(top.part("authors")),
         witnesses=tuple(top.texts("witnesses")),

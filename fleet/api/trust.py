@@ -1,0 +1,58 @@
+"""The signed lists for hosts: TUF metadata, compact roots for bricks, bundles by their digest. Nothing here is secret."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from fleet.errors import Refused
+from fleet.trust.repository import Repository
+
+FOREVER = "public, max-age=31536000, immutable"  # numbered and named by digest: never another content
+
+
+def router(repository: Repository) -> APIRouter:
+    """Routes over a trust folder; where there is none, everything is 404. Reads are small files: no thread is needed."""
+    api = APIRouter(prefix="/v1", tags=["trust"])
+
+    @api.get("/trust/tuf/{name}", summary="A signed list", response_model=None)
+    def metadata(name: str) -> Response:
+        """`N.root.json`, `N.targets.json`, `N.snapshot.json`, `timestamp.json`, as TUF clients ask for them."""
+        data = repository.file(name)
+        if data is None:
+            raise Refused(404, "no such list")
+        caching = "no-cache" if name == "timestamp.json" else FOREVER
+        return Response(data, media_type="application/json", headers={"Cache-Control": caching})
+
+    @api.get("/trust/roots/{number}", summary="A compact root", response_model=None)
+    def compact_root(number: int) -> Response:
+        """The envelope that bricks take, of root `number`."""
+        data = repository.compact_root(number)
+        if data is None:
+            raise Refused(404, "no such root")
+        return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOREVER})
+
+    @api.get("/targets/{digest}", summary="A bundle by the SHA-256 of its bytes", response_model=None)
+    def target(digest: str, request: Request) -> Response:
+        """Whole, or from an offset on (`Range: bytes=N-`)."""
+        data = repository.target(digest)
+        if data is None:
+            raise Refused(404, "no such release on the list")
+        tag = f'"{digest}"'
+        headers = {"Cache-Control": FOREVER, "ETag": tag, "Accept-Ranges": "bytes"}
+        first = _offset(request.headers.get("range"))
+        if first is None or request.headers.get("if-range", tag) != tag:
+            return Response(data, media_type="application/octet-stream", headers=headers)
+        if first >= len(data):
+            return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{len(data)}"})
+        headers["Content-Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
+        return Response(data[first:], 206, media_type="application/octet-stream", headers=headers)
+
+    return api
+
+
+def _offset(text: str | None) -> int | None:
+    """The offset of `bytes=N-`; None for anything else, which is answered whole (RFC 9110 §14.2)."""
+    if text is None or not text.startswith("bytes=") or not text.endswith("-"):
+        return None
+    number = text[6:-1]
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= 12 else None
