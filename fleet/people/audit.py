@@ -123,7 +123,7 @@ def verify(lines: Iterable[str], noted: tuple[int, str] | None = None) -> tuple[
                 if not met:
                     faults.append(f"entry {number} is another than the one that was noted: written anew")
         if len(faults) >= 20:
-            return at, prev, [*faults, "and more"]
+            return expected - 1, prev, [*faults, "and more"]
     if noted is not None and not met and expected <= noted[0]:
         faults.append(f"the end was cut off: entry {noted[0]} was noted, the last one here is {expected - 1}")
     return expected - 1, prev, faults

@@ -1,0 +1,43 @@
+"""What the commands beside the controller do with people: one transaction on its database, whether it runs or not.
+
+The person at this keyboard has the controller's files: they act as "command line", and every change stands in the log so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from fleet.config import Config
+from fleet.db import tables
+from fleet.db.engine import outside
+from fleet.errors import ConfigError, Refused
+
+
+@contextmanager
+def beside(config: Config) -> Generator[Connection]:
+    """One transaction beside the controller. Raises ConfigError, also for what is refused: the message says why."""
+    engine = outside(config.database)
+    try:
+        with engine.begin() as connection:
+            demand_tables(connection)
+            yield connection
+    except Refused as refused:
+        raise ConfigError(refused.reason) from None
+    except DBAPIError as failed:
+        raise ConfigError(f"the database {config.database} cannot be used: {failed.orig}") from failed
+    finally:
+        engine.dispose()
+
+
+def demand_tables(connection: Connection) -> None:
+    """Makes the tables that a database of an earlier version has not met yet."""
+    tables.metadata.create_all(connection)
+
+
+def now_ms() -> int:
+    """The machine's clock."""
+    return time.time_ns() // 1_000_000
