@@ -86,6 +86,8 @@ def wants_sight(state: State, name: str, now_ms: int) -> bool:
     kit = state.kits.get(name)
     if kit is None or kit.status not in (WAITING, UNREACHED, OFFERED, GO_BACK, GOING_BACK, DEFERRED):
         return False
+    if kit.wave > state.wave and kit.status == WAITING:
+        return False  # its wave comes later: then it matters
     return name not in state.ready and now_ms - kit.seen_ms > state.plan.limits.reach_s * 500
 
 

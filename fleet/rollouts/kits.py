@@ -235,7 +235,7 @@ def expire(work: Work, name: str) -> None:
     if not kit.taken:
         if work.now - kit.since_ms >= limits.reach_s * 1000:
             away = GO_BACK if kit.status == GOING_BACK else UNREACHED
-            work.turn(name, kit, away, "it was not there to take its directive")
+            make_ready(work, name, work.turn(name, kit, away, "it was not there to take its directive"))
     elif work.now - kit.stage_ms >= limits.kit_deadline_s * 1000:
         if kit.status == GOING_BACK:
             _back_again(work, name, kit, "no report in time")

@@ -220,7 +220,7 @@ class Work:
 
     def here(self, kit: Kit) -> bool:
         """Whether its host was heard of within its reach."""
-        return kit.seen_ms > 0 and self.now - kit.seen_ms <= self.limits.reach_s * 1000
+        return kit.seen_ms > 0 and self.now - kit.seen_ms < self.limits.reach_s * 1000
 
     def count(self, *statuses: str, wave: int | None = None, accepted: bool | None = None) -> int:
         """As State.count."""

@@ -108,7 +108,7 @@ def _kit(state: State, kit: Kit, now_ms: int) -> list[Reason]:
         case "to go back":
             word = (
                 "waits for a place to go back"
-                if now_ms - kit.seen_ms <= reach_ms
+                if now_ms - kit.seen_ms < reach_ms
                 else "is away and still has to go back"
             )
             return one(GO_BACK, f"it {word}{more}")
@@ -131,9 +131,11 @@ def _waiting(state: State, kit: Kit, now_ms: int, since: int) -> list[Reason]:
         found.append(Reason("wave", words, state.wave_ms))
     if kit.why:
         found.append(Reason("before", kit.why, since))
-    if not kit.seen_ms:
-        found.append(Reason("away", "its host was not heard of since the rollout was planned", state.made_ms))
-    elif now_ms - kit.seen_ms > state.plan.limits.reach_s * 1000:
+    if kit.wave > state.wave:
+        pass  # whether it is there matters when it is its turn
+    elif not kit.seen_ms:
+        found.append(Reason("away", "its host was not heard of since its wave began", state.wave_ms))
+    elif now_ms - kit.seen_ms >= state.plan.limits.reach_s * 1000:
         found.append(Reason("away", "it is away: its host was last heard of then", kit.seen_ms))
     elif not found and state.phase == RUNNING:
         limit = state.plan.limits.in_flight

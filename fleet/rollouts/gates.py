@@ -1,0 +1,130 @@
+"""Gates: the same figure of the same kits before and after a release; pass, fail, or too little to say. Pure, whole numbers.
+
+A gate compares what worsens: a share of events in parts of 10,000 (errors, uncertain), milliseconds (latency, 95th percentile),
+parts of 10,000 of the budget an hour (budget), or what should not shrink: free heap in kB, battery in percent."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fleet.rollouts import facts
+from fleet.rollouts.plan import Gate, Replay
+from fleet.rollouts.waves import REPLAY
+
+SHARES = ("errors", "uncertain")
+SHRINKING = ("heap", "battery")
+_UNITS = {"latency": "ms", "budget": "in 10,000 of the budget an hour", "heap": "kB free", "battery": "%"}
+
+
+class Sample(NamedTuple):
+    """A figure over kits: `n` what it was seen on (events, kits); `value` the count of bad ones for shares, else the figure."""
+
+    n: int
+    value: int
+
+
+class Judgement(NamedTuple):
+    """A verdict and what it rests on."""
+
+    verdict: str
+    why: str
+
+
+def judge(gate: Gate, before: Sample, after: Sample) -> Judgement:
+    """Pass, fail or inconclusive. For shares chance is taken into account: between "worse by less than `worse`" and "worse by
+    more, even at the best" lies inconclusive. `worst` alone needs no before."""
+    if after.n < gate.min_sample:
+        return Judgement(
+            facts.INCONCLUSIVE, f"{after.n} samples with the release: {gate.min_sample} are asked for"
+        )
+    if gate.name in SHARES:
+        return _share(gate, before, after)
+    text = f"{before.value} before, {after.value} now, {_UNITS[gate.name]}"
+    sign = -1 if gate.name in SHRINKING else 1
+    if gate.worst is not None and sign * (after.value - gate.worst) > 0:
+        return Judgement(facts.FAIL, f"{text}: {gate.worst} is the worst that is allowed")
+    if before.n < gate.min_sample:
+        return Judgement(
+            facts.INCONCLUSIVE, f"{before.n} samples before the release: {gate.min_sample} are asked for"
+        )
+    if sign * (after.value - before.value) > gate.worse:
+        return Judgement(facts.FAIL, f"{text}: worse by more than {gate.worse}")
+    return Judgement(facts.PASS, text)
+
+
+def _share(gate: Gate, before: Sample, after: Sample) -> Judgement:
+    now = after.value * 10_000 // after.n
+    if before.n < gate.min_sample:
+        if gate.worst is not None and _low(after) > gate.worst:
+            return Judgement(
+                facts.FAIL, f"{_part(now)} with the release: {_part(gate.worst)} is the worst allowed"
+            )
+        return Judgement(
+            facts.INCONCLUSIVE, f"{before.n} samples before the release: {gate.min_sample} are asked for"
+        )
+    was = before.value * 10_000 // before.n
+    text = f"{_part(was)} before, {_part(now)} now ({after.n} events)"
+    if gate.worst is not None and _low(after) > gate.worst:
+        return Judgement(facts.FAIL, f"{text}: {_part(gate.worst)} is the worst that is allowed")
+    if now - was <= gate.worse and (gate.worst is None or now <= gate.worst):
+        return Judgement(facts.PASS, text)
+    if _low(after) - _high(before) > gate.worse:
+        return Judgement(facts.FAIL, f"{text}: worse by more than {_part(gate.worse)}, and not by chance")
+    return Judgement(facts.INCONCLUSIVE, f"{text}: worse, and it may be chance")
+
+
+def _low(sample: Sample) -> int:
+    return max(0, sample.value * 10_000 // sample.n - _spread(sample))
+
+
+def _high(sample: Sample) -> int:
+    return min(10_000, sample.value * 10_000 // sample.n + _spread(sample))
+
+
+def _spread(sample: Sample) -> int:
+    """Two standard errors of a share, in parts of 10,000, of one more good and one more bad event: never none."""
+    n, bad = sample.n + 2, sample.value + 1
+    return int(20_000 * (bad * (n - bad) / n**3) ** 0.5)
+
+
+def _part(bps: int) -> str:
+    return f"{bps // 100}.{bps % 100:02d} %"
+
+
+class Replayed(NamedTuple):
+    """What gate 0 looks at: the sums of a replay of recorded events, money in minor units."""
+
+    events: int
+    flipped: int
+    old_minor: int
+    new_minor: int
+    old_uncertain: int
+    new_uncertain: int
+
+
+def gate_zero(limits: Replay, found: Replayed, number: int) -> facts.Gate:
+    """Whether the release may begin at all, by what it would have done."""
+
+    def said(verdict: str, why: str) -> facts.Gate:
+        return facts.Gate(REPLAY, -1, verdict, why, number)
+
+    if found.events < limits.min_events:
+        return said(
+            facts.INCONCLUSIVE, f"{found.events} events were replayed: {limits.min_events} are asked for"
+        )
+    flipped = found.flipped * 10_000 // found.events
+    more = found.new_minor - found.old_minor
+    unsure = (found.new_uncertain - found.old_uncertain) * 10_000 // found.events
+    text = f"{found.events} events: {_part(flipped)} flipped, money {more:+d} in minor units"
+    if flipped > limits.flipped_bps:
+        return said(facts.FAIL, f"{text}: {_part(limits.flipped_bps)} may flip")
+    if unsure > limits.uncertain_bps:
+        return said(
+            facts.FAIL,
+            f"{text}: {_part(unsure)} more are uncertain, {_part(limits.uncertain_bps)} are allowed",
+        )
+    if limits.more_minor is not None and more > limits.more_minor:
+        return said(facts.FAIL, f"{text}: {limits.more_minor} more are allowed")
+    if limits.less_minor is not None and -more > limits.less_minor:
+        return said(facts.FAIL, f"{text}: {limits.less_minor} less are allowed")
+    return said(facts.PASS, text)
