@@ -1,20 +1,23 @@
-"""The signed lists for hosts: TUF metadata, compact roots for bricks, bundles by their digest. Nothing here is secret."""
+"""The signed lists for hosts: TUF metadata, compact roots for bricks, bundles by their digest. Lists are public; bundles
+are for this controller's hosts."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from fleet.api.access import Access
 from fleet.errors import Refused
 from fleet.trust.repository import Repository
 
 FOREVER = "public, max-age=31536000, immutable"  # numbered and named by digest: never another content
+OF_HOSTS = "private, max-age=31536000, immutable"
 
 
-def router(repository: Repository) -> APIRouter:
+def router(repository: Repository, access: Access) -> APIRouter:
     """Routes over a trust folder; where there is none, everything is 404. Reads are small files: no thread is needed."""
-    api = APIRouter(prefix="/v1", tags=["trust"])
+    api = APIRouter(prefix="/v1/trust", tags=["trust"])
 
-    @api.get("/trust/tuf/{name}", summary="A signed list", response_model=None)
+    @api.get("/tuf/{name}", summary="A signed list", response_model=None)
     def metadata(name: str) -> Response:
         """`N.root.json`, `N.targets.json`, `N.snapshot.json`, `timestamp.json`, as TUF clients ask for them."""
         data = repository.file(name)
@@ -23,7 +26,7 @@ def router(repository: Repository) -> APIRouter:
         caching = "no-cache" if name == "timestamp.json" else FOREVER
         return Response(data, media_type="application/json", headers={"Cache-Control": caching})
 
-    @api.get("/trust/roots/{number}", summary="A compact root", response_model=None)
+    @api.get("/roots/{number}", summary="A compact root", response_model=None)
     def compact_root(number: int) -> Response:
         """The envelope that bricks take, of root `number`."""
         data = repository.compact_root(number)
@@ -34,11 +37,12 @@ def router(repository: Repository) -> APIRouter:
     @api.get("/targets/{digest}", summary="A bundle by the SHA-256 of its bytes", response_model=None)
     def target(digest: str, request: Request) -> Response:
         """Whole, or from an offset on (`Range: bytes=N-`)."""
+        access.host(request)
         data = repository.target(digest)
         if data is None:
             raise Refused(404, "no such release on the list")
         tag = f'"{digest}"'
-        headers = {"Cache-Control": FOREVER, "ETag": tag, "Accept-Ranges": "bytes"}
+        headers = {"Cache-Control": OF_HOSTS, "ETag": tag, "Accept-Ranges": "bytes"}
         first = _offset(request.headers.get("range"))
         if first is None or request.headers.get("if-range", tag) != tag:
             return Response(data, media_type="application/octet-stream", headers=headers)

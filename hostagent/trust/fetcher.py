@@ -141,7 +141,7 @@ def over_http(base: str, client: httpx.Client, limits: Limits | None = None) -> 
         base,
         HttpFetcher(client, limits),
         f"{base}/v1/trust/tuf/",
-        f"{base}/v1/targets/",
+        f"{base}/v1/trust/targets/",
         f"{base}/v1/trust/roots/",
     )
 
