@@ -22,6 +22,7 @@ from fleet.controller import Controller
 from fleet.counts import Met
 from fleet.errors import Refused
 from fleet.people import api as people_api
+from fleet.people import pages as people_pages
 from fleet.people.headers import SecureHeaders
 from fleet.people.service import People
 from fleet.web import pages
@@ -102,6 +103,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(hosts.router(controller, Access(config.hosts), taking, publisher.wake))
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
+    app.include_router(people_pages.router(controller.archive))
     app.include_router(readers.router(controller))  # before the pages: /r/<handle>.cose is not a handle
     pages.install(app, controller.archive)
     return app

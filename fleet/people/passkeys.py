@@ -35,6 +35,8 @@ LIFE_MS = 300_000
 MOST = 10  # of one account
 ANSWERED = 4096  # challenges that were answered well and have not ended
 MAX_BODY = 16_384
+# What the library raises where an answer's parts are rubbish is not always its own.
+UNREADABLE = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError, IndexError)
 
 
 class Passkeys:
@@ -92,7 +94,7 @@ class Passkeys:
                 expected_origin=self._origin,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, TypeError, KeyError) as failed:
+        except UNREADABLE as failed:
             raise Refused(422, f"this passkey cannot be taken: {failed}") from None
         mine = connection.execute(
             select(t.passkeys.c.credential).where(t.passkeys.c.account == account.name)
@@ -160,7 +162,7 @@ class Passkeys:
                 credential_current_sign_count=row.uses,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, TypeError, KeyError) as failed:
+        except UNREADABLE as failed:
             raise Refused(401, f"this passkey's answer does not hold: {failed}") from None
         connection.execute(
             update(t.passkeys)

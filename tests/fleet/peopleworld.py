@@ -7,6 +7,7 @@ from argon2 import PasswordHasher
 
 from fleet.people import accounts
 from fleet.people.actors import COMMAND
+from fleet.people.passkeys import Passkeys
 from fleet.people.passwords import Passwords
 from tests.fleet.serving import served
 from tests.stall import Stall
@@ -53,6 +54,12 @@ class Office:
             assert answer.status_code == 200, answer.text
             client.headers["X-CSRF-Token"] = answer.json()["csrf"]
         return client
+
+    def at_localhost(self):
+        """Has people's browsers find the pages at a name: passkeys belong to one."""
+        self.people.origin = self.url.replace("127.0.0.1", "localhost")
+        self.people.passkeys = Passkeys(self.people.origin)
+        return self.people.origin
 
     def with_token(self, token):
         """A program's client."""
