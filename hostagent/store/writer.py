@@ -20,6 +20,8 @@ RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 # waits for it, up to the bound that database.CHECKPOINT_PAGES sets.
 QUIET_S = 0.05
 FOLD_PAGES = 256
+# Whoever reads in that moment keeps the log from being folded: tried again after twice the pause, so many times.
+FOLD_TRIES = 10
 # Storage failures: the work is right, the disk is not. Anything else is the work's own fault.
 STORAGE = (
     apsw.FullError,
@@ -67,9 +69,12 @@ class Writer:
         self._stop = threading.Event()
         self._abandon = threading.Event()
         self.trouble: Trouble | None = None
-        self._logged = False
+        self._folds_left = 0
+        self._fold_pause = QUIET_S
         self.commits = 0
         self.failures = 0
+        self.folds = 0
+        self.fold_tries = 0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -138,22 +143,31 @@ class Writer:
                 return self._stop.is_set()
 
     def _next(self) -> _Job | None:
-        if self._logged:
+        while self._folds_left:
             try:
-                return self._queue.get(timeout=QUIET_S)
+                return self._queue.get(timeout=self._fold_pause)
             except queue.Empty:
                 self._fold()
         return self._queue.get()
 
     def _fold(self) -> None:
         """Folds a long log into the file. What goes wrong with it is not lost: the next commit meets it, too."""
-        self._logged = False
+        left, self._folds_left = self._folds_left - 1, 0
+        self._fold_pause *= 2
+        self.fold_tries += 1
         if self._connection is None:
             return
         try:
             found = self._connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
-            if found is not None and found[1] - found[2] >= FOLD_PAGES:
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if found is None or found[1] - found[2] < FOLD_PAGES:
+                return
+            _, pages, folded = cast(
+                "tuple[int, int, int]", self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            )
+            if pages == folded and pages >= 0:
+                self.folds += 1
+            else:
+                self._folds_left = left
         except apsw.Error as failed:
             log.info("the log stays as it is: %s", failed)
 
@@ -182,7 +196,7 @@ class Writer:
                     return failed
             return None
         self.commits += 1
-        self._logged = True
+        self._folds_left, self._fold_pause = FOLD_TRIES, QUIET_S
         if self.trouble is not None:
             log.warning("the disk takes writes again")
             self.trouble = None

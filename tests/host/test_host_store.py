@@ -4,6 +4,7 @@ the file."""
 import itertools
 import shutil
 import stat
+import time
 from concurrent.futures import wait
 
 import apsw
@@ -82,12 +83,13 @@ def test_power_cut_after_every_operation_with_torn_sectors_loses_nothing_acknowl
     opened = open_store(tmp_path / "host.db", KEY, vfs=f"rec-{folds}")
     writer = Writer(world, opened.store, world.brick())
     for size in sizes:
+        before = opened.store.writer.folds
         done = writer.receipts.commit(writer.group(size))
         count = writer.chain.host_seq - 1
         done.add_done_callback(lambda _, count=count: vfs.did("acknowledged", "", count, None))
         done.result()
-        while folds and log_pages(tmp_path / "host.db"):
-            wait((), timeout=0.01)
+        if folds:
+            until(lambda before=before: opened.store.writer.folds > before, "the log to be folded")
     opened.store.close()
     log = list(vfs.log)
     total = writer.chain.host_seq - 1
@@ -116,11 +118,17 @@ def test_power_cut_after_every_operation_with_torn_sectors_loses_nothing_acknowl
     vfs.unregister()
 
 
-def log_pages(path):
+def until(condition, what):
+    """Waits for what the writer's thread does; a minute at most."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, f"waited a minute for {what}"
+        wait((), timeout=0.01)
+
+
+def unfolded(sql):
     """Pages of the write-ahead log that are not in the file yet."""
-    sql = database.connect(path, KEY)
     _, pages, folded = sql.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
-    sql.close()
     return pages - folded
 
 
@@ -129,17 +137,32 @@ def test_a_long_log_is_folded_in_a_quiet_moment_and_not_during_work(tmp_path):
     sql = database.connect(tmp_path / "host.db", KEY)
     rows = [(f"n-{number}", bytes(8000)) for number in range(200)]
     store.write(lambda sql: sql.executemany("INSERT INTO meta VALUES (?, ?)", rows)).result()
-    while (found := sql.execute("PRAGMA wal_checkpoint(NOOP)").fetchone())[1] != found[2]:
-        wait((), timeout=0.01)
+    until(lambda: not unfolded(sql), "the log to be folded")
     store.write(lambda sql: sql.execute("DELETE FROM meta")).result()
     assert store.writer.failures == 0
     sql.close()
     store.close()
 
 
+def test_a_log_that_a_reader_kept_from_being_folded_is_folded_once_the_reader_is_gone(tmp_path):
+    store = open_store(tmp_path / "host.db", KEY).store
+    sql = database.connect(tmp_path / "host.db", KEY)
+    sql.execute("BEGIN")
+    sql.execute("SELECT count(*) FROM meta").fetchall()
+    rows = [(f"n-{number}", bytes(8000)) for number in range(200)]
+    store.write(lambda sql: sql.executemany("INSERT INTO meta VALUES (?, ?)", rows)).result()
+    until(lambda: store.writer.fold_tries, "a quiet moment")
+    assert not store.writer.folds
+    sql.execute("COMMIT")
+    until(lambda: not unfolded(sql), "the log to be folded without another write")
+    sql.close()
+    store.close()
+
+
 @pytest.mark.parametrize("error", [apsw.FullError("full"), apsw.IOError("bad sector")], ids=["ENOSPC", "EIO"])
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "until healed"])
-def test_a_disk_that_fails_at_any_write_or_sync_is_outlasted(tmp_path, error, lasting):
+def test_a_disk_that_fails_at_any_write_or_sync_is_outlasted(tmp_path, monkeypatch, error, lasting):
+    monkeypatch.setattr(writing, "RETRY_S", (0.01,))
     name = f"fail-{type(error).__name__}-{lasting}"
     vfs = FailingVFS(name)
     world = World(32)
@@ -177,8 +200,7 @@ def test_a_disk_that_fails_at_any_write_or_sync_is_outlasted(tmp_path, error, la
 def vfs_failed(vfs, before, done):
     """Waits until the disk has failed or the commit went through."""
     for enough in (before + 1, before + 2):
-        while vfs.failures < enough and not done.done():
-            wait([done], timeout=0.01)
+        until(lambda enough=enough: vfs.failures >= enough or done.done(), "a failure or the commit")
     return not done.done()
 
 
