@@ -25,6 +25,7 @@ from brick.chores import Chores
 from brick.counters import Counters
 from brick.decider import Decider
 from brick.diag import Diagnosis
+from brick.directing import Directing
 from brick.install import Installer
 from brick.intake import Desk
 from brick.kitwide import Kitwide
@@ -65,8 +66,11 @@ class Brick:
         port.watchdog.feed()
         slots = Slots(port.flash("rules_a"), port.flash("rules_b"))
         work = aio.Flag()
+        self._directing = directing = Directing(
+            port.flash, identity, port.hardware, self._verify, self._post, work.raise_, self._ordered, counters
+        )
         self._installer = installer = Installer(
-            slots, identity, port.hardware, self._verify, self._post, self._activate, work.raise_, counters
+            slots, directing, clock, self._post, self._activate, work.raise_, counters
         )
         self._replay(installer.load())
         link = BrickLink(
@@ -90,7 +94,7 @@ class Brick:
         lines = Lines(found, ticks)
         self._uplink = uplink = Uplink(lines, link, outbox, counters, diag.status, self._session_begins)
         self._allotment = allotment = Allotment(
-            identity, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
+            identity, directing, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
         )
         decider.asking = asking = Asking(  # pyright: ignore[reportAttributeAccessIssue] - None until here
             decider, lamp, lambda: uplink.up, self._post, port.random, counters, ticks
@@ -113,6 +117,7 @@ class Brick:
             journal,
             outbox,
             installer,
+            directing,
             allotment,
             self._quiet,
             counters,
@@ -128,6 +133,8 @@ class Brick:
             (reg.MSG_IDENTIFY, orders.identify),
             (reg.MSG_OFFER, installer.offered),
             (reg.MSG_CHUNK, installer.chunk),
+            (reg.MSG_TRUST, directing.told),
+            (reg.MSG_TRUST_PIECE, directing.piece),
             (reg.MSG_SLICE, allotment.received),
             (reg.MSG_PEOPLE, kitwide.people),
             (reg.MSG_SIGNALS, kitwide.signals),
@@ -155,6 +162,7 @@ class Brick:
             identity, clock, port.random, decider, lambda: installer.floor_ms, lamp, counters, self._tags
         )
         self._reader = self._add_reader(desk, ticks)
+        diag.directing = directing  # pyright: ignore[reportAttributeAccessIssue] - None until here
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
         self._add_event_port(clock)
         self._add_power(lamp, chores, log)
@@ -285,7 +293,9 @@ class Brick:
         ruleset = self._decider.ruleset
         digest = None if ruleset is None else ruleset.digest
         port = self._port
-        detail = [digest, port.firmware_digest32, 0, port.reset_reason, self._journal.torn]
+        directing = self._directing
+        detail = [digest, port.firmware_digest32, directing.number, port.reset_reason, self._journal.torn]
+        detail.append(directing.root_version)
         self._recorder.write(reg.KIND_BOOT, {8: None if digest is None else digest[:8], 24: detail})
 
     # --- what the parts ask of each other
@@ -301,7 +311,13 @@ class Brick:
 
     def _session_begins(self):
         self._installer.restart()
+        self._directing.restart()
         self._post(reg.MSG_DIAGNOSTICS, self._diag.diagnostics())
+
+    def _ordered(self):
+        """Another root or directive is in force."""
+        self._installer.reconsider()
+        self._uplink.status_changed()
 
     def _quiet(self, ms):
         reader = self._reader

@@ -16,13 +16,14 @@ class Chores:
     """The task. `quiet(ms)` says whether nobody has tapped for so long; one heavy thing a turn. `wake`: a Flag."""
 
     def __init__(
-        self, decider, recorder, journal, outbox, installer, allotment, quiet, counters, ticks, changed, wake
+        self, decider, recorder, journal, outbox, installer, directing, allotment, quiet, counters, ticks, changed, wake
     ):
         self._decider = decider
         self._recorder = recorder
         self._journal = journal
         self._outbox = outbox
         self._installer = installer
+        self._directing = directing
         self._allotment = allotment
         self._quiet = quiet
         self._counters = counters
@@ -30,6 +31,7 @@ class Chores:
         self._changed = changed
         self._heavy_ms = None  # how long a signature takes here, once one was checked
         self._install_since = None
+        self._directing_since = None
         self._collected = ticks()
         self._wake = wake
         self.sparing = False  # the battery is low: nothing is installed (brick.power)
@@ -66,8 +68,10 @@ class Chores:
             pass
 
     async def _heavy(self):
-        """One piece of a download, or one slice. True where something was done."""
+        """One signature of root or directive, one piece of a download, or one slice. True where something was done."""
         installer = self._installer
+        if self._directing.waiting:  # first: it may say that nothing is to be installed
+            return self._direct()
         if installer.waiting and not self.sparing:
             now = self._ticks()
             if self._install_since is None:
@@ -91,6 +95,17 @@ class Chores:
         self._allotment.step()
         self._heavy_ms = self._ticks() - now
         self._changed()
+        return True
+
+    def _direct(self):
+        now = self._ticks()
+        if self._directing_since is None:
+            self._directing_since = now
+        if not self._may(True, now - self._directing_since, config.SLICE_PATIENCE_MS):
+            return False
+        self._directing_since = None
+        self._directing.step(self._installer.installed, self._installer.floor_ms)
+        self._heavy_ms = self._ticks() - now
         return True
 
     def _may(self, heavy, waited_ms, patience_ms):

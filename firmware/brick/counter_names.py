@@ -93,6 +93,10 @@ NAMES = (
     (counters.BOOT_LOG_ERRORS, "start-ups that could not be counted"),
     (counters.RISK_HIGH, "events that looked unusual"),
     (counters.RISK_SOFTENED, "refusals for the risk turned into questions"),
+    (counters.DIRECTIVES_TAKEN, "directives taken"),
+    (counters.ROOTS_TAKEN, "roots taken"),
+    (counters.TRUST_REFUSED, "roots and directives refused"),
+    (counters.INSTALLS_HALTED, "installs ended by a directive"),
 )
 
 

@@ -107,8 +107,13 @@ BOOT_LOG_ERRORS = const(106)
 # Fraud signals
 RISK_HIGH = const(120)
 RISK_SOFTENED = const(121)
+# Roots, directives and what they stop
+DIRECTIVES_TAKEN = const(130)
+ROOTS_TAKEN = const(131)
+TRUST_REFUSED = const(132)
+INSTALLS_HALTED = const(133)
 
-_SIZE = const(130)
+_SIZE = const(140)
 
 
 class Counters:

@@ -31,6 +31,7 @@ class Diagnosis:
         self._brick8 = identity.brick8
         self.vitals = vitals
         self.radio_failed = False  # at the start: the link goes by cable alone
+        self.directing = None
         self._reader = None
         self._scanner = None
         self._uplink = None
@@ -81,8 +82,9 @@ class Diagnosis:
         }
         if self.radio_failed:
             message[14] = FAULT
+        message[15] = ordered = self.directing.status()  # pyright: ignore[reportAttributeAccessIssue]
         held = [slice_id for slice_id, left in slices if left]
-        return message, (digest, self._clock.quality, state, reader, scanner, held)
+        return message, (digest, self._clock.quality, state, reader, scanner, held, ordered)
 
     def diagnostics(self):
         """The diagnostics message."""

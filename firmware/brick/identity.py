@@ -18,6 +18,7 @@ class Identity:
         self.authors = [(kid8, public32) for kid8, public32 in fields[keystore.AUTHORS]]
         self.threshold = fields[keystore.THRESHOLD]
         self.director = fields[keystore.DIRECTOR]
+        self.first_root = fields.get(keystore.FIRST_ROOT)
         self.currency = fields[keystore.CURRENCY]
         self.first_boot = fields[keystore.FIRST_BOOT]
         self.event8 = fields[keystore.EVENT]

@@ -20,17 +20,17 @@ _COMPLETE = const(4)
 class Installer:
     """One download at a time. Messages only note what came; flash and signatures wait for `step`.
 
-    `verify(public32, message, signature64)`; `post(kind, value)` answers the host; `activate(ruleset)` is a
-    coroutine that switches over. `installed` is the bundle.Bundle in use, or None. `stir()`: there is work.
+    `directing` (brick.directing.Directing) says what may be installed; `post(kind, value)` answers the host;
+    `activate(ruleset)` is a coroutine that switches over. `installed` is the bundle.Bundle in use, or None. `stir()`:
+    there is work.
 
     Code that reads bundles and rulesets is loaded where it is needed, and forgotten once nothing is to be read.
     """
 
-    def __init__(self, slots, identity, hardware, verify, post, activate, stir, counters):
+    def __init__(self, slots, directing, clock, post, activate, stir, counters):
         self._slots = slots
-        self._identity = identity
-        self._hardware = hardware
-        self._verify = verify
+        self._directing = directing
+        self._clock = clock
         self._post = post
         self._activate = activate
         self._counters = counters
@@ -100,14 +100,30 @@ class Installer:
             self._say(digest8, numbers.INSTALL_ALREADY, "")
         elif kind != numbers.ARTEFACT_RULESET:
             self._say(digest8, numbers.INSTALL_UNREADABLE, "this firmware installs rulesets only")
+        elif self._directing.refuses(kind, digest8) is not None:
+            if digest8 == self._digest8:
+                self.reconsider()  # it was under way
+            self._say(digest8, self._directing.refuses(kind, digest8), "")
         elif self._state != _IDLE and digest8 == self._digest8 and length == self._length:
             self.restart()
         else:
             self._digest8 = digest8
+            self._kind = kind
             self._length = length
             self._chunk = None
             self._state = _OFFERED
             self._stir()
+
+    def reconsider(self):
+        """Another directive is in force: what it does not name, or stops, ends here."""
+        if self._state == _IDLE:
+            return False
+        result = self._directing.refuses(self._kind, self._digest8)
+        if result is None:
+            return False
+        self._counters.add(count.INSTALLS_HALTED)
+        self._end(result)
+        return True
 
     def chunk(self, value):
         """Message 36. Raises FormatError."""
@@ -196,11 +212,7 @@ class Installer:
         if found.digest[:8] != self._digest8:
             self._end(numbers.INSTALL_DIGEST, "the envelope is not the one that was offered")
             return False
-        identity = self._identity
-        result = bundle.check(
-            found, identity.authors, identity.threshold, self._verify, self.installed, self._hardware,
-            rules.ENGINE, self.floor_ms,
-        )  # fmt: skip
+        result = self._directing.may_install(found, self.installed, self.floor_ms, self._clock.wall_ms())
         if result != numbers.INSTALL_OK:
             self._end(result)
             return False
@@ -228,6 +240,8 @@ class Installer:
         wrong = golden.first_wrong(ruleset, found.fields[9])
         if wrong is not None:
             self._end(numbers.INSTALL_VECTOR, "golden vector {}: {}".format(wrong[0], wrong[1]))
+            return
+        if self.reconsider():
             return
         self._slots.finish(written.digest)
         self.installed = _slim(found)

@@ -27,6 +27,7 @@ HARDWARE = const(16)
 CURRENCY = const(17)
 FIRST_BOOT = const(18)
 TAG_KEYS = const(19)  # [version, meta16, file16, live16], or absent: docs/formats/tag.md
+FIRST_ROOT = const(20)  # SHA-256 of the first root's payload, or absent: docs/formats/directive.md
 
 _SECTOR = const(4096)
 _PAGE = const(256)

@@ -43,11 +43,13 @@ def provision_request(
     host,
     wall_ms,
     currency,
+    first_root=None,
 ):
     """
     Body of the request that gives a blank brick its keys.
 
-    entropy: 32 fresh bytes of the bench; authors: up to seven (kid8, public32), of whom threshold must sign.
+    entropy: 32 fresh bytes of the bench; authors: up to seven (kid8, public32), of whom threshold must sign; first_root:
+    SHA-256 of the payload of the root that it is to be told first (docs/formats/directive.md), or None.
     Raises FormatError for a field that the brick would refuse.
     """
     fields = {
@@ -66,6 +68,8 @@ def provision_request(
         12: wall_ms,
         13: currency,
     }
+    if first_root is not None:
+        fields[14] = first_root
     _check_request(fields)
     body = cbor.encode(fields)
     if len(body) > _MAX_BODY:
@@ -159,7 +163,8 @@ class Provisioner:
 
     def _first_keys(self, brick, root0, fields):
         root = keys.next_root(root0, fields[3])
-        return {
+        first = {} if fields.get(14) is None else {keystore.FIRST_ROOT: fields[14]}
+        first.update({
             keystore.BRICK: brick,
             keystore.ROOT: root,
             keystore.RENTAL: fields[3],
@@ -179,7 +184,8 @@ class Provisioner:
             keystore.HARDWARE: self._describe[0],
             keystore.CURRENCY: fields[13],
             keystore.FIRST_BOOT: 1,
-        }
+        })  # fmt: skip
+        return first
 
 
 def _proof(root, request_body):
@@ -210,3 +216,5 @@ def _check_request(fields):
     form.uint(fields.get(12), "wall ms (12)")
     if len(form.text(fields.get(13), "currency (13)", 3)) != 3:
         form.fail("currency (13)", "three letters")
+    if fields.get(14) is not None:
+        form.octets(fields[14], "first root (14)", 32)

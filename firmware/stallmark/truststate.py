@@ -55,6 +55,17 @@ def named(fields, kind):
     return None
 
 
+def summary(f):
+    """What a brick says of a state: ((root version, digest8), directive number, its digest8 or None, flags)."""
+    order8 = None if f[DIGEST] is None else f[DIGEST][:8]
+    return (f[ROOT_VERSION], f[ROOT_DIGEST][:8]), f[NUMBER], order8, f[FLAGS]
+
+
+def parties(f):
+    """([(kind, digest8 of the envelope) …] ordered for this brick, [public key of a director …])."""
+    return [(item[0], item[5][:8]) for item in f[ITEMS]], [public for _, public in f[DIRECTORS]]
+
+
 def alarmed(old, bit):
     """The state with an alarm, or None where it is known already: written once, however often it is tried."""
     if old[ALARM] & bit:
