@@ -17,6 +17,7 @@ from rich.table import Table
 from hostagent import bricks_cli
 from hostagent import config as configuration
 from hostagent.errors import HostError, StoreUnavailable
+from hostagent.trust.cli import update
 
 START_AGAIN_S = 2.0
 
@@ -24,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="The host age
 receipts = typer.Typer(no_args_is_help=True, help="Receipts in the host's store.")
 app.add_typer(receipts, name="receipts")
 app.add_typer(bricks_cli.app, name="bricks")
+app.command()(update)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The host's config.json.")]
 

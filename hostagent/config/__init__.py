@@ -12,6 +12,7 @@ from hostagent.config.model import (
     Quorum,
     TillKey,
     TillLimits,
+    TrustSource,
 )
 from hostagent.config.whole import load
 
@@ -26,6 +27,7 @@ __all__ = [
     "Quorum",
     "TillKey",
     "TillLimits",
+    "TrustSource",
     "forget_links",
     "load",
 ]

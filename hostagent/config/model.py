@@ -102,6 +102,14 @@ class TillLimits:
 
 
 @dataclass(frozen=True)
+class TrustSource:
+    """Where the root lies that this host believes from the start, and the folder of what it learnt since. docs/trust.md"""
+
+    root: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Config:
     """What one host agent is told. Paths are absolute; `poll_s`: seconds between looks for news."""
 
@@ -127,6 +135,7 @@ class Config:
     keys: Keys
     printer: Printer = Printer()
     till: TillLimits = TillLimits()
+    trust: TrustSource | None = None
 
     @property
     def keys_file(self) -> Path:

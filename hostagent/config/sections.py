@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hostagent.config.fields import Fields, json_object, public
-from hostagent.config.model import BrickConfig, Printer, Quorum, TillLimits
+from hostagent.config.model import BrickConfig, Printer, Quorum, TillLimits, TrustSource
 from hostagent.errors import ConfigError
 
 
@@ -25,6 +25,17 @@ def printer(folder: Path, where: str, value: Any) -> Printer:
         folder / f.text("path") if kind == "file" else None,
         f.optional("width", lambda name: f.integer(name, 24, 64)) or 42,
     )
+
+
+def trust(folder: Path, where: str, value: Any) -> TrustSource:
+    """`{"root": path, "folder": path, "trust" where absent}`. Raises ConfigError."""
+    f = Fields(where, json_object(where, value))
+    root = folder / f.text("root")
+    if not root.is_file():
+        raise ConfigError(
+            f"{where}: root: {root} is not there; `stallmark fleet keys root --out {root}` writes it"
+        )
+    return TrustSource(root, folder / (f.optional("folder", f.text) or "trust"))
 
 
 def till_limits(where: str, value: Any) -> TillLimits:

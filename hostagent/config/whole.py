@@ -5,7 +5,7 @@ from pathlib import Path
 from hostagent.config.fields import Fields, json_object, public, read
 from hostagent.config.keys import load_keys
 from hostagent.config.model import Config, Printer, TillLimits
-from hostagent.config.sections import brick, printer, quorum, till_limits
+from hostagent.config.sections import brick, printer, quorum, till_limits, trust
 from hostagent.errors import ConfigError
 
 
@@ -59,4 +59,5 @@ def load(path: Path) -> Config:
         or Printer(),
         till=f.optional("till", lambda name: till_limits(f"{path.name}: {name}", f.values[name]))
         or TillLimits(),
+        trust=f.optional("trust", lambda name: trust(folder, f"{path.name}: {name}", f.values[name])),
     )
