@@ -349,7 +349,8 @@ def _development(read: Config, repository: Repository, config: Path, now_ms: int
         days,
         development=True,
     )
-    first.sign(root.holder.keyid, root.holder.kid, root.sign)
+    for one in (root, *authors[:threshold]):
+        first.sign(one.holder.keyid, one.holder.kid, one.sign)
     said = first.summary() + put_out(repository, first, config, now_ms)
     empty = ceremony.next_release(repository, (), (), now_ms, why="the first list, empty")
     for one in authors[:threshold]:

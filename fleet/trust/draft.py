@@ -90,22 +90,44 @@ class RootDraft:
             raise DraftError(f"root {self.version} after root {last}: make the draft anew")
 
     def waiting(self) -> list[Waiting]:
-        """Whose signatures count: the new root's holders, and the old one's. Raises TrustError."""
+        """Whose signatures count: the new root's holders, and the old one's. The first root is the authors' too: bricks
+        that were provisioned before there was one know only them. Raises TrustError."""
         found = [self._of("new root", self.root.signed)]
         if self.before is not None:
             found.append(self._of("old root", self.before.signed))
+        elif self.authors_sign:
+            authors = self.keys.authors
+            done = tuple(one for one in authors if self._compact_good(one))
+            missing = tuple(one for one in authors if one not in done)
+            found.append(Waiting("authors", done, missing, self.keys.author_threshold))
         return found
 
+    @property
+    def authors_sign(self) -> bool:
+        """Whether this is a first root whose envelope has room for both thresholds."""
+        keys = self.keys
+        return self.before is None and keys.root_threshold + keys.author_threshold <= MOST_SIGNATURES
+
     def may_sign(self) -> tuple[Holder, ...]:
-        """Holders of the new root and of the old one, each once."""
+        """Holders of the new root and of the old one, and the first root's authors; each once."""
+        keys = self.keys
         old = () if self.before is None else metadata.keys_of(self.before.signed).root
-        return self.keys.root + tuple(one for one in old if one not in self.keys.root)
+        authors = keys.authors if self.authors_sign else ()
+        return tuple(dict.fromkeys((*keys.root, *old, *authors)))
 
     def sign(self, keyid: str, kid: bytes, signer: Callable[[bytes], bytes]) -> None:
-        """Both halves at once. Raises DraftError where there is no room."""
-        if kid not in self.compact and len(self.compact) >= MOST_SIGNATURES:
-            raise DraftError(f"{MOST_SIGNATURES} have signed: no more fit into one envelope")
-        metadata.add_signature(self.root, keyid, signer(self.root.signed_bytes))
+        """Both halves at once; an author, the compact one. Raises DraftError where the signature is not needed: an envelope
+        has room for four."""
+        if kid not in self.compact:
+            needed = [one for one in self.waiting() if not one.met]
+            if not any(one.kid == kid for waiting in needed for one in waiting.missing):
+                raise DraftError(f"{kid.hex()} is not needed any more: enough of its side have signed")
+            if len(self.compact) >= MOST_SIGNATURES:
+                raise DraftError(f"{MOST_SIGNATURES} have signed: no more fit into one envelope")
+        if any(
+            one.kid == kid for one in self.may_sign() if one not in self.keys.authors or one in self.keys.root
+        ):
+            metadata.add_signature(self.root, keyid, signer(self.root.signed_bytes))
         self.compact[kid] = signer(compact.message(self.payload))
 
     def envelope(self) -> bytes:
@@ -131,16 +153,13 @@ class RootDraft:
 
     def _of(self, of: str, root: Root) -> Waiting:
         keyids, threshold = metadata.good(root, "root", self.root)
-        message = compact.message(self.payload)
         keys = metadata.keys_of(root).root
-        both = tuple(
-            one
-            for one in keys
-            if one.keyid in keyids
-            and one.kid in self.compact
-            and signature_good(self.compact[one.kid] + message, one.public)
-        )
+        both = tuple(one for one in keys if one.keyid in keyids and self._compact_good(one))
         return Waiting(of, both, tuple(one for one in keys if one not in both), threshold)
+
+    def _compact_good(self, one: Holder) -> bool:
+        signature = self.compact.get(one.kid)
+        return signature is not None and signature_good(signature + compact.message(self.payload), one.public)
 
 
 class ReleaseDraft:

@@ -7,7 +7,8 @@ import stat
 import pytest
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
-from stallmark import bundle, cbor, rootmeta
+from stallmark import bundle, cbor, rootmeta, trust
+from stallmark import registry as reg
 from tuf.api.metadata import Metadata
 
 from fleet.trust import ceremony, draft, keyfile, metadata, status
@@ -51,7 +52,7 @@ def sign(made, *keys):
 
 
 def begun(repository, roots, authors):
-    repository.publish_root(sign(first(repository, roots, authors), *roots[:2]))
+    repository.publish_root(sign(first(repository, roots, authors), *roots[:2], *authors[:2]))
     repository.publish_release(sign(ceremony.next_release(repository, (), (), NOW), *authors[:2]))
     repository.renew(NOW)
     return repository
@@ -125,12 +126,18 @@ def test_a_root_waits_for_its_second_signature_through_files(tmp_path, repositor
     sitting = draft.load(path)
     draft.save(sign(sitting, roots[2]), path)
     sitting = draft.load(path)
-    (waiting,) = sitting.waiting()
+    waiting = sitting.waiting()[0]
     assert "waiting for the second signature of 2; signed: Cleo; can sign: Ana, Ben" in waiting.words()
     assert not repository.exists()
     with pytest.raises(TrustError, match="second"):
         repository.publish_root(sitting)
     draft.save(sign(sitting, roots[0]), path)
+    sitting = draft.load(path)
+    with pytest.raises(DraftError, match="not needed any more"):
+        sign(sitting, roots[1])
+    with pytest.raises(TrustError, match="authors: waiting for the first signature"):
+        repository.publish_root(sitting)
+    draft.save(sign(sitting, *authors[1:]), path)
     repository.publish_root(draft.load(path))
     repository.publish_root(draft.load(path))  # repeating it is safe
     assert repository.root().signed.version == 1
@@ -146,12 +153,42 @@ def test_the_compact_root_is_the_core_s_form_and_signed_by_the_same_holders(repo
     assert [pair[1] for pair in fields[4]] == [key.public for key in roots[:3]]
     assert (fields[5], fields[7], fields[9]) == (2, 1, 2)
     assert fields[3] == metadata.ms_of(repository.root().signed.expires)
-    publics = {key.holder.kid: key.public for key in roots}
-    assert len(envelope[3]) == 2
+    publics = {key.holder.kid: key.public for key in roots + authors}
+    assert len(envelope[3]) == 4  # two of each: bricks that know no root yet know the authors
     for kid, signature in envelope[3]:
         crypto_sign_open(signature + bundle.pae(rootmeta.TYPE, envelope[2]), publics[kid])
     with pytest.raises(BadSignatureError):
         crypto_sign_open(envelope[3][0][1] + b"other", publics[envelope[3][0][0]])
+
+
+def verify(public, message, signature):
+    try:
+        crypto_sign_open(signature + message, public)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def test_a_brick_takes_every_root_of_a_fleet_s_life(repository, roots, authors):
+    begun(repository, roots, authors)
+    ana, ben, cleo, dan = roots
+    dora, eli, fay = authors
+    director = repository.keys().directors[0].kid
+    steps = (
+        (Change(), (ana, cleo)),
+        (Change(add_root=(dan.holder,), ended=(ana.holder.kid,)), (ben, cleo)),
+        (Change(ended=(dora.holder.kid, director), fresh=("timestamp",)), (dan, ben)),
+    )
+    for change, signers in steps:
+        repository.publish_root(sign(ceremony.next_root(repository, change, NOW), *signers))
+    envelopes = [repository.compact_root(number) for number in (1, 2, 3, 4)]
+    known = [(key.holder.kid, key.public) for key in authors]
+    brick = trust.Trust(None, known, 2)
+    result, state, taken = brick.take_roots(envelopes, verify, lambda version, digest: True)
+    assert (result, taken) == (reg.INSTALL_OK, 4)
+    after, threshold = trust.Trust(state).authors
+    assert ([kid for kid, _ in after], threshold) == ([eli.holder.kid, fay.holder.kid], 2)
+    assert trust.Trust(state).take_root(envelopes[2], verify)[0] == reg.INSTALL_OLDER
 
 
 def test_the_next_root_needs_old_and_new_holders(repository, roots, authors):
@@ -191,7 +228,7 @@ def test_a_draft_that_brings_its_own_old_root_is_held_against_the_published_one(
     theirs = begun(Repository(tmp_path / "theirs"), thieves, authors)
     made = ceremony.next_root(theirs, Change(), NOW)
     with pytest.raises(TrustError, match="old root"):
-        repository.publish_root(sign(made, *thieves))
+        repository.publish_root(sign(made, *thieves[:2]))
 
 
 def test_a_draft_whose_halves_differ_is_not_signed(tmp_path, repository, roots, authors):

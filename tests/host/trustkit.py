@@ -54,7 +54,7 @@ class Fleet:
             self.director.public,
             now,
         )
-        self.sign(first, self.roots[:2])
+        self.sign(first, self.roots[:2] + self.authors[:2])
         self.repository.publish_root(first)
         self.release()
         self.bootstrap = self.repository.file("1.root.json")
