@@ -16,7 +16,6 @@ from fleet.rollouts.rank import membership
 from fleet.rollouts.state import (
     BACKWARD,
     COMPLETE,
-    DEFERRED,
     GO_BACK,
     GOING_BACK,
     HALTED,
@@ -81,14 +80,24 @@ def next_ms(state: State) -> int | None:
     return min(found, default=None)
 
 
-def wants_sight(state: State, name: str, now_ms: int) -> bool:
-    """Whether news that this kit is there changes anything: it has something to come, and was not seen lately."""
-    kit = state.kits.get(name)
-    if kit is None or kit.status not in (WAITING, UNREACHED, OFFERED, GO_BACK, GOING_BACK, DEFERRED):
-        return False
-    if kit.wave > state.wave and kit.status == WAITING:
-        return False  # its wave comes later: then it matters
-    return name not in state.ready and now_ms - kit.seen_ms > state.plan.limits.reach_s * 500
+def sights(state: State, seen_ms: Callable[[str], int], now_ms: int) -> list[Fact]:
+    """Who is there, of those for whom it matters now: kits whose turn it is, while there are places and nobody waits for one.
+    `seen_ms`: when a kit's host was heard of last, 0 for never. A step with no news of this kind writes nothing down."""
+    limits, found = state.plan.limits, list[Fact]()
+    open_now = state.phase in (RUNNING, COMPLETE) or state.phase in BACKWARD
+    if not open_now or state.ready or len(state.flying) >= limits.in_flight:
+        return found
+    back = state.phase in BACKWARD
+    if not state.count(GO_BACK) if back else not state.count(WAITING, UNREACHED):
+        return found
+    for name, kit in state.kits.items():
+        if kit.status == GO_BACK if back else kit.status in (WAITING, UNREACHED) and kit.wave <= state.wave:
+            at_ms = seen_ms(name)
+            if at_ms > kit.seen_ms and now_ms - at_ms < limits.reach_s * 1000:
+                found.append(said.Seen(name, at_ms))
+                if len(found) >= 4 * limits.in_flight:
+                    break
+    return found
 
 
 def orders(state: State) -> list[tuple[str, Want]]:
@@ -179,4 +188,4 @@ def _orders(work: Work, was: State) -> list[Command]:
     return found
 
 
-__all__ = ["begin", "command", "next_ms", "orders", "step", "wants_sight"]
+__all__ = ["begin", "command", "next_ms", "orders", "sights", "step"]

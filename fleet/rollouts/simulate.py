@@ -12,11 +12,13 @@ from fleet.rollouts import engine, facts
 from fleet.rollouts.gates import Sample, judge
 from fleet.rollouts.plan import Gate, Plan
 from fleet.rollouts.state import (
+    BACK,
     BACKWARD,
     COMPLETE,
     DEFERRED,
     GO_BACK,
     HALTED,
+    OK,
     PAUSED,
     ROLLED_BACK,
     UNREACHED,
@@ -27,7 +29,7 @@ from fleet.rollouts.virtualfleet import EVENTS_PER_H, UNSURE_BEFORE, Faults, Vir
 
 START_MS = 1_790_000_000_000
 TICK_MS = 5_000  # facts of so long are one step
-SIGHT_MS = 120_000  # hosts that wait are looked at so often
+SIGHT_MS = 10_000  # hosts that wait are looked at so often at first
 GATE_MS = 300_000
 SAMPLE_MS = 300_000  # between two points of the picture
 MAX_KITS = 100_000
@@ -88,6 +90,7 @@ class Simulation:
         self._random = random.Random(seed + 1)
         self._look_ms = self._gate_ms = self._sample_ms = START_MS
         self._looks = 0
+        self._pause_ms = SIGHT_MS
 
     def run(self, days: float, progress: Callable[[State], None] = lambda state: None) -> Story:
         """Until everything that can happen by itself has, or so many virtual days are over."""
@@ -96,7 +99,7 @@ class Simulation:
         self._step([*said, facts.Verb("start", "simulator")], now)
         while now < end and not self._over():
             now = self._next(now)
-            said = self.fleet.until(now)
+            said = [one for one in self.fleet.until(now) if self._news(one)]
             said += self._sights(now)
             said += self._gates(now)
             if self._step(said, now):
@@ -126,14 +129,20 @@ class Simulation:
             return not state.flying and not state.count(WAITING, UNREACHED, DEFERRED)
         return state.phase in BACKWARD and not state.flying and not state.count(GO_BACK)
 
+    def _news(self, one: facts.Fact) -> bool:
+        """A kit that is through and asks again is none: a controller does not tell the engine either."""
+        return not isinstance(one, facts.Seen) or self.state.kits[one.kit].status not in (OK, BACK)
+
     def _sights(self, now: int) -> list[facts.Fact]:
-        if now < self._look_ms:
+        """Kits that wait at their host's open question; those that come back say so themselves, so looks get rarer."""
+        state = self.state
+        if now < self._look_ms or state.ready or len(state.flying) >= self.plan.limits.in_flight:
             return []
-        self._look_ms = now + SIGHT_MS
-        here, state = self.fleet.here, self.state
-        return [
-            facts.Seen(kit, now) for kit in state.kits if here[kit] and engine.wants_sight(state, kit, now)
-        ]
+        here = self.fleet.here
+        found = engine.sights(self.state, lambda kit: now if here[kit] else 0, now)
+        self._pause_ms = SIGHT_MS if found else min(3_600_000, 2 * self._pause_ms)
+        self._look_ms = now + self._pause_ms
+        return found
 
     def _gates(self, now: int) -> list[facts.Fact]:
         if now < self._gate_ms or self.state.wave < 0:
@@ -165,6 +174,9 @@ class Simulation:
 
     def _step(self, said: list[facts.Fact], now: int) -> bool:
         before = self.state
+        due = engine.next_ms(before)
+        if not said and (due is None or now < due):
+            return False
         self.state, commands = engine.step(before, said, now)
         story = self.story
         story.steps += 1
@@ -177,13 +189,20 @@ class Simulation:
             if isinstance(one, facts.Halt) and story.halt_ms is None:
                 story.halt_ms = now - START_MS
                 story.given_before_halt = story.deliveries
-            elif isinstance(one, facts.Advance):
+            elif isinstance(one, facts.Advance | facts.Rollback):
+                self._look_ms, self._pause_ms = now, SIGHT_MS
+            if isinstance(one, facts.Advance):
                 story.waves.append(now - START_MS)
-                self._look_ms = now
-            elif isinstance(one, facts.Deliver) and not one.back:
+            if isinstance(one, facts.Deliver) and not one.back:
                 story.deliveries += 1
                 story.given_after_halt += story.halt_ms is not None
+            elif isinstance(one, facts.Rollback):
+                self.fleet.wake(now)
         self.fleet.obey(commands, now)
+        kits = self.state.kits
+        self.fleet.rest(
+            one.kit for one in said if isinstance(one, facts.Reported) and kits[one.kit].status == OK
+        )
         return True
 
     def _sample(self, now: int) -> None:
@@ -197,7 +216,7 @@ class Simulation:
         story.phase, story.reason = state.phase, state.reason
         story.virtual_ms, story.seconds = now - START_MS, round(seconds, 3)
         story.outcomes = story.series[-1][2]
-        story.took_ms = [kit.since_ms - START_MS for kit in state.kits.values() if kit.status == "ok"]
+        story.took_ms = [kit.since_ms - START_MS for kit in state.kits.values() if kit.status == OK]
         story.still_running = self.fleet.carriers()
         story.words = [(word.at_ms - START_MS, word.text) for word in state.words]
         return story

@@ -90,7 +90,9 @@ class VirtualFleet:
         self._orders: dict[str, tuple[int, facts.Deliver]] = {}  # number, order
         self._runs: dict[tuple[str, str], str] = {}
         self._said: dict[str, list[facts.Fact]] = {}  # of kits that are away: told when they are back
-        self._number = 0
+        self._number = self._carrying = 0
+        self._resting: set[str] = set()
+        self._still: dict[str, None] = {}
         self._queue: list[tuple[int, int, str, str, Any]] = []
         self._count = 0
         for kit in self.kits:
@@ -124,14 +126,32 @@ class VirtualFleet:
                 if self.here[one.kit]:
                     self._later(now_ms, self._random.uniform(0.2, 3), "take", one.kit, self._number)
 
+    def rest(self, kits: Iterable[str]) -> None:
+        """These are through: their comings and goings need not be played until `wake`."""
+        self._resting.update(kits)
+
+    def wake(self, now_ms: int) -> None:
+        """All matter again."""
+        for kit in self._still:
+            self._later(now_ms, self._stay(kit), "turn", kit)
+        self._resting.clear()
+        self._still.clear()
+
     def carriers(self) -> int:
         """Bricks that run the release."""
-        new = self._digests[0]
-        return sum(1 for digest in self._runs.values() if digest == new)
+        return self._carrying
+
+    def _through(self, kit: str) -> bool:
+        order = self._orders[kit][1]
+        digest = self._digests[order.back]
+        return all(self._runs.get((kit, brick)) == digest for brick in order.bricks or self.bricks[kit])
 
     # --- what happens
 
     def _turn(self, at_ms: int, kit: str, _: Any) -> list[facts.Fact]:
+        if kit in self._resting:
+            self._still[kit] = None
+            return []
         self.here[kit] = not self.here[kit]
         self._later(at_ms, self._stay(kit), "turn", kit)
         if not self.here[kit]:
@@ -143,7 +163,7 @@ class VirtualFleet:
         """The host asks after it came back: it says what is open, and takes what waits."""
         if not self.here[kit]:
             return []
-        if kit in self._orders:
+        if kit in self._orders and not self._through(kit):
             self._later(at_ms, self._random.uniform(0.2, 3), "take", kit, self._orders[kit][0])
         return [facts.Seen(kit, at_ms), *self._said.pop(kit, [])]
 
@@ -177,6 +197,8 @@ class VirtualFleet:
             elif self._chance(self._faults.reject):
                 outcome = facts.REJECTED
         if outcome == facts.OK:
+            new = self._digests[0]
+            self._carrying += (digest == new) - (self._runs.get((kit, brick)) == new)
             self._runs[kit, brick] = digest
         self._number += 1
         report = facts.Reported(kit, outcome, digest, at_ms, self._number, brick)
