@@ -248,6 +248,11 @@ def end(connection: Connection, brick: bytes, reason: str, now_ms: int) -> dict[
     return facts
 
 
+def put(connection: Connection, brick: bytes, facts: dict[str, Any]) -> None:
+    """Notes what is known of a brick, over what was."""
+    _set(connection, BRICK + brick.hex(), facts)
+
+
 def revoked(found: Iterable[tuple[bytes, dict[str, Any]]]) -> dict[bytes, End]:
     """The end of each revoked brick."""
     return {brick: _ended(facts) for brick, facts in found if facts.get("revoked_ms")}

@@ -26,11 +26,13 @@ from hostagent.clock import open_clock
 from hostagent.config import Config
 from hostagent.controller import Controller, Standing
 from hostagent.core import Fields, new_host_link, reg
+from hostagent.ended import Ended
 from hostagent.errors import ConfigError, ControllerError, HostError
 from hostagent.forwarder import Forwarder
 from hostagent.intake import Durable, Intake
 from hostagent.kitside import KitSide
 from hostagent.lane.lane import Lane
+from hostagent.lines import TakeUp
 from hostagent.links.line import Line
 from hostagent.links.session import Session
 from hostagent.printing.printer import Printer
@@ -132,6 +134,7 @@ class Agent:
         self.promised = Promised(store, self.issuer, self.vouchers)
         self.updater = Updater(store, self.controller, config.authors, self._ruleset)
         self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
+        self.ended = Ended(store, self.controller)
         self.tagkeys = TagKeys(store, self.controller, config.event, self._tell_tag_keys)
         self.puller = Puller(
             self.updater,
@@ -147,10 +150,11 @@ class Agent:
         self.lane = self._lane()
         self.till = None if self.lane is None else Till(self, self.lane)
         self.printer = Printer(config.printer)
+        self.on_links = [brick.brick for brick in config.bricks]
         self.kitside = KitSide(
             store,
             self.bricks,
-            [brick.brick for brick in config.bricks],
+            self.on_links,
             self.clock,
             self.updater,
             lambda: self.chain.host_seq - 1,
@@ -174,8 +178,10 @@ class Agent:
         if self.lane is not None:
             self.lane.promised = self.promised
             self.lane.lists = self.exchange.lists
-        self.radio = _radio() if any("ble" in brick.links for brick in config.bricks) else None
-        self.lines = [self._line(expected) for expected in config.bricks]
+        self.radio = self.new_radio() if any("ble" in brick.links for brick in config.bricks) else None
+        self.lines = [self.new_line(expected) for expected in config.bricks]
+        self.takeup = TakeUp(self)
+        self.puller.tell_ended = self.ended.tell
         self.budgets.suits = self.kitside.rulebook.suits
         self.budgets.connected = self._connected
         self.budgets.give = self._give
@@ -240,17 +246,14 @@ class Agent:
             server = self._server()
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(server.serve(sockets=[self._socket]), name="status API")
-                lines = [
-                    group.create_task(line.run(), name=f"line {line.expected.name}") for line in self.lines
-                ]
+                self.takeup.start(group)
                 others = [
                     group.create_task(self._watch_intake(), name="intake"),
                     group.create_task(self.forwarder.run(), name="forwarder"),
                     group.create_task(self.puller.run(), name="puller"),
                     group.create_task(self.exchange.run(), name="exchange"),
+                    group.create_task(self.takeup.run(), name="configuration"),
                 ]
-                if self.radio is not None:
-                    others.append(group.create_task(self.radio.run(), name="Bluetooth"))
                 if self.lane is not None:
                     others.append(group.create_task(self.lane.run(), name="lane"))
                     # While the disk refuses, bricks are served without it.
@@ -265,8 +268,7 @@ class Agent:
                     ready()
                 await self._stop.wait()
                 log.info("stopping")
-                for task in lines:
-                    task.cancel()
+                self.takeup.stop()
                 with contextlib.suppress(TimeoutError, HostError):
                     async with asyncio.timeout(DRAIN_S):
                         await self.intake.drain()
@@ -290,7 +292,7 @@ class Agent:
         links = self.config.keys.links
         if links:
             self.store.import_link_keys([(link.brick, link.epoch, link.key) for link in links]).result()
-            configuration.forget_links(self.config.keys_file)
+            configuration.forget_links(self.config.keys_file, links)
 
     def _load_bricks(self) -> dict[bytes, Brick]:
         names = {brick.brick: brick.name for brick in self.config.bricks}
@@ -342,7 +344,8 @@ class Agent:
     def _tell_tag_keys(self, brick: bytes, message: Fields) -> None:
         self.kitside.telling.tell(brick, reg.MSG_TAG_KEYS, message)
 
-    def _line(self, expected: configuration.BrickConfig) -> Line:
+    def new_line(self, expected: configuration.BrickConfig) -> Line:
+        """A line to a brick, not yet running."""
         line = Line(expected, self.radio)
         link = new_host_link(
             self.config.host,
@@ -352,6 +355,7 @@ class Agent:
             make_ecb,
             os.urandom,
             self.rekeys.order,
+            self.ended.refusal,
         )
         line.session = Session(
             link,
@@ -365,6 +369,13 @@ class Agent:
         )
         line.session.link_ms, line.session.admits = line.link_ms, line.admits
         return line
+
+    @staticmethod
+    def new_radio() -> "Radio":
+        """bleak takes a third of a second to load: only where a brick is reached by it."""
+        from hostagent.links.radio import Radio
+
+        return Radio()
 
     def _lane(self) -> Lane | None:
         """The host's own lane, where the host was given a key for one."""
@@ -414,6 +425,8 @@ class Agent:
     def _connected(self, brick: bytes) -> bool:
         if self.lane is not None and brick == self.lane.brick8:
             return self.lane.trouble is None
+        if brick in self.bricks and self.bricks[brick].ended:
+            return False  # it is read out, and gets nothing
         return self.session_of(brick) is not None
 
     def _look_for_offer(self) -> None:
@@ -457,13 +470,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self):
         yield
-
-
-def _radio() -> "Radio":
-    """bleak takes a third of a second to load: only where a brick is reached by it."""
-    from hostagent.links.radio import Radio
-
-    return Radio()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -87,6 +87,9 @@ class Brick:
     closing: str | None = None
     bundle_result: tuple[bytes, int, str] | None = None
     warning: str | None = None
+    # Replaced by another brick: no rights, and records only up to this one, where it is known (hostagent.ended).
+    ended: bool = False
+    last_seq: int | None = None
     _boot: int | None = None
     _started_ms: int = 0
 

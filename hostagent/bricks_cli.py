@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,10 @@ Key = Annotated[
     Path | None, typer.Option("--key", help="The bench's hand-over file of this brick; deleted once taken.")
 ]
 NEAR_DBM, FAR_DBM = -70, -85
-RESTART = "Start the host program again: it takes up its bricks when it starts."
+TAKEN = "The host has taken it up."
+LATER = "The host program takes it up when it starts."
+NOT_YET = "The host program has not taken it up yet: stallmark host status says why."
+TAKEN_UP_S = 10.0
 
 
 @app.command()
@@ -88,7 +92,9 @@ def pair(
         print(
             f"Its port is kept as {entry['port']}: this name stays when cables are plugged in another order."
         )
-    print(RESTART)
+    if any(gone["brick"] == entry["brick"] for gone in places.ended):
+        print("It was replaced here: it is only read out now, and gets neither rights nor rules.")
+    print(_taken_up(places.told, entry["brick"]))
 
 
 @app.command()
@@ -100,30 +106,40 @@ def swap(
     config: Config,
     key: Key = None,
 ) -> None:
-    """Replaces a dead brick by another, which takes over its name and its way to be reached."""
+    """Replaces a brick by another, which takes over its name and its way to be reached. The old one's identity ends.
+
+    Its link is refused here at once, and the controller ends it, now or as soon as it can be reached. What it wrote before
+    still counts: paired again it is read out, and nothing else. Works while the host program runs, and while it does not."""
     try:
         places = Places(config)
         before = places.find(old)["brick"]
-        waiting = _waiting(places.told, before)
+        said = _running(places.told).get(before)
+        waiting = None if said is None else said["records"]["waiting_on_brick"]
+        known = None if said is None or said["status"] is None else said["status"]["next_seq"] - 1
         if key is not None:
             places.take(handover(key))
-        entry = places.swap(old, _digits(new))
+        entry = places.swap(old, _digits(new), time.time_ns() // 1_000_000, known)
         places.save()
     except (HostError, OSError) as failed:
         raise _stop(str(failed)) from None
-    print(f"{entry['name']} is {entry['brick']} now, in the place of {before}.")
+    print(f"{entry['name']} is {entry['brick']} now, in the place of {before}, whose identity ends.")
     if waiting is None:
         print(f"Whether {before} still holds records nobody here knows: keep it until somebody has looked.")
+        print("(stallmark host bricks pair, with its 16 digits, reads it out.)")
     elif waiting:
         print(
             f"{before} still holds {waiting} records that never came here. Do not erase it: give it a place again"
         )
-        print("(stallmark host bricks pair) or send it to the bench, which reads them out.")
+        print(
+            "(stallmark host bricks pair, with its 16 digits) and it is read out; these records still count."
+        )
     print(
         f"What customers got at {before} stays with its receipts. Rights that it held go back when their time is up."
     )
-    print("If it was lost or stolen, tell whoever runs the controller.")
-    print(RESTART)
+    print(
+        "The controller is told, now or as soon as it can be reached: what the old brick writes from now on is nothing."
+    )
+    print(_taken_up(places.told, entry["brick"]))
 
 
 # --- what the commands ask
@@ -146,6 +162,19 @@ def _running(told: configuration.Config) -> dict[str, dict[str, Any]]:
         return {brick["brick"]: brick for brick in answer.json()["bricks"]}
     except (httpx.HTTPError, ValueError, KeyError):
         return {}
+
+
+def _taken_up(told: configuration.Config, identity: str) -> str:
+    """Whether a running host has followed the changed file; waits for it a while."""
+    if not _running(told):
+        return LATER
+    end = time.monotonic() + TAKEN_UP_S
+    while time.monotonic() < end:
+        found = _running(told)
+        if identity in found:
+            return TAKEN
+        time.sleep(0.2)
+    return NOT_YET
 
 
 def _rows(
@@ -199,11 +228,6 @@ def _port(told: configuration.Config, name: Path) -> dict[str, Any]:
         if brick.port is not None and brick.port.resolve() == name.resolve()
     ]
     return {"name": str(name), "place": users[0] if users else None}
-
-
-def _waiting(told: configuration.Config, identity: str) -> int | None:
-    said = _running(told).get(identity)
-    return None if said is None else said["records"]["waiting_on_brick"]
 
 
 def _identity(places: Places, text: str) -> bytes:

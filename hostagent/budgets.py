@@ -143,7 +143,7 @@ class Budgets:
             self._again = True
             while self._again:
                 self._again = False
-                for brick in self._bricks.values():
+                for brick in list(self._bricks.values()):  # one may get a place meanwhile
                     while (held := self._next_for(brick)) is not None:
                         await self._assign(held, brick.brick)
         finally:

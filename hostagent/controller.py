@@ -235,6 +235,15 @@ class Controller:
         return answer.get("etag", ""), [_tag_keys(entry) for entry in entries]
 
     @_counted
+    async def end_brick(self, brick: bytes, reason: str, last_seq: int | None) -> None:
+        """Says that a brick of this kit was replaced, and up to which record it had written; durable there on return."""
+        body = json.dumps({"reason": reason, "last_seq": last_seq}).encode()
+        path = f"/v1/kits/{self._kit}/bricks/{brick.hex()}/end"
+        answer = await self._json("POST", path, body, "application/json")
+        if answer.get("brick") != brick.hex():
+            raise ControllerError("unreadable", "an answer about another brick")
+
+    @_counted
     async def spent(self, after: int) -> tuple[list[bytes], int]:
         """Serials of vouchers that were paid anywhere, above the number `after`, and the number to go on from."""
         answer = await self._json("GET", f"/v1/kits/{self._kit}/spent?after={after}")

@@ -214,10 +214,11 @@ def new_host_link(
     make_ecb: Callable[[bytes], Callable[[bytes], bytes]],
     random: Callable[[int], bytes],
     rekey: Callable[[bytes], tuple[int, bytes] | None] | None = None,
+    refuse: Callable[[bytes], str | None] | None = None,
 ) -> HostLink:
     """The host's end of a link; see stallmark.hostlink.HostLink."""
     make: Any = _hostlink.HostLink
-    return cast(HostLink, make(host8, find, commit, drop, make_ecb, random, rekey))
+    return cast(HostLink, make(host8, find, commit, drop, make_ecb, random, rekey, refuse))
 
 
 __all__ = [

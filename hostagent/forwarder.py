@@ -61,7 +61,6 @@ class Forwarder:
         self._signer = signer
         self._clock = clock
         self._bricks = bricks
-        self._numbers = {brick.number: brick.brick for brick in bricks.values()}
         self._host = host
         self._event = event
         self._losses = losses
@@ -165,10 +164,12 @@ class Forwarder:
         known = await asyncio.wrap_future(self._outbox.keys(self._event, subjects))
         fresh = [batches.new_key(self._event, subject) for subject in subjects if subject not in known]
         keys: dict[bytes, StoredKey] = known | {key.subject: key for key in fresh}
+        # Made each time: a brick may get a place while the host runs.
+        numbers = {brick.number: brick.brick for brick in self._bricks.values()}
         closed = await asyncio.to_thread(
             batches.close,
             rows,
-            self._numbers,
+            numbers,
             keys,
             self.number,
             self.prev,
@@ -181,7 +182,7 @@ class Forwarder:
         evidence = batches.named(rows, self.lists.get)
         await asyncio.wrap_future(self._outbox.close(closed, fresh, evidence.lists, evidence.newest))
         for number, digest in evidence.newest.items():
-            self.lists.in_batch(self._numbers[number], digest)
+            self.lists.in_batch(numbers[number], digest)
         self.number, self.prev, self.next_seq = closed.number + 1, batches.link(closed), closed.last_seq + 1
         self._open_bytes = 0
         # What did not fit has waited long enough: it goes at once. What came meanwhile waits in its turn.

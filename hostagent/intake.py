@@ -150,6 +150,9 @@ class Intake:
         if found.brick != brick.brick:
             reason = f"its public part names brick {found.brick.hex()}"
             return self._quarantine(brick, seq, reason, public, mac, private, in_order=True)
+        if brick.last_seq is not None and seq > brick.last_seq:
+            reason = f"written after this brick was replaced: it had {brick.last_seq} records then"
+            return self._quarantine(brick, seq, reason, public, mac, private, in_order=True)
         ms = self._clock.now_ms()
         try:
             derived = _derived(found.kind, public, private, ms, self._chain.host_seq)

@@ -14,6 +14,7 @@ from hostagent.store import database
 SERIAL_NAMES = Path("/dev/serial/by-id")
 SERIAL_PATHS = Path("/dev/serial/by-path")
 LEAST_DIGITS = 4
+MOST_ENDED = 256
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Places:
         """The bricks' entries."""
         return cast(list[dict[str, Any]], self.values["bricks"])
 
+    @property
+    def ended(self) -> list[dict[str, Any]]:
+        """The bricks that were replaced here."""
+        return cast(list[dict[str, Any]], self.values.setdefault("ended", []))
+
     def find(self, wanted: str) -> dict[str, Any]:
         """The entry of a brick by its name, or by the first digits of its identity. Raises ConfigError."""
         digits = wanted.lower()
@@ -87,7 +93,7 @@ class Places:
         raise ConfigError(f"{wanted}: {what} among this host's bricks: {names}")
 
     def take(self, given: Handover) -> None:
-        """The brick's link key goes to keys.json, for the store to take at the next start."""
+        """The brick's link key goes to keys.json, from where the host program takes it into its store."""
         self._taken.append(given)
 
     def holds_key(self, brick: bytes) -> bool:
@@ -130,22 +136,30 @@ class Places:
             )
         return entry
 
-    def swap(self, old: str, new: bytes) -> dict[str, Any]:
-        """The new brick takes the place of the old one: name, links and port stay. Raises ConfigError."""
+    def swap(self, old: str, new: bytes, at_ms: int, last_seq: int | None) -> dict[str, Any]:
+        """The new brick takes the place of the old one: name, links and port stay. The old one's end is noted, with the last
+        record that it is known to have written. Raises ConfigError."""
         entry = self.find(old)
         if any(bytes.fromhex(other["brick"]) == new for other in self.entries):
             raise ConfigError(f"{new.hex()} has a place already; a brick cannot stand in two")
+        if any(one["brick"] == new.hex() for one in self.ended):
+            raise ConfigError(
+                f"{new.hex()} was replaced here, its identity has ended: have the bench flash it again"
+            )
         self._need_key(new)
+        if len(self.ended) >= MOST_ENDED:
+            raise ConfigError(
+                f"{MOST_ENDED} bricks were replaced here already: have the kit's host set up anew"
+            )
+        gone = {"brick": entry["brick"], "name": entry["name"], "heir": new.hex(), "at_ms": at_ms}
+        self.ended[:] = [one for one in self.ended if one["brick"] != entry["brick"]]
+        self.ended.append(gone | {"last_seq": last_seq})
         entry["brick"] = new.hex()
         return entry
 
     def save(self) -> None:
         """Writes keys.json, then config.json, each whole or not at all. Raises ConfigError and changes nothing where the
         result would not be good."""
-        keys = read(self.told.keys_file)
-        for given in self._taken:
-            link = {"brick": given.brick.hex(), "epoch": given.epoch, "key": given.key.hex()}
-            keys["links"] = [old for old in keys["links"] if old["brick"] != given.brick.hex()] + [link]
         candidate = self.path.with_name(self.path.name + ".new")
         _write(candidate, self.values, 0o644)
         try:
@@ -154,12 +168,21 @@ class Places:
             candidate.unlink()
             raise ConfigError(str(wrong).replace(candidate.name, self.path.name)) from None
         if self._taken:
-            fresh = self.told.keys_file.with_name("keys.json.new")
-            _write(fresh, keys, 0o600)
-            fresh.replace(self.told.keys_file)
+            self._hand_over()
         candidate.replace(self.path)
         for given in self._taken:
             given.path.unlink(missing_ok=True)
+
+    def _hand_over(self) -> None:
+        # A running host takes keys out of this file: not while they are added.
+        with configuration.keys_alone(self.told.keys_file):
+            keys = read(self.told.keys_file)
+            for given in self._taken:
+                link = {"brick": given.brick.hex(), "epoch": given.epoch, "key": given.key.hex()}
+                keys["links"] = [old for old in keys["links"] if old["brick"] != given.brick.hex()] + [link]
+            fresh = self.told.keys_file.with_name("keys.json.new")
+            _write(fresh, keys, 0o600)
+            fresh.replace(self.told.keys_file)
 
     def _need_key(self, brick: bytes) -> None:
         if not self.holds_key(brick):

@@ -4,7 +4,7 @@ it is away."""
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hostagent.backoff import Backoff
 from hostagent.budgets import Budgets
@@ -41,6 +41,8 @@ class Puller:
         self._rekeys = rekeys
         self._tagkeys = tagkeys
         self._told_at = -TOLD_EVERY_S
+        # Whom it tells of bricks that were replaced here (hostagent.ended).
+        self.tell_ended: Callable[[], Awaitable[None]] | None = None
         self.reached_at: float | None = None
         self.trouble: str | None = None
 
@@ -85,6 +87,8 @@ class Puller:
 
     async def _tell(self) -> None:
         """What screens and answers want to know: budgets in figures, vouchers paid at other kits."""
+        if self.tell_ended is not None:
+            await self.tell_ended()
         if time.monotonic() - self._told_at < TOLD_EVERY_S:
             return
         try:

@@ -94,6 +94,8 @@ async def status(agent: "Agent") -> dict[str, Any]:
         "till": None if agent.till is None else dict(sorted(agent.till.counters.items())),
         "printer": {"there": agent.printer.there, "printed": agent.printer.printed, "trouble": agent.printer.trouble},
         "bricks": [_line(line, agent) for line in agent.lines],
+        "ended": agent.ended.report(),
+        "configuration": {"taken_up": agent.takeup.taken, "trouble": agent.takeup.trouble},
     }
     result["words"] = _words(agent, result)
     return result
@@ -316,6 +318,9 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
         words.append(f"No new rules are passed on: {found['bundle']['trouble']}.")
     if found["lane"] is not None and found["lane"]["trouble"] is not None:
         words.append(f"No till is answered: {found['lane']['trouble']}.")
+    words += agent.ended.words()
+    if agent.takeup.trouble is not None:
+        words.append(f"The changed list of bricks: {agent.takeup.trouble}.")
     for line in found["bricks"]:
         if agent.store.find_link_keys(bytes.fromhex(line["brick"])) is None:
             words.append(f"{line['name']}: no link key here. At the controller: stallmark fleet bricks rekey.")

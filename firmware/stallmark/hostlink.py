@@ -21,10 +21,11 @@ class HostLink(LinkEnd):
 
     find(brick8) gives {epoch: key} or None; commit(brick8, epoch, key) makes the next key durable and returns
     before M2 goes out; drop(brick8, epoch) forgets the keys below that epoch. rekey(brick8) gives (epoch, tag16) of
-    the controller's newest order for a new link key, whose key find() has by then, or None.
+    the controller's newest order for a new link key, whose key find() has by then, or None. refuse(brick8) gives the reason
+    why a brick of this kit is not answered, or None.
     """
 
-    def __init__(self, host8, find, commit, drop, make_ecb, random, rekey=None):
+    def __init__(self, host8, find, commit, drop, make_ecb, random, rekey=None, refuse=None):
         super().__init__(make_ecb, random)
         self.host8 = host8
         self.brick8 = None  # of the session, or of the last good M1 while there is none
@@ -33,6 +34,7 @@ class HostLink(LinkEnd):
         self._commit = commit
         self._drop = drop
         self._rekey = rekey
+        self._refuse = refuse
         self._epoch = 0  # of the session's link key
         self._heard = None  # (brick8, epoch) of the last M1, good or not: whom an order is said to without a session
         self._ordered_at = None
@@ -91,6 +93,9 @@ class HostLink(LinkEnd):
             return str(error)
         epoch = fields.epoch
         self._heard = (fields.brick8, epoch)
+        refusal = None if self._refuse is None else self._refuse(fields.brick8)
+        if refusal:
+            return refusal
         keys = self._find(fields.brick8)
         if not keys:
             return "brick not known here"
@@ -121,6 +126,9 @@ class HostLink(LinkEnd):
             self.bad_handshakes += 1
             return
         self._pending = self._heard = None
+        if self._refuse is not None and self._refuse(m1[:8]):
+            self.bad_handshakes += 1  # replaced between the two messages
+            return
         self._epoch = handshake.parse_m1(m1).epoch
         self.brick8 = m1[:8]
         self.refusal = None

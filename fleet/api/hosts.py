@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from fleet import campaigns, enrolled, rights, settlements
+from fleet.api import ending
 from fleet.api.access import IN_FLIGHT, Access, body
 from fleet.controller import Controller
 from fleet.errors import Refused
@@ -192,6 +193,7 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
             {"spent": [serial.hex() for _, serial in rows], "last": rows[-1][0] if rows else after}
         )
 
+    api.include_router(ending.router(controller, access, worker))
     return api
 
 

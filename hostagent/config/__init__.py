@@ -1,9 +1,10 @@
 """config.json and keys.json of a host, typed; what is wrong with them is said in one sentence."""
 
-from hostagent.config.keys import forget_links
+from hostagent.config.keys import forget_links, keys_alone
 from hostagent.config.model import (
     BrickConfig,
     Config,
+    EndedBrick,
     Keys,
     LaneKey,
     LinkKey,
@@ -19,6 +20,7 @@ from hostagent.config.whole import load
 __all__ = [
     "BrickConfig",
     "Config",
+    "EndedBrick",
     "Keys",
     "LaneKey",
     "LinkKey",
@@ -29,5 +31,6 @@ __all__ = [
     "TillLimits",
     "TrustSource",
     "forget_links",
+    "keys_alone",
     "load",
 ]

@@ -1,7 +1,10 @@
 """keys.json: the host's secrets, and taking out of it what the store holds now."""
 
+import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +64,32 @@ def _operators(path: Path, keys: Fields) -> tuple[OperatorKey, ...]:
     return tuple(people)
 
 
-def forget_links(path: Path) -> None:
-    """Takes the provisioning link keys out of keys.json once the store holds them.
+@contextlib.contextmanager
+def keys_alone(path: Path) -> Generator[None]:
+    """Nobody else changes keys.json meanwhile: the host forgets link keys in it, commands add some. Raises OSError."""
+    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def forget_links(path: Path, taken: Iterable[LinkKey]) -> None:
+    """Takes provisioning link keys out of keys.json once the store holds them; one that came meanwhile stays.
 
     Who finds the file later cannot ratchet forward from them to today's key.
     """
+    with keys_alone(path):
+        _forget(path, {(link.brick.hex(), link.epoch) for link in taken})
+
+
+def _forget(path: Path, taken: set[tuple[str, int]]) -> None:
     values = read(path)
-    if values.get("links"):
-        values["links"] = []
+    held: list[dict[str, Any]] = values.get("links") or []
+    left = [link for link in held if (link["brick"].lower(), link["epoch"]) not in taken]
+    if len(left) != len(held):
+        values["links"] = left
         temporary = path.with_suffix(".new")
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as out:

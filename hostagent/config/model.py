@@ -17,6 +17,18 @@ class BrickConfig:
 
 
 @dataclass(frozen=True)
+class EndedBrick:
+    """A brick that was replaced. `last_seq`: the last record that it had written then, as far as anybody knew; `heir`: the
+    brick that took its place."""
+
+    brick: bytes
+    name: str
+    heir: bytes
+    at_ms: int
+    last_seq: int | None
+
+
+@dataclass(frozen=True)
 class Quorum:
     """Public keys by kid8 and how many of them must have signed."""
 
@@ -136,6 +148,8 @@ class Config:
     printer: Printer = Printer()
     till: TillLimits = TillLimits()
     trust: TrustSource | None = None
+    ended: tuple[EndedBrick, ...] = ()
+    path: Path | None = None
 
     @property
     def keys_file(self) -> Path:

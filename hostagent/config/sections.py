@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hostagent.config.fields import Fields, json_object, public
-from hostagent.config.model import BrickConfig, Printer, Quorum, TillLimits, TrustSource
+from hostagent.config.model import BrickConfig, EndedBrick, Printer, Quorum, TillLimits, TrustSource
 from hostagent.errors import ConfigError
 
 
@@ -55,6 +55,18 @@ def brick(folder: Path, where: str, entry: dict[str, Any]) -> BrickConfig:
     # The port may be a symbolic name that appears later: it is not resolved here.
     port = Path(os.path.normpath(folder / f.text("port"))) if "serial" in links else None
     return BrickConfig(f.octets("brick", 8), f.text("name"), port, baud, links)
+
+
+def ended(where: str, entry: dict[str, Any]) -> EndedBrick:
+    """A brick that was replaced. Raises ConfigError."""
+    f = Fields(where, entry)
+    return EndedBrick(
+        f.octets("brick", 8),
+        f.text("name"),
+        f.octets("heir", 8),
+        f.integer("at_ms", 0, (1 << 63) - 1),
+        f.optional("last_seq", lambda name: f.integer(name, 0, 0xFFFFFFFF)),
+    )
 
 
 def _links(where: str, value: Any) -> tuple[str, ...]:

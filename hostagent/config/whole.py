@@ -5,7 +5,7 @@ from pathlib import Path
 from hostagent.config.fields import Fields, json_object, public, read
 from hostagent.config.keys import load_keys
 from hostagent.config.model import Config, Printer, TillLimits
-from hostagent.config.sections import brick, printer, quorum, till_limits, trust
+from hostagent.config.sections import brick, ended, printer, quorum, till_limits, trust
 from hostagent.errors import ConfigError
 
 
@@ -34,6 +34,7 @@ def load(path: Path) -> Config:
         )
     if lane is not None and lane.brick in {brick.brick for brick in bricks}:
         raise ConfigError(f"{path.name}: lane: this identity is already that of a brick on a port")
+    gone = f.optional("ended", f.objects) or []
     return Config(
         folder=folder,
         name=f.text("name"),
@@ -60,4 +61,6 @@ def load(path: Path) -> Config:
         till=f.optional("till", lambda name: till_limits(f"{path.name}: {name}", f.values[name]))
         or TillLimits(),
         trust=f.optional("trust", lambda name: trust(folder, f"{path.name}: {name}", f.values[name])),
+        ended=tuple(ended(f"{path.name}: ended[{n}]", entry) for n, entry in enumerate(gone)),
+        path=path.resolve(),
     )

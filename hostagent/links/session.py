@@ -123,6 +123,10 @@ class Session:
         """The port is gone; the link finds out by itself whether the brick was."""
         self.last_down = reason
 
+    def end(self, reason: str) -> None:
+        """Nobody listens on this line any more."""
+        self._down(reason)
+
     def received(self, data: bytes, port: int = 0) -> None:
         """Bytes from the brick."""
         self.heard_ms = monotonic_ms()
@@ -229,7 +233,8 @@ class Session:
         self.brick.counters["sessions"] += 1
         self.brick.status = None
         self._wants.close = self.brick.closing
-        self._wants.slices.extend(self._budgets.slices_of(self.brick.brick))
+        if not self.brick.ended:
+            self._wants.slices.extend(self._budgets.slices_of(self.brick.brick))
         self._tells.link_up(self.brick)
 
     def _down(self, reason: str) -> None:
@@ -380,7 +385,11 @@ class Session:
         return True
 
     def _send_offer(self, brick: Brick, now: int) -> bool:
-        if brick.status is None or (self._offered_ms and now - self._offered_ms < OFFER_EVERY_MS):
+        if (
+            brick.ended
+            or brick.status is None
+            or (self._offered_ms and now - self._offered_ms < OFFER_EVERY_MS)
+        ):
             return False
         offer = self._updates.offer_for(brick)
         if offer is None:

@@ -47,6 +47,10 @@ def test_a_dead_brick_is_swapped_and_the_new_one_keeps_its_place(config: Path, t
     code, said, _ = run("swap", "brick-2", NEW, "--key", str(key), config=config)
     after = bricks(config)[1]
     assert code == 0 and after == before | {"brick": NEW}
+    (gone,) = configuration.load(config).ended
+    assert (gone.brick.hex(), gone.heir.hex(), gone.name) == (before["brick"], NEW, "brick-2")
+    assert gone.last_seq is None, "no host program runs: nobody knows"
+    assert "when it starts" in said
     assert f"brick-2 is {NEW} now" in said and before["brick"] in said and "keep it" in said
     links = configuration.load(config).keys.links
     assert [link.key.hex() for link in links if link.brick.hex() == NEW] == ["5a" * 32]
@@ -87,6 +91,19 @@ def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_changed(
     code, _, said = run(*words, config=config)
     assert code == 1 and because in said and said.count("\n") == 1
     assert config.read_text() == before and not config.with_name("config.json.new").exists()
+
+
+def test_a_brick_that_was_replaced_comes_back_to_be_read_out_and_never_as_a_new_one(
+    config: Path, tmp_path: Path
+) -> None:
+    old = bricks(config)[1]["brick"]
+    run("swap", "brick-2", NEW, "--key", str(given(tmp_path)), config=config)
+    code, _, said = run("swap", "brick-1", old, config=config)
+    assert code == 1 and "its identity has ended" in said
+    code, said, _ = run("pair", old, "--links", "ble", config=config)
+    assert code == 0 and "only read out" in said
+    told = configuration.load(config)
+    assert told.bricks[2].brick.hex() == old and told.ended[0].brick.hex() == old
 
 
 def test_one_brick_cannot_stand_in_two_places(config: Path) -> None:

@@ -1,0 +1,93 @@
+"""The end of a brick that its own host replaced: `stallmark host bricks swap`, told by the host. docs/links.md, *Swap*
+
+The host says up to which record the old brick had written: these still count when they are read out later. What a brick
+writes after it was replaced does not (fleet.enrolled.End)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Connection, select
+
+from fleet import enrolled
+from fleet.config import Config
+from fleet.controller import Controller
+from fleet.db import tables
+from fleet.errors import Refused
+
+MAX_BODY = 1024
+# Records that a brick's journal holds (docs/formats/flash.md, 1 MiB of pages of 256 bytes): a host cannot vouch for more.
+MOST_UNSENT = 4096
+WANTED = f"expected a reason of at most {enrolled.MAX_TEXT} printable characters, and last_seq: a whole number or null"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the host says: why, and the last record that the brick had written as far as it knows (None: nobody knows)."""
+
+    reason: str
+    last_seq: int | None
+
+
+def parse(data: bytes) -> Ending:
+    """The body. Raises Refused 422."""
+    try:
+        value: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Refused(422, "the body is no JSON") from None
+    if not isinstance(value, dict):
+        raise Refused(422, WANTED)
+    f = cast("dict[str, Any]", value)
+    last = f.get("last_seq")
+    if last is not None and (type(last) is not int or not 0 <= last <= 0xFFFFFFFF):
+        raise Refused(422, WANTED)
+    return Ending(enrolled.parse_revocation(json.dumps({"reason": f.get("reason")}).encode()), last)
+
+
+def end(controller: Controller, kit: bytes, brick: bytes, told: Ending) -> dict[str, Any]:
+    """Ends a brick of this kit, once: what was said first stands. Durable when it returns. Raises Refused 404; OSError,
+    SQLAlchemyError."""
+    now_ms = controller.clock.now_ms()
+    with controller.database.write() as connection:
+        known = enrolled.merged(connection, controller.config)
+        if not any(one.brick == brick and one.kit == kit and not one.lane for one in known.bricks):
+            raise Refused(404, "this kit has no brick of that name")
+        facts = _ended(connection, known, brick, told, now_ms)
+    controller.renew(force=True)  # it learns who is revoked
+    return {
+        "brick": brick.hex(),
+        "revoked_ms": facts["revoked_ms"],
+        "reason": facts["reason"],
+        "head": facts["head"],
+    }
+
+
+def _ended(connection: Connection, config: Config, brick: bytes, told: Ending, now_ms: int) -> dict[str, Any]:
+    facts = enrolled.one(connection, brick)
+    if facts is not None and facts.get("revoked_ms"):
+        return {"head": 0, **facts}
+    head = (
+        connection.execute(
+            select(tables.bricks.c.head_seq).where(tables.bricks.c.brick == brick)
+        ).scalar_one_or_none()
+        or 0
+    )
+    if told.last_seq is not None:
+        head = max(head, min(told.last_seq, head + MOST_UNSENT))
+    facts = (facts or _of_configuration(config, brick, now_ms)) | {
+        "revoked_ms": now_ms,
+        "reason": told.reason,
+        "head": head,
+    }
+    enrolled.put(connection, brick, facts)
+    return facts
+
+
+def _of_configuration(config: Config, brick: bytes, now_ms: int) -> dict[str, Any]:
+    """What is noted of a brick that no bench registered: it stands in keys.json."""
+    mine = next(one for one in config.bricks if one.brick == brick)
+    texts = dict.fromkeys(("board", "hardware", "chip", "firmware", "label"), "")
+    told = {"kit": mine.kit.hex(), "rental": mine.rental, "bench": "keys.json", "bench_number": ""}
+    return {**texts, **told, "made_ms": now_ms, "registered_ms": now_ms}
