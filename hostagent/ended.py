@@ -55,7 +55,7 @@ class Ended:
             try:
                 await self._controller.end_brick(one.brick, f"replaced by {one.heir.hex()}", one.last_seq)
             except ControllerError as failed:
-                if failed.kind != "refused":
+                if failed.kind not in ("refused", "invalid"):
                     raise
                 self._refused[one.brick] = (time.monotonic(), str(failed))
                 log.warning("%s: the controller does not end it: %s", one.name, failed)
