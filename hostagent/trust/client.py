@@ -207,6 +207,7 @@ class Trust:
     def _take_floor(self, found: Reader, source: Source) -> None:
         """Holds what was verified against the floor, then raises it, also where the refresh failed further on: a root that
         ended a key must survive a wiped cache. Raises TrustError older."""
+        _check_names(found.root, source)
         signed = found.trusted()
         versions = {role: one.version for role, one in signed.items()}
         floor = self.floor
@@ -295,3 +296,13 @@ class Trust:
 
 def _keys(root: Root) -> dict[str, tuple[str, ...]]:
     return {role: tuple(sorted(found.keyids)) for role, found in root.roles.items() if role != "root"}
+
+
+def _check_names(root: Root, source: Source) -> None:
+    """One key under two names would count as two signers: the library takes key ids as they stand (TAP 12)."""
+    for role, found in root.roles.items():
+        publics = [str(root.keys[keyid].keyval.get("public")).lower() for keyid in found.keyids]
+        if len(set(publics)) != len(publics):
+            raise TrustError(
+                "damaged", f"root {root.version} of {source.name} lists one {role} key twice: not believed"
+            )

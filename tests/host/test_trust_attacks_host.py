@@ -9,9 +9,10 @@ import subprocess
 import sys
 
 import pytest
+from securesystemslib.signer import SSlibKey
 from trustkit import DAY, NOW, Fleet, SetClock, digest, host, refused, source
 
-from fleet.trust import metadata
+from fleet.trust import keyfile, metadata
 from hostagent.trust.client import Trust
 
 
@@ -352,6 +353,71 @@ def test_a_root_is_followed_over_several_rotations_and_a_revoked_author_counts_n
     assert trust.refresh(source(fleet.copy())).versions["root"] == 3
 
 
+def test_one_key_under_several_names_counts_once(tmp_path, fleet):
+    draft = fleet.rotate()
+    root, dora = draft.root.signed, fleet.authors[0]
+    names = [f"{number:064x}" for number in range(3)]
+    for name in names:
+        root.keys[name] = SSlibKey(name, "ed25519", "ed25519", {"public": dora.public.hex()})
+    root.roles["targets"].keyids = names
+    draft.root.signatures.clear()
+    for key in fleet.roots[:2]:
+        fleet.forge("root", draft.root, key)
+    made = metadata.new_targets(2, NOW, NOW + DAY, {})
+    for name in names:
+        metadata.add_signature(made, name, dora.sign(made.signed_bytes))
+    body = made.to_bytes()
+    snapshot = fleet.forge("snapshot", metadata.new_snapshot(2, NOW, NOW + DAY, body, 2))
+    files = fleet.copy() | {"tuf/2.root.json": draft.root.to_bytes(), "tuf/2.targets.json": body}
+    files |= {"tuf/2.snapshot.json": snapshot, "tuf/timestamp.json": timestamp_naming(fleet, 2, snapshot, 2)}
+    trust = host(tmp_path, fleet)
+    with refused(trust, "damaged"):
+        trust.refresh(source(files))
+
+
+def test_fast_forward_of_the_list_by_a_stolen_quorum_ends_with_an_author_s_and_the_snapshot_key(
+    tmp_path, fleet
+):
+    trust, far = host(tmp_path, fleet), 2**31 - 1
+    made = metadata.new_targets(far, NOW, NOW + DAY, {})
+    for key in fleet.authors[:2]:
+        fleet.forge("targets", made, key)
+    body = made.to_bytes()
+    snapshot = fleet.forge("snapshot", metadata.new_snapshot(2, NOW, NOW + DAY, body, far))
+    files = fleet.copy() | {f"tuf/{far}.targets.json": body, "tuf/2.snapshot.json": snapshot}
+    files["tuf/timestamp.json"] = timestamp_naming(fleet, 2, snapshot, 2)
+    assert trust.refresh(source(files)).versions["targets"] == far
+    fleet.rotate(fresh=("snapshot", "timestamp"))
+    fleet.repository.renew(fleet.now)
+    with refused(trust, "older"):  # the online keys alone do not take an authors' list back
+        trust.refresh(source(fleet.copy()))
+    ended = tuple(key.holder.kid for key in fleet.authors[:2])
+    fresh = [keyfile.new("author", name) for name in ("Gil", "Hana")]
+    fleet.rotate(ended=ended, add_authors=tuple(key.holder for key in fresh), fresh=("snapshot",))
+    fleet.release(signers=fresh)
+    assert trust.refresh(source(fleet.copy())).versions["targets"] == 2
+
+
+def test_another_timestamp_of_the_same_number_changes_nothing(tmp_path, fleet):
+    trust = host(tmp_path, fleet)
+    known = trust.refresh(source(fleet.copy()))
+    files = fleet.copy()
+    files["tuf/timestamp.json"] = timestamp_naming(fleet, 1, files["tuf/1.snapshot.json"], 100)
+    assert trust.refresh(source(files)).versions == known.versions
+
+
+def test_a_snapshot_of_another_number_than_the_timestamp_names_is_refused(tmp_path, fleet):
+    files = fleet.copy()
+    snapshot = fleet.forge(
+        "snapshot", metadata.new_snapshot(7, NOW, NOW + DAY, files["tuf/1.targets.json"], 1)
+    )
+    files["tuf/2.snapshot.json"] = snapshot
+    files["tuf/timestamp.json"] = timestamp_naming(fleet, 2, snapshot, 2)
+    trust = host(tmp_path, fleet)
+    with refused(trust, "older"):
+        trust.refresh(source(files))
+
+
 # --- expiry and clocks
 
 
@@ -378,6 +444,15 @@ def test_an_expired_list_of_releases_is_refused(tmp_path, fleet):
     fleet.repository.renew(fleet.now)
     with refused(trust := host(tmp_path, fleet), "expired"):
         trust.refresh(source(fleet.copy()))
+
+
+def test_a_host_that_was_away_for_weeks_catches_up_from_lists_that_ran_out(tmp_path, fleet):
+    clock = SetClock()
+    trust = host(tmp_path, fleet, clock)
+    trust.refresh(source(fleet.copy()))
+    fleet.now = clock.now = NOW + 18 * DAY
+    fleet.release(fleet.bundle())
+    assert trust.refresh(source(fleet.copy())).versions["targets"] == 2
 
 
 def test_a_clock_of_1970_judges_by_what_was_signed(tmp_path, fleet):
@@ -526,6 +601,12 @@ def test_a_folder_that_another_process_holds_is_said_to_be_busy(tmp_path, fleet)
 
 
 def test_a_bootstrap_that_is_no_root_is_said_so(tmp_path, fleet):
-    trust = Trust(tmp_path / "host", b"{}", SetClock())
-    with refused(trust, "root"):
-        trust.refresh(source(fleet.copy()))
+    value = json.loads(fleet.bootstrap)
+    for signature in value["signatures"]:
+        signature["sig"] = "00" * 64
+    for junk in (b"", b"{}", json.dumps(value).encode(), fleet.copy()["tuf/1.targets.json"]):
+        trust = Trust(tmp_path / "host", junk, SetClock())
+        served = source(fleet.copy())
+        with refused(trust, "root"):
+            trust.refresh(served)
+        assert served.fetcher.asked == []
