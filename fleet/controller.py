@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Container
 from dataclasses import replace
+from hashlib import sha256
 from threading import Lock
 from typing import Any
 
@@ -16,6 +17,7 @@ from fleet.archive import Archive, totals
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
 from fleet.config import Brick, Config, Host
+from fleet.core import bundle, rootmeta
 from fleet.counts import Counts, Met
 from fleet.db.engine import Database
 from fleet.desired import boots
@@ -187,6 +189,22 @@ class Controller:
             orders = rekeys.of_kit(connection, self.config, host.kit)
         with self._taking:
             return [(one, *rekeys.sealed(self._store.keys, host, one)) for one in orders]
+
+    def root_tags(self, host: Host, version: int) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        """(SHA-256 of the payload of compact root `version`, (brick, tag under its K_ctl) of a host's living bricks).
+
+        Raises Refused 404 where there is no such root, FormatError where it is none, OSError."""
+        path = self.config.trust / "roots" / f"{version}.cbor"
+        if version < 1 or not path.exists():
+            raise Refused(404, "no such root")
+        digest = sha256(bundle.opened(path.read_bytes(), rootmeta.TYPE)[0]).digest()
+        with self.database.read() as connection:
+            ended = enrolled.revoked(enrolled.every(connection).items())
+        bricks = [one.brick for one in self.config.bricks if one.kit == host.kit and not one.lane]
+        with self._taking:
+            keys = self._store.keys
+            living = [brick for brick in bricks if brick not in ended and keys.knows(brick)]
+            return digest, [(brick, keys.root_tag(brick, version, digest)) for brick in living]
 
     def tag_keys(
         self, host: Host, event: bytes, known: Container[str] = ()

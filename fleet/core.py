@@ -16,8 +16,10 @@ from stallmark import record as _record
 from stallmark import recordform as _recordform
 from stallmark import registry as reg
 from stallmark import rights as _rights
+from stallmark import rootmeta as _rootmeta
 from stallmark import tagkeys as _tagkeys
 from stallmark import tree as _tree
+from stallmark import trust as _trust
 from stallmark.errors import FormatError
 
 base32: Any = _base32
@@ -33,8 +35,10 @@ receipt: Any = _receipt
 record: Any = _record
 recordform: Any = _recordform
 rights: Any = _rights
+rootmeta: Any = _rootmeta
 tagkeys: Any = _tagkeys
 tree: Any = _tree
+trust: Any = _trust
 
 _registry: Any = reg
 

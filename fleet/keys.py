@@ -120,6 +120,12 @@ class RecordKeys:
         key: bytes = control.rekeyed(chain.control, epoch)
         return tag, key
 
+    def root_tag(self, brick: bytes, version: int, digest: bytes) -> bytes:
+        """Tag under a brick's newest K_ctl of the first compact root that it is told (docs/formats/directive.md)."""
+        chain = self._chain(self._roots[brick][-1])
+        tag: bytes = control.root_tag(chain.control, brick, version, digest)
+        return tag
+
     def first_epoch(self, brick: bytes) -> int:
         """The record epoch from which a brick's newest root counts."""
         return self._roots[brick][-1].first_epoch

@@ -12,6 +12,28 @@ READER_STATES = ("none", "good", "fault")
 BRICK_STATES = ("good", "degraded", "safe")
 
 
+@dataclass(frozen=True)
+class Trusted:
+    """What a brick says of whom it trusts: root version (0: none), directive number (0: none) and the first eight bytes of its
+    payload's digest, bits (docs/formats/directive.md, *Over the link*)."""
+
+    version: int
+    number: int
+    order8: bytes | None
+    bits: int
+
+    @classmethod
+    def parse(cls, value: Any) -> "Trusted | None":
+        """Field 15 of a status; None where there is none."""
+        entry = _list(value)
+        if len(entry) < 5:
+            return None
+        version, number, bits = _int(entry[0]), _int(entry[2]), _int(entry[4])
+        if version is None or number is None or bits is None:
+            return None
+        return cls(version, number, _octets(entry[3], 8), bits)
+
+
 @dataclass
 class Status:
     """A brick's status message (docs/formats/link.md, kind 2), read leniently: what is missing is None."""
@@ -29,6 +51,7 @@ class Status:
     ruleset8: bytes | None
     firmware: bytes | None
     radio: int = 0
+    trust: Trusted | None = None
     at_ms: int = field(default_factory=monotonic_ms)
 
     @classmethod
@@ -59,6 +82,7 @@ class Status:
             ruleset8=_octets(f.get(5), 8),
             firmware=_octets(f.get(13), 32),
             radio=_int(f.get(14)) or 0,
+            trust=Trusted.parse(f.get(15)),
         )
 
 

@@ -23,6 +23,7 @@ SILENCE_S = 15.0
 WHOLE_S = 60.0
 MAX_JSON = 4 * 1024 * 1024
 MAX_BUNDLE = 1024 * 1024
+MAX_ROOT = 4096
 
 
 class Conflict(ControllerError):
@@ -196,6 +197,29 @@ class Controller:
         if status != 200:
             raise _refusal(status, body)
         return answer.get("etag", ""), body
+
+    @_counted
+    async def root(self, version: int) -> bytes | None:
+        """The envelope of compact root `version`; None where there is none."""
+        status, _, body = await self._exchange("GET", f"/v1/trust/roots/{version}", limit=MAX_ROOT)
+        if status == 404:
+            return None
+        if status != 200:
+            raise _refusal(status, body)
+        return body
+
+    @_counted
+    async def root_tags(self, version: int) -> dict[bytes, bytes]:
+        """The tag under which each brick of the kit takes that root as its first."""
+        answer = await self._json("GET", f"/v1/kits/{self._kit}/root-tags/{version}")
+        found: dict[bytes, bytes] = {}
+        for entry in _list(answer, "tags"):
+            f = cast(dict[str, Any], entry) if isinstance(entry, dict) else {}
+            brick, tag = _hex(f.get("brick"), 8), _base64(f.get("tag"))
+            if brick is None or tag is None or len(tag) != 16:
+                raise ControllerError("unreadable", "a root's tag that is none")
+            found[brick] = tag
+        return found
 
     @_counted
     async def slices(self) -> tuple[list[SignedSlice], int]:

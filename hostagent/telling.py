@@ -17,6 +17,7 @@ from hostagent.asking import Asking
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import Fields, reg
+from hostagent.directing import Directing
 from hostagent.errors import StoreUnavailable
 from hostagent.exchange import Exchange, Message
 from hostagent.openvalues import OpenValues
@@ -105,6 +106,8 @@ class Telling:
         self.practice: str | None = None
         # Keys of tags and their read counters, where this kit's bricks know tags (hostagent.tagside).
         self.tags: TagSide | None = None
+        # Roots and directives for bricks.
+        self.directing: Directing | None = None
         # What bricks and records are told of who did something (hostagent.staff).
         self.label: Callable[[str], str] = lambda name: NOBODY
 
@@ -116,6 +119,8 @@ class Telling:
     def link_up(self, brick: Brick) -> None:
         """A new link: what was on its way over the old one is told anew or asked anew."""
         self._queues[brick.brick] = _Queue(balances=OrderedDict.fromkeys(self._newest()))
+        if self.directing is not None:
+            self.directing.linked(brick)
 
     def status(self, brick: Brick) -> None:
         """A brick said what it decides by; the first time over a link it is told everything that holds."""
@@ -159,9 +164,18 @@ class Telling:
             self._asking.ask(brick, value, lambda answer: self._reply(brick, answer))
         elif kind == reg.MSG_PARAMETERS_RESULT:
             self.openvalues.answered(brick, value)
+        elif self.directing is not None and kind in (reg.MSG_TRUST_WANTED, reg.MSG_TRUST_RESULT):
+            self._trusted(brick, self.directing.message(brick, kind, value))
         else:
             return False
         return True
+
+    def _trusted(self, brick: Brick, piece: Message | None) -> None:
+        """A piece of a root or directive that a brick asked for: it may say that nothing is to be installed."""
+        queue = self._queues.get(brick.brick)
+        if queue is not None and piece is not None:
+            queue.answers.append(piece)
+            self._flush(brick.brick)
 
     def _reply(self, brick: Brick, answer: Fields) -> None:
         queue = self._queues.get(brick.brick)
@@ -179,6 +193,9 @@ class Telling:
         queue = self._queue(brick.brick)
         if not queue.linked:
             return None
+        told = None if self.directing is None else self.directing.next_for(brick)
+        if told is not None:
+            return told
         return queue.short.popleft() if queue.short else self._signals(queue)
 
     def idle(self, brick: Brick) -> Message | None:
@@ -216,6 +233,8 @@ class Telling:
     def link_down(self, brick: Brick) -> None:
         """The link is gone: nothing can be queued for it."""
         self._queues.pop(brick.brick, None)
+        if self.directing is not None:
+            self.directing.unlinked(brick)
 
     def _everybody(self, message: Message) -> None:
         for brick8 in list(self._queues):

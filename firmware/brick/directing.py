@@ -91,7 +91,7 @@ class Directing:
         """Why a bundle is not to be installed, as an install result; None where nothing here says so."""
         if self.root is None:
             return _ROOT_WANTED if self._bits & (_DAMAGED | _PROMISED) else None
-        if self._flags & _STOPPED:
+        if self._flags & _STOPPED:  # pyright: ignore[reportOperatorIssue]
             return _HALTED
         return None if (kind, digest8) in self._named else _NOT_NAMED
 

@@ -147,6 +147,18 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
         )
 
     @api.get(
+        "/kits/{kit}/root-tags/{version}",
+        summary="Tags under which a kit's bricks take their first root",
+        response_model=None,
+    )
+    def root_tags(kit: str, version: int, request: Request) -> Response:
+        """`{"digest": hex32, "tags": [{"brick": hex8, "tag": base64}]}` for compact root `version` (`/v1/trust/roots/N`); 404
+        where there is none (docs/formats/directive.md)."""
+        digest, found = controller.root_tags(access.of_kit(request, kit), version)
+        tags = [{"brick": brick.hex(), "tag": _text(tag)} for brick, tag in found]
+        return JSONResponse({"digest": digest.hex(), "tags": tags}, headers={"Cache-Control": "no-store"})
+
+    @api.get(
         "/kits/{kit}/tag-keys/{event}",
         summary="An event's tag keys, sealed for each of a kit's bricks",
         response_model=None,

@@ -1,0 +1,242 @@
+"""Tells bricks whom to trust and what the director orders: roots in order, then the kit's directive. docs/formats/directive.md
+
+Bricks judge by themselves; the host passes on what they lack, by what their status says, one thing at a time for each brick.
+Roots come from the controller and are asked for again after a start; the directive is the one that the host follows."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hostagent import signer
+from hostagent.bricks import Brick
+from hostagent.clock import monotonic_ms
+from hostagent.core import Fields, FormatError, bundle, directive, reg, rootmeta, trust
+from hostagent.errors import ControllerError
+from hostagent.links.tells import Message
+
+# An envelope goes whole in one message up to this size, else by pieces that the brick asks for.
+WHOLE = 400
+PIECE = 256
+# A brick that says nothing of what it was told is told again; one that refused, with the next link or another directive.
+AGAIN_MS = 30_000
+# Roots that are kept: bricks that are further behind wait for the controller.
+MOST_ROOTS = 64
+NO_STORE, DAMAGED, PROMISED = 2, 4, 8
+WORDS: dict[int, str] = dict(reg.INSTALL_NAMES)
+log = logging.getLogger("hostagent.directing")
+
+
+class Source(Protocol):
+    """What is needed of the controller. Both raise ControllerError."""
+
+    async def root(self, version: int) -> bytes | None:
+        """The envelope of compact root `version`, None where there is none."""
+        ...
+
+    async def root_tags(self, version: int) -> dict[bytes, bytes]:
+        """The tag under which each brick takes that root as its first."""
+        ...
+
+
+@dataclass
+class _Told:
+    """What a brick was told last over this link, and what it refused."""
+
+    digest8: bytes = b""
+    envelope: bytes = b""
+    at_ms: int = 0
+    refused: dict[bytes, int] = field(default_factory=dict[bytes, int])
+
+
+class Directing:
+    """One for a host. `order()` gives (number, envelope) of the newest directive, or None; `flush(brick8)` lets a brick's
+    session look for something to send."""
+
+    def __init__(
+        self,
+        source: Source,
+        bricks: dict[bytes, Brick],
+        order: Callable[[], tuple[int, bytes] | None],
+        flush: Callable[[bytes], None],
+    ) -> None:
+        self._source = source
+        self._bricks = bricks
+        self._order = order
+        self._flush = flush
+        self._roots: dict[int, bytes] = {}
+        self._trust = trust.Trust(None)
+        self._tags: dict[bytes, bytes] = {}
+        self._told: dict[bytes, _Told] = {}
+        self._order8: tuple[bytes, bytes] | None = None
+        self.trouble: str | None = None
+
+    # --- from the controller
+
+    @property
+    def version(self) -> int:
+        """The newest root here; 0 without one."""
+        return max(self._roots, default=0)
+
+    @property
+    def directors(self) -> list[bytes] | None:
+        """Public keys of the directors by the newest root; None without a root."""
+        fields: Fields | None = self._trust.fields
+        return None if fields is None else [public for _, public in fields[7]]
+
+    async def pull(self) -> None:
+        """Fetches roots up to the newest, and tags for bricks that have none. Raises ControllerError."""
+        changed = False
+        for _ in range(MOST_ROOTS):
+            envelope = await self._source.root(self.version + 1)
+            if envelope is None or not self._take(envelope):
+                break
+            changed = True
+        first = min(self._roots, default=0)
+        if first and any(not self._tags.get(one.brick) for one in self._bricks.values() if _rootless(one)):
+            try:
+                self._tags = await self._source.root_tags(first)
+                changed = True
+            except ControllerError as failed:
+                # A controller that gives no tags: its bricks were promised their root.
+                if failed.kind != "refused":
+                    raise
+        if changed:
+            self.look()
+
+    def _take(self, envelope: bytes) -> bool:
+        """Keeps a root that follows from the one before. The first is judged by the bricks: they know what they were
+        promised, or which authors must sign it."""
+        held = self._trust
+        if held.fields is None:
+            try:
+                promised = hashlib.sha256(bundle.opened(envelope, rootmeta.TYPE)[0]).digest()
+            except FormatError as wrong:
+                self._complain(f"unreadable root: {wrong}")
+                return False
+            held = trust.Trust(None, promised=promised)
+        result, fields = held.take_root(envelope, signer.verify)
+        if result != reg.INSTALL_OK:
+            self._complain(f"root {self.version + 1} is not passed on: {_word(result)}")
+            return False
+        self._trust, self.trouble = trust.Trust(fields), None
+        self._roots[fields[1]] = envelope
+        log.info("root %d: %d directors, %d authors", fields[1], len(fields[7]), len(fields[9]))
+        return True
+
+    def _complain(self, text: str) -> None:
+        if self.trouble != text:
+            log.warning("%s", text)
+        self.trouble = text
+
+    # --- to bricks
+
+    def look(self) -> None:
+        """Something may have to be told."""
+        for brick8 in list(self._told):
+            self._flush(brick8)
+
+    def linked(self, brick: Brick) -> None:
+        """A new link: what was refused before may be taken now."""
+        self._told[brick.brick] = _Told()
+
+    def unlinked(self, brick: Brick) -> None:
+        """The link is gone."""
+        self._told.pop(brick.brick, None)
+
+    def ready(self, brick: Brick) -> bool:
+        """Whether a bundle may be offered: the brick trusts no root yet, or has the directive that the host has."""
+        said = None if brick.status is None else brick.status.trust
+        if said is None or said.bits & NO_STORE:
+            return True
+        if said.version == 0:
+            # A root that is on its way ends what was begun before it: no use in beginning.
+            known = brick.brick in self._tags or said.bits & PROMISED
+            return not self._roots or not known or self._refused_all(brick)
+        found = self._order()
+        return found is None or said.order8 == self._digest8(found[1])
+
+    def next_for(self, brick: Brick) -> Message | None:
+        """Message 50 where the brick lacks something, and nothing is on its way to it."""
+        told = self._told.get(brick.brick)
+        if told is None or (told.envelope and monotonic_ms() - told.at_ms < AGAIN_MS):
+            return None
+        found = self._lacking(brick)
+        if found is None:
+            return None
+        what, envelope, tag = found
+        digest8 = hashlib.sha256(envelope).digest()[:8]
+        if digest8 in told.refused:
+            return None
+        told.digest8, told.envelope, told.at_ms = digest8, envelope, monotonic_ms()
+        value: Fields = {0: what, 1: digest8, 2: len(envelope), 4: tag}
+        if len(envelope) <= WHOLE:
+            value[3] = envelope
+        return reg.MSG_TRUST, value
+
+    def _lacking(self, brick: Brick) -> tuple[int, bytes, bytes | None] | None:
+        """(what, envelope, tag) of the next thing that a brick has not."""
+        said = None if brick.status is None else brick.status.trust
+        if said is None or said.bits & NO_STORE:
+            return None
+        if said.version < self.version:
+            version = said.version + 1 if said.version else min(self._roots)
+            envelope = self._roots.get(version)
+            if envelope is None:
+                return None
+            tag = None if said.version else self._tags.get(brick.brick)
+            if said.version == 0 and tag is None and not said.bits & PROMISED:
+                return None
+            return reg.TRUST_ROOT, envelope, tag
+        found = self._order()
+        if said.version == 0 or found is None or found[0] <= said.number:
+            return None
+        return reg.TRUST_DIRECTIVE, found[1], None
+
+    def message(self, brick: Brick, kind: int, value: Fields) -> Message | None:
+        """What a brick said of trust (11 and 12); the piece that it asks for."""
+        told = self._told.get(brick.brick)
+        if told is None or value.get(0) != told.digest8:
+            return None
+        second = value.get(1)
+        if kind == reg.MSG_TRUST_WANTED and type(second) is int and 0 <= second < len(told.envelope):
+            told.at_ms = monotonic_ms()
+            data = told.envelope[second : second + PIECE]
+            return reg.MSG_TRUST_PIECE, {0: told.digest8, 1: second, 2: data}
+        if kind == reg.MSG_TRUST_RESULT and type(second) is int:
+            self._answered(brick, told, second)
+        return None
+
+    def _answered(self, brick: Brick, told: _Told, result: int) -> None:
+        word = _word(result)
+        if result in (reg.INSTALL_OK, reg.INSTALL_ALREADY):
+            log.info("%s took root or directive %s: %s", brick.name, told.digest8.hex(), word)
+        else:
+            brick.counters["trust_refused"] += 1
+            log.warning("%s refuses root or directive %s: %s", brick.name, told.digest8.hex(), word)
+        # Its status says what it has now; it comes after this.
+        if result == reg.INSTALL_OK:
+            told.refused.clear()  # what did not fit before may fit now
+        told.refused[told.digest8] = result
+        told.envelope = b""
+
+    def _refused_all(self, brick: Brick) -> bool:
+        told = self._told.get(brick.brick)
+        return told is not None and any(result != reg.INSTALL_OK for result in told.refused.values())
+
+    def _digest8(self, envelope: bytes) -> bytes:
+        """SHA-256 of a directive's payload, the beginning: what bricks call it by."""
+        if self._order8 is None or self._order8[0] != envelope:
+            payload = bundle.opened(envelope, directive.TYPE)[0]
+            self._order8 = envelope, hashlib.sha256(payload).digest()[:8]
+        return self._order8[1]
+
+
+def _word(result: int) -> str:
+    return WORDS.get(result, f"result {result}, newer than this program")
+
+
+def _rootless(brick: Brick) -> bool:
+    said = None if brick.status is None else brick.status.trust
+    return said is not None and said.version == 0 and not said.bits & NO_STORE
