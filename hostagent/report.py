@@ -5,7 +5,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from hostagent import appliance
+from hostagent import appliance, kitwords
 from hostagent.bricks import BRICK_STATES, CLOCK_WORDS, READER_STATES, Brick, word
 from hostagent.clock import monotonic_ms
 from hostagent.core import Fields, FormatError, base32, bundle, cbor, explain, receipt, rules
@@ -319,6 +319,7 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
     if found["lane"] is not None and found["lane"]["trouble"] is not None:
         words.append(f"No till is answered: {found['lane']['trouble']}.")
     words += agent.ended.words()
+    words += kitwords.words(found)
     if agent.takeup.trouble is not None:
         words.append(f"The changed list of bricks: {agent.takeup.trouble}.")
     for line in found["bricks"]:
