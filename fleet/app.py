@@ -14,12 +14,13 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
-from fleet.api import benches, hosts, readers
+from fleet.api import benches, directives, hosts, readers
 from fleet.api.access import Access
 from fleet.clock import Clock
 from fleet.config import Config
 from fleet.controller import Controller
 from fleet.counts import Met
+from fleet.desired.directing import Directing
 from fleet.errors import Refused
 from fleet.people import api as people_api
 from fleet.people import pages as people_pages
@@ -76,18 +77,25 @@ def create(config: Config, clock: Clock) -> FastAPI:
     taking = ThreadPoolExecutor(1, thread_name_prefix="take")
     publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
     publisher = Publisher(controller, publishing)
+    directing = Directing(controller)
+    access = Access(config.hosts)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         controller.live.start()
+        directing.waiting.start()
         task = asyncio.create_task(publisher.run(), name="publish")
+        desired = asyncio.create_task(directing.run(), name="directives")
         try:
             yield
         finally:
             controller.live.stop()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            directing.waiting.stop()
+            for one in (task, desired):
+                one.cancel()
+                with suppress(asyncio.CancelledError):
+                    await one
+            await asyncio.to_thread(directing.close)
             taking.shutdown()
             publishing.shutdown()
             controller.close()
@@ -97,10 +105,12 @@ def create(config: Config, clock: Clock) -> FastAPI:
         title="Stallmark fleet controller", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.controller = controller
+    app.state.waiting = directing.waiting
     app.state.people = people = People(controller.database, config)
     app.add_middleware(SecureHeaders, https=people.https)
     _answer_refusals(app, controller.met)
-    app.include_router(hosts.router(controller, Access(config.hosts), taking, publisher.wake))
+    app.include_router(hosts.router(controller, access, taking, publisher.wake))
+    app.include_router(directives.router(controller, access, directing.waiting, directing.thread))
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
     app.include_router(people_pages.router(controller.archive))

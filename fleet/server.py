@@ -12,7 +12,8 @@ from fastapi import FastAPI
 GRACE_S = 3  # for requests under way when the program ends
 
 
-CONNECTIONS = 1500  # at a time, live streams among them; beyond that the answer is 503
+# At a time, hosts that wait for a directive and live streams among them; beyond that the answer is 503.
+CONNECTIONS = 10_000
 OWN_FILES = 128  # of those that the process may have open: database, tiles, log
 
 
@@ -30,6 +31,7 @@ class Server(uvicorn.Server):
         self, app: FastAPI, address: str = "127.0.0.1", port: int = 0, limit: int | None = None
     ) -> None:
         self._live: Any = app.state.controller.live
+        self._waiting: Any = app.state.waiting
         super().__init__(
             uvicorn.Config(
                 app,
@@ -43,6 +45,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Live streams have no end of their own."""
+        """Live streams have no end of their own, and hosts that wait need not wait for theirs."""
         self._live.stop()
+        self._waiting.stop()
         await super().shutdown(sockets)

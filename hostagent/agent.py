@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from hostagent import config as configuration
-from hostagent import pauses
+from hostagent import kitreport, pauses
 from hostagent.aes import make_ecb
 from hostagent.backoff import Backoff
 from hostagent.batches import Losses
@@ -28,8 +28,10 @@ from hostagent.controller import Controller, Standing
 from hostagent.core import Fields, new_host_link, reg
 from hostagent.ended import Ended
 from hostagent.errors import ConfigError, ControllerError, HostError
+from hostagent.following import Following
 from hostagent.forwarder import Forwarder
 from hostagent.intake import Durable, Intake
+from hostagent.intent import Intent
 from hostagent.kitside import KitSide
 from hostagent.lane.lane import Lane
 from hostagent.lines import TakeUp
@@ -42,12 +44,14 @@ from hostagent.rekeys import Rekeys
 from hostagent.signer import Signer
 from hostagent.staff import Staff
 from hostagent.store import open_store
+from hostagent.store.intents import Intents
 from hostagent.store.outbox import Outbox
 from hostagent.store.receipts import Receipts
 from hostagent.store.slices import Slices
 from hostagent.store.spent import Spent
 from hostagent.tagkeys import TagKeys
 from hostagent.tagside import TagSide
+from hostagent.targets import Targets
 from hostagent.till.desk import Till
 from hostagent.updater import Updater
 from hostagent.vouchers import Issuer, Payable
@@ -132,7 +136,30 @@ class Agent:
         # None where this host was given no voucher seed: then what grants promise is issued by the hub.
         self.issuer = None if seed is None else Issuer(seed, config.kit)
         self.promised = Promised(store, self.issuer, self.vouchers)
-        self.updater = Updater(store, self.controller, config.authors, self._ruleset)
+        intents = Intents(store)
+        self.intent = Intent(intents, self.clock, config.kit, config.director)
+        self.targets = Targets(intents, self.controller)
+        self.updater = Updater(
+            store,
+            self.controller,
+            config.authors,
+            self._ruleset,
+            self.intent,
+            self.targets,
+            None if config.keys.lane is None else config.keys.lane.brick,
+        )
+        self.following = Following(
+            self.intent,
+            self.targets,
+            self.updater,
+            self.controller,
+            self.clock,
+            self.bricks,
+            self._intent_changed,
+            lambda: kitreport.describe(self.bricks, self.updater, self.clock, self._connected),
+            self._restart,
+            backoff,
+        )
         self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
         self.ended = Ended(store, self.controller)
         self.tagkeys = TagKeys(store, self.controller, config.event, self._tell_tag_keys)
@@ -145,6 +172,7 @@ class Agent:
             self.vouchers,
             self.rekeys,
             self.tagkeys,
+            self.following,
         )
         self.staff = Staff(store, config.keys.event_key)
         self.lane = self._lane()
@@ -185,6 +213,11 @@ class Agent:
         self.budgets.suits = self.kitside.rulebook.suits
         self.budgets.connected = self._connected
         self.budgets.give = self._give
+        self._was_halted = False
+        self._resuming: asyncio.Task[None] | None = None
+        self.budgets.halted = self.kitside.asking.halted = lambda: self.intent.halted
+        if self.lane is not None:
+            self.lane.halted = lambda: self.intent.halted
         self.intake.on_ruleset = lambda digest: self._ruleset(digest, None)
         self.intake.listen(self._durable)
         self.forwarder.on_marks = self._acknowledge
@@ -239,6 +272,8 @@ class Agent:
             await self.vouchers.load(None if self.lane is None else self.lane.brick8)
             await self.promised.load()
             await self.kitside.telling.load()
+            await self.intent.load()
+            self._was_halted = self.intent.halted
             await self.updater.load()
             if self.till is not None:
                 # Before anybody can ask: a key that was answered must not look new.
@@ -433,6 +468,25 @@ class Agent:
         self._every(Session.look_for_offer)
         if self.lane is not None:
             self.lane.look_for_offer()
+
+    def _intent_changed(self) -> None:
+        """Another directive, or another bundle that it names."""
+        if self._was_halted and not self.intent.halted:
+            self._resuming = asyncio.get_running_loop().create_task(self._resume(), name="slices again")
+        self._was_halted = self.intent.halted
+        self._look_for_offer()
+
+    async def _resume(self) -> None:
+        try:
+            await self.budgets.resume()
+        except HostError as failed:
+            log.warning("slices are not given again yet: %s", failed)
+
+    def _restart(self, brick: bytes) -> bool:
+        session = self.session_of(brick)
+        if session is not None:
+            session.restart(False)
+        return session is not None
 
     def _give(self, brick: bytes, slices: list[tuple[bytes, bytes]]) -> None:
         if self.lane is not None and brick == self.lane.brick8:

@@ -74,6 +74,8 @@ class Asking:
         self._given: OrderedDict[tuple[bytes, bytes], Fields] = OrderedDict()
         self._expected = Expected()
         self.counts: Counter[str] = Counter()
+        # Whether the kit is stopped: then the answer to everything is no.
+        self.halted: Callable[[], bool] = lambda: False
 
     def ask(self, brick: Brick, value: Fields, reply: Callable[[Fields], None]) -> None:
         """Replies to a question (message 7) with its answer (message 44): at once, or for a voucher when its promise
@@ -94,6 +96,10 @@ class Asking:
             asked = event.decode(data)
         except FormatError:
             brick.counters["unreadable"] += 1
+            return
+        if self.halted():
+            self.counts["halted"] += 1
+            reply({0: nonce, 1: reg.ANSWER_NO, 2: reg.REASON_HALTED})
             return
         kit = self._kitwide()
         if (

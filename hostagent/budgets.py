@@ -68,6 +68,8 @@ class Budgets:
         self._ruleset: dict[bytes, bytes | None] = {}
         self.connected: Callable[[bytes], bool] = lambda brick: True
         self.give: Callable[[bytes, list[tuple[bytes, bytes]]], None] = lambda brick, slices: None
+        # Whether the kit is stopped: then nobody is given or told of any slice (docs/desired-state.md).
+        self.halted: Callable[[], bool] = lambda: False
         self.refused: dict[str, int] = {}
         self.pulled_at: float | None = None
         # What the controller last said of these budgets (GET /v1/kits/…/rights), for screens.
@@ -106,7 +108,10 @@ class Budgets:
         self.figures = await self._controller.rights()
 
     def slices_of(self, brick: bytes) -> list[tuple[bytes, bytes]]:
-        """At a handshake: payload and signature of every slice of a brick that it may still spend."""
+        """At a handshake: payload and signature of every slice of a brick that it may still spend; none while the kit is
+        stopped."""
+        if self.halted():
+            return []
         own = self.allotment.own(brick, self._clock.now_ms())
         return [(held.slice.payload, held.slice.signature) for held in own]
 
@@ -184,6 +189,13 @@ class Budgets:
                 line["assigned"] += left
         return [lines[key] for key in sorted(lines)]
 
+    async def resume(self) -> None:
+        """A stop was lifted: everybody is told of their slices again. Raises StoreUnavailable."""
+        for brick in self._bricks:
+            if self.connected(brick):
+                self.give(brick, self.slices_of(brick))
+        await self.assign()
+
     def held(self) -> list[Held]:
         """Every slice that this host knows."""
         return list(self._slices.values())
@@ -238,7 +250,7 @@ class Budgets:
             refused = self.allotment.no_room(brick.brick, now_ms)
         for held in refused:
             held.answered = None
-        if refused and self.connected(brick.brick):
+        if refused and self.connected(brick.brick) and not self.halted():
             self.give(brick.brick, [(held.slice.payload, held.slice.signature) for held in refused])
 
     def _refuse(self, reason: str) -> None:
@@ -256,10 +268,12 @@ class Budgets:
         held.unconfirmed = False
         held.answered = None
         # The disk may have taken its time: what has ended meanwhile must not come to a brick that has started since.
-        if self.connected(brick) and held.slice.expires > self._clock.now_ms():
+        if self.connected(brick) and held.slice.expires > self._clock.now_ms() and not self.halted():
             self.give(brick, [(held.slice.payload, held.slice.signature)])
 
     def _next_for(self, brick: Brick) -> Held | None:
+        if self.halted():
+            return None
         return self.allotment.next_for(brick.brick, self._clock.now_ms())
 
     def _ready(self, brick: bytes) -> bool:

@@ -1,7 +1,8 @@
 """The controller's HTTP API from the host's side: a checked answer, or a ControllerError in plain words.
 
 Kinds of error: "offline" nothing was heard, "unreadable" an answer that is none, "failing" 5xx,
-"credentials" 401 and 403, "conflict" 409, "invalid" 422, "refused" any other.
+"credentials" 401 and 403, "conflict" 409, "invalid" 422, "busy" 429, "unknown" a route that an older controller
+does not have, "refused" any other.
 """
 
 import asyncio
@@ -24,6 +25,19 @@ WHOLE_S = 60.0
 MAX_JSON = 4 * 1024 * 1024
 MAX_BUNDLE = 1024 * 1024
 MAX_ROOT = 4096
+MAX_DIRECTIVE = 4096
+# A long-poll may be silent for as long as it waits, and somewhat longer.
+WAIT_MORE_S = 15.0
+# What a controller may ask hosts to leave between two questions.
+MOST_HINT_S = 600.0
+
+
+class Busy(ControllerError):
+    """The controller has no room now: after `retry_s` it may have."""
+
+    def __init__(self, retry_s: float) -> None:
+        super().__init__("busy", f"the controller has no room now and asks for {retry_s:g} s")
+        self.retry_s = retry_s
 
 
 class Conflict(ControllerError):
@@ -92,6 +106,16 @@ class SealedTagKeys:
     nonce: bytes
     sealed: bytes
     tag: bytes
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The answer to a long-poll. `envelope` None: nothing is newer; `etag` None: nothing was ever ordered. `pause_s`: what the
+    controller asks to leave before the next question."""
+
+    etag: str | None
+    envelope: bytes | None
+    pause_s: float
 
 
 P = ParamSpec("P")
@@ -199,6 +223,61 @@ class Controller:
         return answer.get("etag", ""), body
 
     @_counted
+    async def directive(self, active: str | None, held: str | None, wait_s: float) -> Asked:
+        """The kit's directive, as soon as there is another than `held`; `active`: the ETag of what all bricks run.
+
+        Raises ControllerError, "unknown" where the controller knows no directives."""
+        headers = {} if active is None else {"If-None-Match": active}
+        params = {"wait": f"{wait_s:g}", **({} if held is None else {"have": held})}
+        path = f"/v1/kits/{self._kit}/directive?{httpx.QueryParams(params)}"
+        status, answer, body = await self._exchange(
+            "GET", path, headers=headers, limit=MAX_DIRECTIVE, wait_s=wait_s + WAIT_MORE_S
+        )
+        pause = _seconds(answer.get("stallmark-next-poll"), MOST_HINT_S) or 0.0
+        if status == 304:
+            return Asked(held, None, pause)
+        if status == 404:
+            if _answer(body).get("nothing") != 1:
+                raise ControllerError("unknown", "the controller knows no directives")
+            return Asked(None, None, pause)
+        if status == 429:
+            raise Busy(_seconds(answer.get("retry-after"), MOST_HINT_S) or 1.0)
+        if status != 200:
+            raise _refusal(status, body)
+        etag = answer.get("etag", "")
+        if not body or not 0 < len(etag) <= 80:
+            raise ControllerError("unreadable", "a directive without its ETag")
+        return Asked(etag, body, pause)
+
+    @_counted
+    async def download(self, digest: bytes, start: int, most: int, sink: Callable[[bytes], None]) -> bool:
+        """Gives `sink` a target's bytes from `start` on, at most `most` in all; what came before an error was given. False
+        where the controller starts at its beginning all the same. Raises ControllerError."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        path, got, went_on = f"/v1/targets/{digest.hex()}", start, True
+        try:
+            async with (
+                asyncio.timeout(self._whole_s),
+                self._client.stream("GET", path, headers=headers) as response,
+            ):
+                if response.status_code not in (200, 206):
+                    raise _refusal(response.status_code, b"")
+                if start and response.status_code == 200:
+                    got, went_on = 0, False
+                async for piece in response.aiter_bytes():
+                    got += len(piece)
+                    if got > most:
+                        raise ControllerError("unreadable", f"a target of more than {most} bytes")
+                    sink(piece)
+        except TimeoutError as failed:
+            raise ControllerError("offline", f"no whole target within {self._whole_s:g} s") from failed
+        except httpx.TimeoutException as failed:
+            raise ControllerError("offline", "the controller does not answer in time") from failed
+        except (httpx.HTTPError, OSError) as failed:
+            raise ControllerError("offline", f"the download broke off ({failed})") from failed
+        return went_on
+
+    @_counted
     async def root(self, version: int) -> bytes | None:
         """The envelope of compact root `version`; None where there is none."""
         status, _, body = await self._exchange("GET", f"/v1/trust/roots/{version}", limit=MAX_ROOT)
@@ -220,6 +299,11 @@ class Controller:
                 raise ControllerError("unreadable", "a root's tag that is none")
             found[brick] = tag
         return found
+
+    @_counted
+    async def post_status(self, report: dict[str, Any]) -> None:
+        """Says how the kit stands (docs/desired-state.md)."""
+        await self._json("POST", f"/v1/kits/{self._kit}/status", json.dumps(report).encode(), "application/json")
 
     @_counted
     async def slices(self) -> tuple[list[SignedSlice], int]:
@@ -293,11 +377,17 @@ class Controller:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
         limit: int = MAX_JSON,
+        wait_s: float | None = None,
     ) -> tuple[int, httpx.Headers, bytes]:
+        whole_s = wait_s or self._whole_s
+        # A controller that holds an answer back is silent meanwhile.
+        silence = self._client.timeout if wait_s is None else httpx.Timeout(wait_s, connect=CONNECT_S)
         try:
             async with (
-                asyncio.timeout(self._whole_s),
-                self._client.stream(method, path, content=body, headers=headers) as response,
+                asyncio.timeout(whole_s),
+                self._client.stream(
+                    method, path, content=body, headers=headers, timeout=silence
+                ) as response,
             ):
                 data = bytearray()
                 async for piece in response.aiter_bytes():
@@ -306,7 +396,7 @@ class Controller:
                         raise ControllerError("unreadable", f"answer of more than {limit} bytes")
                 return response.status_code, response.headers, bytes(data)
         except TimeoutError as failed:
-            raise ControllerError("offline", f"no whole answer within {self._whole_s:g} s") from failed
+            raise ControllerError("offline", f"no whole answer within {whole_s:g} s") from failed
         except httpx.TimeoutException as failed:
             raise ControllerError("offline", "the controller does not answer in time") from failed
         except httpx.RemoteProtocolError as failed:
@@ -315,11 +405,23 @@ class Controller:
             raise ControllerError("offline", f"the controller cannot be reached ({failed})") from failed
 
 
-def _refusal(status: int, body: bytes) -> ControllerError:
+def _answer(body: bytes) -> dict[str, Any]:
     try:
-        answer = _object(body)
+        return _object(body)
     except ControllerError:
-        answer = {}
+        return {}
+
+
+def _seconds(text: str | None, most: float) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return min(value, most) if value >= 0 else None
+
+
+def _refusal(status: int, body: bytes) -> ControllerError:
+    answer = _answer(body)
     said = answer.get("reason") or answer.get("detail")
     reason = said[:200] if isinstance(said, str) else ""
     if status == 409:

@@ -39,5 +39,13 @@ class ControllerError(HostError):
         self.kind = kind
 
 
+class DirectiveRefused(HostError):
+    """A directive that is not what the director signed for this kit, or is older than the one that is here."""
+
+    def __init__(self, message: str, older: bool = False) -> None:
+        super().__init__(message)
+        self.older = older
+
+
 class BundleRefused(HostError):
     """A bundle that is not what the authors' quorum signed; it is not passed on."""

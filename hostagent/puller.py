@@ -1,7 +1,8 @@
-"""Asks the controller for what comes down: bundle, slices, figures, spent vouchers, tag keys; every few seconds, later when
-it is away."""
+"""Asks the controller for what comes down: slices, figures, spent vouchers, tag keys, every few seconds, later when it is away;
+beside that it follows the kit's directive (hostagent.following). A controller that knows none is asked for its bundle."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -9,17 +10,20 @@ from collections.abc import Awaitable, Callable
 from hostagent.backoff import Backoff
 from hostagent.budgets import Budgets
 from hostagent.errors import BundleRefused, ControllerError, StoreUnavailable
+from hostagent.following import Following
 from hostagent.rekeys import Rekeys
 from hostagent.tagkeys import TagKeys
 from hostagent.updater import Updater
 from hostagent.vouchers import Payable
 
 TOLD_EVERY_S = 10.0
+# So long the first question waits to learn whether the controller knows directives.
+DECIDED_S = 1.0
 log = logging.getLogger("hostagent.puller")
 
 
 class Puller:
-    """The one task that asks. `on_bundle()` is called when another bundle is on offer."""
+    """The task that asks. `on_bundle()` is called when another bundle is on offer."""
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class Puller:
         vouchers: Payable | None = None,
         rekeys: Rekeys | None = None,
         tagkeys: TagKeys | None = None,
+        following: Following | None = None,
     ) -> None:
         self._updater = updater
         self._budgets = budgets
@@ -40,6 +45,7 @@ class Puller:
         self._vouchers = vouchers
         self._rekeys = rekeys
         self._tagkeys = tagkeys
+        self._following = following
         self._told_at = -TOLD_EVERY_S
         # Whom it tells of bricks that were replaced here (hostagent.ended).
         self.tell_ended: Callable[[], Awaitable[None]] | None = None
@@ -48,6 +54,12 @@ class Puller:
 
     async def run(self) -> None:
         """Asks until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._following is not None:
+                group.create_task(self._following.run(), name="following")
+            group.create_task(self._ask(), name="asking")
+
+    async def _ask(self) -> None:
         while True:
             try:
                 await self._once()
@@ -63,6 +75,24 @@ class Puller:
             await asyncio.sleep(pause)
 
     async def _once(self) -> None:
+        if not await self._follows():
+            await self._pull_bundle()
+        await self._budgets.pull()
+        await self._pull_rekeys()
+        await self._tell()
+
+    async def _follows(self) -> bool:
+        """Whether the kit's directive says what is to run, or nobody knows yet."""
+        if self._following is None:
+            return False
+        if self._following.understood is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DECIDED_S):
+                    await self._following.decided.wait()
+        # A kit that had directives goes back to no bundle without one: that would undo a stop.
+        return self._following.understood is not False or self._following.intent.number > 0
+
+    async def _pull_bundle(self) -> None:
         try:
             if await self._updater.pull():
                 self._on_bundle()
@@ -72,9 +102,6 @@ class Puller:
             if failed.kind != "refused":
                 raise
             self._updater.trouble = str(failed)
-        await self._budgets.pull()
-        await self._pull_rekeys()
-        await self._tell()
 
     async def _pull_rekeys(self) -> None:
         if self._rekeys is None:

@@ -1,8 +1,8 @@
-"""The bundle on offer: fetched, verified in full, kept, and served to bricks that run another ruleset.
+"""Bundles on offer: fetched, verified in full, kept, and served to bricks that run another ruleset.
 
-The brick verifies again by itself; here nothing is passed on that the authors' quorum did not sign. An
-install is
-offered only while the controller has confirmed the bundle within ten minutes: offline means no new installs.
+What a brick is offered is what the kit's directive names for it; with a controller that knows no directives, its one bundle.
+The brick verifies again by itself; here nothing is passed on that the authors' quorum did not sign. An install is offered only
+while the controller has confirmed it within ten minutes: offline means no new installs.
 """
 
 import asyncio
@@ -15,11 +15,14 @@ from typing import Any
 
 from hostagent import signer
 from hostagent.bricks import Brick
+from hostagent.clock import monotonic_ms
 from hostagent.config import Quorum
 from hostagent.controller import Controller
 from hostagent.core import Fields, FormatError, bundle, reg
 from hostagent.errors import BundleRefused
+from hostagent.intent import Intent
 from hostagent.store.store import Store
+from hostagent.targets import Targets
 
 CONFIRMED_S = 600.0
 CHUNK_BYTES = 256
@@ -40,6 +43,8 @@ RESULT_WORDS = {
 }
 # After these another attempt with the same bundle may end otherwise.
 PASSING = (reg.INSTALL_DIGEST, reg.INSTALL_FLASH)
+# A brick that says so long after a good installation that it runs something else has drifted, and is offered it again.
+DRIFT_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def verify(data: bytes, authors: Quorum | None) -> Offered:
 
 
 class Updater:
-    """The bundle that the controller offers for this kit."""
+    """The bundles that are on offer for this kit. `current`: the one of the lane, or of the first brick."""
 
     def __init__(
         self,
@@ -84,6 +89,9 @@ class Updater:
         controller: Controller,
         authors: Quorum | None,
         on_ruleset: Callable[[bytes, bytes | None], None],
+        intent: Intent | None = None,
+        targets: Targets | None = None,
+        lane: bytes | None = None,
     ) -> None:
         self._store = store
         self._controller = controller
@@ -91,12 +99,30 @@ class Updater:
         self._on_ruleset = on_ruleset
         self._etag: str | None = None
         self._confirmed_at: float | None = None
-        self._results: dict[tuple[bytes, bytes], int] = {}
+        self._intent = intent
+        self._targets = targets
+        self._lane = lane
+        # (install result, when: monotonic ms) by brick and bundle.
+        self._results: dict[tuple[bytes, bytes], tuple[int, int]] = {}
+        # What the directive names, by digest.
+        self._offers: dict[bytes, Offered] = {}
         self.current: Offered | None = None
         self.trouble: str | None = None
 
     async def load(self) -> None:
-        """Takes up the bundle kept last; it is verified anew."""
+        """Takes up what was kept last; it is verified anew."""
+        if self._intent is not None and self._targets is not None and self._intent.number:
+            for item in self._rulesets():
+                envelope = await self._targets.kept(item.bundle)
+                artefact = await self._targets.kept(item.artefact)
+                if envelope is not None and artefact is not None:
+                    try:
+                        self._offers[item.bundle] = _named(item, envelope, artefact, self._authors)
+                    except BundleRefused as refused:
+                        self.trouble = str(refused)
+            self._choose()
+            if self.current is not None:
+                return
         kept = await asyncio.wrap_future(self._store.get_bundle())
         if kept is None:
             return
@@ -131,24 +157,79 @@ class Updater:
             log.info("bundle %r rev %d is on offer", offered.name, offered.rev)
         return changed
 
+    async def follow(self) -> bool:
+        """Fetches and verifies what the directive names; True where something else is on offer now.
+
+        Raises ControllerError, StoreUnavailable, BundleRefused: what could be had is on offer all the same."""
+        assert self._intent is not None and self._targets is not None
+        before = set(self._offers)
+        wanted: dict[bytes, Offered] = {}
+        failed: BundleRefused | None = None
+        for item in self._rulesets():
+            if item.bundle in wanted:
+                continue
+            found = self._offers.get(item.bundle)
+            if found is None:
+                envelope = await self._targets.get(item.bundle)
+                artefact = await self._targets.get(item.artefact, item.length)
+                try:
+                    found = _named(item, envelope, artefact, self._authors)
+                except BundleRefused as refused:
+                    failed = failed or refused
+                    continue
+            wanted[item.bundle] = found
+        if wanted or not self._intent.halted:
+            self._offers = wanted
+        self._results = {key: result for key, result in self._results.items() if key[1] in wanted}
+        self._choose()
+        if failed is not None:
+            self.trouble = str(failed)
+            raise failed
+        self.trouble = None
+        return set(self._offers) != before
+
+    def active(self, bricks: dict[bytes, Brick]) -> bool:
+        """Whether every brick that the directive names says that it runs what is meant for it."""
+        named = list(self._rulesets())
+        return bool(named) and all(_runs(bricks.get(item.brick8), item.artefact) for item in named)
+
+    def drifted(self, bricks: dict[bytes, Brick]) -> bool:
+        """Whether a brick that the directive names says that it runs something else: not one that says nothing."""
+        return any(
+            (brick := bricks.get(item.brick8)) is not None and brick.status is not None and not _runs(brick, item.artefact)
+            for item in self._rulesets()
+        )
+
+    def result_of(self, brick: bytes) -> tuple[int, bytes] | None:
+        """(install result, bundle) of what the directive names for a brick, where there is one."""
+        item = None if self._intent is None else self._intent.item(brick)
+        found = None if item is None else self._results.get((brick, item.bundle))
+        return None if item is None or found is None else (found[0], item.bundle)
+
+    def offered(self, digest8: bytes) -> Offered | None:
+        """A bundle on offer by the beginning of its digest."""
+        for one in self._offers.values():
+            if one.digest[:8] == digest8:
+                return one
+        current = self.current
+        return current if current is not None and current.digest[:8] == digest8 else None
+
     def offer_for(self, brick: Brick) -> tuple[bytes, int, int] | None:
         """(digest8, length, artefact kind) where this brick should be offered the bundle now."""
-        current = self.current
+        current = self._for(brick.brick)
         if current is None or current.kind != reg.ARTEFACT_RULESET or brick.status is None:
             return None
-        if self._confirmed_at is None or time.monotonic() - self._confirmed_at > CONFIRMED_S:
-            return None
-        if brick.status.ruleset8 == current.artefact[:8] or brick.status.ruleset == current.artefact:
+        if _runs(brick, current.artefact):
             return None
         result = self._results.get((brick.brick, current.digest))
-        if result is not None and result not in PASSING:
+        if result is not None and result[0] not in PASSING and not _drifted(brick, *result):
             return None
         return current.digest[:8], len(current.data), current.kind
 
     def chunk(self, digest8: bytes, offset: int) -> bytes | None:
         """At most 256 bytes of the bundle on offer; None for another one or beyond its end."""
-        current = self.current
-        if current is None or current.digest[:8] != digest8 or not 0 <= offset < len(current.data):
+        current = self.offered(digest8)
+        if current is None or not 0 <= offset < len(current.data):
             return None
         return current.data[offset : offset + CHUNK_BYTES]
 
@@ -157,13 +238,54 @@ class Updater:
         brick.bundle_result = (digest8, result, text)
         words = RESULT_WORDS.get(result, f"result {result}, newer than this program")
         log.info("%s: bundle %s: %s %s", brick.name, digest8.hex(), words, text)
-        current = self.current
-        if current is not None and current.digest[:8] == digest8:
-            self._results[(brick.brick, current.digest)] = result
+        current = self.offered(digest8)
+        if current is not None:
+            self._results[(brick.brick, current.digest)] = result, monotonic_ms()
+
+    def _rulesets(self) -> list[Any]:
+        """Items of the directive that name a ruleset; none while the kit is stopped: nothing is fetched for it."""
+        if self._intent is None or self._intent.halted:
+            return []
+        return [item for item in self._intent.items() if item.kind == reg.ARTEFACT_RULESET]
+
+    def _for(self, brick: bytes) -> Offered | None:
+        """What may be offered to a brick now."""
+        if self._intent is not None and self._intent.number:
+            item = self._intent.item(brick) if self._intent.in_force else None
+            return None if item is None else self._offers.get(item.bundle)
+        if self._confirmed_at is None or time.monotonic() - self._confirmed_at > CONFIRMED_S:
+            return None
+        return self.current
+
+    def _choose(self) -> None:
+        """The bundle that stands for the kit: screens and questions go by it."""
+        named = [item for item in self._rulesets() if item.bundle in self._offers]
+        named.sort(key=lambda item: item.brick8 != self._lane)
+        if named:
+            self._set(self._offers[named[0].bundle])
 
     def _set(self, offered: Offered) -> None:
-        if self.current is None or self.current.digest != offered.digest:
+        if not self._offers and (self.current is None or self.current.digest != offered.digest):
             self._results.clear()
         self.current = offered
         if offered.kind == reg.ARTEFACT_RULESET:
             self._on_ruleset(offered.artefact, offered.terms)
+
+
+def _named(item: Any, envelope: bytes, artefact: bytes, authors: Quorum | None) -> Offered:
+    """A directive's item as its bundle. Raises BundleRefused."""
+    found = verify(bundle.join(envelope, artefact), authors)
+    if (found.digest, found.artefact, found.kind, found.rev) != (item.bundle, item.artefact, item.kind, item.rev):
+        raise BundleRefused("the directive names this bundle with another artefact or revision")
+    return found
+
+
+def _runs(brick: Brick | None, artefact: bytes) -> bool:
+    status = None if brick is None else brick.status
+    return status is not None and (status.ruleset == artefact or status.ruleset8 == artefact[:8])
+
+
+def _drifted(brick: Brick, result: int, at_ms: int) -> bool:
+    status = brick.status
+    done = result in (reg.INSTALL_OK, reg.INSTALL_ALREADY)
+    return done and status is not None and status.at_ms - at_ms > DRIFT_MS

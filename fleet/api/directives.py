@@ -40,17 +40,18 @@ def router(controller: Controller, access: Access, waiting: Waiting, worker: Exe
     async def directive(kit: str, request: Request, wait: float = 0.0, have: str = "") -> Response:
         """Envelope bytes with their `ETag`; 304 where nothing is newer than `have` (the newest that the host has on its
         disk), else than `If-None-Match` (the newest that is *active* there), after at most `wait` seconds (60 at most).
-        404: nothing was ever ordered. 429 with `Retry-After`: too many wait here."""
+        404: nothing was ever ordered, and nothing came while it waited. 429 with `Retry-After`: too many wait here."""
         host = access.of_kit(request, kit)
         active = request.headers.get("if-none-match", "").strip()
         held = have.strip() or active
         desired.saw(host.kit, held[:80] or None)
         head = desired.head(host.kit)
-        if head is not None and head.etag == held and wait > 0:
+        if wait > 0 and (head is None or head.etag == held):
             if waiting.full:
                 raise Refused(429, "too many hosts wait here: come back later", retry_after=waiting.retry_s())
             # Hosts that began together do not end together.
             await waiting.wait(host.kit, min(wait, LONGEST_S) * random.uniform(0.85, 1.0))
+            access.demand(host)  # revoked while it waited
             desired.saw(host.kit, held[:80])
             head = desired.head(host.kit)
         headers = {"Cache-Control": "no-store", HINT: f"{waiting.hint_s():g}"}

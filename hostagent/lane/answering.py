@@ -55,7 +55,9 @@ class Answering(Ruled):
         )
 
     def decisions(self, event: Any) -> list[Any]:
-        """What the rules say of a stamped event; the state is read, not changed."""
+        """What the rules say of a stamped event; the state is read, not changed. Of a stopped kit: no."""
+        if self.halted():
+            return [decide.plain(reg.KIND_DENY, [reg.REASON_HALTED])]
         decided: list[Any] = risk.decide(
             self.ruleset, self.state, event, self.unusual.score(event), lane=True
         )

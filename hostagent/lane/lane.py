@@ -11,6 +11,8 @@ from hostagent.lane.answering import Answering
 from hostagent.lane.answers import LaneAnswer
 from hostagent.lane.draft import Draft, LaneUnready, Pending
 
+STOPPED = "this kit is stopped: nothing may be given until the hub lifts that"
+
 
 class Lane(Answering):
     """One for a host. `run` beside everything else starts it; nothing is decided before.
@@ -47,6 +49,8 @@ class Lane(Answering):
         is in its private part."""
         if self.ruleset is None or rule_index is None:
             raise LaneUnready("no rule of those in use here asked this")
+        if granted and self.halted():
+            raise LaneUnready(STOPPED)
         event = self.stamp(event)
         decided: Any = byperson.operator(
             self.ruleset, self.state, event, rule_index, question, self.staff.label(who), granted
@@ -90,7 +94,9 @@ class Lane(Answering):
     # --- slips
 
     async def reserve_slips(self, rule_index: int, count: int, who: str) -> list[slips.Slip]:
-        """Sets rights aside for numbered paper slips. Raises NoSlip where they do not go round."""
+        """Sets rights aside for numbered paper slips. Raises NoSlip where they do not go round, LaneUnready."""
+        if self.halted():
+            raise LaneUnready(STOPPED)
         made, pending = slips.reserve(self, rule_index, count, who)
         await self._done(pending)
         return made

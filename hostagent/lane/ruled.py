@@ -120,7 +120,7 @@ class Ruled(Writing):
 
     async def _look_for_rules(self) -> None:
         offer = self._updater.offer_for(self.brick)
-        current = self._updater.current
+        current = None if offer is None else self._updater.offered(offer[0])
         if offer is None or current is None:
             return
         digest8 = offer[0]

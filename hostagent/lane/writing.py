@@ -73,6 +73,8 @@ class Writing:
         self.trouble: str | None = "the lane has not started yet"
         self.give_result: Callable[[int, int], None] = lambda slice_id, result: None
         self.changed: Callable[[], None] = lambda: None
+        # Whether the kit is stopped: then nothing is granted here; what was granted can be taken back.
+        self.halted: Callable[[], bool] = lambda: False
         self.slices: Callable[[], list[tuple[bytes, bytes]]] = list
         self.reversing = asyncio.Lock()
         # What stands in records for people at the stall.

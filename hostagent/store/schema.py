@@ -215,6 +215,25 @@ CREATE TABLE IF NOT EXISTS kept_grants (
     grants BLOB NOT NULL,
     PRIMARY KEY (ruleset, rule)
 ) WITHOUT ROWID;
+
+-- The newest directive that the director signed for this kit, byte for byte, and when (market ms) it came, was last confirmed
+-- and was first run by every brick: at most one row.
+CREATE TABLE IF NOT EXISTS intent (
+    number INTEGER PRIMARY KEY CHECK (number = 1),
+    etag TEXT NOT NULL,
+    envelope BLOB NOT NULL,
+    fetched_ms INTEGER NOT NULL,
+    confirmed_ms INTEGER NOT NULL,
+    active_ms INTEGER
+);
+
+-- Envelopes and artefacts by their SHA-256; whole = 0: the beginning of one whose download broke off.
+CREATE TABLE IF NOT EXISTS targets (
+    digest BLOB PRIMARY KEY,
+    whole INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
 """
 
 # Tables whose key was too short: numbers of records are those of one lane, and a host may be given another lane. Made anew

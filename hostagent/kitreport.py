@@ -1,0 +1,47 @@
+"""The bricks' part of a status report: what this host knows of each, in the form of docs/desired-state.md."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from hostagent.bricks import Brick
+from hostagent.clock import Clock, monotonic_ms
+from hostagent.updater import RESULT_WORDS, Updater
+
+MAX_BRICKS = 64
+MAX_SLICES = 64
+
+
+def describe(
+    bricks: dict[bytes, Brick], updater: Updater, clock: Clock, connected: Callable[[bytes], bool]
+) -> dict[str, Any]:
+    """`{"release", "bricks": [...]}`; ages become market time by this host's clock."""
+    now_ms, now = clock.now_ms(), monotonic_ms()
+    return {
+        "release": f"stallmark {version('stallmark')}",
+        "bricks": [
+            _brick(brick, updater, now_ms, now, connected(brick.brick))
+            for brick in list(bricks.values())[:MAX_BRICKS]
+        ],
+    }
+
+
+def _brick(brick: Brick, updater: Updater, now_ms: int, now: int, connected: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"brick": brick.brick.hex(), "name": brick.name[:64], "connected": connected}
+    status = brick.status
+    if status is not None:
+        found["heard_ms"] = max(0, now_ms - (now - status.at_ms))
+        if status.ruleset is not None:
+            found["ruleset"] = status.ruleset.hex()
+        if status.firmware is not None:
+            found["program"] = status.firmware.hex()
+        found["left"] = [[number, left] for number, left in status.slices.items() if left > 0][:MAX_SLICES]
+    power: dict[str, Any] = (brick.diagnostics or {}).get("power") or {}
+    if power.get("believable") and type(power.get("percent")) is int and 0 <= power["percent"] <= 100:
+        found["battery"] = power["percent"]
+    result = updater.result_of(brick.brick)
+    if result is not None:
+        found["result"] = result[0]
+        found["result_bundle"] = result[1].hex()[:16]
+        found["result_text"] = RESULT_WORDS.get(result[0], "")
+    return found
