@@ -21,6 +21,8 @@ from fleet.config import Config
 from fleet.controller import Controller
 from fleet.counts import Met
 from fleet.desired.directing import Directing
+from fleet.enrolment import api as enrolment_api
+from fleet.enrolment.desk import Desk
 from fleet.errors import Refused
 from fleet.people import api as people_api
 from fleet.people import pages as people_pages
@@ -78,7 +80,9 @@ def create(config: Config, clock: Clock) -> FastAPI:
     publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
     publisher = Publisher(controller, publishing)
     directing = Directing(controller)
-    access = Access(config.hosts)
+    access = Access(config.hosts, current=controller.rental_of)
+    desk = Desk(controller, access)
+    desk.woken = directing.waiting.changed
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -86,12 +90,13 @@ def create(config: Config, clock: Clock) -> FastAPI:
         directing.waiting.start()
         task = asyncio.create_task(publisher.run(), name="publish")
         desired = asyncio.create_task(directing.run(), name="directives")
+        enrolment = asyncio.create_task(desk.run(), name="enrolment")
         try:
             yield
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired):
+            for one in (task, desired, enrolment):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
@@ -106,6 +111,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     )
     app.state.controller = controller
     app.state.waiting = directing.waiting
+    app.state.desk = desk
     app.state.people = people = People(controller.database, config)
     app.add_middleware(SecureHeaders, https=people.https)
     _answer_refusals(app, controller.met)
@@ -113,6 +119,8 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(directives.router(controller, access, directing.waiting, directing.thread))
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
+    app.include_router(enrolment_api.device_router(desk))
+    app.include_router(enrolment_api.admin_router(controller, desk))
     app.include_router(people_pages.router(controller.archive))
     app.include_router(readers.router(controller))  # before the pages: /r/<handle>.cose is not a handle
     pages.install(app, controller.archive)

@@ -100,8 +100,9 @@ class Host:
     host: bytes
     public: bytes
     name: str
-    token_sha256: bytes
+    token_sha256: bytes  # empty: it signs its requests (docs/enrolment.md)
     kit: bytes
+    rental: int | None = None  # that its credential is of; None: of keys.json, whatever the rental
 
     @property
     def kid(self) -> bytes:

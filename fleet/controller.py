@@ -75,6 +75,8 @@ class Controller:
         self.desired = self._desired()
         # What rollouts and rentals know of why a kit is as it is.
         self.reasons: list[Callable[[bytes], list[Reason]]] = []
+        # Who hears of bricks that a host delivered records of and that nobody made known.
+        self.strangers: Callable[[Host, set[bytes]], None] = lambda _host, _bricks: None
         self.counts = Counts(totals(self.database))
         self.live = Live()
         self.archive = Archive(self.database, self.log, config, clock, self.campaigns, self.counts, self.live)
@@ -87,6 +89,9 @@ class Controller:
         with self._taking:
             answer, tally = self._store.take(host, body, self.clock.now_ms())
             booted, self._store.booted = self._store.booted, set()
+            strangers, self._store.strangers = self._store.strangers, set()
+        if strangers:
+            self.strangers(host, strangers)
         if booted:
             self.desired.booted(booted)
         if tally is None:
@@ -224,6 +229,20 @@ class Controller:
         with self._taking:
             tag = tagkeys.etag(self._store.keys, bricks, held)
             return tag, None if tag in known else tagkeys.sealed(self._store.keys, bricks, held)
+
+    def rental_of(self, kit: bytes) -> int | None:
+        """The rental that a kit is in; None for one that is not here."""
+        return next((one.rental for one in self.config.kits if one.kit == kit), None)
+
+    def admit(self, host: Host) -> None:
+        """Takes a host in that people accepted, or its credential of another rental; its key stands in the ledger before it
+        delivers anything. Raises OSError, SQLAlchemyError."""
+        with self._taking:
+            others = tuple(one for one in self.config.hosts if one.host != host.host)
+            self._store.admit(host)
+            self.config = replace(self.config, hosts=(*others, host))
+            publickeys.log_keys(self.log, self.config, self.clock.now_ms())
+            self.archive.configured(self.config)
 
     def publish(self) -> bool:
         """Signs everything that is durable, discloses keys that are due, and tells the listeners; True where

@@ -19,8 +19,8 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 from sqlalchemy import Connection, select
 
-from fleet.config import Brick, Config
-from fleet.db import tables
+from fleet.config import Brick, Config, Host
+from fleet.db import tables, tables_people
 from fleet.errors import ConfigError, Refused
 
 BRICK = "enrolled:"  # + id in hex: what is known of it, JSON
@@ -122,7 +122,7 @@ def one(connection: Connection, brick: bytes) -> dict[str, Any] | None:
 
 
 def merged(connection: Connection, config: Config) -> Config:
-    """The configuration with the bricks that benches registered among its own."""
+    """The configuration with the bricks that benches registered among its own, and the hosts that people accepted."""
     known = {brick.brick for brick in config.bricks}
     added: list[Brick] = []
     for brick, facts in every(connection).items():
@@ -136,7 +136,18 @@ def merged(connection: Connection, config: Config) -> Config:
                 f"brick {brick.hex()} is registered and has no root: restore the database from its copy"
             )
         added.append(Brick(brick, row.sealed, row.rental, bytes.fromhex(facts["kit"]), row.first_epoch))
-    return replace(config, bricks=(*config.bricks, *added)) if added else config
+    mine = {host.host for host in config.hosts if host.rental is None}
+    hosts = [host for host in accepted(connection) if host.host not in mine]
+    if not added and not hosts:
+        return config
+    own = tuple(host for host in config.hosts if host.host in mine)
+    return replace(config, bricks=(*config.bricks, *added), hosts=(*own, *hosts))
+
+
+def accepted(connection: Connection) -> list[Host]:
+    """Hosts that people accepted, each with a credential of one rental."""
+    rows = connection.execute(select(tables_people.host_credentials))
+    return [Host(row.host, row.public, row.name, b"", row.kit, row.rental) for row in rows]
 
 
 def demand_current(bench: Bench, config: Config) -> Bench:
@@ -232,6 +243,14 @@ def add(
     for brick in same.keys() - set(later):
         ended[brick] = _ended(end(connection, brick, f"flashed again as {new.brick.hex()}", now_ms))
     return ended
+
+
+def note(connection: Connection, brick: Brick, now_ms: int) -> None:
+    """Writes down a brick of keys.json as if a bench had registered it, so that it can be ended as those are."""
+    facts: dict[str, Any] = dict.fromkeys(_TEXTS, "")
+    facts |= {"label": "keys.json", "kit": brick.kit.hex(), "rental": brick.rental, "made_ms": 0}
+    facts |= {"bench": "none: stands in keys.json", "bench_number": "", "registered_ms": now_ms}
+    _set(connection, BRICK + brick.brick.hex(), facts)
 
 
 def end(connection: Connection, brick: bytes, reason: str, now_ms: int) -> dict[str, Any]:

@@ -63,6 +63,11 @@ def order(config: Config, kit: str | None, bricks: Sequence[str]) -> list[Order]
         engine.dispose()
 
 
+def order_for(connection: Connection, brick: bytes) -> Order:
+    """Orders a new link key for one brick, in a transaction of the caller's. Raises ConfigError."""
+    return _one(connection, brick)
+
+
 def of_kit(connection: Connection, config: Config, kit: bytes) -> list[Order]:
     """The newest order of every brick of a kit that has one."""
     mine = {NAME + brick.brick.hex(): brick.brick for brick in config.bricks if brick.kit == kit}

@@ -42,6 +42,7 @@ class Store:
         self._lanes = {brick.brick for brick in config.bricks if brick.lane}
         self._withholding: set[bytes] = set()  # bricks with ended epochs whose key is not published yet
         self.booted: set[bytes] = set()  # bricks whose boot records came in; whoever looks at them empties it
+        self.strangers: set[bytes] = set()  # bricks of the last batch that nobody made known
         with database.write() as connection:
             rows.register(connection, config.hosts, config.bricks)
         with database.read() as connection:
@@ -76,6 +77,12 @@ class Store:
         self._kits[brick.brick] = brick.kit
         self.revoked.update(ended)
         return False, list(ended)
+
+    def admit(self, host: Host) -> None:
+        """A host that people accepted delivers from now on."""
+        with self._database.write() as connection:
+            rows.register(connection, (host,), ())
+        self._hosts.setdefault(host.host, HostState())
 
     def learn_revoked(self) -> None:
         """Who was revoked since, here or by a command beside this program."""
@@ -131,6 +138,7 @@ class Store:
             self.keys.forget(judge.verdict.roots)
             raise
         self._hosts[host.host] = checked.after
+        self.strangers = {brick for brick in checked.bricks if not self.keys.knows(brick)}
         self._bricks.update(verdict.states)
         self._slices.update(verdict.slices)
         self._withholding.update(brick for brick, after in verdict.states.items() if after.withheld)

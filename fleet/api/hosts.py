@@ -50,6 +50,7 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
         waiting[host.host] += 1
         try:
             data = await body(request, MAX_BODY)
+            access.demand(host)  # a slow body: it may have been revoked meanwhile
             answer = await in_worker(lambda: controller.take(host, data))
         finally:
             waiting[host.host] -= 1

@@ -73,7 +73,11 @@ async def read(request: Request, limit: int = MAX_BODY) -> Body:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":  # what a plain form of another site can send is none of ours
         raise Refused(415, "the body must be JSON: Content-Type application/json")
-    data = await body(request, limit)
+    return of(await body(request, limit))
+
+
+def of(data: bytes) -> Body:
+    """Bytes as an object. Raises Refused 422."""
     try:
         value: Any = json.loads(data or b"{}")
     except (ValueError, RecursionError):

@@ -1,0 +1,133 @@
+"""Requests that a host signs with its own Ed25519 key: a profile of RFC 9421 (HTTP Message Signatures), RFC 9530 digests.
+
+  Content-Digest:  sha-256=:BASE64:
+  Signature-Input: sig1=("@method" "@path" "@query" "content-digest");created=SECONDS;nonce="22 to 64 of A-Za-z0-9_-";
+                   keyid="16 hex: SHA-256(public)[:8]";alg="ed25519";tag="stallmark-host"
+  Signature:       sig1=:BASE64 of 64 bytes:
+
+These components and parameters, in this order, and no others: what is not the profile is refused, not interpreted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from fleet.errors import Refused
+
+COMPONENTS = '("@method" "@path" "@query" "content-digest")'
+TAG = "stallmark-host"
+WINDOW_S = 120  # so far a host's clock may be off, and so long a nonce is remembered on either side
+NONCES = 64  # of one host within the window; more is refused
+HOSTS = 4096  # whose nonces are remembered
+_INPUT = re.compile(
+    r"sig1=("
+    + re.escape(COMPONENTS)
+    + r';created=(\d{1,11});nonce="([A-Za-z0-9_-]{22,64})";keyid="([0-9a-f]{16})";alg="ed25519";tag="'
+    + TAG
+    + r'")'
+)
+_SIGNATURE = re.compile(r"sig1=:([A-Za-z0-9+/]{86}==):")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What of a request is signed, as it came over the wire. `query` is without its question mark."""
+
+    method: str
+    path: str
+    query: str
+    digest: str  # Content-Digest
+    given: str  # Signature-Input
+    signature: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A request's signature, read but not checked."""
+
+    key: bytes  # keyid, 8 bytes
+    created_s: int
+    nonce: str
+    base: bytes
+    signature: bytes
+
+
+def content_digest(body: bytes) -> str:
+    """RFC 9530 section 2."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+def signature_base(request: Request, params: str) -> bytes:
+    """RFC 9421 section 2.5 for this profile; `params` is the text behind `sig1=`."""
+    lines = (
+        f'"@method": {request.method}',
+        f'"@path": {request.path}',
+        f'"@query": ?{request.query}',
+        f'"content-digest": {request.digest}',
+        f'"@signature-params": {params}',
+    )
+    return "\n".join(lines).encode("latin-1", "replace")
+
+
+def read(request: Request) -> Signed:
+    """Reads a request's signature. Raises Refused 401 where there is none of this profile, or its digest is not its body's."""
+    given = _INPUT.fullmatch(request.given)
+    found = _SIGNATURE.fullmatch(request.signature)
+    if given is None or found is None:
+        raise Refused(401, "this request must be signed by the host's key as docs/enrolment.md has it")
+    if request.digest != content_digest(request.body):
+        raise Refused(401, "the body is not the one that Content-Digest names")
+    try:
+        signature = base64.b64decode(found[1], validate=True)
+    except binascii.Error:
+        raise Refused(401, "the signature is no base64") from None
+    return Signed(
+        bytes.fromhex(given[4]), int(given[2]), given[3], signature_base(request, given[1]), signature
+    )
+
+
+def check(signed: Signed, public: bytes) -> None:
+    """Raises Refused 401 where a signature is not this key's."""
+    try:
+        VerifyKey(public).verify(signed.base, signed.signature)
+    except (BadSignatureError, ValueError, TypeError):
+        raise Refused(401, "the signature does not belong to this request and this key") from None
+
+
+class Nonces:
+    """Which signed requests were seen. A window of time makes forgetting safe; what is over a bound is refused."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[bytes, dict[str, int]] = OrderedDict()
+
+    def take(self, signed: Signed, now_ms: int) -> None:
+        """A checked signature, for the first time. Raises Refused 401 (outside the window, or seen before), 429."""
+        now_s = now_ms // 1000
+        if abs(now_s - signed.created_s) > WINDOW_S:
+            off, way = abs(now_s - signed.created_s), "ago" if signed.created_s < now_s else "ahead"
+            raise Refused(
+                401,
+                f"this request was signed {off} seconds {way} by this controller's clock, at most {WINDOW_S} are taken: "
+                "sign it by now_ms",
+                now_ms=now_ms,
+            )
+        mine = self._seen.setdefault(signed.key, {})
+        self._seen.move_to_end(signed.key)
+        for nonce in [one for one, created in mine.items() if created < now_s - WINDOW_S]:
+            del mine[nonce]
+        if signed.nonce in mine:
+            raise Refused(401, "this very request was here before: sign each one anew")
+        if len(mine) >= NONCES:
+            raise Refused(429, "too many signed requests from this host", retry_after=10)
+        mine[signed.nonce] = signed.created_s
+        while len(self._seen) > HOSTS:
+            # Only hosts that are known get here: there are never more of them than a controller can serve.
+            self._seen.popitem(last=False)
