@@ -95,14 +95,18 @@ class Directing:
             return _HALTED
         return None if (kind, digest8) in self._named else _NOT_NAMED
 
-    def may_install(self, found, installed, floor_ms, clock_ms):
-        """Install result for a parsed bundle. Raises OSError."""
+    def may_install(self, found, installed, floor_ms, clock_ms, known):
+        """Install result for a parsed bundle; None where another turn is needed: one signature is checked in each, `known`
+        (a dict) holds those that were. Raises OSError."""
         from brick import judging
 
+        result = None
         try:
-            return judging.may_install(self, found, installed, floor_ms, clock_ms)
+            result = judging.may_install(self, found, installed, floor_ms, clock_ms, known)
         finally:
-            unload("brick.judging", "stallmark.trust", "stallmark.truststore")
+            if result is not None:
+                _unload()
+        return result
 
     # --- messages
 

@@ -15,6 +15,7 @@ _OFFERED = const(1)  # the slot is to be erased
 _ENVELOPE = const(2)  # chunks up to the envelope's end
 _ARTEFACT = const(3)  # chunks up to the end
 _COMPLETE = const(4)
+_CHECK = const(5)  # the envelope is whole: one signature a turn
 
 
 class Installer:
@@ -44,6 +45,7 @@ class Installer:
         self._envelope_end = 0
         self._start = b""
         self._bundle = None
+        self._checked = None  # signatures that were checked, while more are to be
 
     def load(self):
         """The Ruleset of the newest good slot, or None: start-up."""
@@ -71,12 +73,12 @@ class Installer:
     @property
     def waiting(self):
         """True while `step` has something to do; `heavy` where that takes seconds on a small chip."""
-        return self._state in (_OFFERED, _COMPLETE) or self._chunk is not None
+        return self._state in (_OFFERED, _CHECK, _COMPLETE) or self._chunk is not None
 
     @property
     def heavy(self):
         """True where the next step checks signatures."""
-        return self._state == _COMPLETE or (self._state == _ENVELOPE and self._chunk is not None)
+        return self._state in (_CHECK, _COMPLETE)
 
     @property
     def busy(self):
@@ -152,7 +154,7 @@ class Installer:
         self._state = _IDLE
         self._chunk = None
         self._start = b""
-        self._bundle = None
+        self._bundle = self._checked = None
         self._slots.abandon()
         _forget()
         self._say(self._digest8, result, text)
@@ -167,6 +169,8 @@ class Installer:
             elif self._chunk is not None:
                 data, self._chunk = self._chunk, None
                 self._take(data)
+            elif self._state == _CHECK:
+                self._check()
             elif self._state == _COMPLETE:
                 await self._finish()
         except LimitError as error:
@@ -191,15 +195,18 @@ class Installer:
             self._start += data
             if not self._envelope():
                 return
-        if self._slots.written == self._length:
-            self._state = _COMPLETE if self._state == _ARTEFACT else self._state
-            if self._state == _ENVELOPE:
-                raise FormatError("bundle ends inside its envelope")
-        else:
+        self._go_on()
+
+    def _go_on(self):
+        if self._slots.written < self._length:
             self._want()
+        elif self._state == _ENVELOPE:
+            raise FormatError("bundle ends inside its envelope")
+        else:
+            self._state = _COMPLETE
 
     def _envelope(self):
-        """Check the envelope as soon as it is whole, before more is fetched. False: the download ended."""
+        """Look at the envelope as soon as it is whole, before more is fetched. False: nothing more is wanted now."""
         from stallmark import bundle
 
         if len(self._start) < 4:
@@ -212,19 +219,29 @@ class Installer:
         if found.digest[:8] != self._digest8:
             self._end(numbers.INSTALL_DIGEST, "the envelope is not the one that was offered")
             return False
-        result = self._directing.may_install(found, self.installed, self.floor_ms, self._clock.wall_ms())
+        self._bundle, self._checked = found, {}
+        self._envelope_end = end
+        self._state = _CHECK
+        return False
+
+    def _check(self):
+        found = self._bundle
+        result = self._directing.may_install(
+            found, self.installed, self.floor_ms, self._clock.wall_ms(), self._checked
+        )
+        if result is None:
+            return  # another turn
+        self._checked = None
         if result != numbers.INSTALL_OK:
             self._end(result)
-            return False
+            return
         if found.fields[3] > rules.MAX_BYTES:
             raise LimitError("ruleset of {} bytes".format(found.fields[3]))
-        if found.fields[3] != self._length - end:
+        if found.fields[3] != self._length - self._envelope_end:
             self._end(numbers.INSTALL_DIGEST, "the artefact has another length")
-            return False
-        self._bundle = found
-        self._envelope_end = end
+            return
         self._state = _ARTEFACT
-        return True
+        self._go_on()
 
     async def _finish(self):
         from stallmark import bundle, golden

@@ -36,11 +36,30 @@ def keep(directing, fields):
     store.save(fields)
 
 
-def may_install(directing, found, installed, floor_ms, clock_ms):
-    """Install result for a parsed bundle. Raises OSError."""
+def may_install(directing, found, installed, floor_ms, clock_ms, known):
+    """Install result for a parsed bundle; None where another turn is needed. Raises OSError."""
     held = _held(directing)
     me = _me(directing, installed)
-    return held.may_install(found, directing.verify, me, installed, rules.ENGINE, floor_ms, clock_ms)
+    try:
+        return held.may_install(found, _one(directing, known), me, installed, rules.ENGINE, floor_ms, clock_ms)
+    except _Later:
+        return None
+
+
+def _one(directing, known):
+    """`verify` for one turn: a signature is checked once, and one in each turn."""
+    asked = []
+
+    def verify(public, message, signature):
+        key = public + signature
+        if key not in known:
+            if asked:
+                raise _Later
+            asked.append(key)
+            known[key] = directing.verify(public, message, signature)
+        return known[key]
+
+    return verify
 
 
 class Judge:
@@ -54,16 +73,7 @@ class Judge:
 
     def step(self, directing, installed, floor_ms):
         """(install result, new state or None), or (None, None) where another turn is needed. Raises OSError."""
-        asked = []
-
-        def verify(public, message, signature):
-            key = public + signature
-            if key not in self._known:
-                if asked:
-                    raise _Later
-                asked.append(key)
-                self._known[key] = directing.verify(public, message, signature)
-            return self._known[key]
+        verify = _one(directing, self._known)
 
         def tag_good(version, digest32):
             identity = directing.identity
