@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
-from fleet.api import benches, directives, hosts, readers
+from fleet.api import benches, directives, hosts, readers, trust
 from fleet.api.access import Access
 from fleet.clock import Clock
 from fleet.config import Config
@@ -28,6 +28,8 @@ from fleet.people import api as people_api
 from fleet.people import pages as people_pages
 from fleet.people.headers import SecureHeaders
 from fleet.people.service import People
+from fleet.trust.renewing import Renewing
+from fleet.trust.repository import Repository
 from fleet.web import pages
 
 COALESCE_S = 0.15  # checkpoints are at least this far apart; the first one after a pause comes at once
@@ -81,6 +83,8 @@ def create(config: Config, clock: Clock) -> FastAPI:
     publisher = Publisher(controller, publishing)
     directing = Directing(controller)
     access = Access(config.hosts, current=controller.rental_of)
+    repository = Repository(config.trust)
+    renewing = Renewing(repository, clock)
     desk = Desk(controller, access)
     desk.woken = directing.waiting.changed
 
@@ -91,12 +95,13 @@ def create(config: Config, clock: Clock) -> FastAPI:
         task = asyncio.create_task(publisher.run(), name="publish")
         desired = asyncio.create_task(directing.run(), name="directives")
         enrolment = asyncio.create_task(desk.run(), name="enrolment")
+        signing = asyncio.create_task(renewing.run(), name="signed lists")
         try:
             yield
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment):
+            for one in (task, desired, enrolment, signing):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
@@ -117,12 +122,14 @@ def create(config: Config, clock: Clock) -> FastAPI:
     _answer_refusals(app, controller.met)
     app.include_router(hosts.router(controller, access, taking, publisher.wake))
     app.include_router(directives.router(controller, access, directing.waiting, directing.thread))
+    app.include_router(trust.router(repository, access))
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
     app.include_router(enrolment_api.device_router(desk))
     app.include_router(enrolment_api.admin_router(controller, desk))
     app.include_router(people_pages.router(controller.archive))
-    app.include_router(readers.router(controller))  # before the pages: /r/<handle>.cose is not a handle
+    # Before the pages: /r/<handle>.cose is not a handle.
+    app.include_router(readers.router(controller, renewing.health))
     pages.install(app, controller.archive)
     return app
 

@@ -358,6 +358,8 @@ def _table(found: dict[str, Any]) -> Table:
     table.add_column("what")
     table.add_column("value", justify="right")
     table.add_row("status", found["status"] + (f": {found['reason']}" if found["reason"] else ""))
+    trust = found.get("trust", {})
+    table.add_row("signed lists", "; ".join([trust.get("profile", "?"), *trust.get("trouble", [])]))
     table.add_row("leaves, published", f"{found['ledger_size']}, {found['published_size']}")
     for word, n in found["leaves"].items():
         table.add_row(f"  {word}", str(n))

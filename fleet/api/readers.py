@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -25,7 +25,7 @@ KEEP_ALIVE_S = 15.0
 MAX_MISSED = 200  # events that a listener who comes back is told of
 
 
-def router(controller: Controller) -> APIRouter:
+def router(controller: Controller, trust: Callable[[], dict[str, Any]] = dict) -> APIRouter:
     """Routes over a controller. Plain functions run in a thread: they touch the disk."""
     api = APIRouter()
     store = controller.archive
@@ -89,7 +89,7 @@ def router(controller: Controller) -> APIRouter:
     @api.get("/healthz", tags=["operation"], response_model=None)
     def healthz() -> Response:
         """Counters; 503 while checkpoints cannot be published."""
-        found = health(controller)
+        found = {**health(controller), "trust": trust()}
         return JSONResponse(found, 200 if found["status"] == "ok" else 503, headers=PRIVATE)
 
     return api
