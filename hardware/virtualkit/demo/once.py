@@ -249,6 +249,7 @@ class MarketHour:
             "timing": self._hour.timing,
             "killed": self.chaos.kills if self.chaos else {},
             "faults": dict(sorted(self.trouble.done.items())) if self.trouble else {},
+            "links": self._links(),
             "torn_operations": self.chaos.torn if self.chaos else 0,
             "checked": {
                 "greens": sum(len(watch.greens) for watch in watches),
@@ -262,6 +263,20 @@ class MarketHour:
                 "checkpoints": len(stall.feed.checkpoints),
                 "token_numbers": len(evidence.secrets),
             },
+        }
+
+    def _links(self) -> dict[str, Any]:
+        """By what the host reached each brick, and how many of its records came that way."""
+        if not self._host_status:
+            return {}
+        found: list[dict[str, Any]] = json.loads(self._host_status)["bricks"]
+        return {
+            one["name"]: {
+                "by": [port["kind"] for port in one["ports"]],
+                "records": one["records"]["durable_seq"],
+                "sessions": one["counters"].get("sessions", 0),
+            }
+            for one in found
         }
 
     def _exhibits(self, stall: Stall) -> Exhibits:
