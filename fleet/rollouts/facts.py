@@ -74,12 +74,14 @@ class Gate(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """A person asks for something: start, pause, resume, halt, rollback. `accept`: resume in spite of what failed."""
+    """A person asks for something: start, pause, resume, halt, rollback. `accept`: resume in spite of what failed.
+    `refused`: why the leader cannot have it done, from what other rollouts are at."""
 
     verb: str
     who: str
     reason: str = ""
     accept: bool = False
+    refused: str = ""
 
 
 class Restored(NamedTuple):

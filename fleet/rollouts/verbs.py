@@ -24,7 +24,7 @@ def verb(work: Work, fact: facts.Verb) -> None:
     """Does it, or says why not."""
     tail = f": {fact.reason}" if fact.reason else ""
     asked = f"{fact.who} asked to {fact.verb}{tail}"[: 2 * facts.MAX_WHY]
-    refusal = _do(work, fact)
+    refusal = fact.refused or _do(work, fact)
     work.say(f"{asked}. Not done: {refusal}" if refusal else asked)
 
 

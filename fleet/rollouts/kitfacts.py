@@ -1,0 +1,150 @@
+"""Between rollouts and desired state: directives say what a rollout wants of each kit; what kits prove comes back as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from fleet.core import reg
+from fleet.desired import rows
+from fleet.desired.desired import Desired, Wish
+from fleet.desired.facts import Facts
+from fleet.desired.orders import SECURITY_CRITICAL, Item
+from fleet.desired.report import BrickSaid
+from fleet.rollouts import engine, facts
+from fleet.rollouts.facts import Command, Fact
+from fleet.rollouts.plan import Release
+from fleet.rollouts.state import COMPLETE, FLYING, GOING_BACK, RUNNING, SUPERSEDED, WHOLE, Kit, State
+
+DONE = (reg.INSTALL_OK, reg.INSTALL_ALREADY)
+BROKE = (
+    reg.INSTALL_DIGEST,
+    reg.INSTALL_VECTOR,
+    reg.INSTALL_FLASH,
+)  # it was tried; all others: it was refused
+SLACK_MS = 60_000  # by which a host's clock may be behind the controller's
+GATE_MS = 60_000
+BATCH = 200  # directives of one transaction
+
+Looks = Callable[[State, int, int], list[facts.Gate]]  # state, now, number of the look
+
+
+class KitFacts:
+    """Target of fleet.rollouts.leading over fleet.desired."""
+
+    def __init__(self, desired: Desired, looks: Looks = lambda state, now_ms, number: []) -> None:
+        self._desired = desired
+        self._looks = looks
+        self._looked: dict[str, int] = {}
+
+    # --- orders
+
+    def obey(self, state: State, commands: Iterable[Command]) -> None:
+        """Directives that say something else than before are made, many in a transaction."""
+        wishes: list[Wish] = []
+        for one in commands:
+            wish = self._wish(state, one)
+            if wish is not None:
+                wishes.append(wish)
+            if len(wishes) == BATCH:
+                self._desired.set_all(wishes)
+                wishes = []
+        if wishes:
+            self._desired.set_all(wishes)
+
+    def _wish(self, state: State, one: Command) -> Wish | None:
+        if not isinstance(one, facts.Deliver | facts.Withdraw):
+            return None
+        kit = bytes.fromhex(one.kit)
+        head = self._desired.head(kit)
+        if head is not None and head.order.halted:
+            return None  # stopped by a person; when that is lifted, the next look sets right what it holds
+        kind = state.plan.release.kind
+        kept = () if head is None else tuple(item for item in head.order.items if item.kind != kind)
+        items, flags, word = kept, 0, "taken back"
+        if isinstance(one, facts.Deliver):
+            release = state.plan.rollback if one.back else state.plan.release
+            if release is None:
+                return None
+            items = (*kept, *self._items(state, one, release, kit))
+            flags = SECURITY_CRITICAL if state.plan.security_critical else 0
+            word = "back to" if one.back else "release"
+        if head is not None and set(head.order.items) == set(items) and head.origin != rows.RULES:
+            return None
+        reason = f"rollout {state.rollout}: {word}" + (
+            f" {state.plan.release.name}" if word == "release" else ""
+        )
+        return Wish(kit, items, reason, None, flags, rows.KEPT)
+
+    def _items(self, state: State, one: facts.Deliver, release: Release, kit: bytes) -> list[Item]:
+        """All that the kit has, or those that are named; the host's lane goes with the last of them."""
+        units = state.kits[one.kit].units
+        every = self._desired.bricks(kit)
+        named = [bytes.fromhex(brick) for brick in one.bricks]
+        if not named or (units != WHOLE and set(one.bricks) == set(units)):
+            named = every
+        artefact, envelope = bytes.fromhex(release.digest), bytes.fromhex(release.bundle)
+        return [
+            Item(brick, release.kind, artefact, release.length, release.rev, release.hardware, envelope)
+            for brick in named
+            if brick in every
+        ]
+
+    # --- facts
+
+    def heard(self, state: State, now_ms: int) -> list[Fact]:
+        """Who is there, who took what, what bricks proved to run and what they could not install; gates, once a minute."""
+        known = {
+            one.kit.hex(): one for one in self._desired.all_facts([bytes.fromhex(kit) for kit in state.kits])
+        }
+        found: list[Fact] = []
+        for name, kit in state.kits.items():
+            found += _of(state, name, kit, known[name])
+        found += engine.sights(state, lambda name: known[name].seen_ms or 0, now_ms)
+        if state.phase in (RUNNING, COMPLETE) and now_ms - self._looked.get(state.rollout, 0) >= GATE_MS:
+            self._looked[state.rollout] = now_ms
+            found += self._looks(state, now_ms, now_ms // GATE_MS)
+        return found
+
+
+def _of(state: State, name: str, kit: Kit, known: Facts) -> list[Fact]:
+    plan, found = state.plan, list[Fact]()
+    if kit.status == SUPERSEDED:
+        return found
+    release = plan.rollback if kit.status == GOING_BACK and plan.rollback is not None else plan.release
+    if kit.status in FLYING and not kit.taken and known.fetched and _names(known, release):
+        found.append(facts.Fetched(name, release.digest, known.seen_ms or known.now_ms))
+    digests = {plan.release.digest, "" if plan.rollback is None else plan.rollback.digest}
+    for at, unit in enumerate(kit.units):
+        if unit == "":
+            continue  # a kit without bricks proves nothing
+        brick = bytes.fromhex(unit)
+        boot = known.boots.get(brick)
+        if boot is not None and boot.ruleset is not None and (0, boot.received_ms) > kit.heard[at]:
+            digest = boot.ruleset.hex()
+            if digest in digests or kit.marks[at] == "o":
+                found.append(facts.Reported(name, facts.OK, digest, boot.received_ms, 0, unit))
+        said = known.said(brick)
+        if said is not None and kit.status in FLYING:
+            found += _trouble(name, kit, at, said, release, known)
+    return found
+
+
+def _names(known: Facts, release: Release) -> bool:
+    head = known.head
+    return head is not None and any(item.artefact.hex() == release.digest for item in head.order.items)
+
+
+def _trouble(name: str, kit: Kit, at: int, said: BrickSaid, release: Release, known: Facts) -> list[Fact]:
+    """What a host says of an installation that did not happen."""
+    if (
+        said.result is None
+        or said.result in DONE
+        or said.result_bundle != release.bundle[:16]
+        or kit.marks[at] != "-"
+    ):
+        return []
+    if (said.result_ms or 0) < kit.since_ms - SLACK_MS or known.report_ms is None:
+        return []
+    outcome = facts.FAILED if said.result in BROKE else facts.REJECTED
+    words = said.result_text or f"install result {said.result}"
+    return [facts.Reported(name, outcome, release.digest, known.report_ms, 0, kit.units[at], words)]
