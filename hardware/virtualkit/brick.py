@@ -91,6 +91,8 @@ class VirtualBrick:
     radio    its place in the virtual air, or None without "ble" among its links
     light    edges with monotonic nanoseconds; `light.listeners`; `bright` its per cent
     packs    the model of its two packs (set)
+    patience seconds for which a customer waits for a light, unless said otherwise
+    overlooked  outcomes that no customer takes for an answer, see pins.Light.outcome_after
     writes   completed programs of the flash, in one order with the edges; `writes.follow`
     """
 
@@ -111,6 +113,8 @@ class VirtualBrick:
         self.nfc: Chip | None = None
         self.scanner: QrModule | None = None
         self.taps = 0
+        self.patience = ANSWER_SECONDS
+        self.overlooked: frozenset[str] = frozenset()
         self._rng = random.Random(spec.seed)
         self._one_at_a_time = asyncio.Lock()
         self._ports: dict[str, PartPort] = {}
@@ -210,7 +214,7 @@ class VirtualBrick:
                 raise TimeoutError(f"{late} (log: {self.process.log})")
             await asyncio.sleep(0.02)
 
-    async def tap(self, tag: Tag, hold_ms: int | None = None, seconds: float = ANSWER_SECONDS) -> Shown:
+    async def tap(self, tag: Tag, hold_ms: int | None = None, seconds: float | None = None) -> Shown:
         """A customer holds a card to the reader: until the light shows something, or for `hold_ms`.
 
         Raises BrickOff, brick_process.BrickCrashed.
@@ -220,7 +224,7 @@ class VirtualBrick:
             raise BrickOff(f"{self.name} has no NFC reader")
         return await self._visit(lambda: nfc.place(tag), lambda: nfc.remove(tag), hold_ms, seconds)
 
-    async def scan(self, code: bytes, hold_ms: int | None = None, seconds: float = ANSWER_SECONDS) -> Shown:
+    async def scan(self, code: bytes, hold_ms: int | None = None, seconds: float | None = None) -> Shown:
         """A customer shows a code: until the light shows something, or for `hold_ms`.
 
         Raises BrickOff, brick_process.BrickCrashed, ValueError for a code that no QR code can hold.
@@ -231,13 +235,14 @@ class VirtualBrick:
         return await self._visit(lambda: scanner.show(code), scanner.hide, hold_ms, seconds)
 
     async def _visit(
-        self, come: Callable[[], None], go: Callable[[], None], hold_ms: int | None, seconds: float
+        self, come: Callable[[], None], go: Callable[[], None], hold_ms: int | None, seconds: float | None
     ) -> Shown:
         async with self._one_at_a_time:
             self.process.check()
             if not self.powered:
                 raise BrickOff(f"{self.name} is switched off")
-            await self.light.settled(SETTLE_SECONDS)
+            patience = self.patience if seconds is None else seconds
+            await self.light.settled(max(patience, SETTLE_SECONDS))
             if self.spec.timing == "real":  # nobody comes in step with the reader's polls
                 await asyncio.sleep(self._rng.random() * ARRIVAL_SECONDS)
             self.taps += 1
@@ -247,7 +252,7 @@ class VirtualBrick:
             if hold_ms is not None:
                 leaving = asyncio.get_running_loop().call_later(hold_ms / 1000, go)
             try:
-                edge = await self.light.outcome_after(began, seconds)
+                edge = await self.light.outcome_after(began, patience, self.overlooked)
                 if leaving:
                     await asyncio.sleep(max(0.0, leaving.when() - asyncio.get_running_loop().time()))
             finally:

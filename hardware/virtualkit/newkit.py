@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -29,6 +30,9 @@ from virtualkit.folder import KitFolder, write_json
 from virtualkit.kit import new_flash
 from virtualkit.kitplan import FLASH_BYTES, BrickPlan, KitPlan
 from virtualkit.kitsecrets import Secrets
+
+_CHOSEN_PORTS = range(20_000, 30_000)
+_PORT_TRIES = 200
 
 NOTICE = """These are DEVELOPMENT keys, made by `stallmark kit new` on one machine, all in one folder.
 Nobody may trust what they sign: a real kit's author keys never share a machine with its controller.
@@ -123,11 +127,23 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
 
 
 def free_ports() -> tuple[int, int]:
-    """Two TCP ports that nobody listens on now."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
+    """Two TCP ports that nobody listens on now, and that no system hands out to whoever asks for any port.
+
+    Between this choice and a program that listens lie seconds: ports of the system's own range (RFC 6335, section 6, and
+    Linux from 32,768 on) are taken in the meantime by any connection. Raises OSError where nothing is free.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(_CHOSEN_PORTS, _PORT_TRIES):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == 2:
+            return found[0], found[1]
+    raise OSError(f"none of {_PORT_TRIES} ports from {_CHOSEN_PORTS.start} on is free on 127.0.0.1")
 
 
 def usual_ports() -> tuple[int, int]:

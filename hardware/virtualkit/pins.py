@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,13 +150,16 @@ class Light:
             self._edge(Edge(time.monotonic_ns(), DARK))
         self._wake()
 
-    async def outcome_after(self, at_ns: int, seconds: float) -> Edge | None:
-        """The first edge from `at_ns` on that tells an outcome; None if none comes in time or power goes."""
+    async def outcome_after(self, at_ns: int, seconds: float, overlooked: Collection[str] = ()) -> Edge | None:
+        """The first edge from `at_ns` on that tells an outcome; None if none comes in time or power goes.
+
+        `overlooked`: outcomes that this customer does not take for an answer, such as the red of a part that is in trouble.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while True:
             for edge in self.edges:
-                if edge.at_ns >= at_ns and edge.outcome:
+                if edge.at_ns >= at_ns and edge.outcome and edge.outcome not in overlooked:
                     return edge
             left = deadline - loop.time()
             if left <= 0 or not self._powered:

@@ -25,6 +25,7 @@ EVENT_KEY = sha256(b"brick lab event key")
 START_MS = 1_790_000_100_000
 HEAP = 1024 * 1024
 FRAME_EVENT, FRAME_OUTCOME = 64, 65
+PATIENCE_S = 60.0  # a loaded machine lets a process stand still for seconds
 
 
 def seeded(name: str) -> bytes:
@@ -348,6 +349,8 @@ class Lab:
         if not self.flash.exists():
             new_flash(self.flash, self._flash_bytes)
         self.brick = VirtualBrick(self._spec, self.folder / "run")
+        # A model that this machine lets wait is late: the brick rightly blinks red, and goes on.
+        self.brick.patience, self.brick.overlooked = PATIENCE_S, frozenset(("fault",))
         self.brick.light.listeners.append(lambda _edge: self.changed.set())
         self.link = Serial(self.brick.link, self._from_brick)
         self.events = None
@@ -374,7 +377,7 @@ class Lab:
         """What was lit, in order, without the dark between."""
         return [edge.colour for edge in self.brick.light.edges if edge.colour != (0, 0, 0)]
 
-    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 40.0) -> None:
+    async def until(self, condition: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> None:
         """Waits for a condition that arriving bytes and edges may make true."""
         end = time.monotonic() + seconds
         while not condition():
@@ -410,7 +413,7 @@ class Lab:
 
     async def _ask(self, body: bytes) -> bytes:
         seen = len(self._answers)
-        for _ in range(40):
+        for _ in range(int(2 * PATIENCE_S)):
             self.link.write(b"\x00" + frame.build(reg.FRAME_PROVISION_REQUEST, body))
             with contextlib.suppress(AssertionError):
                 await self.until(lambda: len(self._answers) > seen, "the bench's answer", 0.5)

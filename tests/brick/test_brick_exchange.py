@@ -109,7 +109,7 @@ def test_vouchers_at_the_scanner_are_told_apart_and_practice_spends_none(tmp_pat
                 (text(1), [reg.KIND_DENY, reg.REASON_VOUCHER_SPENT, 4]),
             ):
                 before = len(host.records)
-                while (await lab.brick.scan(code)).outcome is None:
+                while (await lab.brick.scan(code, seconds=3.0)).outcome is None:
                     # The same code within the cooldown is the same customer: no light, until it has been away that long.
                     await asyncio.sleep(config.QR_REPEAT_MS / 1000)
                 await lab.until(lambda before=before: _decided(host, before), "the record")

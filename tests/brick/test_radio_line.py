@@ -80,7 +80,7 @@ class World:
 
     async def read(self) -> bytes:
         buffer = bytearray(100)
-        return bytes(buffer[: await asyncio.wait_for(self.radio.readinto(buffer), 5)])
+        return bytes(buffer[: await asyncio.wait_for(self.radio.readinto(buffer), 60)])
 
     def attend(self, ms: int = 0) -> None:
         self.now += ms

@@ -15,7 +15,7 @@ SCRIPTS = sorted(path.name for path in FOLDER.glob("make_*.py"))
 def test_the_script_makes_what_is_committed(script: str, tmp_path: Path) -> None:
     for path in [*FOLDER.glob("*.py"), *FOLDER.glob("*.json")]:
         shutil.copy(path, tmp_path / path.name)
-    subprocess.run([sys.executable, tmp_path / script], check=True, cwd=tmp_path, timeout=60)
+    subprocess.run([sys.executable, tmp_path / script], check=True, cwd=tmp_path, timeout=180)
     made = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
     committed = {path.name: path.read_bytes() for path in FOLDER.glob("*.json")}
     assert set(made) == set(committed)

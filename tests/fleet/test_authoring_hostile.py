@@ -33,9 +33,9 @@ def surprise(**rule: Any) -> dict[str, Any]:
 
 def errors(campaign: Any) -> list[str]:
     """The errors, found within a second or two."""
-    before = time.monotonic()
+    before = time.process_time()
     report = check_campaign(campaign, START)
-    assert time.monotonic() - before < 5
+    assert time.process_time() - before < 5
     assert report.errors and report.ruleset == b""
     assert all(len(str(error)) < 1000 for error in report.errors) and len(report.errors) < 100
     return [str(error) for error in report.errors]
@@ -212,10 +212,10 @@ def test_files(tmp_path: Path) -> None:
         (twice, "stands twice"),
         (long, "is not JSON"),
     ):
-        before = time.monotonic()
+        before = time.process_time()
         result = CliRunner().invoke(app, ["check", str(path)])
         assert result.exit_code == 2 and says in " ".join(result.output.split()), result.output
-        assert time.monotonic() - before < 5
+        assert time.process_time() - before < 5
 
 
 JSON = st.recursive(

@@ -108,11 +108,11 @@ def test_what_is_wrong_is_said(given: dict[str, Any], says: str) -> None:
     ],
 )  # fmt: skip
 def test_hostile_rules_end_quickly_with_a_word(rule: str) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     found, errors = slots(from_="2026-10-03", at="17:00", rrule=rule)
     assert not found and errors
     assert (
-        time.monotonic() - before < 5
+        time.process_time() - before < 5
     )  # a rule that never comes costs dateutil a search of 400 years, not of 8,000
 
 

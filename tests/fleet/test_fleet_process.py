@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import httpx
 import pytest
 from serving import PATIENCE_S, wait_for
 from stallmark import batch, tree
+from virtualkit.newkit import free_ports
 
 from fleet.config import load
 from fleet.ledger import fsck
@@ -23,12 +23,6 @@ from tests.world import World
 
 ROUNDS = 6
 SEED = 8
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Program:
@@ -70,13 +64,13 @@ def market(tmp_path):
     world = World(SEED)
     for _ in range(3):
         world.brick()
-    return world, world.controller(tmp_path, port=free_port())
+    return world, world.controller(tmp_path, port=free_ports()[0])
 
 
 def run(*words):
     """A command of the program: (exit code, everything it said)."""
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *words], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "cli.main", *words], capture_output=True, text=True, timeout=180, check=False
     )
     return done.returncode, done.stdout + done.stderr
 

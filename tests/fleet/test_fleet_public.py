@@ -266,13 +266,13 @@ def test_more_connections_than_can_be_served_are_answered_503_and_later_served(t
     with served(Stall(tmp_path), limit=3) as running:
         address = running.client.base_url.host, running.client.base_url.port
         lines = [socket.create_connection(address) for _ in range(5)]
-        with httpx.Client(base_url=running.url, timeout=20) as client:
+        with httpx.Client(base_url=running.url, timeout=60) as client:
             wait_for("a refusal", lambda: client.get("/healthz").status_code == 503)
         for line in lines:
             line.close()
 
         def fresh():
-            with httpx.Client(base_url=running.url, timeout=20) as client:
+            with httpx.Client(base_url=running.url, timeout=60) as client:
                 return client.get("/healthz").status_code == 200
 
         wait_for("room again", fresh)

@@ -26,7 +26,7 @@ from hostagent.agent import Agent
 from hostagent.backoff import Backoff
 from tests.world import World
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 async def until(condition: Callable[[], object], what: str = "", seconds: float = TIMEOUT_S) -> None:

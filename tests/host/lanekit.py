@@ -120,7 +120,7 @@ class LaneWorld:
             base_url=f"http://{host}:{port}",
             headers={"Authorization": f"Bearer {self.tokens[till]}"},
             trust_env=False,
-            timeout=20,
+            timeout=60,
         )
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 def api(agent):
     """A client of a running agent's status API."""
     host, port = agent.address
-    return httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False, timeout=10)
+    return httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False, timeout=60)
 
 
 def test_status_links_and_page_of_a_stall_at_work(tmp_path):

@@ -183,7 +183,7 @@ def test_a_disk_that_fails_at_any_write_or_sync_is_outlasted(tmp_path, monkeypat
             with pytest.raises(StoreUnavailable):
                 store.commit_link_key(bytes(8), 1, bytes(32))
             vfs.heal()
-        done.result(20)
+        done.result(60)
         hit += vfs.failures > failures
         vfs.heal()
         assert store.trouble is None
@@ -375,9 +375,9 @@ def test_a_job_that_is_wrong_harms_no_other(tmp_path):
     bad = store.write(wrong)
     jobs.append(put("last"))
     with pytest.raises(ValueError, match="as the test asks"):
-        bad.result(10)
+        bad.result(60)
     for job in jobs:
-        job.result(10)
+        job.result(60)
     names = store.read(lambda sql: {row[0] for row in sql.execute("SELECT name FROM meta")}).result()
     assert names == {"n0", "n1", "n2", "n3", "n4", "last"}
     store.close()

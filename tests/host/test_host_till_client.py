@@ -32,7 +32,7 @@ def test_the_examples_of_the_page_work_as_they_stand(tmp_path, monkeypatch):
             address = "http://{}:{}".format(*agent.address)
             shell = example("bash").replace("http://192.168.7.1:8770", address)
             ran = await asyncio.to_thread(
-                subprocess.run, ["bash", "-c", shell], capture_output=True, text=True, timeout=20,
+                subprocess.run, ["bash", "-c", shell], capture_output=True, text=True, timeout=180,
                 env={"TILL_TOKEN": kit.tokens["till-1"], "PATH": "/usr/bin:/bin"},
             )  # fmt: skip
             assert '"text":"2.40 EUR"' in ran.stdout

@@ -58,6 +58,8 @@ class AirKit:
         self.air = self.kit.airfield.air
         os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = self.kit.airfield.address
         await self.kit.start()
+        for brick in self.kit.bricks:
+            brick.patience, brick.overlooked = SECONDS, frozenset(("fault",))
         await self.agent_starts()
         await self.kit.ready()
 

@@ -56,7 +56,7 @@ def finished(tmp_path_factory):
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "cli.main", *arguments], capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -156,7 +156,7 @@ def test_the_kit_orders_a_cut_through_the_control_file(tmp_path: Path, python: s
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert ran.returncode == 9, ran.stdout + ran.stderr

@@ -55,7 +55,7 @@ async def say(brick: VirtualBrick, text: str) -> str:
     """A line to the brick over its link, as a host would, and the answer."""
 
     def exchange() -> str:
-        with serial.Serial(str(brick.link), 115200, timeout=10) as port:
+        with serial.Serial(str(brick.link), 115200, timeout=60) as port:
             port.write(text.encode() + b"\n")
             return port.readline().decode().strip() if text.startswith(("echo", "time")) else ""
 
@@ -236,7 +236,7 @@ def test_the_configuration_names_firmware_and_board(tmp_path: Path) -> None:
 def test_a_bench_reaches_the_event_port(tmp_path: Path) -> None:
     async def scene(brick: VirtualBrick) -> None:
         def exchange() -> bytes:
-            with serial.Serial(str(brick.events), 115200, timeout=10) as port:
+            with serial.Serial(str(brick.events), 115200, timeout=60) as port:
                 port.write(b"event")
                 return port.read(5)
 

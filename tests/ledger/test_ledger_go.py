@@ -46,7 +46,7 @@ def gocheck(tmp_path_factory):
         "CGO_ENABLED": "0",
     }
     run = lambda *words, **more: subprocess.run(  # noqa: E731
-        [command, *words], env=environment, check=True, capture_output=True, text=True, timeout=600, **more
+        [command, *words], env=environment, check=True, capture_output=True, text=True, timeout=1800, **more
     )
     # x/mod comes inside Go's own source tree: a copy of the two packages is a module without a network.
     vendored = Path(run("env", "GOROOT").stdout.strip()) / "src/cmd/vendor/golang.org/x/mod/sumdb"
@@ -108,7 +108,7 @@ def ask(gocheck, folder, task):
     """(exit code, stdout, stderr) of gocheck."""
     file = Path(folder) / "task.json"
     file.write_text(json.dumps(task))
-    done = subprocess.run([str(gocheck), str(file)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([str(gocheck), str(file)], capture_output=True, text=True, timeout=180, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

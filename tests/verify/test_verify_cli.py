@@ -204,7 +204,7 @@ def lonely(*arguments):
     """The command in a process of its own where only what `pip install stallmark` brings can be imported."""
     blocked = json.dumps(only_with_extras())
     command = [sys.executable, "-c", LONELY, blocked, "stallmark", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_an_auditor_needs_none_of_the_extras(files, tmp_path):

@@ -22,7 +22,7 @@ def run(folder, cose, proof, keys):
     (folder / "receipt.tlog-proof").write_text(proof, encoding="utf-8")
     (folder / "keys.json").write_text(json.dumps(keys))
     command = [sys.executable, "-I", "-c", program]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_a_verifier_of_a_screenful_accepts_a_good_receipt(tmp_path):

@@ -77,7 +77,7 @@ def stall(tmp_path_factory):
 
 def published(address):
     """Until a file of a receipt can be had; the controller publishes in the background."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while httpx.get(address).status_code != 200:
         assert time.monotonic() < end, f"{address} never came"
 
