@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fleet import desiredcli
 from fleet.config import Config, load
 from fleet.errors import ConfigError, FleetError, LedgerConflict
 from fleet.people import cli as people_cli
@@ -27,6 +28,7 @@ app.add_typer(people_cli.app, name="people")
 app.add_typer(people_cli.audit_app, name="audit")
 app.add_typer(trust_cli.app, name="keys")
 app.add_typer(cli_release.app, name="release")
+desiredcli.install(app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
 STATUS_TIMEOUT_S = 5.0

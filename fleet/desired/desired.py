@@ -7,8 +7,10 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from threading import RLock
+from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -17,7 +19,6 @@ from fleet.campaigns import Campaigns
 from fleet.clock import Clock
 from fleet.config import Config, Kit
 from fleet.db import tables_desired as t
-from fleet.db.engine import Database
 from fleet.desired import folder, orders, rows
 from fleet.desired.facts import Boot, Facts, judged
 from fleet.desired.floor import Floor
@@ -41,6 +42,18 @@ class DesiredError(FleetError):
     """A directive that cannot be made; the message says why."""
 
 
+class Storage(Protocol):
+    """What is needed of fleet.db.engine.Database."""
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A transaction, durable when the block ends."""
+        ...
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """What is committed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before."""
@@ -59,7 +72,7 @@ class Desired:
 
     def __init__(
         self,
-        database: Database,
+        database: Storage,
         config: Callable[[], Config],
         clock: Clock,
         campaigns: Campaigns,

@@ -1,13 +1,16 @@
 """Desired state at the controller: a directive for every kit, numbers that never go back, what hosts and bricks say of it."""
 
+import json
 import shutil
 
 import pytest
 from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 from stallmark import bundle, directive, receipt
 from stallmark import registry as reg
+from typer.testing import CliRunner
 
 from fleet import rights
+from fleet.cli import app
 from fleet.desired import orders, stops, why
 from fleet.desired.desired import DesiredError
 from fleet.desired.report import Report
@@ -253,3 +256,34 @@ def test_stops_and_orders_without_an_end_are_renewed_others_expire(stall):
         desired.halted(kit) and desired.current(kit)[0] > number and desired.head(kit).order.reason == "wrong"
     )
     assert desired.head(kit).order.expires_ms > world.now_ms + 13 * DAY
+
+
+def test_commands_beside_a_running_controller_say_why_stop_and_what_is_exposed(stall):
+    desired, kit = stall.controller.desired, stall.world.kit
+    items = rules(stall).items(desired.bricks(kit))
+    desired.set(kit, items, "go")
+    (stall.folder / "clock").write_bytes(stall.world.now_ms.to_bytes(8))
+    stall.settings["clock_file"] = "clock"
+    stall.configure()
+    config, run = str(stall.folder / "config.json"), CliRunner().invoke
+    asked = run(app, ["why", "kit-1", "--config", config])
+    assert asked.exit_code == 0 and "never asked" in asked.output, asked.output
+    assert run(app, ["why", "nobody", "--config", config]).exit_code == 1
+    assert (
+        json.loads(run(app, ["kits", "--config", config, "--json"]).output)["kits"][0]["state"]
+        == "unreachable"
+    )
+    told = []
+    desired.changed = told.extend
+    stopped = run(app, ["stop", "rules", "--config", config, "--reason", "a wrong price", "--json"])
+    row = json.loads(stopped.output)["kits"][0]
+    assert row["state"] == "stopping" and row["exposed"][0]["most"] == 1500
+    # The running controller sees it with its next look.
+    assert not desired.halted(kit)
+    desired.renew()
+    assert desired.halted(kit) and told == [kit] and desired.head(kit).order.reason == "a wrong price"
+    assert "1,500" in run(app, ["exposed", "--config", config], env={"COLUMNS": "200"}).output
+    assert run(app, ["stop", "--kit", "kit-1", "--lift", "--config", config]).exit_code == 0
+    desired.renew()
+    assert not desired.halted(kit) and desired.head(kit).order.items == items
+    assert run(app, ["stop", "--config", config]).exit_code == 1
