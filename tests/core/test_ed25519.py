@@ -6,7 +6,7 @@ import binascii
 import vectors
 from stallmark import ed25519, sha512
 
-# RFC 8032 §7.1: public, message, signature
+# RFC 8032 §7.1: public, message, signature; TEST 1024 and TEST SHA(abc) are in tests/vectors/ed25519_rfc8032.json
 RFC8032 = (
     (
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
@@ -39,6 +39,15 @@ def test_signatures_of_rfc_8032():
     for public, message, signature in _cases():
         assert ed25519.verify(public, message, signature)
         assert not ed25519.verify(public, message + b"x", signature)
+
+
+def test_the_long_signatures_of_rfc_8032():
+    for case in vectors.load("ed25519_rfc8032.json")["cases"]:
+        public, message, signature = [
+            bytes.fromhex(case[part]) for part in ("public", "message", "signature")
+        ]
+        assert ed25519.verify(public, message, signature), case["name"]
+        assert not ed25519.verify(public, message[:-1], signature), case["name"]
 
 
 def test_all_of_wycheproof():

@@ -1,11 +1,16 @@
 """Own Ed25519 verification against libsodium: the same verdict on good, bent and mixed-up signatures."""
 
+import json
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 from stallmark import ed25519
+
+VECTORS = Path(__file__).parents[1] / "vectors"
 
 
 def _sodium(public: bytes, message: bytes, signature: bytes) -> bool:
@@ -58,3 +63,15 @@ def test_edges_of_the_group_and_of_the_field_get_the_same_verdict(a: int, r: int
     public = a.to_bytes(32, "little")
     signature = r.to_bytes(32, "little") + s.to_bytes(32, "little")
     assert ed25519.verify(public, b"edge", signature) is _sodium(public, b"edge", signature)
+
+
+def test_the_vectors_of_rfc_8032_are_those_that_pynacl_makes():
+    cases = json.loads((VECTORS / "ed25519_rfc8032.json").read_text())["cases"]
+    assert [(case["name"], len(case["message"]) // 2) for case in cases] == [
+        ("TEST 1024", 1023),
+        ("TEST SHA(abc)", 64),
+    ]
+    for case in cases:
+        made = SigningKey(bytes.fromhex(case["secret"]))
+        assert bytes(made.verify_key).hex() == case["public"]
+        assert made.sign(bytes.fromhex(case["message"])).signature.hex() == case["signature"]

@@ -1,4 +1,4 @@
-"""`stallmark demo --once --links ble,serial --faults all`: every link kind carries records, every fault comes, nothing is violated."""
+"""`stallmark demo --once --links ble,serial --faults all`: every link carries records, every fault comes, nothing is violated."""
 
 import json
 
