@@ -26,6 +26,7 @@ from hostagent.clock import open_clock
 from hostagent.config import Config
 from hostagent.controller import Controller, Standing
 from hostagent.core import Fields, new_host_link, reg
+from hostagent.directing import Directing
 from hostagent.ended import Ended
 from hostagent.errors import ConfigError, ControllerError, HostError
 from hostagent.following import Following
@@ -58,10 +59,12 @@ from hostagent.vouchers import Issuer, Payable
 
 if TYPE_CHECKING:
     from hostagent.links.radio import Radio
+    from hostagent.trust.listing import Listing
 
 DRAIN_S = 5.0
 LANE_S = 2.0
 LANE_NAME = "host lane"
+META_ROOTS = "trust_roots"
 # The exchange reads what became durable so often at most; a link carries it later than that anyway.
 EXCHANGE_S = 0.02
 log = logging.getLogger("hostagent")
@@ -160,6 +163,7 @@ class Agent:
             self._restart,
             backoff,
         )
+        self.listing = self._listing()
         self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
         self.ended = Ended(store, self.controller)
         self.tagkeys = TagKeys(store, self.controller, config.event, self._tell_tag_keys)
@@ -198,6 +202,12 @@ class Agent:
                 self.tagkeys.message,
             )
         )
+        self.directing = Directing(self.controller, self.bricks, self._order, self._flush, self._keep_roots)
+        self.directing.load(store.meta.get(META_ROOTS))
+        self.intent.directors = lambda: self.directing.directors
+        self.kitside.telling.directing = self.directing
+        self.updater.ready = self.directing.ready
+        self.puller.pull_roots = self.directing.pull
         self.exchange = self.kitside.exchange
         self._tell_exchange = pauses.Soon(self.exchange.durable, EXCHANGE_S)
         self.questions = self.kitside.questions
@@ -289,6 +299,8 @@ class Agent:
                     group.create_task(self.exchange.run(), name="exchange"),
                     group.create_task(self.takeup.run(), name="configuration"),
                 ]
+                if self.listing is not None:
+                    others.append(group.create_task(self.listing.run(), name="signed lists"))
                 if self.lane is not None:
                     others.append(group.create_task(self.lane.run(), name="lane"))
                     # While the disk refuses, bricks are served without it.
@@ -322,6 +334,16 @@ class Agent:
         await asyncio.to_thread(self.store.close)
 
     # --- building
+
+    def _listing(self) -> "Listing | None":
+        if self.config.trust is None:
+            return None
+        from hostagent.trust.listing import listing_of  # late: a host without a root does not need tuf
+
+        found = listing_of(self.config, self.clock, self._look_for_offer)
+        if found is not None:
+            self.updater.listed = found.passes
+        return found
 
     def _import_links(self) -> None:
         links = self.config.keys.links
@@ -474,7 +496,16 @@ class Agent:
         if self._was_halted and not self.intent.halted:
             self._resuming = asyncio.get_running_loop().create_task(self._resume(), name="slices again")
         self._was_halted = self.intent.halted
+        self.directing.look()
         self._look_for_offer()
+
+    def _order(self) -> tuple[int, bytes] | None:
+        """The newest directive: its number and its bytes."""
+        intent = self.intent
+        return None if intent.envelope is None else (intent.number, intent.envelope)
+
+    async def _keep_roots(self, data: bytes) -> None:
+        await asyncio.wrap_future(self.store.set_meta({META_ROOTS: data}))
 
     async def _resume(self) -> None:
         try:

@@ -1,18 +1,19 @@
 """Tells bricks whom to trust and what the director orders: roots in order, then the kit's directive. docs/formats/directive.md
 
 Bricks judge by themselves; the host passes on what they lack, by what their status says, one thing at a time for each brick.
-Roots come from the controller and are asked for again after a start; the directive is the one that the host follows."""
+Roots come from the controller and are kept; the directive is the one that the host follows."""
 
 import hashlib
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from hostagent import signer
 from hostagent.bricks import Brick
 from hostagent.clock import monotonic_ms
-from hostagent.core import Fields, FormatError, bundle, directive, reg, rootmeta, trust
+from hostagent.core import Fields, FormatError, bundle, cbor, directive, reg, rootmeta, trust
 from hostagent.errors import ControllerError
 from hostagent.links.tells import Message
 
@@ -21,6 +22,8 @@ WHOLE = 400
 PIECE = 256
 # A brick that says nothing of what it was told is told again; one that refused, with the next link or another directive.
 AGAIN_MS = 30_000
+# A controller is asked for newer roots so often at most.
+EVERY_S = 10.0
 # Roots that are kept: bricks that are further behind wait for the controller.
 MOST_ROOTS = 64
 NO_STORE, DAMAGED, PROMISED = 2, 4, 8
@@ -31,11 +34,11 @@ log = logging.getLogger("hostagent.directing")
 class Source(Protocol):
     """What is needed of the controller. Both raise ControllerError."""
 
-    async def root(self, version: int) -> bytes | None:
+    def root(self, version: int) -> Coroutine[Any, Any, bytes | None]:
         """The envelope of compact root `version`, None where there is none."""
         ...
 
-    async def root_tags(self, version: int) -> dict[bytes, bytes]:
+    def root_tags(self, version: int) -> Coroutine[Any, Any, dict[bytes, bytes]]:
         """The tag under which each brick takes that root as its first."""
         ...
 
@@ -52,7 +55,7 @@ class _Told:
 
 class Directing:
     """One for a host. `order()` gives (number, envelope) of the newest directive, or None; `flush(brick8)` lets a brick's
-    session look for something to send."""
+    session look for something to send; `keep(data)` makes the roots durable, for `load`."""
 
     def __init__(
         self,
@@ -60,8 +63,11 @@ class Directing:
         bricks: dict[bytes, Brick],
         order: Callable[[], tuple[int, bytes] | None],
         flush: Callable[[bytes], None],
+        keep: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> None:
         self._source = source
+        self._keep = keep
+        self._pulled_at: float | None = None
         self._bricks = bricks
         self._order = order
         self._flush = flush
@@ -85,16 +91,34 @@ class Directing:
         fields: Fields | None = self._trust.fields
         return None if fields is None else [public for _, public in fields[7]]
 
+    def load(self, kept: bytes | None) -> None:
+        """Takes up the roots that were kept; each is judged anew."""
+        try:
+            envelopes: list[bytes] = [] if kept is None else cbor.decode(kept)
+        except FormatError:
+            envelopes = []
+        for envelope in envelopes:
+            if not self._take(envelope):
+                break
+
     async def pull(self) -> None:
-        """Fetches roots up to the newest, and tags for bricks that have none. Raises ControllerError."""
-        changed = False
-        for _ in range(MOST_ROOTS):
+        """Fetches roots up to the newest, and tags for bricks that have none; where it did so a moment ago, nothing. Raises
+        ControllerError, StoreUnavailable."""
+        if self._pulled_at is not None and time.monotonic() - self._pulled_at < EVERY_S:
+            return
+        changed, first_time = False, self._pulled_at is None
+        for _ in range(MOST_ROOTS - len(self._roots)):
             envelope = await self._source.root(self.version + 1)
             if envelope is None or not self._take(envelope):
                 break
             changed = True
+        if changed and self._keep is not None:
+            await self._keep(cbor.encode([self._roots[version] for version in sorted(self._roots)]))
         first = min(self._roots, default=0)
-        if first and any(not self._tags.get(one.brick) for one in self._bricks.values() if _rootless(one)):
+        lacking = first_time or any(
+            not self._tags.get(one.brick) for one in self._bricks.values() if _rootless(one)
+        )
+        if first and lacking:
             try:
                 self._tags = await self._source.root_tags(first)
                 changed = True
@@ -102,6 +126,7 @@ class Directing:
                 # A controller that gives no tags: its bricks were promised their root.
                 if failed.kind != "refused":
                     raise
+        self._pulled_at = time.monotonic()
         if changed:
             self.look()
 

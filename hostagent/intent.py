@@ -5,7 +5,7 @@ it neither passes on nor acts on what the director did not sign, or on something
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hostagent import signer
@@ -36,6 +36,8 @@ class Intent:
         self.confirmed_ms: int | None = None
         self.fetched_ms: int | None = None
         self.active_ms: int | None = None
+        # By the newest root; None without one: then it is the one of config.json.
+        self.directors: Callable[[], list[bytes] | None] = lambda: None
 
     async def load(self) -> None:
         """Takes up what the store has; it is checked anew, and not confirmed."""
@@ -146,7 +148,8 @@ class Intent:
         await asyncio.wrap_future(self._table.put(kept))
 
     def _checked(self, envelope: bytes) -> Any:
-        if self._director is None:
+        directors = self.directors() or ([] if self._director is None else [self._director])
+        if not directors:
             raise DirectiveRefused("config.json names no director: no directive can be checked")
         try:
             payload, signatures = bundle.opened(bytes(envelope), directive.TYPE)
@@ -154,8 +157,8 @@ class Intent:
         except FormatError as wrong:
             raise DirectiveRefused(f"unreadable directive: {wrong}") from wrong
         message = bundle.pae(directive.TYPE, payload)
-        kid = signer.kid8(self._director)
-        if not any(by == kid and signer.verify(self._director, message, mark) for by, mark in signatures):
+        kids = {signer.kid8(public): public for public in directors}
+        if not any(by in kids and signer.verify(kids[by], message, mark) for by, mark in signatures):
             raise DirectiveRefused("the director did not sign this directive")
         if directive.unknown_critical(fields) is not None:
             raise DirectiveRefused(

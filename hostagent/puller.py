@@ -49,6 +49,8 @@ class Puller:
         self._told_at = -TOLD_EVERY_S
         # Whom it tells of bricks that were replaced here (hostagent.ended).
         self.tell_ended: Callable[[], Awaitable[None]] | None = None
+        # Roots for bricks (hostagent.directing).
+        self.pull_roots: Callable[[], Awaitable[None]] | None = None
         self.reached_at: float | None = None
         self.trouble: str | None = None
 
@@ -75,6 +77,7 @@ class Puller:
             await asyncio.sleep(pause)
 
     async def _once(self) -> None:
+        await self._pull_roots()
         if not await self._follows():
             await self._pull_bundle()
         await self._budgets.pull()
@@ -102,6 +105,15 @@ class Puller:
             if failed.kind != "refused":
                 raise
             self._updater.trouble = str(failed)
+
+    async def _pull_roots(self) -> None:
+        if self.pull_roots is None:
+            return
+        try:
+            await self.pull_roots()
+        except ControllerError as failed:
+            if failed.kind != "refused":  # an older controller does not know these
+                raise
 
     async def _pull_rekeys(self) -> None:
         if self._rekeys is None:

@@ -40,9 +40,17 @@ RESULT_WORDS = {
     reg.INSTALL_VECTOR: "decided other than its authors expect",
     reg.INSTALL_UNREADABLE: "unreadable",
     reg.INSTALL_FLASH: "the brick's flash failed",
+    reg.INSTALL_OTHER_RENTAL: "ordered for another rental",
+    reg.INSTALL_ROOT_WANTED: "the brick waits for the root that it was promised",
+    reg.INSTALL_ROOT_EXPIRED: "the root that the brick trusts has expired",
+    reg.INSTALL_NOT_NAMED: "not what the director ordered for this brick",
+    reg.INSTALL_HALTED: "stopped by the director",
 }
 # After these another attempt with the same bundle may end otherwise.
-PASSING = (reg.INSTALL_DIGEST, reg.INSTALL_FLASH)
+PASSING = (
+    reg.INSTALL_DIGEST, reg.INSTALL_FLASH, reg.INSTALL_OTHER_RENTAL, reg.INSTALL_ROOT_WANTED,
+    reg.INSTALL_ROOT_EXPIRED, reg.INSTALL_NOT_NAMED, reg.INSTALL_HALTED,
+)  # fmt: skip
 # A brick that says so long after a good installation that it runs something else has drifted, and is offered it again.
 DRIFT_MS = 30_000
 
@@ -106,8 +114,12 @@ class Updater:
         self._results: dict[tuple[bytes, bytes], tuple[int, int]] = {}
         # What the directive names, by digest.
         self._offers: dict[bytes, Offered] = {}
+        # Whether a brick has heard what the director ordered (hostagent.directing): before, it would refuse.
+        self.ready: Callable[[Brick], bool] = lambda brick: True
         self.current: Offered | None = None
         self.trouble: str | None = None
+        # (digest32 of the envelope, all bytes) -> whether it is on the authors' signed list; where a root is configured.
+        self.listed: Callable[[bytes, bytes], bool] = lambda digest, data: True
 
     async def load(self) -> None:
         """Takes up what was kept last; it is verified anew."""
@@ -219,10 +231,12 @@ class Updater:
         current = self._for(brick.brick)
         if current is None or current.kind != reg.ARTEFACT_RULESET or brick.status is None:
             return None
-        if _runs(brick, current.artefact):
+        if _runs(brick, current.artefact) or not self.ready(brick):
             return None
         result = self._results.get((brick.brick, current.digest))
         if result is not None and result[0] not in PASSING and not _drifted(brick, *result):
+            return None
+        if not self.listed(current.digest, current.data):
             return None
         return current.digest[:8], len(current.data), current.kind
 
@@ -230,6 +244,8 @@ class Updater:
         """At most 256 bytes of the bundle on offer; None for another one or beyond its end."""
         current = self.offered(digest8)
         if current is None or not 0 <= offset < len(current.data):
+            return None
+        if not self.listed(current.digest, current.data):
             return None
         return current.data[offset : offset + CHUNK_BYTES]
 

@@ -141,11 +141,12 @@ def test_a_brick_gets_roots_in_order_then_the_directive_once():
     assert one.settle() == []
 
 
-def test_a_root_that_does_not_follow_is_not_passed_on():
+def test_a_root_that_does_not_follow_is_not_passed_on(monkeypatch: pytest.MonkeyPatch):
     source = Source(root(1), root(2, signers=ROOTS[:1]))
     made, bricks, _ = host(source)
     one = Model(ONE, made)
     bricks[ONE] = one.brick
+    monkeypatch.setattr(directing, "EVERY_S", 0.0)
     asyncio.run(made.pull())
     assert one.settle() == [1] and made.version == 1
     assert made.trouble is not None and "threshold" in made.trouble
@@ -193,6 +194,23 @@ def test_a_brick_that_does_not_answer_is_told_again(monkeypatch: pytest.MonkeyPa
     assert made.message(one.brick, reg.MSG_TRUST_WANTED, {0: sha256(root(1))[:8], 1: 99999}) is None
     made.unlinked(one.brick)
     assert made.next_for(one.brick) is None
+
+
+def test_roots_are_kept_and_judged_anew_after_a_start():
+    kept: list[bytes] = []
+
+    async def keep(data: bytes) -> None:
+        kept.append(data)
+
+    first = Directing(Source(root(1), root(2, directors=2)), {}, lambda: None, lambda brick8: None, keep)
+    asyncio.run(first.pull())
+    again = Directing(Source(), {}, lambda: None, lambda brick8: None)
+    again.load(kept[-1])
+    assert again.version == 2 and again.directors == public(DIRECTORS)
+    for bad in (None, b"", b"\x80", kept[-1][:-1], b"\x81\x41\x00"):
+        spoilt = Directing(Source(), {}, lambda: None, lambda brick8: None)
+        spoilt.load(bad)
+        assert spoilt.version == 0
 
 
 def test_bricks_of_older_programs_are_left_alone():
