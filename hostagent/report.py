@@ -13,6 +13,7 @@ from hostagent.links.line import AnyPort, Line
 from hostagent.store.database import free_bytes
 from hostagent.store.receipts import Row
 from hostagent.store.store import MISSING
+from hostagent.trust.state import NOT_CONFIGURED
 from hostagent.updater import RESULT_WORDS
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ async def status(agent: "Agent") -> dict[str, Any]:
         **agent.kitside.report(),
         "lane": _lane(agent),
         "till": None if agent.till is None else dict(sorted(agent.till.counters.items())),
+        "trust": NOT_CONFIGURED if agent.listing is None else agent.listing.as_json(),
         "printer": {"there": agent.printer.there, "printed": agent.printer.printed, "trouble": agent.printer.trouble},
         "bricks": [_line(line, agent) for line in agent.lines],
         "ended": agent.ended.report(),
@@ -316,6 +318,8 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
         words.append(f"New rules and rights wait: {found['controller']['error']}.")
     if found["bundle"]["trouble"] is not None:
         words.append(f"No new rules are passed on: {found['bundle']['trouble']}.")
+    if agent.listing is not None and (agent.listing.unlisted is not None or found["trust"]["state"] != "good"):
+        words.append(found["trust"]["words"])
     if found["lane"] is not None and found["lane"]["trouble"] is not None:
         words.append(f"No till is answered: {found['lane']['trouble']}.")
     words += agent.ended.words()

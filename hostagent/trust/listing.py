@@ -1,9 +1,11 @@
 """The running host's side of the signed lists: refreshed in the background, asked before a bundle is passed on to a brick."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +49,7 @@ class Listing:
         """Refreshes until cancelled: at once, every quarter of an hour, and soon while a bundle waits for it."""
         while True:
             before = self._trust.known
-            good = await asyncio.to_thread(self._refresh)
+            good = await self._beside()
             known = self._trust.known
             # Also where this refresh failed: a stick may have been read by another program.
             if known is not None and (before is None or before.versions != known.versions):
@@ -113,6 +115,26 @@ class Listing:
             "set_aside": trust.set_aside,
         }
 
+    async def _beside(self) -> bool:
+        """One refresh in a thread that nobody waits for at the end: a silent network must not hold up a host that stops."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+
+        def told(good: bool) -> None:
+            if not done.done():
+                done.set_result(good)
+
+        def work() -> None:
+            good = False
+            try:
+                good = self._refresh()
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop is gone
+                    loop.call_soon_threadsafe(told, good)
+
+        threading.Thread(target=work, name="signed lists", daemon=True).start()
+        return await done
+
     def _refresh(self) -> bool:
         trouble = self._trust.trouble
         self.refreshes += 1
@@ -123,12 +145,6 @@ class Listing:
                 log.warning("signed lists: %s", failed)
             return False
         return True
-
-
-NOT_CONFIGURED: dict[str, Any] = {
-    "state": "not configured",
-    "words": "No root is configured: bundles are checked by their authors' signatures alone.",
-}
 
 
 def opened(told: Config, clock: Clock) -> Trust | None:
@@ -142,6 +158,12 @@ def opened(told: Config, clock: Clock) -> Trust | None:
             "root", f"{told.trust.root}: {failed.strerror}: provision this host again"
         ) from failed
     return Trust(told.trust.folder, bootstrap, clock)
+
+
+def listing_of(told: Config, clock: Clock, changed: Callable[[], None]) -> Listing | None:
+    """The running host's; None where config.json names no root. Raises TrustError where that cannot be read."""
+    trust = opened(told, clock)
+    return None if trust is None else Listing(trust, controller_of(told), EVERY_S, AGAIN_S, changed)
 
 
 def controller_of(told: Config) -> Source:

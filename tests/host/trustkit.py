@@ -40,11 +40,11 @@ class SetClock:
 class Fleet:
     """Root 2 of 3, authors 2 of 3, all online keys, published in `folder`."""
 
-    def __init__(self, folder, now=NOW):
+    def __init__(self, folder, now=NOW, authors=None):
         self.now = now
         self.repository = Repository(folder)
         self.roots = [keyfile.new("root", name) for name in ("Ana", "Ben", "Cleo")]
-        self.authors = [keyfile.new("author", name) for name in ("Dora", "Eli", "Fay")]
+        self.authors = authors or [keyfile.new("author", name) for name in ("Dora", "Eli", "Fay")]
         self.director = keyfile.new("root", "director")
         first = ceremony.first_root(
             self.repository,
