@@ -142,6 +142,91 @@ def swap(
     print(_taken_up(places.told, entry["brick"]))
 
 
+@app.command("test")
+def test_brick(
+    brick: Annotated[str, typer.Argument(help="Its name, or the first digits of its identity.")],
+    config: Config,
+    tap: Annotated[
+        float,
+        typer.Option(
+            "--tap", help="Seconds to wait for a tag or a code held to it; 0: none.", min=0, max=600
+        ),
+    ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Tests a working brick over its sealed link: it blinks, and says how its parts are. The host program has to run.
+
+    Nothing is erased and nobody is kept waiting. With --tap the reader or scanner is proven by a real decision, which is
+    recorded like any other: switch training on at the stall screen first if it is to count for nothing. Exit code 1 where
+    a part needs somebody."""
+    from hostagent import bricktest
+
+    try:
+        places = Places(config)
+        identity = places.find(brick)["brick"]
+        entry = _running(places.told).get(identity)
+        if entry is None:
+            raise ConfigError(
+                "no host program answers, or it does not have this brick yet: `stallmark host run` starts it"
+            )
+        found = bricktest.results(entry)
+        seen = max((one["host_seq"] for one in _decisions(places.told)), default=0)
+        if entry["link"]["up"]:
+            found.append(
+                bricktest.Result("light and sound", bricktest.LOOK, _blink(places.told, entry["name"]))
+            )
+        if tap:
+            found.append(_tapped(places.told, entry["name"], seen, tap))
+    except (HostError, httpx.HTTPError, ValueError, KeyError) as failed:
+        raise _stop(str(failed)) from None
+    bad = bricktest.failed(found)
+    if as_json:
+        parts = [one._asdict() for one in found]
+        json.dump(
+            {"name": entry["name"], "brick": identity, "good": not bad, "parts": parts}, sys.stdout, indent=1
+        )
+        print()
+    else:
+        table = Table("part", "", "what it says", title=f"{entry['name']} ({identity})")
+        for one in found:
+            table.add_row(*one)
+        Console().print(table)
+    if bad:
+        raise typer.Exit(1)
+
+
+def _address(told: configuration.Config) -> str:
+    return f"http://{told.listen}:{told.port}"
+
+
+def _blink(told: configuration.Config, name: str) -> str:
+    answer = httpx.post(f"{_address(told)}/v1/identify", json={"brick": name}, timeout=5, trust_env=False)
+    answer.raise_for_status()
+    return "it blinks white three times and beeps: look and listen whether it does; a tint means that a colour is dead"
+
+
+def _tapped(told: configuration.Config, name: str, seen: int, seconds: float) -> Any:
+    """Whether a decision of this brick comes within `seconds`; `seen`: the newest receipt before."""
+    from hostagent.bricktest import FAULT, GOOD, Result
+
+    Console(stderr=True).print(f"Hold a tag or a code to {name} now ({seconds:.0f} s) …", markup=False)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for one in _decisions(told):
+            if one["host_seq"] > seen and one["brick"] == name and one["outcome"]:
+                return Result("tap", GOOD, f"{one['outcome']}: {one['sentence']}")
+        time.sleep(0.2)
+    return Result(
+        "tap", FAULT, f"no decision within {seconds:.0f} s: nothing was read, or nobody held anything to it"
+    )
+
+
+def _decisions(told: configuration.Config) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{_address(told)}/v1/links", params={"limit": 20}, timeout=5, trust_env=False)
+    answer.raise_for_status()
+    return answer.json()["links"]
+
+
 # --- what the commands ask
 
 
