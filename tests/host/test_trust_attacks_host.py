@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from securesystemslib.signer import SSlibKey
-from trustkit import DAY, NOW, Fleet, SetClock, digest, host, refused, source
+from tufkit import DAY, NOW, Fleet, SetClock, digest, host, refused, source
 
 from fleet.trust import keyfile, metadata
 from hostagent.trust.client import Trust

@@ -4,9 +4,9 @@ import os
 
 import httpx
 import pytest
-from trustkit import DAY, Fleet, SetClock, digest, host, refused
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
 from tuf.ngclient import Updater
+from tufkit import DAY, Fleet, SetClock, digest, host, refused
 
 from fleet.trust import stick
 from hostagent.trust.fetcher import HttpFetcher, Limits, carried_in, over_http

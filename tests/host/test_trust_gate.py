@@ -5,7 +5,7 @@ import threading
 
 from hostkit import OnDemand, host_folder, running, until
 from test_host_updater import Installer, as_config, make
-from trustkit import Fleet, SetClock, host, source
+from tufkit import Fleet, SetClock, host, source
 
 from fleet.trust import keyfile, stick
 from hostagent import report
