@@ -2,8 +2,8 @@
 
 from stallmark import form, numbers, rules
 from stallmark.constant import const
-from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
+from stallmark.pages import Pages
 
 from brick import counters as count
 from brick.unload import unload
@@ -55,7 +55,7 @@ class Installer:
         if active is None:
             return None
         try:
-            envelope, artefact = bundle.split(active[1].bytes())
+            envelope, artefact = _opened(active[1])
             installed = _slim(bundle.parse(envelope))
             ruleset = rules.Ruleset(artefact)
         except FormatError:
@@ -247,9 +247,9 @@ class Installer:
         from stallmark import bundle, golden
 
         written = self._slots.candidate()
-        artefact = written.read(self._envelope_end, written.length)
+        artefact = Pages(written, self._envelope_end, written.length - self._envelope_end)
         found = self._bundle
-        if not bundle.artefact_good(found, len(artefact), sha256(artefact)):
+        if not bundle.artefact_good(found, len(artefact), artefact.sha256()):
             self._end(numbers.INSTALL_DIGEST, "the artefact is not the one that was signed")
             return
         ruleset = rules.Ruleset(artefact)
@@ -268,6 +268,18 @@ class Installer:
         _forget()
         await self._activate(ruleset)
         self._say(self._digest8, numbers.INSTALL_OK, "")
+
+
+def _opened(reader):
+    """(envelope, artefact as Pages) of a bundle in its slot: only the envelope is held in memory. Raises FormatError."""
+    from stallmark import bundle
+
+    if reader.length < 5:
+        raise FormatError("bundle of {} bytes".format(reader.length))
+    end = 4 + bundle.envelope_size(reader.read(0, 4))
+    if end > reader.length:
+        raise FormatError("bundle ends inside its envelope")
+    return reader.read(4, end - 4), Pages(reader, end, reader.length - end)
 
 
 def _slim(found):

@@ -52,8 +52,8 @@ class Balances:
                 self._tokens[index] = 0
 
     def _add(self, at, tokens):
-        at += self._ever.balance_at + _HERE
-        data = self._ever.table.data
+        data = self._ever.table.pieces[at >> 12]
+        at = (at & 4095) + self._ever.balance_at + _HERE
         pack_into(">H", data, at, min(max(unpack_from(">H", data, at)[0] + tokens, 0), _MOST_HERE))
 
     def take(self, as_of, seq, entries):
@@ -71,10 +71,9 @@ class Balances:
             if at < 0:
                 all_in = False
             else:
-                where = at + self._ever.balance_at
-                pack_into(
-                    ">IH", table.data, where, unpack_from(">I", entries, start + 6)[0], self._since(at, seq)
-                )
+                where = (at & 4095) + self._ever.balance_at
+                balance = unpack_from(">I", entries, start + 6)[0]
+                pack_into(">IH", table.pieces[at >> 12], where, balance, self._since(at, seq))
         return all_in
 
     def _since(self, at, seq):
@@ -95,7 +94,7 @@ class Balances:
         at = table.find(b"\x01" + subject6)
         if at < 0:
             return 0 if table.used < table.capacity else None
-        balance, here = unpack_from(">IH", table.data, at + self._ever.balance_at)
+        balance, here = unpack_from(">IH", table.pieces[at >> 12], (at & 4095) + self._ever.balance_at)
         return balance + here
 
     def age(self, wall):

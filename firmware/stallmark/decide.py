@@ -14,7 +14,7 @@ from stallmark.numbers import (
     REASON_REVOKED,
     REASON_TOKEN_KIND,
 )
-from stallmark.ruleform import FLAT, MODE_LAN, MODE_LOCAL, NOT_AT_BRICKS, NOT_AT_LANE, PLAIN
+from stallmark.ruleform import DENIES, FLAT, MODE_LAN, MODE_LOCAL, NOT_AT_BRICKS, NOT_AT_LANE, PLAIN, REDEEMS
 from stallmark.stacking import CONTROL
 from stallmark.standing import short, standing, voucher_of, why
 from stallmark.values import NOWHERE, View
@@ -47,7 +47,6 @@ def decide(ruleset, state, event, risk=None, lane=False):
         judges = ruleset.warm()
     skip = NOT_AT_LANE if lane else NOT_AT_BRICKS
     latches, until = _new_latches(ruleset, view, skip) if ruleset.latching else ((), ())
-    rules = ruleset.rules
     groups = ruleset.groups
     elsewhere = ruleset.elsewhere
     if view.mine is None:
@@ -58,12 +57,11 @@ def decide(ruleset, state, event, risk=None, lane=False):
     unsure = None
     done = ()  # groups that have their first
     for index in ruleset.by_type.get(event.type, b""):
-        rule = rules[index]
-        if elsewhere and rule.flags & skip:
+        if elsewhere and ruleset.flags[index] & skip:
             continue
-        if done and rule.group in done:
+        if done and ruleset.rules[index].group in done:
             continue
-        found = by_hand(view, rule, index) if judges is None else judges[index](view, rule)
+        found = by_hand(view, index) if judges is None else judges[index](view)
         if type(found) is int:
             refused.append((index, found))
         elif type(found) is list:
@@ -73,8 +71,9 @@ def decide(ruleset, state, event, risk=None, lane=False):
             wins.append(found)
             if not groups:
                 break
-            if rule.group is None or groups[rule.group][0] == stacking.FIRST:
-                done += (rule.group,)
+            group = found[stacking.RULE].group
+            if group is None or groups[group][0] == stacking.FIRST:
+                done += (group,)
         elif found is not None:
             if found[0] == KIND_DENY:
                 refused.append((index, found[1]))
@@ -109,11 +108,11 @@ def _put_off(view, refused, unsure):
         if reason == LATER:
             if unsure is not None and unsure[1] < index:
                 break
-            rule = view.ruleset.rules[index]
-            if view.event.trust < rule.trust:
-                refused[place] = (index, [REASON_TOKEN_KIND, index, None, None, view.event.trust, rule.trust])
+            least = view.ruleset.trusts[index]
+            if view.event.trust < least:
+                refused[place] = (index, [REASON_TOKEN_KIND, index, None, None, view.event.trust, least])
                 continue
-            found = by_hand(view, rule, index)
+            found = by_hand(view, index)
             if type(found) is tuple:
                 if found[0] != KIND_DENY:
                     return found[1]
@@ -140,32 +139,33 @@ def _new_latches(ruleset, view, skip):
             if slot >= 0:
                 end = slots[slot][1]
                 if slot == mine[index] or not state.latched(index, end):
-                    result = view.all(rule.when) if rule.flags & FLAT else expr.truth(rule.when, view)
+                    result = view.all(index) if rule.flags & FLAT else expr.truth(rule.when, view)
                     if result == expr.TRUE:
                         latches.append(index)
                         until.append(end)
     return latches, until
 
 
-def by_hand(view, rule, index):
+def by_hand(view, index):
     """What a rule comes to, found by looking at its parts: a win (a list); a refusal, (kind, why) or 0 or 1, the truth of its
     condition, which is explained when nothing else grants; None for a voucher's rule on another event."""
-    if rule.redeems is not None:
-        if not voucher_of(rule, view.event):
+    ruleset = view.ruleset
+    flags = ruleset.flags[index]
+    if flags & REDEEMS:
+        if not voucher_of(ruleset.rules[index], view.event):
             return None
-    elif rule.flags & PLAIN and view.mine is not None and view.event.trust >= rule.trust:
+    elif flags & PLAIN and view.mine is not None and view.event.trust >= ruleset.trusts[index]:
         # Most rules on most events: outside its slot or not true. Why is asked only if nothing else grants.
         slot = view.mine[index]
         if slot == NOWHERE:
             return expr.FALSE
         if slot != view.here:
             view.turn(slot, slot, None)
-        when = rule.when
-        result = view.all(when) if len(when) > 1 else expr.TRUE
-        if result != expr.TRUE and (not result or rule.policy == KIND_DENY):
+        result = view.all(index)
+        if result != expr.TRUE and (not result or flags & DENIES):
             return result
-        return _judge(view, index, rule, result)
-    return _judge(view, index, rule, None)
+        return _judge(view, index, ruleset.rules[index], result)
+    return _judge(view, index, ruleset.rules[index], None)
 
 
 def _judge(view, index, rule, result):
@@ -184,7 +184,7 @@ def _judge(view, index, rule, result):
         if not rule.latch or (
             index not in view.latching and not view.state.latched(index, view.ruleset.slots[slot][1])
         ):
-            result = view.all(rule.when) if rule.flags & FLAT else expr.truth(rule.when, view)
+            result = view.all(index) if rule.flags & FLAT else expr.truth(rule.when, view)
             if not result or (result == expr.UNKNOWN and rule.policy == KIND_DENY):
                 return result
     limit = None
@@ -199,7 +199,7 @@ def _judge(view, index, rule, result):
     if type(rights) is tuple:
         return KIND_DENY, short(view, index, rights[0], rights[1])
     if result == expr.UNKNOWN:  # of a policy to ask
-        unknown = whynot.not_yet(view, index, rule, result, view.guilty(rule, result))
+        unknown = whynot.not_yet(view, index, result, view.guilty(index, result))
     if event.subject is None:
         limit = limit or _unplaced(view, index, rule)
     unknown = unknown or limit

@@ -29,6 +29,7 @@ class Facts(Counted):
         self.state = state
         self.values = ruleset.values
         self._ops, self._lefts, self._rights, self.hints = ruleset.leaves
+        self._starts, self._parts = ruleset.starts, ruleset.parts
         self.begin(event, risk)
 
     def begin(self, event, risk):

@@ -23,14 +23,14 @@ _OF_OTHERS = COUNTS_KIT | BALANCES | SIGNALS
 
 
 class Writer(Conditions):
-    """The text of one rule's function `f{index}(V, R)`: V the View, R the rule."""
+    """The text of one rule's function `f{index}(V)`: V the View; R is the rule, looked up where it is needed."""
 
     def text(self):
         """Lines of the function."""
         rule = self._rule
-        self._lines = ["def f{}(V,R):".format(self._index)]
+        self._lines = ["def f{}(V):".format(self._index)]
         if rule.redeems is not None:
-            self._put("return J(V,R,{})", self._index)
+            self._put("return J(V,{})", self._index)
         else:
             self._place()
             self._condition()
@@ -51,7 +51,7 @@ class Writer(Conditions):
             self._put(" if s==255:return 0")
             self._put(" V.turn(s,s,None)")
         else:
-            self._put("if V.enter({},R)<0:return 0", index)
+            self._put("if V.enter({},V.ruleset.rules[{}])<0:return 0", index, index)
 
     # --- arm and limits
 
@@ -127,7 +127,7 @@ class Writer(Conditions):
         self._put("if not " + test + ":return ({},[{},{}])", KIND_DENY, REASON_BASKET_SMALL, self._index)
 
     def _found(self):
-        self._put("g,m,q=G(V.state,E,R)")
+        self._put("g,m,q=G(V.state,E,V.ruleset.rules[{}])", self._index)
         self._small("g")
         return "g", None, None
 
@@ -175,12 +175,13 @@ class Writer(Conditions):
             money, pieces = "m", "q"
             rights = "[]"
             if rule.need:
-                self._put("r=K(V.state,{},R,m,q)", index)
+                self._put("r=K(V.state,{},V.ruleset.rules[{}],m,q)", index, index)
                 self._put("if type(r) is tuple:return ({},S(V,{},r[0],r[1]))", KIND_DENY, index)
                 rights = "r"
         else:
             rights = self._rights(money, pieces)
         ask = "0" if rule.mode == MODE_LOCAL else "0 if V.lane else A(V.state.exposed({}),R)".format(index)
+        self._put("R=V.ruleset.rules[{}]", index)
         control = "False" if rule.experiment is None else "c!={}".format(int(rule.experiment[1]))
         parts = (
             "{}".format(index),

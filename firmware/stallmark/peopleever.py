@@ -12,11 +12,12 @@ class Ever:
     asked of newcomers is not known (None)."""
 
     def __init__(self, ruleset, most, tokens):
-        self.table = counters.Table(most, _KEY, entry_bytes(ruleset, tokens) - _KEY)
+        self.table = counters.table(most, _KEY, entry_bytes(ruleset, tokens) - _KEY)
         self._limited = ruleset.limited_ever
-        self._grants = attended_bytes(ruleset)
-        self._tallies, size = _tallies(ruleset)
-        self.balance_at = self._grants + size
+        self._attended = attended_bytes(ruleset)
+        self._grants = counters.Tallies(_limits(ruleset), self._attended)
+        self._grants.pieces = self.table.pieces
+        self.balance_at = self._attended + self._grants.size
 
     def place(self, subject6, spare=0):
         """Where a subject's entry is, made if need be while more than `spare` are free; -1 without room."""
@@ -28,18 +29,17 @@ class Ever:
 
     def attend(self, subject6, slot):
         """The subject came in a slot."""
-        if self._grants:
+        if self._attended:
             at = self.place(subject6)
             if at >= 0:
-                self.table.data[at + (slot >> 3)] |= 1 << (slot & 7)
+                self.table.pieces[at >> 12][(at & 4095) + (slot >> 3)] |= 1 << (slot & 7)
 
     def grant(self, subject6, rule):
         """The subject was granted a rule (its index) once more."""
         if rule in self._limited:
             at = self.place(subject6)
             if at >= 0:
-                place = self._tallies[self._limited.index(rule)]
-                counters.raise_tally(self.table.data, at + self._grants, place)
+                self._grants.add(at, rule)
 
     def _known(self, subject6):
         """Place of an entry, -1 for a newcomer, None where newcomers can not be remembered."""
@@ -51,7 +51,7 @@ class Ever:
         at = self._known(subject6)
         if at is None or at < 0:
             return at if at is None else 0
-        return counters.tally(self.table.data, at + self._grants, self._tallies[self._limited.index(rule)])
+        return self._grants.get(at, rule)
 
     def attended(self, subject6, slot):
         """Different slots attended so far, with `slot` (its index, -1 for none); None where that is not
@@ -62,12 +62,14 @@ class Ever:
         count = 0
         found = False
         if at >= 0:
-            for byte in range(self._grants):
-                bits = self.table.data[at + byte]
+            data = self.table.pieces[at >> 12]
+            at &= 4095
+            for byte in range(self._attended):
+                bits = data[at + byte]
                 while bits:
                     bits &= bits - 1
                     count += 1
-            found = slot >= 0 and bool(self.table.data[at + (slot >> 3)] >> (slot & 7) & 1)
+            found = slot >= 0 and bool(data[at + (slot >> 3)] >> (slot & 7) & 1)
         return count if slot < 0 or found else count + 1
 
 
@@ -78,9 +80,13 @@ def attended_bytes(ruleset):
 
 def entry_bytes(ruleset, tokens):
     """Bytes of a subject's entry, its key included; 0 where nothing is kept of anybody."""
-    size = attended_bytes(ruleset) + _tallies(ruleset)[1] + (BALANCE_BYTES if tokens else 0)
+    size = attended_bytes(ruleset) + counters.Tallies(_limits(ruleset)).size + (BALANCE_BYTES if tokens else 0)
     return _KEY + size if size else 0
 
 
-def _tallies(ruleset):
-    return counters.tallies([ruleset.rules[rule].limit_ever for rule in ruleset.limited_ever])
+def _limits(ruleset):
+    """For each rule its limit over the campaign, 0 for none."""
+    limits = bytearray(len(ruleset.limits))
+    for rule in ruleset.limited_ever:
+        limits[rule] = ruleset.rules[rule].limit_ever
+    return limits

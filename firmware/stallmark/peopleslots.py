@@ -23,7 +23,7 @@ _LAST = const(4)  # the instant of the last event of a type
 class Visitors:
     """What is remembered of people, for each slot apart: one person in two slots is two.
 
-    A person has, in one preallocated table: a bit for each count of the first ms, visits u16, grants of each rule
+    A person has, in one table: a bit for each count of the first ms, visits u16, grants of each rule
     of `ruleset.limited` (in as many bits as its limit needs), and u32 (ms since the slot's start, plus 1) for each counter with a
     window. When the table is full those of ended slots go; when it is still full newcomers are not
     remembered and counts are *at least* what they say."""
@@ -33,26 +33,24 @@ class Visitors:
         self.slots = ruleset.slots
         self._watched = ruleset.watched
         self._least_trust = ruleset.least_trust
-        self._limited = ruleset.limited
-        self._tally_of = bytearray(len(ruleset.rules))  # rule → place in `_tallies`
-        for place, rule in enumerate(ruleset.limited):
-            self._tally_of[rule] = place
-        self._tallies, size = counters.tallies([ruleset.rules[rule].limit for rule in ruleset.limited])
-        self._plan(ruleset.counters, size)
+        self._plan(ruleset)
         if not any(self._watched):
             most = 0
         most = counters.fitting(most, KEY + self._value + beside, TABLE_BYTES)
-        self.table = counters.Table(most, KEY, self._value)
+        self.table = counters.table(most, KEY, self._value)
+        self._pieces = self._grants.pieces = self.table.pieces
+        # (place, rule): grants of a limited rule to the person there so far; true up to the limit
+        self.granted = self._grants.get
         self._sums = array("I", [0] * (len(self.slots) * self._columns))
         self._entries = array("H", [0] * len(self.slots))
         self._unsure = bytearray(len(self.slots))  # somebody was not remembered, or was dropped
         self._dropped = bytearray(len(self.slots))
 
-    def _plan(self, wanted, tally_bytes):
+    def _plan(self, ruleset):
         """Where each counter keeps what it needs: (how, place, least trust, kit-wide, ms, type, tumbling)."""
         plan = []
         bits = columns = windowed = timed = 0
-        for what, window, ms, scope, event_type, trust in wanted:
+        for what, window, ms, scope, event_type, trust in ruleset.counters:
             span = ms
             if what == _PEOPLE:
                 how = _TIMED if window else _FIRST
@@ -78,8 +76,8 @@ class Visitors:
             plan.append((how, place, trust, not scope, span, event_type, window == 2))
         self._columns = columns
         self._visits = max(1, (bits + 7) // 8)
-        self._grants = self._visits + 2
-        self._times = self._grants + tally_bytes
+        self._grants = counters.Tallies(ruleset.limits, self._visits + 2)
+        self._times = self._visits + 2 + self._grants.size
         self._value = self._times + 4 * timed
         self._counters = tuple(plan)
         self._windows = None
@@ -104,13 +102,14 @@ class Visitors:
             self._unsure[slot] = 1
             return
         self._seen(slot, at, since, event_type, trust, own)
-        data = self.table.data
         if fresh:
-            visits = unpack_from(">H", data, at + self._visits)[0]
+            data = self._pieces[at >> 12]
+            where = (at & 4095) + self._visits
+            visits = unpack_from(">H", data, where)[0]
             if visits < 0xFFFF:
-                pack_into(">H", data, at + self._visits, visits + 1)
-        if rule in self._limited:
-            counters.raise_tally(data, at + self._grants, self._tallies[self._tally_of[rule]])
+                pack_into(">H", data, where, visits + 1)
+        if rule >= 0:
+            self._grants.add(at, rule)
 
     def _happened(self, slot, since, event_type, trust, own):
         for how, place, least, kit, span, wanted, _tumbling in self._counters:
@@ -122,7 +121,8 @@ class Visitors:
                 self._windows.add(slot, place >> 8, since // span)
 
     def _seen(self, slot, at, since, event_type, trust, own):
-        data = self.table.data
+        data = self._pieces[at >> 12]
+        at &= 4095
         for how, place, least, kit, span, wanted, _tumbling in self._counters:
             if trust < least or not (own or kit):
                 continue
@@ -217,7 +217,7 @@ class Visitors:
         how, place, _least, _kit, span, _wanted, tumbling = self._counters[counter]
         if how == _FIRST:
             bit = place & 255
-            return bool(self.table.data[at + (bit >> 3)] >> (bit & 7) & 1)
+            return bool(self._pieces[at >> 12][(at & 4095) + (bit >> 3)] >> (bit & 7) & 1)
         if how != _TIMED or wall is None:
             return False
         last = self._last(at, place)
@@ -231,16 +231,11 @@ class Visitors:
         return last >= 0 and wall - self.slots[slot][0] - last <= span
 
     def _last(self, at, place):
-        return unpack_from(">I", self.table.data, at + self._times + 4 * (place & 255))[0] - 1
+        return unpack_from(">I", self._pieces[at >> 12], (at & 4095) + self._times + 4 * (place & 255))[0] - 1
 
     def visits(self, at):
         """Visits of the person at `at` so far."""
-        return unpack_from(">H", self.table.data, at + self._visits)[0]
-
-    def granted(self, at, rule):
-        """Grants of a limited rule (its index) to the person at `at` so far; true up to the limit."""
-        byte, shift, mask = self._tallies[self._tally_of[rule]]
-        return self.table.data[at + self._grants + byte] >> shift & mask
+        return unpack_from(">H", self._pieces[at >> 12], (at & 4095) + self._visits)[0]
 
 
 def _key(slot, subject6):

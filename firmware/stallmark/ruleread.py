@@ -1,9 +1,10 @@
 """Reads a ruleset's bytes strictly into what deciding needs. A brick forgets this module, and those that only it uses, once
 it has read: stallmark.rules and what that imports must not import it."""
 
-from stallmark import cborread, form, ruleform, ruleform1, ruleform2, ruleshapes
+from stallmark import columns, form, ruleform, ruleform1, ruleform2, ruleshapes
 from stallmark.condition import Parser
 from stallmark.errors import FormatError, LimitError
+from stallmark.numbers import KIND_DENY
 from stallmark.rights import rule8
 
 MAX_SLOTS = 250
@@ -28,7 +29,6 @@ def read(ruleset):
     else:
         ruleform2.head(ruleset, data, places)
     _rules(ruleset, data, places[5])
-    _derive(ruleset)
 
 
 def _head(ruleset, data, places):
@@ -53,10 +53,10 @@ def _rules(ruleset, data, at):
     count, at = ruleshapes.array_head(data, at, "rules (5)", most)
     reader = ruleshapes.Reader(ruleset, Parser(ruleset))
     read = ruleform1.rule if ruleset.version == 1 else ruleform2.rule
-    rules = []
+    found = _Found(ruleset, columns.PACKED and count > 0)
     for index in range(count):
         try:
-            fields, end = cborread.decode_prefix(data, at, 16, 1024)
+            fields, end = ruleshapes.decode(data, at, 1024)
             rule = read(reader, fields, at)
             if (
                 rule.flags & ruleform.FLAT
@@ -65,51 +65,100 @@ def _rules(ruleset, data, at):
             ):
                 rule = rule[:13] + (rule.flags | ruleform.PLAIN,) + rule[14:]
                 rule = ruleform.Rule(*rule)
-            rules.append(rule)
+            found.add(index, rule)
             reader.parser.latches.append(rule.latch)
             at = end
         except LimitError as error:
             raise LimitError("rule {}: {}".format(index, error))
         except FormatError as error:
             raise FormatError("rule {}: {}".format(index, error))
-    ruleset.rules = tuple(rules)
-    ruleset.values, ruleset.leaves, ruleset.counters = reader.parser.tables()
-    ruleset.unknown = b"\x03" * len(ruleset.leaves[0])
+    found.end(reader.parser)
+    if type(data) is not bytes:
+        data.forget()
 
 
-def _derive(ruleset):
-    rules = ruleset.rules
-    names = set()
-    for rule in rules:
-        if rule.id in names:
-            form.fail("rule id {}".format(rule.id), "each id once")
-        names.add(rule.id)
-    ruleset.rule8 = ruleform.Names(b"".join([rule8(rule.id) for rule in rules]))
-    ruleset.latching = _indexes(rules, lambda rule: rule.latch)
-    ruleset.limited = _indexes(rules, lambda rule: rule.limit)
-    ruleset.limited_ever = _indexes(rules, lambda rule: rule.limit_ever)
-    ruleset.attends = any([rule.flags & ruleform.ATTENDS for rule in rules])
-    ruleset.watched = bytearray(len(ruleset.slots))
-    ruleset.leads = [0] * len(ruleset.slots)
-    ruleset.least_trust = 15
-    by_type = {}
-    for index, rule in enumerate(rules):
+class _Found:
+    """Rules as they are read, into the columns of their Ruleset and what follows from all of them."""
+
+    def __init__(self, ruleset, packed):
+        self._ruleset = ruleset
+        self._rules = ruleform.Packed(ruleset, ruleset.data) if packed else []
+        self._names = []
+        self._repeated = None
+        self._columns = [], [], [], [], [0]  # flags, trusts, limits, units, starts
+        self._parts = []
+        self._latching, self._limited, self._limited_ever = [], [], []
+        ruleset.attends = ruleset.elsewhere = False
+        ruleset.watched = bytearray(len(ruleset.slots))
+        ruleset.leads = [0] * len(ruleset.slots)
+        ruleset.least_trust = 15
+        ruleset.by_type = {}
+
+    def add(self, index, rule):
+        self._name(rule)
+        self._column(rule)
+        self._slots(rule)
+        ruleset, flags = self._ruleset, rule.flags
+        if rule.latch:
+            self._latching.append(index)
+        if rule.limit:
+            self._limited.append(index)
+        if rule.limit_ever:
+            self._limited_ever.append(index)
         for event in rule.events:
-            by_type[event] = by_type.get(event, b"") + bytes((index,))
-        flags = rule.flags
-        if rule.limit or flags & ruleform.WATCHES:
-            for slot in rule.slots:
-                ruleset.watched[slot] = 1
-        for slot in rule.slots:
-            for _tokens, lead in rule.early:
-                ruleset.leads[slot] = max(ruleset.leads[slot], lead)
+            ruleset.by_type[event] = ruleset.by_type.get(event, b"") + bytes((index,))
+        if flags & ruleform.ATTENDS:
+            ruleset.attends = True
+        if flags & (ruleform.NOT_AT_LANE | ruleform.NOT_AT_BRICKS):
+            ruleset.elsewhere = True
         if flags & ruleform.COUNTS_PEOPLE:
             ruleset.least_trust = min(ruleset.least_trust, rule.people_trust)
         if rule.limit or rule.limit_ever or flags & (ruleform.ASKS_VISITS | ruleform.ATTENDS):
             ruleset.least_trust = min(ruleset.least_trust, rule.trust)
-    ruleset.by_type = by_type
-    ruleset.elsewhere = any([rule.flags & (ruleform.NOT_AT_LANE | ruleform.NOT_AT_BRICKS) for rule in rules])
+        self._rules.append(rule)
 
+    def _name(self, rule):
+        name = rule8(rule.id)
+        if name in self._names and self._repeated is None:
+            self._repeated = rule.id
+        self._names.append(name)
 
-def _indexes(rules, wanted):
-    return tuple([index for index, rule in enumerate(rules) if wanted(rule)])
+    def _column(self, rule):
+        flags = rule.flags
+        if flags & ruleform.PLAIN and not rule.limit_ever and rule.experiment is None:
+            flags |= ruleform.EASY
+        if rule.policy == KIND_DENY:
+            flags |= ruleform.DENIES
+        if rule.redeems is not None:
+            flags |= ruleform.REDEEMS
+        units = 0
+        for need in rule.need:
+            units |= 1 << need[0]
+        if flags & ruleform.FLAT:
+            self._parts += rule.when[1:]
+        for place, value in enumerate((flags, rule.trust, rule.limit, units, len(self._parts))):
+            self._columns[place].append(value)
+
+    def _slots(self, rule):
+        ruleset = self._ruleset
+        for slot in rule.slots:
+            if rule.limit or rule.flags & ruleform.WATCHES:
+                ruleset.watched[slot] = 1
+            for _tokens, lead in rule.early:
+                ruleset.leads[slot] = max(ruleset.leads[slot], lead)
+
+    def end(self, parser):
+        """The tables that all rules share. Raises FormatError for an id that comes twice."""
+        ruleset = self._ruleset
+        if self._repeated is not None:
+            form.fail("rule id {}".format(self._repeated), "each id once")
+        ruleset.flags, ruleset.trusts, ruleset.limits, ruleset.units, ruleset.starts = [
+            columns.column(values) for values in self._columns
+        ]
+        ruleset.parts = columns.column(self._parts)
+        ruleset.rules = self._rules if type(self._rules) is not list else tuple(self._rules)
+        ruleset.rule8 = ruleform.Names(b"".join(self._names))
+        ruleset.latching = tuple(self._latching)
+        ruleset.limited, ruleset.limited_ever = tuple(self._limited), tuple(self._limited_ever)
+        ruleset.values, ruleset.leaves, ruleset.counters = parser.tables()
+        ruleset.unknown = b"\x03" * len(ruleset.leaves[0])

@@ -5,7 +5,7 @@
 
 import sys
 
-from stallmark import cborread, form
+from stallmark import form
 from stallmark.crypt import sha256
 from stallmark.decide import (
     Decision,
@@ -37,23 +37,28 @@ _NOWHERE = 255  # of a rule: none of its slots is open
 
 
 class Ruleset:
-    """A ruleset of its bytes, at most 48 KiB (version 1: 16 KiB). Raises FormatError (LimitError) for anything
-    that the page does not allow. The bytes are kept: texts are read from them when they are asked for.
+    """A ruleset of its bytes, at most 48 KiB (version 1: 16 KiB), or of a stallmark.pages.Pages that reads them from flash.
+    Raises FormatError (LimitError) for anything that the page does not allow. Texts are read from `data` when they are asked
+    for.
 
     `digest` is SHA-256 of the bytes, `digest8` its prefix as records name it. Version 1 leaves empty what it
     does not know. Derived, all indexes being places in the tuples beside them:
     `values` what conditions compare, each once; `leaves` the comparisons, each once, in columns: operators, values on the left,
     what is on the right, hints for explaining;
     `counters` (what 20|25|26, window, ms, scope, event type, least trust); `latching`, `limited` (a limit in the
-    slot) and `limited_ever` (over the campaign) rules; `watched` for each slot whether its people are remembered,
+    slot) and `limited_ever` (over the campaign) rules; of each rule in columns `flags`, `trusts`, `limits` (in the slot), `units`
+    that it needs (a bit for each), and `parts` from `starts[rule]` to `starts[rule + 1]`: the comparisons of a condition that is
+    `all` of them; `watched` for each slot whether its people are remembered,
     from `leads` ms before its start on; `attends` whether attended slots are asked for; `least_trust` the lowest
     trust of which people are remembered; `parameters_defaults`; `rule8` the names of rules in slices."""
 
     def __init__(self, data):
         if len(data) > MAX_BYTES:
             raise LimitError("ruleset of {} bytes: expected at most {}".format(len(data), MAX_BYTES))
-        self.data = data = bytes(data)
-        self.digest = sha256(data)
+        if not hasattr(data, "sha256"):
+            data = bytes(data)
+        self.data = data
+        self.digest = sha256(data) if type(data) is bytes else data.sha256()
         self.digest8 = self.digest[:8]
         from stallmark import ruleread  # as large as all else here: bricks forget it once they have read
 
@@ -106,7 +111,9 @@ class Ruleset:
 
     def fields(self, index):
         """The wire map of a rule: what deciding does not need (tax, funder, odds, intent, messages) is here."""
-        return cborread.decode_prefix(self.data, self.rules[index].at, 16, 1024)[0]
+        from stallmark import ruleshapes
+
+        return ruleshapes.decode(self.data, self.rules[index].at, 1024)[0]
 
     def tree(self, index):
         """A rule's condition as nested tuples: (0,) · (1 | 2, children) · (3, child) · (4, children, n) · comparisons
@@ -128,7 +135,7 @@ class Ruleset:
         from stallmark import ruleshapes
 
         at = ruleshapes.places(self.data, self.rules[index].at, "rule")[10]
-        texts = cborread.decode_prefix(self.data, at, 4, 64)[0]
+        texts = ruleshapes.decode(self.data, at, 64)[0]
         if self.version == 1:
             return texts.get(message)
         return texts[language if language < len(texts) else 0][message]

@@ -2,7 +2,7 @@
 
 from struct import pack, pack_into, unpack_from
 
-from stallmark.counters import Table
+from stallmark.counters import table
 from stallmark.numbers import SLICE_EXPIRED, SLICE_HELD, SLICE_NO_ROOM, SLICE_OK, SLICE_UNKNOWN_RULE
 
 MAX_HELD = 24  # what fits a status message
@@ -17,12 +17,12 @@ class Rights:
     """What may be spent here. Slices held are lost with power and come again; what was spent is rebuilt from
     the journal.
 
-    `units`: for each rule the units that it needs. `floor_ms`: the latest instant known from signed things.
+    `units`: for each rule the units that it needs, a bit for each. `floor_ms`: the latest instant known from signed things.
     `short`: more slices were spent from than can be remembered; then nothing more is covered."""
 
     _fresh = ()
 
-    def __init__(self, units=()):
+    def __init__(self, units=b""):
         self._units = units
         self._had = bytearray(len(units))
         self.enough = bytearray(len(units))  # for whynot: 0 not looked at since a slice changed
@@ -31,7 +31,7 @@ class Rights:
 
     def forget(self):
         """Another rental: slices of the last one can neither be spent nor come again."""
-        self._known = Table(MAX_KNOWN, 5, 8)  # 01 ‖ id → spent, seq of the record that the sum starts from
+        self._known = table(MAX_KNOWN, 5, 8)  # 01 ‖ id → spent, seq of the record that the sum starts from
         self._held = []  # in the order in which they are spent: by expiry, then id
         self._fresh = []  # ids of held slices of which no record speaks yet
         for rule in range(len(self._had)):
@@ -70,7 +70,7 @@ class Rights:
         at = self._place(slice_id, seq)
         if at >= 0:
             self._set(slice_id, at, max(self._spent(at), total))
-            pack_into(">I", self._known.data, at + 4, seq)
+            pack_into(">I", self._known.pieces[at >> 12], (at & 4095) + 4, seq)
 
     def _place(self, slice_id, seq):
         key = _key(slice_id)
@@ -83,15 +83,15 @@ class Rights:
             else:
                 if slice_id in self._fresh:
                     self._fresh.remove(slice_id)  # pyright: ignore[reportAttributeAccessIssue] - a list from the start on
-                pack_into(">I", self._known.data, at + 4, seq)
+                pack_into(">I", self._known.pieces[at >> 12], (at & 4095) + 4, seq)
         return at
 
     def _spent(self, at):
-        return unpack_from(">I", self._known.data, at)[0]
+        return unpack_from(">I", self._known.pieces[at >> 12], at & 4095)[0]
 
     def _set(self, slice_id, at, total):
         total = min(total, MAX_SPENT)
-        pack_into(">I", self._known.data, at, total)
+        pack_into(">I", self._known.pieces[at >> 12], at & 4095, total)
         for held in self._held:
             if held[_ID] == slice_id:
                 held[_LEFT] = max(held[_AMOUNT] - total, 0)
@@ -117,7 +117,7 @@ class Rights:
         due = []
         for key in self._known.keys():
             at = self._known.find(key)
-            spent, anchor = unpack_from(">II", self._known.data, at)
+            spent, anchor = unpack_from(">II", self._known.pieces[at >> 12], at & 4095)
             if spent and (before_seq is None or anchor < before_seq):
                 due.append([unpack_from(">I", key, 1)[0], spent])
         due.sort()
@@ -136,7 +136,7 @@ class Rights:
                 return SLICE_HELD
         if piece.expires <= self.floor_ms:
             return SLICE_EXPIRED
-        if rule < 0 or piece.unit not in self._units[rule]:
+        if rule < 0 or not self._units[rule] >> piece.unit & 1:
             return SLICE_UNKNOWN_RULE
         at = self._known.find(_key(piece.id))
         amount = min(piece.amount, MAX_SPENT)
@@ -145,7 +145,7 @@ class Rights:
             self._had[rule] |= 1 << piece.unit
         if len(self._held) >= MAX_HELD and not self._make_room():
             return SLICE_NO_ROOM if left else SLICE_HELD
-        if at < 0 and self._known.used + self._unopened() >= MAX_KNOWN:
+        if at < 0 and self._known.used + self._unopened() >= self._known.capacity:
             return SLICE_NO_ROOM  # what is spent of it could not be remembered
         self._had[rule] |= 1 << piece.unit
         new = [piece.expires, piece.id, rule, piece.unit, amount, left]

@@ -1,7 +1,7 @@
 """Sets with a bound: vouchers that were paid here or elsewhere, subjects that were revoked."""
 
 from stallmark.constant import const
-from stallmark.counters import Table
+from stallmark.counters import table
 from stallmark.crypt import sha256
 
 MAX_SPENT = const(1024)
@@ -13,7 +13,7 @@ class Spent:
     Kept are 40 bits of each: of 10^9 good vouchers one may look spent."""
 
     def __init__(self):
-        self._table = Table(MAX_SPENT, 6, 0)
+        self._table = table(MAX_SPENT, 6, 0)
         self._short = False
 
     def add(self, serial8):
@@ -34,7 +34,7 @@ class Spent:
             return True
         if subject8 is not None and self._table.find(b"\x02" + subject8[:5]) >= 0:
             return True
-        return None if self._short or self._table.used >= MAX_SPENT else False
+        return None if self._short or self._table.used >= self._table.capacity else False
 
     def keys(self):
         """Every key, in no order that means anything."""
@@ -49,7 +49,7 @@ class Revoked:
     """Subjects that were revoked, the first 256 of them; kept until restart, sent anew by the host."""
 
     def __init__(self):
-        self._table = Table(MAX_REVOKED, 7, 0)
+        self._table = table(MAX_REVOKED, 7, 0)
 
     def take(self, first, entries):
         """Adds subjects (n × 6 bytes); `first` forgets the earlier ones. False where not all found room."""

@@ -59,11 +59,11 @@ class State(Told):
     def __init__(self, ruleset=None, people_capacity=None):
         self.ruleset = ruleset
         self.seq = 0
-        rules = [] if ruleset is None else ruleset.rules
         self._digest8 = None if ruleset is None else ruleset.digest8
-        self.rights = Rights(tuple([tuple([need[0] for need in rule.need]) for rule in rules]))
-        self._latched = [0] * len(rules)  # until ms
-        self._latch_seq = [0] * len(rules)
+        self.rights = Rights(b"" if ruleset is None else ruleset.units)
+        last = 0 if ruleset is None or not ruleset.latching else ruleset.latching[-1] + 1
+        self._latched = [0] * last  # until ms, of rules up to the last one that latches
+        self._latch_seq = [0] * last
         self._nonces = []
         self._reach = (0, 0, ())
         if ruleset is not None:

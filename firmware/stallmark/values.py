@@ -23,11 +23,12 @@ _BOTH = const(32)
 class View(Facts):
     """Facts of an event, and the truth of comparisons between them."""
 
-    def all(self, when):
-        """FALSE, UNKNOWN or TRUE of `all` of nothing but comparisons: what most conditions are."""
+    def all(self, index):
+        """FALSE, UNKNOWN or TRUE of the condition of a rule that is FLAT: what most are."""
         known, cache, ops, lefts, rights = self.known, self._cache, self._ops, self._lefts, self._rights
+        starts = self._starts
         result = 2
-        for part in when[1:]:
+        for part in self._parts[starts[index] : starts[index + 1]]:
             got = known[part]
             if got == 3:
                 op = ops[part]
@@ -91,13 +92,14 @@ class View(Facts):
             bit += bit
         return mask
 
-    def guilty(self, rule, result):
-        """(number, place) of the comparison to blame for a condition that is FALSE or UNKNOWN, or None."""
-        if not rule.flags & FLAT:
-            return expr.blame(rule.when, self, self._counts_people)
+    def guilty(self, index, result):
+        """(number, place) of the comparison to blame for a rule's condition that is FALSE or UNKNOWN, or None."""
+        ruleset = self.ruleset
+        if not ruleset.flags[index] & FLAT:
+            return expr.blame(ruleset.rules[index].when, self, self._counts_people)
         known = self.known
         number = 0
-        for part in rule.when[1:]:
+        for part in self._parts[self._starts[index] : self._starts[index + 1]]:
             if known[part] == result:
                 return number, part
             number += 1

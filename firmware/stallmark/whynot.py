@@ -24,7 +24,7 @@ from stallmark.numbers import (
     REASON_TOO_MANY_PEOPLE,
     REASON_VOUCHER_SPENT,
 )
-from stallmark.ruleform import CAP_ONLY, NEARS, PLAIN
+from stallmark.ruleform import CAP_ONLY, EASY, NEARS, PLAIN
 from stallmark.standing import opens_in, short, standing, told, why
 
 # Operators and values, as stallmark.expr names them
@@ -96,28 +96,31 @@ def _nearest(view, refused):
     """Of all reasons the one that explains best, or None."""
     found = None
     best = 99
-    rules, mine, state = view.ruleset.rules, view.mine, view.state
+    ruleset, mine, state = view.ruleset, view.mine, view.state
+    flags, limits, starts, parts, units = ruleset.flags, ruleset.limits, ruleset.starts, ruleset.parts, ruleset.units
     hints, enough = view.hints, state.rights.enough
     for index, reason in refused:
         if type(reason) is int:
-            rule = rules[index]
-            if reason > 1 and rule.flags & PLAIN and mine[index] == view.here and not rule.limit_ever and rule.experiment is None:
+            if reason > 1 and flags[index] & EASY and mine[index] == view.here:
                 # as `_explain` comes to it, for most rules on most events in a few steps
-                hint = hints[rule.when[reason >> 1]]
+                hint = hints[parts[starts[index] + (reason >> 1) - 1]]
                 if best <= _HAD and (reason & 1 or hint != 2):
                     continue
-                if rule.limit:
+                limit = limits[index]
+                if limit:
                     place = view.at
                     if place is None:
                         place = view.place()
                     if place >= 0:
                         had = state.granted(place, index)
-                        if had >= rule.limit:
+                        if had >= limit:
                             if best > _HAD:
                                 best = _HAD
-                                found = [REASON_ALREADY_HAD, index, True, None, had, rule.limit]
+                                found = [REASON_ALREADY_HAD, index, True, None, had, limit]
                             continue
-                if best <= _SIMPLY and (not rule.need or enough[index] == 1) and (not hint or hint == (1 if reason & 1 else 3)):
+                if best > _SIMPLY or (units[index] and enough[index] != 1):
+                    pass
+                elif not hint or hint == (1 if reason & 1 else 3):
                     continue
             reason = _explain(view, index, reason, best)
             if reason is None:
@@ -133,39 +136,41 @@ def _nearest(view, refused):
 def _explain(view, index, result, best):
     """Why of a rule whose slot is not open or whose condition is not true: what would refuse all the same goes first.
     None where that is no better than `best`."""
-    rule = view.ruleset.rules[index]
-    flags = rule.flags
-    if not (flags & PLAIN and view.mine[index] == view.here) and view.enter(index, rule) < 0:
+    ruleset = view.ruleset
+    flags = ruleset.flags[index]
+    if not (flags & PLAIN and view.mine[index] == view.here) and view.enter(index, ruleset.rules[index]) < 0:
         if best <= _OUTSIDE:
             return None
-        return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, rule))
+        return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, ruleset.rules[index]))
     if result > 1:
         number = (result >> 1) - 1
         result &= 1
-        guilty = number, rule.when[number + 1]
+        guilty = number, ruleset.parts[ruleset.starts[index] + number]
     else:
-        guilty = view.guilty(rule, result)
+        guilty = view.guilty(index, result)
     hint = 0 if guilty is None else view.hints[guilty[1]]
     if best <= _HAD and (result or hint != 2):
         return None  # not near, and the rest is no better
     state = view.state
-    if flags & PLAIN and not rule.limit_ever and rule.experiment is None:
+    if flags & EASY:
         # `standing` in a few steps
-        if rule.limit:
+        limit = ruleset.limits[index]
+        if limit:
             place = view.at
             if place is None:
                 place = view.place()
             if place >= 0:
                 had = state.granted(place, index)
-                if had >= rule.limit:
-                    return [REASON_ALREADY_HAD, index, True, None, had, rule.limit]
+                if had >= limit:
+                    return [REASON_ALREADY_HAD, index, True, None, had, limit]
     else:
-        found, _unknown = standing(view, index, rule)
+        found, _unknown = standing(view, index, ruleset.rules[index])
         if found is not None:
             return found
-    if rule.need:
-        enough = state.rights.enough[index] or _enough(state, index, rule)
+    if ruleset.units[index]:
+        enough = state.rights.enough[index] or _enough(state, index, ruleset.rules[index])
         if enough > 1:
+            rule = ruleset.rules[index]
             grants, money, pieces = stacking.give(state, view.event, rule)
             if not grants:
                 return [REASON_BASKET_SMALL, index]
@@ -175,7 +180,7 @@ def _explain(view, index, result, best):
                     return short(view, index, rights[0], rights[1])
     if best <= _SIMPLY and (not hint or hint == (1 if result else 3)):
         return None
-    return not_yet(view, index, rule, result, guilty)
+    return not_yet(view, index, result, guilty)
 
 
 def _enough(state, index, rule):
@@ -199,7 +204,7 @@ def _enough(state, index, rule):
     return found
 
 
-def not_yet(view, index, rule, result, guilty):
+def not_yet(view, index, result, guilty):
     """Why a condition is not true: the comparison to blame (View.guilty), how much there is and how much it takes."""
     path = True
     if guilty is None:
@@ -209,11 +214,11 @@ def not_yet(view, index, rule, result, guilty):
     have, need = view.sides(place)
     if not hint:
         return why(REASON_CONDITION, index, path, number, have, need)
-    code, near = _code(view, rule, place, result, have, need)
+    code, near = _code(view, index, place, result, have, need)
     return why(code, index, path, number, have, need, near)
 
 
-def _code(view, rule, place, result, have, need):
+def _code(view, index, place, result, have, need):
     """(reason, what is missing) for the comparison to blame."""
     ruleset = view.ruleset
     ops, lefts, rights, _hints = ruleset.leaves
@@ -223,13 +228,14 @@ def _code(view, rule, place, result, have, need):
     if result:
         subject = view.event.subject
         if name == _PEOPLE or name == _EVENTS:
-            return REASON_STALE if view.old(rule) else REASON_TOO_MANY_PEOPLE, None
+            return REASON_STALE if view.old(ruleset.rules[index]) else REASON_TOO_MANY_PEOPLE, None
         if name == _SIGNAL or (name == _BALANCE and subject is not None):
             return REASON_STALE, None
         if name in _OF_SUBJECT or name == _BALANCE:
             return REASON_TOKEN_KIND if subject is None else REASON_TOO_MANY_PEOPLE, None
         return REASON_CONDITION, None
-    if not rule.flags & NEARS or have is None or need is None or have >= need:
+    flags = ruleset.flags[index]
+    if not flags & NEARS or have is None or need is None or have >= need:
         return REASON_CONDITION, None
     if op >= _BOTH:
         op = op - _BOTH if ruleset.values[rights[place]][0] == _OPEN else _EQ
@@ -241,6 +247,6 @@ def _code(view, rule, place, result, have, need):
         counter = ruleset.counters[value[1]]
         if counter[1] != _WINDOW_FIRST or view.since < counter[2]:
             return REASON_NEAR, need - have
-    elif name in _NEAR_TOO and not rule.flags & CAP_ONLY:
+    elif name in _NEAR_TOO and not flags & CAP_ONLY:
         return REASON_NEAR, need - have
     return REASON_CONDITION, None

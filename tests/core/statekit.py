@@ -105,16 +105,18 @@ def entry(who, at=0, kind=reg.KIND_DENY, rule=0, trust=3, type=1, slot=0):
 def digest(found, told=True):
     """A State as bytes: the same for equal states, however they came about. `told` False leaves out what does
     not survive a restart."""
+    rules = 0 if found.ruleset is None else len(found.ruleset.rules)
+    others = [0] * (rules - len(found._latched))  # behind the last rule that latches
     out = [
         found.seq,
-        list(found._latched),
-        list(found._latch_seq),
+        found._latched + others,
+        found._latch_seq + others,
         found.slices_left(),
         found.open_reserves(),
     ]
     out.append(
         sorted(
-            [[key, list(found.rights._known.data[at : at + 8])] for key, at in _places(found.rights._known)]
+            [[key, list(_value(found.rights._known, at))] for key, at in _places(found.rights._known)]
         )
     )
     kept = found._people
@@ -144,8 +146,12 @@ def _places(table):
 
 
 def _rows(table):
-    size = table._entry - table._key
-    return sorted([[key, bytes(table.data[at : at + size])] for key, at in _places(table)])
+    return sorted([[key, _value(table, at)] for key, at in _places(table)])
+
+
+def _value(table, at):
+    size = table._entry - table._key - 2
+    return bytes(table.pieces[at >> 12][at & 4095 : (at & 4095) + size])
 
 
 def _plain(value):

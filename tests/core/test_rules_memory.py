@@ -55,13 +55,18 @@ def test_a_decision_costs_the_same_all_day():
     assert late[0] < early[0] + 1024 and late[1] < early[1] + 1024, (early, late)
 
 
-def test_what_is_remembered_has_its_size_from_the_start():
+def test_what_is_remembered_grows_to_its_limit_and_no_further():
     brick = market()
     for person in range(30):
         visit(brick, person)
     gc.collect()
+    begun = gc.mem_alloc()
+    for person in range(30, 1000):
+        visit(brick, person)
+    gc.collect()
     before = gc.mem_alloc()
-    for person in range(30, 3000):
+    assert before - begun < 970 * 20, before - begun  # 13 bytes of an entry, 2 of its chain's beginning, a piece
+    for person in range(1000, 3000):
         assert visit(brick, person).kind in (reg.KIND_GRANT, reg.KIND_DENY)
     gc.collect()
     assert gc.mem_alloc() - before < 256

@@ -4,6 +4,7 @@ from rulekit import HOUR, MINUTE, SLOT, START, Brick, data, rule, sample, shown,
 from stallmark import counters, golden, peopleslots, rules, state
 from stallmark import registry as reg
 from stallmark.counters import Table
+from stallmark.indexed import Indexed
 
 GRANT, DENY, UNCERTAIN = reg.KIND_GRANT, reg.KIND_DENY, reg.KIND_UNCERTAIN
 
@@ -203,7 +204,13 @@ def test_memory_for_people_has_a_bound():
     many = [rule("rule-{}".format(number), limit=1) for number in range(60)]
     ruleset = rules.Ruleset(data(*many, people=8192))
     kept = state.State(ruleset)
-    assert len(kept._people.table.data) <= peopleslots.TABLE_BYTES
+    table = kept._people.table
+    assert table.pieces == [], "nobody came yet"
+    while table.add(table.used.to_bytes(7, "big")) >= 0:
+        pass
+    assert 500 < table.used == kept.people_capacity
+    assert sum([len(piece) for piece in table.pieces]) <= peopleslots.TABLE_BYTES
+    assert max([len(piece) for piece in table.pieces]) <= 1024 and len(table._heads) <= 2000
     assert state.State(rules.Ruleset(data(rule(), people=500))).people_capacity == 500
 
 
@@ -288,17 +295,24 @@ def test_more_slices_than_can_be_remembered_are_not_taken():
 # --- the table
 
 
-def test_the_table_finds_what_was_added_and_forgets_what_was_dropped():
-    table = Table(200, 7, 3)
+def test_both_tables_find_what_was_added_and_forget_what_was_dropped():
+    for kind in (Table, Indexed):
+        for capacity, mask in ((200, 0), (900, 0xFFFF), (40, 7)):  # keys that begin alike, that differ, that come again
+            _try_table(kind(capacity, 7, 3), mask)
+    assert Table(0, 7, 3).find(bytes((9,)) * 7) == -1 and Table(0, 7, 3).add(bytes((9,)) * 7) == -1
+
+
+def _try_table(table, mask):
     model = {}
     number = 1
     for _ in range(2000):
         number = number * 6364136223846793005 + 1442695040888963407 & 0xFFFFFFFFFFFFFFFF
-        key = bytes((1 + (number >> 8) % 5,)) + (number >> 40).to_bytes(3, "big") + bytes(3)
-        if key not in model and len(model) < 200:
+        key = bytes((1 + (number >> 8) % 5,)) + (number >> 40).to_bytes(3, "big") + (number >> 16 & mask).to_bytes(3, "big")
+        if key not in model and len(model) < table.capacity:
             at = table.add(key)
-            table.data[at] = model[key] = number >> 16 & 255
-        if len(model) == 200:
+            assert not any(table.pieces[at >> 12][at & 4095 : (at & 4095) + 3])
+            table.pieces[at >> 12][at & 4095] = model[key] = number >> 16 & 255
+        if len(model) == table.capacity:
             assert table.add(bytes((9,)) * 7) == -1
             gone = bytearray(16)
             gone[1 + (number >> 20) % 5] = 1
@@ -307,22 +321,66 @@ def test_the_table_finds_what_was_added_and_forgets_what_was_dropped():
             model = keep
         assert table.used == len(model)
     for key in model:
-        assert table.data[table.find(key)] == model[key]
+        at = table.find(key)
+        assert table.pieces[at >> 12][at & 4095] == model[key]
     assert sorted(table.keys()) == sorted(model)
     assert table.find(bytes((9,)) * 7) == -1
-    assert Table(0, 7, 3).find(bytes((9,)) * 7) == -1 and Table(0, 7, 3).add(bytes((9,)) * 7) == -1
+
+
+def test_chains_stay_short_and_nothing_is_made_before_it_is_needed():
+    table = Table(1000, 7, 28)
+    assert table.pieces == [] and len(table._heads) == 4
+    for number in range(1000):
+        table.add(b"\1" + (number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFF).to_bytes(6, "big"))
+        assert (len(table.pieces) - 1) * 16 <= number < len(table.pieces) * 16, "sixteen entries of 37 bytes in a piece"
+        assert len(table._heads) >= number
+    lengths = {}
+    for number in range(1000):
+        chain = table._chain(*table._at(number))
+        lengths[chain] = lengths.get(chain, 0) + 1
+    assert max(lengths.values()) <= 8, max(lengths.values())
+
+
+class Short:
+    """Memory for two pieces."""
+
+    def __init__(self):
+        self._pieces = []
+
+    def __len__(self):
+        return len(self._pieces)
+
+    def __getitem__(self, index):
+        return self._pieces[index]
+
+    def append(self, piece):
+        if len(self._pieces) == 2:
+            raise MemoryError
+        self._pieces.append(piece)
+
+
+def test_without_memory_for_more_a_table_is_full():
+    table = Table(1000, 7, 28)
+    table.pieces = Short()
+    for number in range(32):
+        assert table.add(b"\1" + number.to_bytes(6, "big")) >= 0
+    assert table.add(b"\1" + bytes(5) + b"\x40") == -1
+    assert table.used == table.capacity == 32
+    assert table.find(b"\1" + bytes(5) + b"\x1f") >= 0 and table.find(b"\1" + bytes(5) + b"\x40") == -1
 
 
 def test_small_counts_take_the_bits_that_they_need():
-    places, size = counters.tallies([1, 2, 1, 15, 255, 1, 3])
-    assert size == 4 and counters.tallies([]) == ((), 0) and counters.tallies([1] * 9)[1] == 2
-    data = bytearray(1 + size)
-    for number, most in enumerate([1, 2, 1, 15, 255, 1, 3]):
+    mosts = [1, 2, 0, 1, 15, 255, 1, 3]
+    small = counters.Tallies(mosts, 3)
+    assert small.size == 4 and counters.Tallies([]).size == 0 and counters.Tallies([1] * 9).size == 2
+    place = 1 << 12 | 5
+    pieces = small.pieces = [bytearray(8), bytearray(8 + small.size)]
+    for number, most in enumerate(mosts):
         for had in range(most):
-            assert counters.tally(data, 1, places[number]) == had
-            counters.raise_tally(data, 1, places[number])
-        assert counters.tally(data, 1, places[number]) == most
-        for other in range(number + 1, 7):
-            assert counters.tally(data, 1, places[other]) == 0
-    counters.raise_tally(data, 1, places[0])
-    assert counters.tally(data, 1, places[0]) == 1 and data[0] == 0
+            assert small.get(place, number) == had
+            small.add(place, number)
+        small.add(place, number)
+        assert small.get(place, number) == (3 if most == 2 else most)
+        for other in range(number + 1, len(mosts)):
+            assert small.get(place, other) == 0
+    assert not any(pieces[0]) and not any(pieces[1][:8]), "what stands before them is another's"

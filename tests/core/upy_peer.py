@@ -149,7 +149,7 @@ def canonical_parts(part):
 
 def _ruleset(data):
     ruleset = rules.Ruleset(data)
-    return ruleset.id, ruleset.rev, ruleset.currency, ruleset.digest8, canonical_parts(ruleset.rules)
+    return ruleset.id, ruleset.rev, ruleset.currency, ruleset.digest8, canonical_parts(tuple(ruleset.rules))
 
 
 class _Few:

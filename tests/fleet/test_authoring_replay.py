@@ -1,17 +1,15 @@
 """Replay: the same recorded events through two rulesets; counts by hand, any split into processes the same answer."""
 
 import json
-import random
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stallmark import cbor, leaf, receipt
-from stallmark.counters import Table
 from typer.testing import CliRunner
 
-from fleet.authoring import library, place, quick, recorded, replay, synthetic
+from fleet.authoring import library, place, recorded, replay, synthetic
 from fleet.authoring.candidates import instant
 from fleet.authoring.cli import app
 from fleet.authoring.compile import compile_campaign
@@ -397,32 +395,6 @@ def test_the_quick_state_decides_as_the_cores_own(tmp_path: Path, monkeypatch: p
     assert found[0].flipped > 0
     assert len(found[0].old.rules) > 6
     assert len(found[0].old.reasons) > 6
-
-
-def test_an_indexed_table_holds_what_the_cores_holds() -> None:
-    """Random keys of four slots in, two of them out, values with them."""
-    chance = random.Random(20_261_122)
-    plain, indexed = Table(40, 5, 2), quick.Indexed(40, 5, 2)
-    indexed.index = {}
-    known: dict[bytes, int] = {}
-    for number in range(400):
-        key = bytes((chance.randrange(1, 5), chance.randrange(40), 0, 0, chance.randrange(2)))
-        if key not in known:
-            ends = [table.add(key) for table in (plain, indexed)]
-            assert (ends[0] < 0) == (ends[1] < 0)
-            if ends[0] >= 0:
-                known[key] = number % 256
-                for table, at in zip((plain, indexed), ends, strict=True):
-                    table.data[at] = number % 256
-        if number % 50 == 49:
-            gone = bytes((0, 1, 0, chance.randrange(2), 0))
-            assert plain.drop(gone) == indexed.drop(gone)
-            known = {one: value for one, value in known.items() if not gone[one[0]]}
-        for table in (plain, indexed):
-            assert table.used == len(known)
-            assert sorted(table.keys()) == sorted(known)
-            assert all(table.data[table.find(one)] == value for one, value in known.items())
-            assert table.find(b"\5\0\0\0\0") == -1
 
 
 def test_many_kits_are_replayed_by_two_processes_as_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
