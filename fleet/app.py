@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
-from fleet.api import benches, directives, hosts, readers, trust
+from fleet.api import benches, directives, hosts, kits, readers, trust
 from fleet.api.access import Access
 from fleet.clock import Clock
 from fleet.config import Config
@@ -26,6 +26,7 @@ from fleet.enrolment.desk import Desk
 from fleet.errors import Refused
 from fleet.people import api as people_api
 from fleet.people import pages as people_pages
+from fleet.people.access import require_whole
 from fleet.people.headers import SecureHeaders
 from fleet.people.service import People
 from fleet.trust.renewing import Renewing
@@ -125,6 +126,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(trust.router(repository, access))
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
+    app.include_router(kits.router(controller, require_whole, people.record))
     app.include_router(enrolment_api.device_router(desk))
     app.include_router(enrolment_api.admin_router(controller, desk))
     app.include_router(people_pages.router(controller.archive))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -37,7 +37,7 @@ def router(controller: Controller, require: Require, record: Record) -> APIRoute
     reading, halting = Depends(require("kits.read")), Depends(require("rollouts.halt"))
 
     @api.get("/kits", summary="Every kit with its state and the age of what is known", response_model=None)
-    def kits(_: Annotated[Any, reading]) -> Response:
+    def kits(_: Any = reading) -> Response:
         """`{"kits": [{"kit", "name", "state", "number", "seen_ms", "seen_age_s", "reported_ms", "reason"}]}`."""
         names = {one.kit: one.name for one in controller.config.kits}
         found: list[dict[str, Any]] = []
@@ -54,18 +54,18 @@ def router(controller: Controller, require: Require, record: Record) -> APIRoute
         return JSONResponse({"kits": found}, headers=NO_STORE)
 
     @api.get("/kits/{kit}/why", summary="Why a kit runs what it runs", response_model=None)
-    def of_one(kit: str, _: Annotated[Any, reading]) -> Response:
+    def of_one(kit: str, _: Any = reading) -> Response:
         """Reasons in the order of their weight, each with its age."""
         return JSONResponse(explained(controller, _kit(controller, kit)), headers=NO_STORE)
 
     @api.get("/exposed", summary="What kits can still spend, and until when", response_model=None)
-    def exposed(_: Annotated[Any, reading], kit: str | None = None) -> Response:
+    def exposed(_: Any = reading, kit: str | None = None) -> Response:
         """`{"kits": [{"kit", "state", "exposed": [{"rule", "unit", "most", "slices", "until_ms"}], …}]}`."""
         wanted = None if kit is None else [_kit(controller, kit)]
         return JSONResponse({"kits": _rows(wanted)}, headers=NO_STORE)
 
     @api.post("/stop", summary="Stop a campaign or a kit, or take that back", response_model=None)
-    def stop(asked: Stop, actor: Annotated[Any, halting]) -> Response:
+    def stop(asked: Stop, actor: Any = halting) -> Response:
         """Durable when answered; connected kits have it within seconds. Answers with what is still exposed."""
         try:
             wanted = stops.chosen(desired, controller.config, asked.campaign, asked.kit)

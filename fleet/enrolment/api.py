@@ -22,7 +22,7 @@ from fleet.enrolment.signed import Request as SignedRequest
 from fleet.errors import Refused
 from fleet.people.access import address_of, people_of, require
 from fleet.people.actors import EVERY, MAIN, Actor, Thing, sees
-from fleet.people.api import kit_of
+from fleet.people.api_people import kit_of
 from fleet.people.bodies import Body, of, read
 from fleet.people.limits import network
 from fleet.people.places import places

@@ -12,7 +12,7 @@ from typing import Any, cast
 from fastapi import Request
 
 from fleet.errors import Refused
-from fleet.people.actors import Actor
+from fleet.people.actors import ANYTHING, Actor, sees
 from fleet.people.service import Caller, People
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -26,6 +26,20 @@ def require(permission: str) -> Callable[[Request], Actor]:
     def asked(request: Request) -> Actor:
         found = caller(request)
         people_of(request).demand(found.actor, permission)
+        return found.actor
+
+    return asked
+
+
+def require_whole(permission: str) -> Callable[[Request], Actor]:
+    """The same for routes that show or touch kits of every hub at once: whoever is limited to hubs, tags or a tenant of
+    their own is refused, so that nothing is shown by mistake. Raises Refused 401, 403."""
+
+    def asked(request: Request) -> Actor:
+        found = caller(request)
+        people_of(request).demand(found.actor, permission)
+        if found.actor.hubs or found.actor.tags or not sees(found.actor, ANYTHING):
+            raise Refused(403, "this is about kits of every hub: it needs an account without hubs and tags")
         return found.actor
 
     return asked

@@ -123,6 +123,11 @@ class People:
         with self.database.read() as connection:
             return place_of(connection, kit)
 
+    def record(self, actor: Actor, verb: str, thing: str, before: object, after: object) -> None:
+        """A line of the audit log in a transaction of its own, for changes that are made elsewhere. Raises SQLAlchemyError."""
+        with self.database.write() as connection:
+            audit.record(connection, actor, verb, thing, before, after, self.now_ms())
+
     # --- signing in and out
 
     def sign_in(self, name: str, password: str, address: str) -> tuple[Account, Session, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet.people import audit, sessions
+from fleet.people import accounts, approvals, audit, sessions
 from tests.fleet.peopleworld import WORDS, office
 
 MINUTE = 60_000
@@ -225,3 +225,33 @@ def test_a_malformed_body_is_refused_with_what_was_expected(desk, body, status):
     )
     assert answer.status_code == status
     assert answer.json()["reason"]
+
+
+def test_what_waits_for_a_second_person_is_agreed_to_by_another_one_and_only_as_it_was_shown(desk):
+    desk.account("pia", "approver")
+    desk.account("quo", "rule-author", "approver")
+    quo, pia = desk.browser("quo"), desk.browser("pia")
+    with desk.database.write() as connection:
+        author = accounts.find(connection, "quo").actor()
+        made = approvals.ask(connection, author, "rollout", "r-1", bytes(32), desk.clock())
+        signed = approvals.ask(connection, author, "root", "root 2", bytes(32), desk.clock())
+    path = f"/v1/admin/approvals/{made.number}"
+    shown = pia.get("/v1/admin/approvals").json()["approvals"]
+    assert [one["sentence"] for one in shown] == ["waiting for the second approval"] * 2
+    body = {"yes": True, "digest": shown[1]["digest"], "words": "good"}
+    assert quo.post(path, json=body).status_code == 403
+    assert pia.post(path, json=body | {"digest": "11" * 32}).status_code == 409
+    assert pia.post(f"/v1/admin/approvals/{signed.number}", json=body).status_code == 409
+    assert pia.post(path, json=body).json()["sentence"] == "agreed by pia"
+    assert lines(desk, "approval.yes")[-1]["actor"] == "pia"
+
+
+def test_routes_about_every_kit_are_not_for_whoever_is_limited_to_a_hub(desk):
+    desk.account("rae", "fleet-admin", hubs=["11" * 8])
+    assert desk.browser("rae").get("/v1/admin/kits").status_code == 403
+    shown = desk.browser("bob").get("/v1/admin/kits")
+    assert shown.json()["kits"][0]["kit"] == desk.running.stall.world.kit.hex()
+    stop = {"kit": "kit-1", "reason": "too generous"}
+    assert desk.browser("cyd").post("/v1/admin/stop", json=stop).status_code == 403
+    assert desk.browser("bob").post("/v1/admin/stop", json=stop).status_code == 200
+    assert lines(desk, "kits.stop")[-1]["actor"] == "bob"
