@@ -16,6 +16,7 @@ from rich.table import Table
 
 from fleet import desiredcli
 from fleet.config import Config, load
+from fleet.enrolment import cli as enrolment_cli
 from fleet.errors import ConfigError, FleetError, LedgerConflict
 from fleet.people import cli as people_cli
 from fleet.trust import cli as trust_cli
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="The fleet controller: ledger, rece
 bricks = typer.Typer(no_args_is_help=True, help="The bricks of a fleet.")
 app.add_typer(bricks, name="bricks")
 app.add_typer(people_cli.app, name="people")
+app.add_typer(enrolment_cli.app, name="enrol")
 app.add_typer(people_cli.audit_app, name="audit")
 app.add_typer(trust_cli.app, name="keys")
 app.add_typer(cli_release.app, name="release")
