@@ -32,6 +32,8 @@ LIFE_MS = (
     14 * 86_400_000
 )  # of a directive: as long as a kit may be away from its controller and still install
 RENEW_MS = 3 * 86_400_000  # after so long it is made anew, so that a kit that leaves has eleven days or more
+LOOK_MS = 60_000  # between looks for what is old
+AT_ONCE = 250  # directives in one transaction
 SPREAD = 0.1  # part of that by which renewals of kits are apart
 TARGETS_KEPT = 16 * 1024 * 1024  # bytes of targets in memory
 
@@ -162,12 +164,15 @@ class Desired:
         return self.set_all([Wish(kit, tuple(items), reason, expires_ms, flags, origin)])[kit]
 
     def set_all(self, wishes: Sequence[Wish]) -> dict[bytes, int]:
-        """The same for many kits in one transaction."""
-        with self._lock:
-            made = self._write(wishes)
-            self._learn()
-        self.changed([one.kit for one in made])
-        return {one.kit: one.number for one in made}
+        """The same for many kits, a few hundred at a time: those that are durable are told at once."""
+        given: dict[bytes, int] = {}
+        for first in range(0, len(wishes), AT_ONCE):
+            with self._lock:
+                made = self._write(wishes[first : first + AT_ONCE])
+                self._learn()
+            self.changed([one.kit for one in made])
+            given |= {one.kit: one.number for one in made}
+        return given
 
     def follow(self, kit: bytes, reason: str = folder.REASON) -> int:
         """Gives a kit back to the rules folder. Raises DesiredError where there is nothing for it."""
@@ -186,16 +191,13 @@ class Desired:
             told = self._learn()
             config, now_ms = self._config(), self._clock.now_ms()
             stamp = (self._campaigns.stamp(), config.bricks, config.kits)
-            if stamp == self._looked and now_ms < self._due_ms:
-                made: list[Head] = []
-            else:
-                made = self._write(self._wanted(config, now_ms))
-                self._looked, self._due_ms = stamp, now_ms + 60_000
-                self._learn()
-        kits = [*told, *(one.kit for one in made)]
-        if kits:
-            self.changed(kits)
-        return [one.kit for one in made]
+            if told:
+                self.changed(told)
+            if stamp == self._looked and self._due_ms - LOOK_MS <= now_ms < self._due_ms:
+                return []
+            made = self.set_all(self._wanted(config, now_ms))
+            self._looked, self._due_ms = stamp, now_ms + LOOK_MS
+        return list(made)
 
     # --- what kits say
 
@@ -318,16 +320,16 @@ class Desired:
         made: list[Head] = []
         with self._database.write() as connection:
             change = rows.last_change(connection)
+            before = rows.numbers(connection, [wish.kit for wish in wishes])
             there: set[bytes] = set()
             for wish in wishes:
                 if wish.kit not in rental:
                     raise DesiredError(f"kit {wish.kit.hex()} is not in this controller's configuration")
                 _check(connection, wish, there)
-                before = rows.head(connection, wish.kit)
                 change += 1
                 order = Order(
                     wish.kit,
-                    self._floor.next(0 if before is None else before[0]),
+                    self._floor.next(before.get(wish.kit, 0)),
                     now_ms,
                     wish.expires_ms or now_ms + LIFE_MS,
                     wish.items,

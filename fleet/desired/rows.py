@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from fleet.db import tables
 from fleet.db import tables_desired as t
@@ -47,12 +47,12 @@ def heads(connection: Connection, after: int = 0) -> list[Head]:
     ]
 
 
-def head(connection: Connection, kit: bytes) -> tuple[int, str] | None:
-    """(number, origin) of a kit's head."""
-    row = connection.execute(
-        select(t.directive_heads.c.number, t.directive_heads.c.origin).where(t.directive_heads.c.kit == kit)
-    ).one_or_none()
-    return None if row is None else (row.number, row.origin)
+def numbers(connection: Connection, kits: Sequence[bytes]) -> dict[bytes, int]:
+    """The numbers of these kits' heads."""
+    query = select(t.directive_heads.c.kit, t.directive_heads.c.number).where(
+        t.directive_heads.c.kit.in_(kits)
+    )
+    return {row.kit: row.number for row in connection.execute(query)}
 
 
 def last_change(connection: Connection) -> int:
@@ -73,16 +73,30 @@ def stopped(connection: Connection) -> set[bytes]:
     return set(rows.scalars())
 
 
+_UPDATE = update(t.directive_heads).where(t.directive_heads.c.kit == bindparam("of_kit"))
+_older = t.directives.alias()
+_FORGET = delete(t.directives).where(
+    t.directives.c.kit == bindparam("of_kit"),
+    t.directives.c.number
+    <= select(_older.c.number)
+    .where(_older.c.kit == bindparam("of_kit"))
+    .order_by(_older.c.number.desc())
+    .offset(HISTORY)
+    .limit(1)
+    .scalar_subquery(),
+)
+
+
 def write(connection: Connection, made: Sequence[Head]) -> None:
-    """Heads in place of the ones before, which are remembered for a while."""
-    known = {
-        row.kit: row.number
-        for row in connection.execute(select(t.directive_heads.c.kit, t.directive_heads.c.number))
-    }
+    """Heads in place of the ones before, which are remembered for a while. At most a few hundred at once."""
+    if not made:
+        return
+    known = numbers(connection, [one.kit for one in made])
     fresh: list[dict[str, Any]] = []
+    again: list[dict[str, Any]] = []
+    past: list[dict[str, Any]] = []
     for one in made:
         row = {
-            "kit": one.kit,
             "change": one.change,
             "number": one.number,
             "etag": one.etag,
@@ -94,40 +108,22 @@ def write(connection: Connection, made: Sequence[Head]) -> None:
             "reason": one.order.reason,
         }
         if one.kit in known:
-            connection.execute(
-                update(t.directive_heads).where(t.directive_heads.c.kit == one.kit).values(row)
-            )
+            again.append({"of_kit": one.kit, **row})
         else:
-            fresh.append(row)
+            fresh.append({"kit": one.kit, **row})
+        past.append(
+            {
+                "kit": one.kit,
+                **{name: row[name] for name in ("number", "envelope", "made_ms", "flags", "origin")},
+            }
+        )
     if fresh:
         connection.execute(insert(t.directive_heads), fresh)
-    past: list[dict[str, Any]] = [
-        {
-            "kit": one.kit, "number": one.number, "envelope": one.envelope, "made_ms": one.made_ms,
-            "flags": one.order.flags, "origin": one.origin,
-        }
-        for one in made
-    ]  # fmt: skip
-    if past:
-        connection.execute(insert(t.directives), past)
-    for one in made:
-        if one.kit in known:
-            _forget(connection, one.kit)
-
-
-def _forget(connection: Connection, kit: bytes) -> None:
-    old = (
-        select(t.directives.c.number)
-        .where(t.directives.c.kit == kit)
-        .order_by(t.directives.c.number.desc())
-        .offset(HISTORY)
-        .limit(1)
-    )
-    number = connection.execute(old).scalar_one_or_none()
-    if number is not None:
-        connection.execute(
-            delete(t.directives).where(t.directives.c.kit == kit, t.directives.c.number <= number)
-        )
+    if again:
+        connection.execute(_UPDATE, again)
+    connection.execute(insert(t.directives), past)
+    if again:
+        connection.execute(_FORGET, [{"of_kit": row["of_kit"]} for row in again])
 
 
 def before_stop(connection: Connection, kit: bytes) -> tuple[orders.Order, str] | None:
