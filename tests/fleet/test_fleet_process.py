@@ -81,7 +81,7 @@ def test_killed_while_batches_arrive_it_forks_nothing_and_keeps_what_it_acknowle
     print("seed", SEED)
     config = load(path)
     verifier = Signer(config.origin, config.secrets.checkpoint_seed).verifier
-    bodies = [world.batch(world.receipts(chance.randint(1, 40))) for _ in range(40 * ROUNDS)]
+    bodies = []
     header = {"Authorization": f"Bearer {world.host.token}"}
     acknowledged, checkpoints = {}, []
 
@@ -92,11 +92,13 @@ def test_killed_while_batches_arrive_it_forks_nothing_and_keeps_what_it_acknowle
     program = Program(path, "--init")
     for _ in range(ROUNDS):
         until = len(acknowledged) + chance.randint(3, 30)
+        while len(bodies) < until:  # ready before the program may be killed: nothing waits for them
+            bodies.append(world.batch(world.receipts(chance.randint(1, 40))))
         stop = threading.Timer(chance.uniform(0.05, 0.6), program.kill)
         stop.start()
         with httpx.Client(base_url=program.url, headers=header, timeout=PATIENCE_S) as client:
             try:
-                while len(acknowledged) < min(until, len(bodies)):
+                while len(acknowledged) < until:
                     body = bodies[len(acknowledged)]
                     answer = client.post("/v1/batches", content=body)
                     assert answer.status_code == 200, answer.text
