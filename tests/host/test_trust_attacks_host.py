@@ -224,24 +224,24 @@ def test_a_bundle_of_the_wrong_size_is_refused(tmp_path, fleet, change):
         trust.download(source(fleet.copy() | {f"targets/{digest(data)}": wrong}), digest(data))
 
 
+JUNK = {
+    "empty": b"",
+    "half": b"{",
+    "null": b"null",
+    "deep": b"[" * 10_000,
+    "no type": b'{"signed": {}, "signatures": []}',
+    "wrong types": b'{"signed": 7, "signatures": 7}',
+    "not text": b"\xff\xfe",
+}
+
+
 @pytest.mark.parametrize("name", ["2.root", "timestamp", "1.snapshot", "1.targets"])
-@pytest.mark.parametrize(
-    "junk",
-    [
-        b"",
-        b"{",
-        b"null",
-        b"[" * 10_000,
-        b'{"signed": {}, "signatures": []}',
-        b'{"signed": 7, "signatures": 7}',
-        b"\xff\xfe",
-    ],
-    ids=["empty", "half", "null", "deep", "no type", "wrong types", "not text"],
-)
-def test_junk_in_place_of_a_list_is_refused(tmp_path, fleet, name, junk):
-    trust = host(tmp_path, fleet)
-    with refused(trust, "damaged", "mismatch", "endless"):
-        trust.refresh(source(fleet.copy() | {f"tuf/{name}.json": junk}))
+def test_junk_in_place_of_a_list_is_refused(tmp_path, fleet, name):
+    trust, files = host(tmp_path, fleet), fleet.copy()
+    for junk in JUNK.values():
+        with refused(trust, "damaged", "mismatch", "endless"):
+            trust.refresh(source(files | {f"tuf/{name}.json": junk}))
+    assert trust.refresh(source(files)).versions["root"] == 1
 
 
 @pytest.mark.parametrize("name", ["timestamp", "1.snapshot", "1.targets", "2.root"])
