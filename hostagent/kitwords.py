@@ -1,9 +1,6 @@
-"""Sentences for what GET /v1/status says of tags, rights, printer, disk and records that are not as they should be."""
+"""Sentences for what GET /v1/status says of tags, rights, printer and records that are not as they should be."""
 
 from typing import Any
-
-MIB = 1024 * 1024
-ROOM = 256 * MIB  # of the disk: below this a market day may fill it
 
 
 def words(found: dict[str, Any]) -> list[str]:
@@ -49,8 +46,6 @@ def _store(store: dict[str, Any] | None) -> list[str]:
     if store is None:
         return []
     said: list[str] = []
-    if store["trouble"] is None and store["free_bytes"] < ROOM:
-        said.append(f"The disk has {store['free_bytes'] // MIB} MB left: make room before it is full.")
     if store["lost"]:
         said.append(
             f"Never came here, because a brick had written over them: {_many(store['lost'], 'record')}. The hub sees the gap."

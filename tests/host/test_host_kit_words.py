@@ -1,9 +1,9 @@
 """Sentences of the status: every key that can be wrong has one, and nothing is said of what is well."""
 
-from hostagent.kitwords import ROOM, words
+from hostagent.kitwords import words
 
 TAGS = {"known": 3, "refused": 0, "findings": 0, "newest_findings": [], "trouble": None}
-STORE = {"trouble": None, "free_bytes": ROOM, "lost": 0, "quarantined": 0}
+STORE = {"lost": 0, "quarantined": 0}
 GOOD = {
     "tags": TAGS,
     "rights_refused": {},
@@ -34,8 +34,6 @@ def test_what_was_refused_lost_kept_aside_or_not_printed_is_said():
     assert "a wrong signature (2)" in said
     lost, aside = words(GOOD | {"store": STORE | {"lost": 1, "quarantined": 2}})
     assert "1 record." in lost and "2 records." in aside
-    (said,) = words(GOOD | {"store": STORE | {"free_bytes": 5 << 20}})
-    assert "5 MB left" in said
     (said,) = words(
         GOOD | {"printer": {"there": True, "printed": 0, "trouble": "the printer does not work: paper?"}}
     )
