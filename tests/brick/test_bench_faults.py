@@ -46,7 +46,11 @@ def test_a_chip_that_does_not_run_the_loader_is_written_by_its_rom(bench, monkey
         (RomFaults(spoil_write=1), errors.BadFlash, "put it aside"),
     ],
 )
-def test_a_write_that_fails_says_why(bench, faults, error, words):
+def test_a_write_that_fails_says_why(bench, tmp_path, monkeypatch, faults, error, words):
+    # One try for each block: the board is gone, and esptool's three take ten seconds.
+    settings = tmp_path / "esptool.cfg"
+    settings.write_text("[esptool]\nwrite_block_attempts = 1\n")
+    monkeypatch.setenv("ESPTOOL_CFGFILE", str(settings))
     world = bench(chip="ESP32", megabytes=4, faults=faults)
     with pytest.raises(error, match=words):
         written(world)

@@ -63,7 +63,7 @@ def test_a_host_asks_for_records_again_and_lies_about_what_it_has(lent: Lent):
             await lab.until(lambda: len(host.of_kind(reg.KIND_DENY)) == 5, "the records")
             host.repeats = 0
             host.send(reg.MSG_RESEND, {0: 2})
-            await lab.until(lambda: host.repeats == len(host.records) - 1, "everything from 2 on again")
+            await lab.until(lambda: host.repeats >= len(host.records) - 1, "everything from 2 on again")
             host.send(reg.MSG_ACK, {0: 4_000_000, 1: None, 2: None})
             host.send(reg.MSG_RESEND, {0: 4_000_000})
             host.send(reg.MSG_ACK, {0: "all", 1: None, 2: None})

@@ -136,7 +136,7 @@ def shared(tmp_path_factory):
     call.client = client
     yield call
     end[0][0].call_soon_threadsafe(end[0][1].set)
-    thread.join(20)
+    thread.join(60)
 
 
 def test_who_asks_and_how_much(shared):
