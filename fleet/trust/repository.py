@@ -181,10 +181,10 @@ class Repository:
             files.write(path, data)
         return entry
 
-    def renew(self, now_ms: int, above: int = 0, timestamp_ms: int = TIMESTAMP_MS) -> list[str]:
+    def renew(self, now_ms: int, above: int = 0, timestamp_ms: int | None = None) -> list[str]:
         """Signs snapshot and timestamp anew where they are past half of their time, list something older, or are by a key
         that ended; says in words what was done. `above`: a version that both must exceed, after a folder was restored from
-        a copy. `timestamp_ms`: how long the timestamp is to live; other than usual, it is always made.
+        a copy. `timestamp_ms`: how long the timestamp is to live; where it is said, a fresh one is made.
 
         Raises TrustError: then nothing that clients read has changed."""
         with files.locked(self.folder):
@@ -201,7 +201,7 @@ class Repository:
             if snapshot is None or (
                 snapshot.signed.meta.get("targets.json") != entry
                 or snapshot.signed.version <= above
-                or not _fresh(root.signed, "snapshot", snapshot, now_ms, SNAPSHOT_MS)
+                or not _fresh(root.signed, snapshot, now_ms, SNAPSHOT_MS)
             ):
                 number = 1 + max(above, 0 if snapshot is None else snapshot.signed.version)
                 snapshot = metadata.new_snapshot(
@@ -215,12 +215,12 @@ class Repository:
             if timestamp is None or (
                 timestamp.signed.snapshot_meta != names
                 or timestamp.signed.version <= above
-                or timestamp_ms != TIMESTAMP_MS
-                or not _fresh(root.signed, "timestamp", timestamp, now_ms, TIMESTAMP_MS)
+                or timestamp_ms is not None
+                or not _fresh(root.signed, timestamp, now_ms, TIMESTAMP_MS)
             ):
                 number = 1 + max(above, 0 if timestamp is None else timestamp.signed.version)
                 timestamp = metadata.new_timestamp(
-                    number, now_ms, now_ms + timestamp_ms, listing, snapshot.signed.version
+                    number, now_ms, now_ms + (timestamp_ms or TIMESTAMP_MS), listing, snapshot.signed.version
                 )
                 self._sign(root, "timestamp", timestamp)
                 files.write(self._path("timestamp.json"), timestamp.to_bytes())
@@ -230,11 +230,14 @@ class Repository:
     def _check_clock(
         self, now_ms: int, root: Metadata[Root], lists: tuple[Metadata[Any] | None, ...]
     ) -> None:
-        last = max(metadata.issued_ms(one.signed) for one in (root, *lists) if one is not None)
+        # By keys that hold still: what a clock of the future signed is undone with the key that did.
+        known = [one for one in (root, *lists) if one is not None and _good(root.signed, one)]
+        last = max(metadata.issued_ms(one.signed) for one in known)
         if now_ms < last - BACK_MS:
             raise TrustError(
                 f"the clock says {metadata.instant(now_ms)}, the last list was signed at {metadata.instant(last)}: "
-                "set the clock; nothing was signed"
+                "set the clock; nothing was signed. Where the clock was wrong then: `stallmark fleet keys rotate --role "
+                "snapshot --role timestamp`"
             )
         if root.signed.is_expired(metadata.instant(now_ms)):
             raise TrustError(
@@ -295,6 +298,10 @@ def _verify(public: bytes, message: bytes, signature: bytes) -> bool:
     return signature_good(signature + message, public)
 
 
-def _fresh(root: Root, role: str, found: Metadata[Any], now_ms: int, life_ms: int) -> bool:
-    keyids, threshold = metadata.good(root, role, found)
-    return len(keyids) >= threshold and metadata.ms_of(found.signed.expires) - now_ms > life_ms // 2
+def _good(root: Root, found: Metadata[Any]) -> bool:
+    keyids, threshold = metadata.good(root, found.signed.type, found)
+    return len(keyids) >= threshold
+
+
+def _fresh(root: Root, found: Metadata[Any], now_ms: int, life_ms: int) -> bool:
+    return _good(root, found) and metadata.ms_of(found.signed.expires) - now_ms > life_ms // 2

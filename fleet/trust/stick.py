@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fleet.trust import files, metadata
 from fleet.trust.errors import TrustMissing
-from fleet.trust.repository import Repository
+from fleet.trust.repository import TIMESTAMP_MS, Repository
 
 MOST_DAYS = 14  # a thief of the stick can hold a kit back for so long
 
@@ -33,7 +33,7 @@ def write(repository: Repository, folder: Path, now_ms: int, days: int) -> int:
         names
     ):  # the timestamp last: a stick that was pulled out early holds the old list, not half a new one
         _copy(folder / "tuf" / name, repository.file(name))
-    repository.renew(now_ms, above=timestamp.signed.version)
+    repository.renew(now_ms, timestamp_ms=TIMESTAMP_MS)
     return len(targets.signed.targets)
 
 

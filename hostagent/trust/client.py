@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tuf.api.exceptions import DownloadError, RepositoryError
+from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
 from tuf.api.metadata import Root
 
 from hostagent.clock import Clock
@@ -158,7 +158,7 @@ class Trust:
                 said += f" ({self.known.profile})"
         return f"{said}. {self.trouble}" if self.trouble is not None else f"{said}."
 
-    def _refresh(self, source: Source) -> LastGood:
+    def _refresh(self, source: Source, again: bool = False) -> LastGood:
         now_ms, moment = self._clock.now_ms(), self.reference_ms()
         self._set_aside_unreadable()
         (self._folder / "cache").mkdir(parents=True, exist_ok=True)
@@ -172,6 +172,10 @@ class Trust:
             found.refresh()
         except (RepositoryError, DownloadError) as failed:
             self._take_floor(found, source)
+            if isinstance(failed, ExpiredMetadataError) and self.reference_ms() < moment and not again:
+                return self._refresh(
+                    source, again=True
+                )  # a new root ended the key that had said how late it is
             raise plain(failed, source.name, moment, self.floor.earliest_ms) from failed
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError) as failed:
             # Signed lists of a form that the library did not expect.

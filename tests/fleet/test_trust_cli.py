@@ -69,7 +69,10 @@ def a_bundle(folder, keys, rev=1):
     return path
 
 
-def test_a_new_key_is_sealed_and_its_passphrase_never_on_the_command_line(office):
+def test_a_new_key_is_sealed_and_its_passphrase_never_on_the_command_line(office, monkeypatch):
+    monkeypatch.setattr(
+        keyfile.seal, "__defaults__", ((1, 8192),)
+    )  # a second and 256 MiB are for thieves, not for tests
     out = office.folder / "new.key"
     said = run("keys", "new", "Ana", "--role", "root", "--out", out, "--passphrase-file", office.passphrase)
     assert "sealed" in said
