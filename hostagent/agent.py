@@ -42,6 +42,7 @@ from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
 from hostagent.rekeys import Rekeys
+from hostagent.signed import credential
 from hostagent.signer import Signer
 from hostagent.staff import Staff
 from hostagent.store import open_store
@@ -109,7 +110,7 @@ class Agent:
         self.intake = Intake(
             self.receipts, self.chain, self.clock, self.counts["quarantined"], self.counts["quarantine_last"]
         )
-        self.controller = Controller(config.controller, config.keys.api_token, config.host, config.kit)
+        self.controller = Controller(config.controller, credential(config), config.host, config.kit)
         self.outbox = Outbox(store)
         self.forwarder = Forwarder(
             self.outbox,

@@ -18,6 +18,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import httpx
 
 from hostagent.errors import ControllerError
+from hostagent.signed import Bearer
 
 CONNECT_S = 5.0
 SILENCE_S = 15.0
@@ -138,12 +139,13 @@ def _counted(call: Method[P, T]) -> Method[P, T]:
 
 
 class Controller:
-    """One controller, one host's credential. `failures`: how often which kind of error, since the start."""
+    """One controller, one host's credential: a bearer token, or what signs (hostagent/signed.py). `failures`: how often which
+    kind of error, since the start."""
 
     def __init__(
         self,
         base: str,
-        token: str,
+        token: str | httpx.Auth,
         host: bytes,
         kit: bytes,
         silence_s: float = SILENCE_S,
@@ -155,7 +157,8 @@ class Controller:
         self.failures: Counter[str] = Counter()
         self._client = httpx.AsyncClient(
             base_url=base,
-            headers={"Authorization": f"Bearer {token}", "User-Agent": "stallmark-host"},
+            headers={"User-Agent": "stallmark-host"},
+            auth=token if isinstance(token, httpx.Auth) else Bearer(token),
             timeout=httpx.Timeout(silence_s, connect=min(CONNECT_S, silence_s)),
             # The kit's own network has no proxy; a proxy in the environment is for addresses elsewhere.
             trust_env=not _loopback(base),
@@ -432,7 +435,8 @@ def _refusal(status: int, body: bytes) -> ControllerError:
             _hex(answer.get("prev"), 32),
         )
     if status in (401, 403):
-        return ControllerError("credentials", "the controller does not accept this host's credential")
+        why = f": {reason}" if status == 403 and reason else ""
+        return ControllerError("credentials", f"the controller does not accept this host's credential{why}")
     if status == 422:
         return ControllerError(
             "invalid", f"the controller finds the batch wrong: {reason or 'no reason given'}"

@@ -29,7 +29,7 @@ def load_keys(path: Path) -> Keys:
         f.octets("signing_seed", 32),
         f.octets("store_key", 32),
         f.octets("handle_key", 32),
-        f.text("api_token"),
+        f.optional("api_token", f.text) or "",
         tuple(links),
         f.optional("lane", lambda name: _lane(f"{path.name}: {name}", f.values[name])),
         f.optional("event_key", lambda name: f.octets(name, 32)),

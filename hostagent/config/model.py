@@ -76,7 +76,7 @@ class OperatorKey:
 
 @dataclass(frozen=True)
 class Keys:
-    """The host's secrets: nothing here is ever printed or sent."""
+    """The host's secrets: nothing here is ever printed or sent. `api_token` empty: requests are signed instead."""
 
     signing_seed: bytes = field(repr=False)
     store_key: bytes = field(repr=False)

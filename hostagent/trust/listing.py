@@ -13,6 +13,7 @@ import httpx
 
 from hostagent.clock import Clock
 from hostagent.config import Config
+from hostagent.signed import credential
 from hostagent.trust.client import Trust
 from hostagent.trust.errors import TrustError
 from hostagent.trust.fetcher import Source, over_http
@@ -169,7 +170,8 @@ def listing_of(told: Config, clock: Clock, changed: Callable[[], None]) -> Listi
 def controller_of(told: Config) -> Source:
     """The controller as a source of lists and bundles, with this host's credential."""
     client = httpx.Client(
-        headers={"Authorization": f"Bearer {told.keys.api_token}", "User-Agent": "stallmark-host"},
+        headers={"User-Agent": "stallmark-host"},
+        auth=credential(told),
         # The kit's own network has no proxy; a proxy in the environment is for addresses elsewhere.
         trust_env=httpx.URL(told.controller).host not in LOOPBACK,
     )
