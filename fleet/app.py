@@ -29,6 +29,7 @@ from fleet.people import pages as people_pages
 from fleet.people.access import require_whole
 from fleet.people.headers import SecureHeaders
 from fleet.people.service import People
+from fleet.rollouts.runner import Rolling
 from fleet.trust.renewing import Renewing
 from fleet.trust.repository import Repository
 from fleet.web import pages
@@ -83,6 +84,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
     publisher = Publisher(controller, publishing)
     directing = Directing(controller)
+    rolling = Rolling(controller)
     access = Access(config.hosts, current=controller.rental_of)
     repository = Repository(config.trust)
     renewing = Renewing(repository, clock)
@@ -97,15 +99,17 @@ def create(config: Config, clock: Clock) -> FastAPI:
         desired = asyncio.create_task(directing.run(), name="directives")
         enrolment = asyncio.create_task(desk.run(), name="enrolment")
         signing = asyncio.create_task(renewing.run(), name="signed lists")
+        rollouts = asyncio.create_task(rolling.run(), name="rollouts")
         try:
             yield
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment, signing):
+            for one in (task, desired, enrolment, signing, rollouts):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
+            await asyncio.to_thread(rolling.close)
             await asyncio.to_thread(directing.close)
             taking.shutdown()
             publishing.shutdown()

@@ -19,6 +19,7 @@ from fleet.config import Config, load
 from fleet.enrolment import cli as enrolment_cli
 from fleet.errors import ConfigError, FleetError, LedgerConflict
 from fleet.people import cli as people_cli
+from fleet.rollouts import cli as rollouts_cli
 from fleet.trust import cli as trust_cli
 from fleet.trust import cli_release
 
@@ -30,6 +31,8 @@ app.add_typer(enrolment_cli.app, name="enrol")
 app.add_typer(people_cli.audit_app, name="audit")
 app.add_typer(trust_cli.app, name="keys")
 app.add_typer(cli_release.app, name="release")
+app.add_typer(rollouts_cli.app, name="rollout")
+app.command("simulate")(rollouts_cli.simulate)
 desiredcli.install(app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]

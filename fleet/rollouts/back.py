@@ -57,7 +57,7 @@ def roll_back(work: Work, reason: str) -> None:
         kit = work.kits[name]
         if kit.exposed and kit.status != SUPERSEDED:
             clean = "-" * len(kit.marks)
-            kit = work.turn(name, kit, GO_BACK, "", marks=clean, stage=REST, taken=False, attempts=0)
+            kit = work.turn(name, kit, GO_BACK, kit.why, marks=clean, stage=REST, taken=False, attempts=0)
             make_ready(work, name, kit)
         elif kit.status == OFFERED:
             work.turn(name, kit, WAITING, "", taken=False)

@@ -156,7 +156,7 @@ def _fill(work: Work) -> None:
 
 def _offer(work: Work, name: str, kit: Kit) -> None:
     if backwards(work):
-        work.turn(name, kit, GOING_BACK, "", taken=False)
+        work.turn(name, kit, GOING_BACK, kit.why, taken=False)
         return
     marks = "".join("o" if mark == "o" else "-" for mark in kit.marks)
     found = kits.look(work, kit._replace(marks=marks), 0)

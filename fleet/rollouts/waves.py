@@ -90,15 +90,25 @@ def _stops(work: Work) -> str:
     limits, wave = work.limits, work.plan.waves[work.wave]
     bad = work.count(*BAD, accepted=False)
     if bad >= limits.failures:
-        return f"{bad} kits failed, refused or ran out of time: {limits.failures} are the limit"
+        return (
+            f"{bad} kits failed, refused or ran out of time: {limits.failures} are the limit{_example(work)}"
+        )
     for scope, words in ((work.wave, f"in wave {work.wave + 1}"), (None, "in all waves")):
         bad = work.count(*BAD, wave=scope, accepted=False)
         told = bad + work.count(OK, wave=scope)
         if bad and told >= wave.min_sample and bad * 100 > limits.failure_percent * told:
-            return f"{bad} of {told} kits that reported {words} are bad: more than {limits.failure_percent} %"
+            return f"{bad} of {told} kits that reported {words} are bad: more than {limits.failure_percent} %{_example(work)}"
     for name, state in work.gates.items():
         if state.verdict == facts.FAIL:
             return f"gate {name}: {state.why}"
+    return ""
+
+
+def _example(work: Work) -> str:
+    """The first bad kit's own reason, for whoever reads the whole one."""
+    for name, kit in work.kits.items():
+        if kit.status in BAD and not kit.accepted and kit.why:
+            return f". Kit {name}: {kit.why}"
     return ""
 
 

@@ -1,0 +1,326 @@
+"""`stallmark fleet rollout …` and `stallmark fleet simulate`. Everything but the simulator works beside a running controller."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from fleet.clock import open_clock
+from fleet.config import Config, load
+from fleet.db.engine import outside
+from fleet.errors import ConfigError, FleetError
+
+app = typer.Typer(no_args_is_help=True, help="Releases that go out in waves and stop by themselves.")
+
+ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
+Name = Annotated[str, typer.Argument(metavar="ROLLOUT", help="Its name.")]
+Why = Annotated[str, typer.Option("--reason", help="Stands beside it for good.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+ANSWER_S = (8.0, 1.0)  # that a verb waits for its answer, where somebody leads and where nobody does
+
+
+@app.command("plan")
+def plan_rollout(
+    name: Name,
+    config: ConfigPath,
+    bundle: Annotated[Path, typer.Option("--bundle", help="What kits are to run.")],
+    back_to: Annotated[
+        Path | None, typer.Option("--back-to", help="Bundle to go back to; by default what kits run now.")
+    ] = None,
+    waves: Annotated[
+        str, typer.Option("--waves", help="How many kits are in, one size after the other.")
+    ] = "1,10%,50%,100%",
+    first: Annotated[
+        str, typer.Option("--first", help='Who may be in the first wave, such as "name=stall-4".')
+    ] = "",
+    soak: Annotated[str, typer.Option("--soak", help="How long a wave is watched.")] = "1h",
+    deadline: Annotated[str, typer.Option("--deadline", help="How long a wave waits for reports.")] = "1d",
+    in_flight: Annotated[int, typer.Option("--in-flight", min=1, help="Kits at it at a time.")] = 50,
+    failures: Annotated[int, typer.Option("--failures", min=1, help="So many bad kits halt it.")] = 3,
+    failure_percent: Annotated[
+        int,
+        typer.Option(
+            "--failure-percent", min=0, max=100, help="Or more than this part of those that reported."
+        ),
+    ] = 5,
+    min_sample: Annotated[
+        int | None,
+        typer.Option("--min-sample", min=1, help="Reports that a wave needs; by default a third of it."),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option("--gate", help="errors, uncertain or battery; with :N, it may worsen by N."),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option("--events", help="Gate 0: recorded events (`stallmark fleet export-events`)."),
+    ] = None,
+    flipped: Annotated[
+        int, typer.Option("--flipped", min=0, max=10_000, help="Gate 0: decisions of 10,000 that may flip.")
+    ] = 500,
+    more_minor: Annotated[
+        int | None,
+        typer.Option("--more-minor", min=0, help="Gate 0: money that it may give more, in minor units."),
+    ] = None,
+    critical: Annotated[bool, typer.Option("--critical", help="Security: rented kits get it, too.")] = False,
+    stay: Annotated[bool, typer.Option("--no-rollback", help="After a halt, wait for a person.")] = False,
+) -> None:
+    """Plan a rollout: who is in which wave, what stops it, what it goes back to. Nothing is ordered before `start`."""
+    from fleet.desired import rows
+    from fleet.rollouts import book, facts, gates, planning, showing
+    from fleet.rollouts.plan import Limits, Plan, Replay
+
+    with _database(config) as (read, connection, now_ms):
+        new = planning.read_bundle(bundle)
+        notes: list[str] = []
+        old = planning.way_back(connection, new, back_to, notes)
+        fleet = planning.fleet_now(connection, read)
+        limits = Replay(flipped_bps=flipped, more_minor=more_minor) if events is not None else None
+        plan = Plan(
+            name=new.name or name,
+            release=planning.release_of(new),
+            waves=planning.waves(
+                waves, planning.seconds(soak), planning.seconds(deadline), min_sample, len(fleet), first
+            ),
+            limits=Limits(in_flight=in_flight, failures=failures, failure_percent=failure_percent),
+            gates=tuple(planning.gate(one) for one in gate or []),
+            replay=limits,
+            rollback=None if old is None else planning.release_of(old),
+            auto_rollback=not stay,
+            security_critical=critical,
+        )
+        zero = None
+        if limits is not None and events is not None:
+            zero = gates.gate_zero(limits, planning.replay_files(connection, old, bundle, events), now_ms)
+        for one in (new, old):
+            if one is not None:
+                rows.put_target(connection, one.envelope, now_ms)
+                rows.put_target(connection, one.data, now_ms)
+        state = book.create(connection, name, plan, fleet, getpass.getuser(), now_ms)
+        if zero is not None:
+            book.ask(connection, name, zero, now_ms)
+    names = {one.kit.hex(): one.name for one in read.kits}
+    for line in showing.plan_words(state, names):
+        typer.echo(line)
+    if isinstance(zero, facts.Gate):
+        typer.echo(f"gate 0 (replay): {zero.verdict}: {zero.why}")
+    for note in notes:
+        typer.echo(note, err=True)
+    typer.echo(f"Rollout {name} is planned. Next: stallmark fleet rollout start {name} --config {config}")
+
+
+@app.command()
+def start(name: Name, config: ConfigPath, reason: Why = "") -> None:
+    """Begin the first wave."""
+    _verb(config, name, "start", reason)
+
+
+@app.command()
+def pause(name: Name, config: ConfigPath, reason: Why = "") -> None:
+    """Give out nothing new; who has begun may end."""
+    _verb(config, name, "pause", reason)
+
+
+@app.command()
+def resume(
+    name: Name,
+    config: ConfigPath,
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            "--accept-failures", metavar="REASON", help="Go on in spite of what failed or is unclear."
+        ),
+    ] = None,
+) -> None:
+    """Go on after a pause. Failures, silence and halts are passed over by --accept-failures alone."""
+    if accept is not None and not accept.strip():
+        raise _stop("--accept-failures needs a reason")
+    _verb(config, name, "resume", accept or "", accept is not None)
+
+
+@app.command()
+def halt(name: Name, config: ConfigPath, reason: Why = "") -> None:
+    """Nobody gets the release any more, latecomers included. Who has it keeps it until `rollback`."""
+    _verb(config, name, "halt", reason)
+
+
+@app.command()
+def rollback(name: Name, config: ConfigPath, reason: Why = "") -> None:
+    """Halt, and bring every kit back to what was there before, the last wave first."""
+    _verb(config, name, "rollback", reason)
+
+
+@app.command()
+def status(
+    config: ConfigPath,
+    name: Annotated[str | None, typer.Argument(metavar="ROLLOUT")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """All rollouts, or one with its waves. Exit code 1 where one is paused or halted."""
+    from fleet.rollouts import book, lease, showing
+
+    with _database(config) as (read, connection, now_ms):
+        found = [book.load(connection, one)[0] for one in ([name] if name else book.names(connection))]
+        leader = lease.leader(connection, time.time_ns() // 1_000_000)
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {"leader": leader, "rollouts": [showing.as_json(one, now_ms, bool(name)) for one in found]},
+                indent=1,
+            )
+        )
+    elif not found:
+        typer.echo("No rollouts yet. `stallmark fleet rollout plan NAME --bundle FILE` makes one.")
+    elif name:
+        Console().print(showing.one(found[0], now_ms, {one.kit.hex(): one.name for one in read.kits}))
+    else:
+        Console().print(showing.listing(found, now_ms))
+    if found and not leader and not as_json:
+        typer.echo("No controller leads: nothing moves until `stallmark fleet run`.", err=True)
+    if any(one.phase in ("paused", "halted") for one in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def why(
+    name: Name,
+    config: ConfigPath,
+    kit: Annotated[str | None, typer.Argument(help="A kit by its name or its id in hex.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why a rollout, or one kit of it, is where it is: reasons in the order of their weight, with their age."""
+    from fleet.rollouts import book, showing
+    from fleet.rollouts.why import why as reasons
+
+    with _database(config) as (read, connection, now_ms):
+        state, _ = book.load(connection, name)
+    found = reasons(state, None if kit is None else _kit(read, kit), now_ms)
+    if as_json:
+        typer.echo(json.dumps({"reasons": [showing.reason_json(one, now_ms) for one in found]}, indent=1))
+    else:
+        Console().print(showing.reasons(found, now_ms))
+
+
+def simulate(
+    kits: Annotated[int, typer.Option(min=1, max=100_000)] = 10_000,
+    bricks: Annotated[int, typer.Option(min=1, max=8, help="Of each kit.")] = 4,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="none, market, bad, uncertain, flapping; or percentages such as away=30,fail=2,slow=5."
+        ),
+    ] = "market",
+    seed: Annotated[int, typer.Option(help="The same seed, the same story.")] = 1,
+    waves: Annotated[
+        str, typer.Option(help="How many kits are in, one size after the other.")
+    ] = "10,1%,10%,50%,100%",
+    soak: Annotated[str, typer.Option(help="How long a wave is watched.")] = "1h",
+    in_flight: Annotated[int, typer.Option("--in-flight", min=1, help="Kits at it at a time.")] = 200,
+    failures: Annotated[int, typer.Option(min=1, help="So many bad kits halt it.")] = 200,
+    failure_percent: Annotated[int, typer.Option("--failure-percent", min=0, max=100)] = 10,
+    gates: Annotated[
+        bool, typer.Option("--gates/--no-gates", help="With a gate on uncertain decisions.")
+    ] = True,
+    days: Annotated[float, typer.Option(min=0.01, max=365, help="Virtual days at most.")] = 14.0,
+    picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Write a PNG.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play a rollout to virtual kits on a virtual clock, by the controller's own engine.
+
+    Exit code 1 where the release did not go through, or an invariant broke."""
+    from fleet.rollouts import simulation_report
+    from fleet.rollouts.plan import PlanError
+    from fleet.rollouts.simulate import Simulation
+    from fleet.rollouts.virtualfleet import read_faults
+
+    try:
+        plan = simulation_report.plan(kits, waves, soak, in_flight, failures, failure_percent, gates)
+        simulation = Simulation(plan, kits, bricks, read_faults(faults), seed)
+    except PlanError as error:
+        raise _stop(str(error)) from None
+    console = Console(stderr=True)
+    with console.status("simulating …") as spinner:
+        story = simulation.run(
+            days,
+            lambda state: spinner.update(f"{state.phase}, wave {state.wave + 1}, {state.count('ok')} good …"),
+        )
+    if as_json:
+        typer.echo(json.dumps(story.as_json(), indent=1))
+    else:
+        for line in simulation_report.words(story):
+            typer.echo(line)
+    if picture is not None:
+        try:
+            simulation_report.draw(story, picture)
+        except OSError as error:
+            raise _stop(f"{picture} cannot be written: {error.strerror}") from None
+    if story.phase != "complete" or story.given_after_halt:
+        raise typer.Exit(1)
+
+
+def _verb(config: Path, name: str, verb: str, reason: str, accept: bool = False) -> None:
+    """Asks the leader, waits a little for what it says, and tells it. Exit code 1 where it was not done."""
+    from fleet.rollouts import book, facts, lease, showing
+
+    with _database(config) as (read, connection, now_ms):
+        book.load(connection, name)
+        number = book.ask(connection, name, facts.Verb(verb, getpass.getuser(), reason, accept), now_ms)
+        leader = lease.leader(connection, time.time_ns() // 1_000_000)
+    end = time.monotonic() + ANSWER_S[leader is None]
+    while time.monotonic() < end:
+        with _database(config) as (_, connection, now_ms):
+            if book.answered(connection, number) is not None:
+                state, _ = book.load(connection, name)
+                said = next((word.text for word in reversed(state.words) if f"to {verb}" in word.text), "")
+                if "Not done: " in said:
+                    raise _stop(said)
+                Console().print(showing.one(state, now_ms, {one.kit.hex(): one.name for one in read.kits}))
+                return
+        time.sleep(0.2)
+    typer.echo(
+        f"Written down: {verb} {name}. No controller has taken it up yet; one does as soon as it runs"
+        " (`stallmark fleet run`), before it orders anything else."
+    )
+
+
+def _kit(config: Config, text: str) -> str:
+    for one in config.kits:
+        if text in (one.name, one.kit.hex()):
+            return one.kit.hex()
+    return text.lower()
+
+
+@contextmanager
+def _database(config: Path) -> Generator[tuple[Config, Connection, int]]:
+    """The controller's database beside it; what goes wrong ends the command with one line."""
+    try:
+        read = load(config)
+        engine = outside(read.database)
+        try:
+            with engine.begin() as connection:
+                yield read, connection, open_clock(read.clock_file).now_ms()
+        finally:
+            engine.dispose()
+    except DBAPIError as error:
+        raise _stop(
+            f"the database cannot be read: {error.orig}. A controller of this version makes it ready"
+        ) from None
+    except ConfigError as error:
+        raise _stop(str(error)) from None
+    except FleetError as error:
+        raise _stop(str(error)) from None
+
+
+def _stop(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,169 @@
+"""Making a plan from what an admin has at hand: a bundle, a few sizes, limits; kits and bricks as they are now."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from fleet import enrolled
+from fleet.config import Config
+from fleet.core import FormatError
+from fleet.desired import folder, rows
+from fleet.rollouts.figures import MEASURED
+from fleet.rollouts.gates import Replayed
+from fleet.rollouts.plan import Gate, Plan, PlanError, Release, Wave
+
+_TIME = re.compile(r"^(\d{1,6})(s|min|h|d)$")
+_SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
+MAX_BUNDLE = 4 << 20
+# What a gate may worsen by where nothing is said: parts of 10,000, or percent of a pack
+WORSE = {"errors": 50, "uncertain": 200, "battery": 15, "latency": 50, "budget": 500, "heap": 8}
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan with what belongs to it. `notes`: what an admin should know before the start."""
+
+    plan: Plan
+    bundles: list[folder.Release]
+    notes: list[str] = field(default_factory=list[str])
+
+
+def seconds(text: str) -> int:
+    """ "90s", "15min", "2h", "1d". Raises PlanError."""
+    found = _TIME.match(text.strip())
+    if found is None:
+        raise PlanError(f'{text!r} is no time: expected a number with s, min, h or d, such as "2h"')
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def read_bundle(path: Path) -> folder.Release:
+    """A bundle file. Raises PlanError."""
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_BUNDLE:
+            raise PlanError(f"{path} has {len(data)} bytes: more than a bundle may have")
+        return folder.read(data)
+    except OSError as error:
+        raise PlanError(f"{path} cannot be read: {error.strerror}") from None
+    except FormatError as error:
+        raise PlanError(
+            f"{path} is no bundle: {error}. `stallmark rules compile` and `sign` make one"
+        ) from None
+
+
+def release_of(bundle: folder.Release) -> Release:
+    """As a plan names it."""
+    return Release(
+        digest=bundle.artefact.hex(), bundle=bundle.digest.hex(), rev=bundle.rev, length=bundle.length, kind=bundle.kind,
+        name=bundle.name,
+    )  # fmt: skip
+
+
+def waves(
+    sizes: str, soak_s: int, deadline_s: int, min_sample: int | None, total: int, query: str = ""
+) -> tuple[Wave, ...]:
+    """ "1,25%,100%": cumulative sizes. Where nothing is said, reports of a third of a wave are asked for, 20 at most; `query`
+    chooses the first wave's kits."""
+    made: list[Wave] = []
+    before = 0
+    for text in sizes.split(","):
+        size = text.strip()
+        wave = _wave(size, soak_s, deadline_s, query if not made else "")
+        until = -(-total * int(size[:-1]) // 100) if size.endswith("%") else int(size)
+        own = max(1, min(total, until) - before)
+        before = max(before, min(total, until))
+        sample = min(own, max(1, min(20, -(-own // 3)))) if min_sample is None else min(own, min_sample)
+        made.append(wave.model_copy(update={"min_sample": sample}))
+    return tuple(made)
+
+
+def gate(text: str) -> Gate:
+    """ "uncertain" or "uncertain:200": by how much it may worsen. Raises PlanError."""
+    name, _, worse = text.partition(":")
+    if name not in MEASURED:
+        raise PlanError(f"gate {name!r}: there are {', '.join(MEASURED)}; nothing measures others yet")
+    if worse and not worse.isdecimal():
+        raise PlanError(f"gate {text!r}: after the colon goes by how much it may worsen, a whole number")
+    made: dict[str, Any] = {"name": name, "worse": int(worse) if worse else WORSE[name]}
+    return Gate(**made, min_sample=1 if name == "battery" else 20)
+
+
+def fleet_now(connection: Connection, config: Config) -> dict[str, tuple[dict[str, str], list[str]]]:
+    """Kit → its facts for queries, and its bricks that boot by themselves and are not revoked."""
+    config = enrolled.merged(connection, config)
+    ended = enrolled.revoked(enrolled.every(connection).items())
+    bricks: dict[bytes, list[str]] = {}
+    for one in config.bricks:
+        if one.brick not in ended and not one.lane:
+            bricks.setdefault(one.kit, []).append(one.brick.hex())
+    return {
+        one.kit.hex(): ({"name": one.name.replace(" ", "-"), "kit": one.kit.hex()}, bricks.get(one.kit, []))
+        for one in config.kits
+    }
+
+
+def running_now(connection: Connection, kind: int) -> tuple[bytes, bytes] | None:
+    """(envelope, artefact) that most kits' directives name for this kind of artefact."""
+    found: Counter[tuple[bytes, bytes]] = Counter()
+    for head in rows.heads(connection):
+        found.update({(item.bundle, item.artefact) for item in head.order.items if item.kind == kind})
+    if not found:
+        return None
+    ((envelope, artefact), _) = found.most_common(1)[0]
+    data = rows.target(connection, envelope), rows.target(connection, artefact)
+    return None if data[0] is None or data[1] is None else (data[0], data[1])
+
+
+def way_back(
+    connection: Connection, new: folder.Release, chosen: Path | None, notes: list[str]
+) -> folder.Release | None:
+    """What kits go back to: a bundle that is named, or what they run now, where the new one's authors signed it as fallback."""
+    if chosen is not None:
+        old = read_bundle(chosen)
+    else:
+        known = running_now(connection, new.kind)
+        if known is None:
+            notes.append("No way back: nobody knows what kits run now. Name a bundle with --back-to.")
+            return None
+        old = folder.read(folder.bundle.join(*known))
+    if old.artefact == new.artefact:
+        notes.append("No way back: kits run this very release already.")
+        return None
+    if old.artefact not in new.fallback and old.rev <= new.rev:
+        notes.append(
+            f"No way back: the new bundle's authors did not sign {old.name or 'the old one'} as its fallback, and its revision"
+            f" {old.rev} is not above {new.rev}: bricks would refuse it. A halt stops the release, and nothing more."
+        )
+        return None
+    return old
+
+
+def replay_files(connection: Connection, old: folder.Release | None, new: Path, events: Path) -> Replayed:
+    """Gate 0 over recorded events. Raises PlanError."""
+    from fleet.rollouts.gatezero import replayed
+
+    if old is None:
+        known = running_now(connection, 1)
+        if known is None:
+            raise PlanError("gate 0 needs what kits run now: name its bundle with --back-to")
+        old = folder.read(folder.bundle.join(*known))
+    with tempfile.TemporaryDirectory() as name:
+        before = Path(name) / "now.smbundle"
+        before.write_bytes(folder.bundle.join(old.envelope, old.data))
+        return replayed(before, new, events)
+
+
+def _wave(size: str, soak_s: int, deadline_s: int, query: str) -> Wave:
+    from pydantic import ValidationError
+
+    try:
+        return Wave(size=size, soak_s=soak_s, deadline_s=deadline_s, query=query)
+    except ValidationError as error:
+        raise PlanError(f"--waves {size}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None

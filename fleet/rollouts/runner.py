@@ -1,0 +1,98 @@
+"""The controller's task of rollouts: leads where nobody else does, and tells why a kit has not got its release."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleet.desired.why import Reason
+from fleet.errors import FleetError
+from fleet.rollouts import facts, figures
+from fleet.rollouts.highwater import HighWater
+from fleet.rollouts.kitfacts import KitFacts
+from fleet.rollouts.leading import Leading
+from fleet.rollouts.state import OK, PLANNED, SUPERSEDED, State
+from fleet.rollouts.why import why
+
+if TYPE_CHECKING:
+    from fleet.controller import Controller
+
+TICK_S = 0.5
+TROUBLE_S = 5.0
+TOLD = 2  # reasons of a rollout that a kit's own list takes over
+
+logger = logging.getLogger(__name__)
+
+
+class Rolling:
+    """One for a controller that serves. Raises ConfigError where the high-water file cannot be read."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        ledger = controller.config.ledger
+        self.leading = Leading(
+            controller.database,
+            KitFacts(controller.desired, self._looks),
+            HighWater(ledger.with_name(ledger.name + ".rollouts")),
+            f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
+            controller.clock.now_ms,
+            lambda: time.time_ns() // 1_000_000,
+        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
+        controller.reasons.append(self.reasons)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        said = ""
+        while True:
+            pause = TICK_S
+            try:
+                await loop.run_in_executor(self._thread, self.leading.tick)
+                said = ""
+            except (
+                FleetError,
+                OSError,
+                SQLAlchemyError,
+            ) as failed:  # nothing is ordered that is not written down
+                if str(failed) != said:
+                    logger.error("rollouts: %s", failed)
+                said, pause = str(failed), TROUBLE_S
+            await asyncio.sleep(pause)
+
+    def close(self) -> None:
+        """Another controller may lead at once."""
+        self._thread.submit(self.leading.close).result()
+        self._thread.shutdown()
+
+    def reasons(self, kit: bytes) -> list[Reason]:
+        """What rollouts that are under way say of a kit."""
+        name, now_ms = kit.hex(), self._controller.clock.now_ms()
+        found: list[Reason] = []
+        for rollout, state in self.leading.states.items():
+            known = state.kits.get(name)
+            if known is None or known.status in (SUPERSEDED, OK) or state.phase == PLANNED:
+                continue
+            for one in why(state, name, now_ms)[:TOLD]:
+                found.append(
+                    Reason(
+                        f"rollout-{one.code.replace(' ', '-')}",
+                        f"rollout {rollout}: {one.text}",
+                        one.since_ms,
+                    )
+                )
+        return found
+
+    def _looks(self, state: State, now_ms: int, number: int) -> list[facts.Gate]:
+        if not state.plan.gates:
+            return []
+        with self._controller.database.read() as connection:
+            return figures.looks(connection, state, self._controller.desired.all_facts, now_ms, number)

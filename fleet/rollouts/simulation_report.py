@@ -1,0 +1,117 @@
+"""What a simulated rollout came to: in words, and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fleet.rollouts import planning
+from fleet.rollouts.plan import Gate, Limits, Plan, Release
+from fleet.rollouts.simulate import Story
+
+GROUPS = (  # words, statuses, colour
+    ("runs the release", ("ok",), "#2a7f4f"),
+    ("at it", ("offered", "installing", "going back"), "#e0a030"),
+    ("failed, refused, timed out", ("failed", "rejected", "timed out", "stuck"), "#b3261e"),
+    ("back", ("back",), "#4a6fa5"),
+    ("still to go back", ("to go back",), "#8d6fb0"),
+    ("away", ("unreached",), "#9a9a9a"),
+    ("rented", ("deferred",), "#c9b79c"),
+    ("waits", ("waiting", "superseded"), "#e4e4e4"),
+)
+
+
+def plan(kits: int, sizes: str, soak: str, in_flight: int, failures: int, percent: int, gates: bool) -> Plan:
+    """A plan for made-up releases. Raises PlanError."""
+    new = Release(digest="aa" * 32, bundle="ab" * 32, rev=8, length=8_000, name="simulated")
+    old = Release(digest="bb" * 32, bundle="bc" * 32, rev=7, length=8_000, name="before")
+    return Plan(
+        name="simulated",
+        release=new,
+        rollback=old,
+        waves=planning.waves(sizes, planning.seconds(soak), 2 * 86_400, None, kits),
+        limits=Limits(in_flight=in_flight, failures=failures, failure_percent=percent),
+        gates=(Gate(name="uncertain", worse=200, min_sample=100),) if gates else (),
+    )
+
+
+def words(story: Story) -> list[str]:
+    """For people."""
+    took = story.as_json()["took_ms"]
+    out = [
+        f"{story.kits:,} kits with {story.bricks} bricks, seed {story.seed}: {story.phase}. {story.reason}".rstrip(
+            ". "
+        )
+        + ".",
+        f"{_time(story.virtual_ms)} of virtual time in {story.seconds:.1f} s; {story.facts:,} facts in {story.steps:,} steps,"
+        f" {story.events:,} of them in the log",
+        f"{story.deliveries:,} deliveries, at most {story.most_in_flight} kits at it at a time; waves began after "
+        + ", ".join(_time(at) for at in story.waves),
+        "kits: "
+        + ", ".join(
+            f"{n:,} {status}" for status, n in sorted(story.outcomes.items(), key=lambda one: -one[1])
+        ),
+    ]
+    if took:
+        out.append("start to good: " + ", ".join(f"{_time(ms)} (p{p})" for p, ms in took.items()))
+    if story.halt_ms is not None:
+        out.append(
+            f"halted after {_time(story.halt_ms)}; {story.given_before_halt} deliveries before, {story.given_after_halt} after;"
+            f" {story.still_running} bricks still run the release"
+        )
+    return out
+
+
+def draw(story: Story, path: Path) -> None:
+    """A PNG: kits by status over time with the waves' beginnings, places taken, and how long kits took. Raises OSError."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib.figure import Figure
+
+    hours = [at / 3_600_000 for at, _, _ in story.series]
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    top, middle, bottom = figure.subplots(3, 1, height_ratios=[3, 1, 1])  # pyright: ignore[reportGeneralTypeIssues]
+    shown = [
+        one for one in GROUPS if any(counts.get(name) for _, _, counts in story.series for name in one[1])
+    ]
+    top.stackplot(
+        hours,
+        [
+            [sum(counts.get(name, 0) for name in names) for _, _, counts in story.series]
+            for _, names, _ in shown
+        ],
+        labels=[text for text, _, _ in shown],
+        colors=[colour for _, _, colour in shown],
+    )
+    for number, at in enumerate(story.waves, 1):
+        top.axvline(at / 3_600_000, color="black", linewidth=0.6)
+        top.annotate(
+            f"wave {number}", (at / 3_600_000, story.kits), rotation=90, va="top", ha="right", fontsize=8
+        )
+    if story.halt_ms is not None:
+        top.axvline(story.halt_ms / 3_600_000, color="#b3261e", linewidth=2)
+        top.annotate(
+            "halt", (story.halt_ms / 3_600_000, story.kits / 2), color="#b3261e", rotation=90, ha="left"
+        )
+    top.set_ylabel("kits")
+    top.set_title(
+        f"{story.kits:,} kits, seed {story.seed}: {story.phase} {('- ' + story.reason) if story.reason else ''}"[
+            :110
+        ]
+    )
+    top.legend(loc="lower right", fontsize=8)
+    middle.plot(hours, [flying for _, flying, _ in story.series], color="#e0a030")
+    middle.set_ylabel("kits at it")
+    middle.set_xlabel("hours since the start")
+    if story.took_ms:
+        bottom.hist([ms / 3_600_000 for ms in story.took_ms], bins=60, color="#2a7f4f")
+    bottom.set_ylabel("kits")
+    bottom.set_xlabel("hours from the start until good")
+    figure.savefig(path, dpi=110)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _time(ms: int) -> str:
+    minutes = ms / 60_000
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h" if minutes < 2 * 1440 else f"{minutes / 1440:.1f} days"
