@@ -42,7 +42,7 @@ class Desk:
         self._seen: OrderedDict[tuple[str, bytes], Sight] = OrderedDict()
         self._ends: dict[bytes, str] = {}
         self._lock = Lock()
-        self.nonces = Nonces()
+        self.nonces = Nonces(controller.clock.now_ms())
         self.tries = Attempts()
         self.addresses = Attempts(free=20)
         self.dropped = 0

@@ -103,9 +103,11 @@ def check(signed: Signed, public: bytes) -> None:
 
 
 class Nonces:
-    """Which signed requests were seen. A window of time makes forgetting safe; what is over a bound is refused."""
+    """Which signed requests were seen, since `start_ms`: what was signed before is refused, as nobody remembers it. A window
+    of time makes forgetting safe; what is over a bound is refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, start_ms: int) -> None:
+        self._since_s = start_ms // 1000
         self._seen: OrderedDict[bytes, dict[str, int]] = OrderedDict()
 
     def take(self, signed: Signed, now_ms: int) -> None:
@@ -118,6 +120,11 @@ class Nonces:
                 f"this request was signed {off} seconds {way} by this controller's clock, at most {WINDOW_S} are taken: "
                 "sign it by now_ms",
                 now_ms=now_ms,
+            )
+        self._since_s = min(self._since_s, now_s)  # a clock that was set back holds nobody up
+        if signed.created_s < self._since_s:
+            raise Refused(
+                401, "this request was signed before this controller started: sign it anew", now_ms=now_ms
             )
         mine = self._seen.setdefault(signed.key, {})
         self._seen.move_to_end(signed.key)

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from fleet.enrolment import codes, decide, pending
-from fleet.enrolment.signed import WINDOW_S
+from fleet.enrolment.signed import WINDOW_S, Nonces, Request, read
+from fleet.errors import Refused
 from fleet.people.actors import COMMAND
 from fleet.people.places import place
 from tests.fleet.hostsigner import HostSigner
@@ -146,6 +147,19 @@ def test_a_clock_that_is_off_is_told_the_controllers(desk, off_s):
     late = send(desk, signer, "/v1/hosts/token", now_ms=now_ms + off_s * 1000)
     assert late.status_code == 401
     assert send(desk, signer, "/v1/hosts/token", now_ms=late.json()["now_ms"]).status_code == 200
+
+
+def test_what_was_signed_before_the_controller_started_is_signed_anew():
+    signer, nonces = HostSigner(b"restart"), Nonces(50_000)
+    found = signer.headers("POST", "/v1/hosts/token", b"{}", 49_000)
+    names = ("Content-Digest", "Signature-Input", "Signature")
+    signed = read(Request("POST", "/v1/hosts/token", "", *(found[name] for name in names), b"{}"))
+    with pytest.raises(Refused, match="before this controller started") as refused:
+        nonces.take(signed, 51_000)
+    assert refused.value.more == {"now_ms": 51_000}
+    nonces.take(signed, 49_000)  # its clock was set back
+    with pytest.raises(Refused, match="was here before"):
+        nonces.take(signed, 49_000)
 
 
 FORMS = (
