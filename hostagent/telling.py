@@ -184,18 +184,18 @@ class Telling:
             self._flush(brick.brick)
 
     def urgent(self, brick: Brick) -> Message | None:
-        """An answer that a customer waits for."""
+        """An answer that a customer waits for, a root or directive."""
         queue = self._queue(brick.brick)
-        return queue.answers.popleft() if queue.answers else None
+        if queue.answers:
+            return queue.answers.popleft()
+        # Before slices and rules: it says whose they may be, and may say that nothing is to be installed.
+        return self.directing.next_for(brick) if self.directing is not None and queue.linked else None
 
     def soon(self, brick: Brick) -> Message | None:
         """A short message."""
         queue = self._queue(brick.brick)
         if not queue.linked:
             return None
-        told = None if self.directing is None else self.directing.next_for(brick)
-        if told is not None:
-            return told
         return queue.short.popleft() if queue.short else self._signals(queue)
 
     def idle(self, brick: Brick) -> Message | None:

@@ -87,7 +87,7 @@ class Chores:
             return True
         since = self._allotment.waiting_since
         # Before the first ruleset is there, no slice can be told good: they wait for it.
-        if since is None or (installer.installed is None and installer.busy):
+        if since is None or (installer.installed is None and (installer.busy or self._directing.busy)):
             return False
         now = self._ticks()
         if not self._may(True, now - since, config.SLICE_PATIENCE_MS):

@@ -188,6 +188,16 @@ class Directing:
     # --- work
 
     @property
+    def busy(self):
+        """True while something is told, and where rules for this brick are ordered, or nothing yet."""
+        if self._digest8 is not None or (self.root is not None and not self.number):
+            return True
+        for kind, _ in self._named:
+            if kind == reg.ARTEFACT_RULESET:
+                return True
+        return False
+
+    @property
     def waiting(self):
         """True while `step` has something to do: a signature, or what follows from it."""
         return self._envelope is not None

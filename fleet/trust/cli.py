@@ -327,6 +327,12 @@ def stop(error: Exception) -> typer.Exit:
     return typer.Exit(1)
 
 
+def begin_development(config: Path) -> list[str]:
+    """What `fleet keys init --development` does, for a kit that is being made. Raises TrustError, ConfigError, OSError."""
+    read, repository, now_ms = opened(config)
+    return _development(read, repository, config, now_ms, ceremony.ROOT_DAYS)
+
+
 def _development(read: Config, repository: Repository, config: Path, now_ms: int, days: int) -> list[str]:
     """Root 1 of one key in the open; the authors of config.json, whose keys lie in the kit's folder, or one more key."""
     if not read.development:

@@ -92,6 +92,8 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
     config = load_config(folder.controller / "config.json")
     initialise(config, open_clock(config.clock_file))
     _give_tag_keys(config, secrets, tag_keys)
+    progress("a root that says INSECURE: whom the bricks trust")
+    _begin_trust(folder.controller / "config.json")
     write_json(
         folder.kit_json,
         {
@@ -124,6 +126,13 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
         },
     )
     return NewKit(folder, secrets.event_key)
+
+
+def _begin_trust(config: Path) -> None:
+    """Root 1 of development keys: with it the bricks install what the controller's directives name, and nothing else."""
+    from fleet.trust.cli import begin_development  # late: only a new kit needs tuf
+
+    begin_development(config)
 
 
 def free_ports() -> tuple[int, int]:
