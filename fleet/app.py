@@ -131,6 +131,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
     app.include_router(kits.router(controller, require_whole, people.record))
+    app.include_router(trust.admin_router(repository, clock, require_whole))
     app.include_router(enrolment_api.device_router(desk))
     app.include_router(enrolment_api.admin_router(controller, desk))
     app.include_router(people_pages.router(controller.archive))

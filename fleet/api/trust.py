@@ -3,13 +3,21 @@ are for this controller's hosts."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
 
 from fleet.api.access import Access
+from fleet.clock import Clock
 from fleet.errors import Refused
+from fleet.trust import ceremony, status
 from fleet.trust.repository import Repository
 
 FOREVER = "public, max-age=31536000, immutable"  # numbered and named by digest: never another content
+NO_STORE = {"Cache-Control": "no-store"}
+Require = Callable[[str], Callable[[Request], Any]]
 OF_HOSTS = "private, max-age=31536000, immutable"
 
 
@@ -50,6 +58,28 @@ def router(repository: Repository, access: Access) -> APIRouter:
             return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{len(data)}"})
         headers["Content-Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
         return Response(data[first:], 206, media_type="application/octet-stream", headers=headers)
+
+    return api
+
+
+def admin_router(repository: Repository, clock: Clock, require: Require) -> APIRouter:
+    """For people: how the trust stands, and what is on the list. `require(permission)`: who is calling. Nothing can be changed
+    here: keys are changed by their holders' signatures."""
+    api = APIRouter(prefix="/v1/admin", tags=["trust"])
+    reading = Depends(require("keys.read"))
+
+    @api.get("/keys", summary="Who holds which key, and what runs out first", response_model=None)
+    def keys(_: Any = reading) -> Response:
+        """As `stallmark fleet keys status --json`; `{"profile": …, "trouble": []}` alone where there is no trust folder."""
+        if not repository.exists():
+            return JSONResponse(status.health(repository, clock.now_ms()), headers=NO_STORE)
+        return JSONResponse(status.facts(repository, clock.now_ms()), headers=NO_STORE)
+
+    @api.get("/releases", summary="What is on the authors' signed list", response_model=None)
+    def releases(_: Any = reading) -> Response:
+        """`{"releases": [{"sha256", "length", "kind", "rev", "hardware", "name", "artefact", "bundle"}]}`, the highest rev
+        first."""
+        return JSONResponse({"releases": ceremony.facts_of(repository.listed())}, headers=NO_STORE)
 
     return api
 

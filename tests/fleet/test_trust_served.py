@@ -13,6 +13,7 @@ from fleet.trust.repository import TIMESTAMP_MS, Repository
 from hostagent.trust.client import Trust
 from hostagent.trust.errors import TrustError
 from hostagent.trust.fetcher import over_http
+from tests.fleet.peopleworld import office
 from tests.stall import Stall
 
 
@@ -107,6 +108,21 @@ def test_a_controller_without_a_trust_folder_runs_as_ever(stall):
         assert running.client.get("/v1/trust/tuf/timestamp.json").status_code == 404
         assert running.health()["trust"]["profile"] == "none: releases are not listed"
         assert running.health()["status"] == "ok"
+
+
+def test_people_who_may_see_keys_see_who_holds_them_and_what_is_listed(tmp_path):
+    with office(tmp_path, people=None) as desk:
+        stall = desk.running.stall
+        client = desk.with_token(stall.world.admin_token)
+        assert client.get("/v1/admin/keys").json()["trouble"] == []
+        _, data = development(stall)
+        found = client.get("/v1/admin/keys").json()
+        assert found["insecure"]
+        assert [role["role"] for role in found["roles"]][:2] == ["root", "author"]
+        (release,) = client.get("/v1/admin/releases").json()["releases"]
+        assert (release["name"], release["length"]) == ("rules", len(data))
+        for path in ("keys", "releases"):
+            assert httpx.get(f"{desk.url}/v1/admin/{path}").status_code == 401
 
 
 def test_the_task_renews_at_half_time_and_says_what_it_cannot(stall):
