@@ -181,19 +181,12 @@ class Brick:
         port = self._port
         if "nfc" not in port.parts:
             return None
+        from brick.nfc import bus
         from brick.nfc.pn532 import Pn532
         from brick.nfc.reader import Reader
 
-        if getattr(port, "nfc_bus", "hsu") == "spi":
-            from brick.nfc.spi import Spi
-
-            bus = Spi(port.spi("nfc"), ticks)
-        else:
-            from brick.nfc.hsu import Hsu
-
-            bus = Hsu(Line(port.uart("nfc", config.NFC_BAUD)), ticks)
         reset = getattr(port, "reset_part", None)
-        chip = Pn532(bus, None if reset is None else lambda: reset("nfc"))
+        chip = Pn532(bus.of(port, ticks), None if reset is None else lambda: reset("nfc"))
         reader = Reader(chip, desk, self._counters, ticks, self._tags)
         self.supervisor.add("reader", reader.run, _TASK_MS)
         return reader

@@ -9,7 +9,7 @@ from stallmark import cbor, form
 from stallmark.constant import const
 from stallmark.errors import FormatError
 
-from brick import aio, config
+from brick import aio
 from brick import counters as count
 from brick.errors import PartError
 from brick.line import Line
@@ -149,15 +149,12 @@ class Bench:
     async def _reader(self, ms):
         if "nfc" not in self._port.parts:
             return ABSENT, "this board has none", None
-        from brick.nfc.hsu import Hsu
+        from brick.nfc import bus
         from brick.nfc.pn532 import Pn532
 
         reset = getattr(self._port, "reset_part", None)
         ticks = self._port.ticks_ms
-        chip = Pn532(
-            Hsu(Line(self._port.uart("nfc", config.NFC_BAUD)), ticks),
-            None if reset is None else lambda: reset("nfc"),
-        )
+        chip = Pn532(bus.of(self._port, ticks), None if reset is None else lambda: reset("nfc"))
         await chip.hard_reset()
         await chip.start()
         await chip.check()

@@ -79,6 +79,8 @@ def test_boards_that_do_not_fit_are_named_before_anything_is_written(tmp_path):
         with pytest.raises(errors.WrongBoard, match=words):
             flash.board_for(found, settings)
     assert flash.board_for(Found("ESP32", 16 << 20, "00"), settings) == "esp32-4m-nfc"
+    both = flash.Settings(tmp_path / "image", parts=("qr", "nfc"))
+    assert flash.board_for(Found("ESP32-S3", 16 << 20, "00"), both) == "esp32s3-8m-nfc-qr"
     settings.board = "xiao-s3-8m-nfc"
     assert flash.board_for(Found("ESP32-S3", 8 << 20, "00"), settings) == "xiao-s3-8m-nfc"
     with pytest.raises(errors.WrongBoard, match="this board has an ESP32"):

@@ -6,9 +6,12 @@ import time
 
 import pytest
 from brick import selftest as brickside
+from test_nfc_faults import ModelSpi
 from typer.testing import CliRunner
 from virtualkit.brick import BrickSpec, VirtualBrick
 from virtualkit.kit import new_flash
+from virtualkit.pn532 import Chip
+from virtualkit.pn532_spi import SpiSide
 from virtualkit.tags import ntag215
 from workbench import cli, selftest
 from workbench.errors import SelfTestFailed
@@ -118,7 +121,6 @@ class Silent:
 def test_a_scanner_whose_cable_is_off_is_a_fault_and_no_wait_for_ever(monkeypatch):
     monkeypatch.setattr(brickside, "_SET_UP_MS", 200)
     monkeypatch.setattr(brickside, "Line", lambda uart: uart, raising=False)
-    monkeypatch.setattr(brickside.config, "QR_BAUD", 9600, raising=False)
     found = asyncio.run(brickside.Bench(Silent(), lambda: None)._run(brickside.SCANNER, 10_000))
     assert found == (brickside.FAULT, "the scanner does not answer at any speed", None)
 
@@ -142,3 +144,27 @@ def test_the_light_shows_its_colours_against_the_blinking_of_a_blank_brick(monke
     after = [shown[at + 1] for at, one in enumerate(shown) if one == "blink"]
     assert all(isinstance(colour, tuple) for colour in after), "every blink is overwritten at once"
     assert {(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)} <= set(after)
+
+
+class OnSpi:
+    """A board whose reader is on SPI: it has no UART for one."""
+
+    parts = ("nfc", "qr")
+    nfc_bus = "spi"
+
+    def __init__(self, chip):
+        self._bus = ModelSpi(SpiSide(chip))
+
+    def spi(self, _name):
+        return self._bus
+
+    @staticmethod
+    def ticks_ms():
+        return time.monotonic_ns() // 1_000_000
+
+
+def test_a_reader_on_spi_is_tested_on_its_own_bus():
+    chip = Chip("fast", bus="spi")
+    chip.place(ntag215(TAG))
+    found = asyncio.run(brickside.Bench(OnSpi(chip), lambda: None)._run(brickside.READER, 20_000))
+    assert found[0] == brickside.GOOD and found[2] == TAG, found
