@@ -10,7 +10,8 @@ import typer
 
 from fleet.errors import FleetError
 from fleet.trust import ceremony, files, metadata, stick
-from fleet.trust.cli import ConfigPath, Files, PassphraseFile, echo, opened, pass_on, publish, sign, stop
+from fleet.trust.acts import opened, pass_on
+from fleet.trust.cli import ConfigPath, Files, PassphraseFile, echo, publish, sign, stop
 from fleet.trust.repository import MAX_BUNDLE
 
 app = typer.Typer(no_args_is_help=True, help="Bundles that may be passed on: a list that the authors sign.")

@@ -130,7 +130,7 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
 
 def _begin_trust(config: Path) -> None:
     """Root 1 of development keys: with it the bricks install what the controller's directives name, and nothing else."""
-    from fleet.trust.cli import begin_development  # late: only a new kit needs tuf
+    from fleet.trust.acts import begin_development  # late: only a new kit needs tuf
 
     begin_development(config)
 
