@@ -4,6 +4,7 @@ Every command works beside the running controller, which learns of it within ten
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fleet import enrolled
 from fleet.config import Config, Kit
+from fleet.core import FormatError, bundle, rootmeta
 from fleet.db.engine import outside
 from fleet.errors import ConfigError, Refused
 from fleet.keys import Seal
@@ -66,6 +68,7 @@ def write_job(
         "authors": [[kid.hex(), public.hex()] for kid, public in config.authors.keys],
         "threshold": config.authors.threshold,
         "director": config.secrets.director_public.hex(),
+        "first_root": _first_root(config),
         "rental": found.rental,
         "currency": currency,
         "fixture": {"tag": tag, "code": code, "seconds": seconds},
@@ -75,6 +78,18 @@ def write_job(
         os.fchmod(file.fileno(), 0o600)
         json.dump(job, file, indent=1)
         file.write("\n")
+
+
+def _first_root(config: Config) -> str | None:
+    """SHA-256 of the first compact root's payload, in hex: a brick that was promised it installs nothing before it has it. None
+    without one. Raises ConfigError."""
+    path = config.trust / "roots" / "1.cbor"
+    try:
+        return hashlib.sha256(bundle.opened(path.read_bytes(), rootmeta.TYPE)[0]).hexdigest()
+    except FileNotFoundError:
+        return None
+    except (OSError, FormatError) as wrong:
+        raise ConfigError(f"{path} is no root: restore it ({wrong})") from wrong
 
 
 def look(config: Config) -> list[dict[str, Any]]:

@@ -64,6 +64,7 @@ def _job(value: dict[str, Any]) -> Job:
         bytes.fromhex(value["director"]),
         bytes.fromhex(value["host"]),
         str(value["currency"]),
+        bytes.fromhex(value["first_root"]) if value.get("first_root") else None,
     )
     return Job(
         rental,

@@ -28,6 +28,9 @@ class BrickSilent(ProvisionError, Silent):
     """Nobody answers provisioning frames on this port."""
 
 
+MOST_AUTHORS = 7  # that fit a provisioning request
+
+
 class BrickHasKeys(ProvisionError, HasKeys):
     """The brick is provisioned."""
 
@@ -50,6 +53,7 @@ class Rental:
     director: bytes
     host: bytes
     currency: str
+    first_root: bytes | None = None  # SHA-256 of the payload of the root that it is to be told first
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,8 @@ def provision_brick(
             rental.host,
             wall_ms,
             rental.currency,
+            # Beside seven authors there is no room for it: such a brick takes its first root as older ones do.
+            rental.first_root if len(rental.authors) < MOST_AUTHORS else None,
         )
         about_to(keys.brick_id(keys.root0(identity["entropy"], entropy)))
         brick, _, root = provision.finish(request, identity, bench.ask(request))

@@ -420,12 +420,12 @@ class Lab:
                 return self._answers[-1]
         raise AssertionError("the brick does not answer the bench")
 
-    async def provision(self, threshold: int = 2) -> Host:
+    async def provision(self, threshold: int = 2, first_root: bytes | None = None) -> Host:
         """Gives the blank brick its keys and returns the host that now may talk to it."""
         identity = provision.parse_identity(await self._ask(provision.identify_request()))
         request = provision.provision_request(
             seeded("bench"), 1, EVENT_KEY, EVENT, self.authors.known, threshold, KIT, HUB,
-            self.authors.director.verify_key.encode(), HOST8, START_MS, "EUR",
+            self.authors.director.verify_key.encode(), HOST8, START_MS, "EUR", first_root,
         )  # fmt: skip
         brick8, _, root = provision.finish(request, identity, await self._ask(request))
         self.host = Host(brick8, root, self.link.write)

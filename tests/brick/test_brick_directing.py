@@ -1,13 +1,14 @@
 """A brick that was told a root installs what the director orders for it, and nothing else."""
 
 import asyncio
+from pathlib import Path
 
 import nacl.signing
 import pytest
 from bricklab import SAMPLES, START_MS, Host, Lab, rule, ruleset, seeded
 from conftest import RULES, Lent
 from directorlab import DAY, Office, public, rooted, tag, tell
-from stallmark import directive
+from stallmark import bundle, directive, rootmeta
 from stallmark import registry as reg
 from stallmark.crypt import sha256
 from test_brick_installs import NEXT, answer
@@ -166,5 +167,25 @@ def test_orders_to_others_and_of_others_are_refused_by_their_own_name(lent: Lent
             await lab.until(lambda: host.statuses[-1][15][4] == 1, "the alarm")
             assert host.statuses[-1][15][:3] == [1, before[1], 1]
             assert (await answer(lab, host, good))[1] == reg.INSTALL_OK, "the first word holds"
+
+    asyncio.run(market())
+
+
+def test_a_brick_that_was_promised_a_root_installs_nothing_before_it(tmp_path: Path):
+    async def market() -> None:
+        async with Lab(tmp_path / "brick", ()) as lab:
+            office = Office(lab.authors)
+            first = office.root()
+            host = await lab.provision(first_root=sha256(bundle.opened(first, rootmeta.TYPE)[0]))
+            await lab.until(lambda: host.up and host.statuses, "the link")
+            assert host.statuses[-1][15] == [0, None, 0, None, 8]
+            data = lab.authors.bundle(RULES, 1)
+            assert (await answer(lab, host, data))[1] == reg.INSTALL_ROOT_WANTED
+            host.bundle = None
+            other = office.root(1, tuple(lab.authors.signers[:2]), issued_ms=START_MS)
+            assert (await tell(lab, host, 1, other, tag=tag(host, other)))[1] == reg.INSTALL_NOT_FIRST_ROOT
+            assert (await tell(lab, host, 1, first))[1] == reg.INSTALL_OK, "the bench said so: no tag, no author"
+            await ordered(lab, host, office, data)
+            assert (await answer(lab, host, data))[1] == reg.INSTALL_OK
 
     asyncio.run(market())
