@@ -5,18 +5,14 @@ Every call reads and writes small files and may wait for a network: never on the
 
 # pyright: reportPrivateImportUsage=false
 
-import fcntl
 import hashlib
 import logging
-import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
-from tuf.api.metadata import Root
 
 from hostagent.clock import Clock
 from hostagent.core import FormatError, cbor
@@ -211,12 +207,16 @@ class Trust:
     def _take_floor(self, found: Reader, source: Source) -> None:
         """Holds what was verified against the floor, then raises it, also where the refresh failed further on: a root that
         ended a key must survive a wiped cache. Raises TrustError older."""
-        _check_names(found.root, source)
+        if (role := reader.named_twice(found.root)) is not None:
+            raise TrustError(
+                "damaged",
+                f"root {found.root.version} of {source.name} lists one {role} key twice: not believed",
+            )
         signed = found.trusted()
         versions = {role: one.version for role, one in signed.items()}
         floor = self.floor
         if versions["root"] >= floor.versions.get("root", 0):
-            floor = floor.under(_keys(found.root))
+            floor = floor.under(reader.keys_of(found.root))
         role = floor.below(versions)
         if role is not None:
             least = floor.versions[role]
@@ -279,34 +279,7 @@ class Trust:
 
     @contextmanager
     def _locked(self) -> Generator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            end = time.monotonic() + self._lock_s
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= end:
-                        raise TrustError(
-                            "busy", "another program refreshes the lists in this folder: try again"
-                        ) from None
-                    time.sleep(0.05)
+        with durable.locked(self._folder, self._lock_s) as mine:
+            if not mine:
+                raise TrustError("busy", "another program refreshes the lists in this folder: try again")
             yield
-        finally:
-            os.close(handle)
-
-
-def _keys(root: Root) -> dict[str, tuple[str, ...]]:
-    return {role: tuple(sorted(found.keyids)) for role, found in root.roles.items() if role != "root"}
-
-
-def _check_names(root: Root, source: Source) -> None:
-    """One key under two names would count as two signers: the library takes key ids as they stand (TAP 12)."""
-    for role, found in root.roles.items():
-        publics = [str(root.keys[keyid].keyval.get("public")).lower() for keyid in found.keyids]
-        if len(set(publics)) != len(publics):
-            raise TrustError(
-                "damaged", f"root {root.version} of {source.name} lists one {role} key twice: not believed"
-            )

@@ -1,8 +1,11 @@
 """Small files that survive a power cut: whole, on the disk, or not at all; and those that did not, set aside."""
 
+import fcntl
 import json
 import os
-from contextlib import suppress
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -68,3 +71,25 @@ def _digest(path: Path) -> str:
 def encode(value: Any) -> bytes:
     """JSON bytes for a file."""
     return json.dumps(value, indent=1, sort_keys=True).encode()
+
+
+@contextmanager
+def locked(folder: Path, wait_s: float) -> Generator[bool]:
+    """One program at a time in a folder; False where another one still has it after `wait_s`. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    yield False
+                    return
+                time.sleep(0.05)
+            else:
+                break
+        yield True
+    finally:
+        os.close(handle)

@@ -83,3 +83,18 @@ def issued_ms(signed: Signed) -> int:
 def ms_of(moment: datetime) -> int:
     """Milliseconds since 1970 UTC."""
     return int(moment.timestamp()) * 1000
+
+
+def keys_of(root: Root) -> dict[str, tuple[str, ...]]:
+    """Key ids by role, root's own left out: its chain is its proof."""
+    return {role: tuple(sorted(found.keyids)) for role, found in root.roles.items() if role != "root"}
+
+
+def named_twice(root: Root) -> str | None:
+    """The role that lists one key under two names, which would count as two signers: the library takes key ids as they stand
+    (TAP 12). None: no role does."""
+    for role, found in root.roles.items():
+        publics = [str(root.keys[keyid].keyval.get("public")).lower() for keyid in found.keyids]
+        if len(set(publics)) != len(publics):
+            return role
+    return None
