@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
+from fleet.alerts import api as alerts_api
 from fleet.api import benches, directives, hosts, kits, readers, trust
 from fleet.api.access import Access
 from fleet.clock import Clock
@@ -132,6 +133,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(people_api.router())
     app.include_router(kits.router(controller, require_whole, people.record))
     app.include_router(trust.admin_router(repository, clock, require_whole))
+    app.include_router(alerts_api.router(controller))
     app.include_router(enrolment_api.device_router(desk))
     app.include_router(enrolment_api.admin_router(controller, desk))
     app.include_router(people_pages.router(controller.archive))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fleet import desiredcli
+from fleet.alerts import cli as alerts_cli
 from fleet.config import Config, load
 from fleet.enrolment import cli as enrolment_cli
 from fleet.errors import ConfigError, FleetError, LedgerConflict
@@ -26,6 +27,7 @@ from fleet.trust import cli_release
 app = typer.Typer(no_args_is_help=True, help="The fleet controller: ledger, receipts in public.")
 bricks = typer.Typer(no_args_is_help=True, help="The bricks of a fleet.")
 app.add_typer(bricks, name="bricks")
+app.command()(alerts_cli.alerts)
 app.add_typer(people_cli.app, name="people")
 app.add_typer(enrolment_cli.app, name="enrol")
 app.add_typer(people_cli.audit_app, name="audit")
