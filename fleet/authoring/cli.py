@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fleet.authoring import check_report, cli_replay, cli_risk, compile2, prose, published, words
 from fleet.authoring.compile import check_campaign
-from fleet.authoring.engine import FormatError
+from fleet.authoring.engine import FormatError, bundle
 from fleet.authoring.intake import MAX_FILE, read_json
 from fleet.authoring.report import Report
 from fleet.authoring.signing import make_bundle
@@ -86,6 +86,12 @@ def compile_file(
         list[Path] | None,
         typer.Option(metavar="KEYFILE", help="An author's key file: a signed bundle is written."),
     ] = None,
+    fallback: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="BUNDLE", help="With --sign: a bundle that bricks may go back to, without authors."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the compiled ruleset, or with --sign the bundle that bricks install.
@@ -103,6 +109,7 @@ def compile_file(
                 report.rev,
                 seeds,
                 report.id,
+                fallback=[_artefact(path) for path in fallback or []],
                 golden=report.golden,
                 terms16=report.terms16,
                 authoring_hash=report.authoring_hash,
@@ -163,6 +170,15 @@ def _seed(path: Path) -> bytes:
     if len(seed) != 32:
         _fail(f"{path}: a seed of {len(seed)} bytes, expected 32", USAGE)
     return seed
+
+
+def _artefact(path: Path) -> bytes:
+    """The digest of what a bundle carries."""
+    try:
+        digest: bytes = bundle.parse(bundle.split(path.read_bytes())[0]).fields[2]
+    except (OSError, FormatError) as error:
+        _fail(f"{path} is no bundle that bricks could go back to: {error}", USAGE)
+    return digest
 
 
 def _console() -> Console:

@@ -93,6 +93,21 @@ def draw(story: Story, path: Path) -> None:
         top.annotate(
             "halt", (story.halt_ms / 3_600_000, story.kits / 2), color="#b3261e", rotation=90, ha="left"
         )
+    took = sorted(story.took_ms)
+    shown_ms = max(
+        [
+            took[len(took) * 95 // 100] * 1.3 if took else 0,
+            *(at * 1.2 for at in story.waves),
+            story.halt_ms or 0,
+        ]
+    )
+    end = (
+        min(story.virtual_ms, max(shown_ms, 600_000)) / 3_600_000
+    )  # the last few kits take days: they are in the words
+    if story.phase != "complete":
+        end = story.virtual_ms / 3_600_000
+    for one in (top, middle, bottom):
+        one.set_xlim(0, end)
     top.set_ylabel("kits")
     top.set_title(
         f"{story.kits:,} kits, seed {story.seed}: {story.phase} {('- ' + story.reason) if story.reason else ''}"[
@@ -104,7 +119,7 @@ def draw(story: Story, path: Path) -> None:
     middle.set_ylabel("kits at it")
     middle.set_xlabel("hours since the start")
     if story.took_ms:
-        bottom.hist([ms / 3_600_000 for ms in story.took_ms], bins=60, color="#2a7f4f")
+        bottom.hist([ms / 3_600_000 for ms in story.took_ms], bins=60, range=(0, end), color="#2a7f4f")
     bottom.set_ylabel("kits")
     bottom.set_xlabel("hours from the start until good")
     figure.savefig(path, dpi=110)  # pyright: ignore[reportUnknownMemberType]

@@ -188,12 +188,12 @@ def _whole(state: State, now_ms: int) -> list[Reason]:
             elif said.verdict != facts.PASS:
                 found.append(Reason("gate", f"gate {gate.name}: {said.verdict}: {said.why}", said.since_ms))
     for status, words in (
-        (OFFERED, "have a directive waiting for them"), (INSTALLING, "are installing"), (GOING_BACK, "are going back"),
-        (GO_BACK, "still have to go back"), (STUCK, "did not go back: somebody has to look at them"),
+        (OFFERED, "a directive waits for them"), (INSTALLING, "installing"), (GOING_BACK, "going back"),
+        (GO_BACK, "still to go back"), (STUCK, "did not go back, somebody has to look at them"),
         (FAILED, "failed"), (REJECTED, "refused the release"), (TIMED_OUT, "ran out of time"),
-        (DEFERRED, "are out with renters: they get it later"), (UNREACHED, "were not there: they get it when they come"),
+        (DEFERRED, "out with renters, later"), (UNREACHED, "not there, when they come"),
     ):  # fmt: skip
         if n := state.count(status):
-            found.append(Reason(status, f"{n} {'kit' if n == 1 else 'kits'} {words}", state.phase_ms))
+            found.append(Reason(status, f"{n} {'kit' if n == 1 else 'kits'}: {words}", state.phase_ms))
     found += [Reason("word", word.text, word.at_ms) for word in reversed(state.words)]
     return found

@@ -12,6 +12,7 @@ from fleet.cli import app
 from fleet.desired.report import BrickSaid, Report
 from fleet.rollouts import cli
 from fleet.rollouts.runner import Rolling
+from tests.campaigns.rollouts import play
 from tests.stall import Stall
 
 RUN = CliRunner()
@@ -209,3 +210,8 @@ def test_the_simulator_tells_its_story_and_draws_it(tmp_path):
     assert done.exit_code == 1 and story["phase"] == "rolled back"
     assert story["given_after_halt"] == 0 and story["still_running"] == 0
     assert RUN.invoke(app, ["simulate", "--faults", "often"]).exit_code == 1
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_simulated_rollouts_under_random_faults_keep_what_must_hold(seed):
+    play(seed, 60)
