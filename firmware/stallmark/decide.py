@@ -59,7 +59,7 @@ def decide(ruleset, state, event, risk=None, lane=False):
     for index in ruleset.by_type.get(event.type, b""):
         if elsewhere and ruleset.flags[index] & skip:
             continue
-        if done and ruleset.rules[index].group in done:
+        if done and ruleset.bodies[index].group in done:
             continue
         found = by_hand(view, index) if judges is None else judges[index](view)
         if type(found) is int:
@@ -132,14 +132,14 @@ def _new_latches(ruleset, view, skip):
             slot = mine[index]
             if slot != NOWHERE and state.latched(index, slots[slot][1]):
                 continue
-            rule = ruleset.rules[index]
+            rule = ruleset.bodies[index]
             if rule.flags & skip:
                 continue
             slot = view.enter(index, rule)
             if slot >= 0:
                 end = slots[slot][1]
                 if slot == mine[index] or not state.latched(index, end):
-                    result = view.all(index) if rule.flags & FLAT else expr.truth(rule.when, view)
+                    result = view.all(index) if rule.flags & FLAT else expr.truth(ruleset.trees[index], view)
                     if result == expr.TRUE:
                         latches.append(index)
                         until.append(end)
@@ -152,7 +152,7 @@ def by_hand(view, index):
     ruleset = view.ruleset
     flags = ruleset.flags[index]
     if flags & REDEEMS:
-        if not voucher_of(ruleset.rules[index], view.event):
+        if not voucher_of(ruleset.bodies[index], view.event):
             return None
     elif flags & PLAIN and view.mine is not None and view.event.trust >= ruleset.trusts[index]:
         # Most rules on most events: outside its slot or not true. Why is asked only if nothing else grants.
@@ -164,8 +164,8 @@ def by_hand(view, index):
         result = view.all(index)
         if result != expr.TRUE and (not result or flags & DENIES):
             return result
-        return _judge(view, index, ruleset.rules[index], result)
-    return _judge(view, index, ruleset.rules[index], None)
+        return _judge(view, index, ruleset.bodies[index], result)
+    return _judge(view, index, ruleset.bodies[index], None)
 
 
 def _judge(view, index, rule, result):
@@ -184,7 +184,7 @@ def _judge(view, index, rule, result):
         if not rule.latch or (
             index not in view.latching and not view.state.latched(index, view.ruleset.slots[slot][1])
         ):
-            result = view.all(index) if rule.flags & FLAT else expr.truth(rule.when, view)
+            result = view.all(index) if rule.flags & FLAT else expr.truth(view.ruleset.trees[index], view)
             if not result or (result == expr.UNKNOWN and rule.policy == KIND_DENY):
                 return result
     limit = None

@@ -44,7 +44,7 @@ def decision(
     stale = False
     if rule.flags & view.others:
         if view.wall is not None and view.aging() and len(reason) > 2 and reason[2] is not None and view.enter(index, rule) >= 0:
-            newest, oldest = view.age(rule)  # its condition was looked at
+            newest, oldest = view.age(index)  # its condition was looked at
             if newest is not None:
                 while len(reason) < 7:
                     reason.append(None)
@@ -123,7 +123,7 @@ def settle(ruleset, event, decision, reserve_seq, answer, reason=None):
         fields.update(commit(decision, reserve_seq))
         fields.pop(13)
         return [(decision.kind, fields)]
-    rule = ruleset.rules[decision.rule]
+    rule = ruleset.bodies[decision.rule]
     kind = reg.KIND_DENY
     if answer is None:
         kind = rule.policy

@@ -202,9 +202,9 @@ class Facts(Counted):
             found = self._arms[index] = arms.arm(self.ruleset.experiments[index], self.event.subject)
         return found
 
-    def age(self, rule):
+    def age(self, index):
         """(age s of the newest, of the oldest) of the data of others that a rule's condition looks at, or None twice."""
-        flags = rule.flags
+        flags = self.ruleset.flags[index]
         if self.wall is None or not flags & self.others:
             return None, None
         ages = []
@@ -213,8 +213,8 @@ class Facts(Counted):
         if flags & BALANCES and self.event.subject is not None:
             ages.append(self.state.balance_age(self.wall))
         if flags & SIGNALS:
-            for index in arms.signals_of(self.ruleset, rule.when):
-                ages.append(self.signal(index)[1])
+            for signal in arms.signals_of(self.ruleset, self.ruleset.when(index)):
+                ages.append(self.signal(signal)[1])
         ages = [age for age in ages if age is not None]
         return (min(ages), max(ages)) if ages else (None, None)
 

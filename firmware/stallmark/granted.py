@@ -15,7 +15,7 @@ from stallmark.numbers import (
     REASON_CONTROL_ARM,
     REASON_GRANTED,
 )
-from stallmark.ruleform import FLAT
+from stallmark.ruleform import FLAT, NEVER
 from stallmark.stacking import BECAUSE, CONTROL, INDEX, RULE
 from stallmark.standing import serial, why
 
@@ -75,15 +75,17 @@ def ghost(view, win):
 
 def _because(view, index, rule, code):
     """Why a rule grants: the path, and the sides of the comparison that explains it."""
-    shown = rule.shown
-    if shown is None and len(rule.when) == 1:  # true: nothing to look at
-        return [code, index, 0]
+    ruleset = view.ruleset
+    shown = ruleset.shown[index]
+    first = ruleset.starts[index]
+    if shown == NEVER and rule.flags & FLAT and ruleset.starts[index + 1] == first:
+        return [code, index, 0]  # true: nothing to look at
     view.enter(index, rule)
     if rule.flags & FLAT and not rule.latch:
-        path = (1 << len(rule.when) - 1) - 1  # it grants because all are true
+        path = (1 << ruleset.starts[index + 1] - first) - 1  # it grants because all are true
     else:
-        path = view.path(rule)
-    if shown is None:
+        path = view.path(index)
+    if shown == NEVER:
         return [code, index, path]
-    have, need = view.sides(rule.when[shown + 1] if rule.flags & FLAT else expr.nth(rule.when, shown))
+    have, need = view.sides(ruleset.parts[first + shown] if rule.flags & FLAT else expr.nth(ruleset.trees[index], shown))
     return why(code, index, path, shown, have, need)

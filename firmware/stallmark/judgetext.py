@@ -51,7 +51,7 @@ class Writer(Conditions):
             self._put(" if s==255:return 0")
             self._put(" V.turn(s,s,None)")
         else:
-            self._put("if V.enter({},V.ruleset.rules[{}])<0:return 0", index, index)
+            self._put("if V.enter({},V.ruleset.bodies[{}])<0:return 0", index, index)
 
     # --- arm and limits
 
@@ -127,7 +127,7 @@ class Writer(Conditions):
         self._put("if not " + test + ":return ({},[{},{}])", KIND_DENY, REASON_BASKET_SMALL, self._index)
 
     def _found(self):
-        self._put("g,m,q=G(V.state,E,V.ruleset.rules[{}])", self._index)
+        self._put("g,m,q=G(V.state,E,V.ruleset.bodies[{}])", self._index)
         self._small("g")
         return "g", None, None
 
@@ -175,13 +175,13 @@ class Writer(Conditions):
             money, pieces = "m", "q"
             rights = "[]"
             if rule.need:
-                self._put("r=K(V.state,{},V.ruleset.rules[{}],m,q)", index, index)
+                self._put("r=K(V.state,{},V.ruleset.bodies[{}],m,q)", index, index)
                 self._put("if type(r) is tuple:return ({},S(V,{},r[0],r[1]))", KIND_DENY, index)
                 rights = "r"
         else:
             rights = self._rights(money, pieces)
         ask = "0" if rule.mode == MODE_LOCAL else "0 if V.lane else A(V.state.exposed({}),R)".format(index)
-        self._put("R=V.ruleset.rules[{}]", index)
+        self._put("R=V.ruleset.bodies[{}]", index)
         control = "False" if rule.experiment is None else "c!={}".format(int(rule.experiment[1]))
         parts = (
             "{}".format(index),

@@ -88,5 +88,5 @@ def _limits(ruleset):
     """For each rule its limit over the campaign, 0 for none."""
     limits = bytearray(len(ruleset.limits))
     for rule in ruleset.limited_ever:
-        limits[rule] = ruleset.rules[rule].limit_ever
+        limits[rule] = ruleset.bodies[rule].limit_ever
     return limits

@@ -65,72 +65,58 @@ class Names:
         return self._data[index * 8 : index * 8 + 8]
 
 
-_NEVER = const(255)  # in a column of bytes: None
+NEVER = const(255)  # in a ruleset's column `shown`: None
+
+
+class Bodies:
+    """Rules without what is each one's own (id, condition, `shown`, where it stands), a sequence: of those that are alike there
+    is one `Rule`, and the rest is in a ruleset's columns."""
+
+    def __init__(self):
+        self._alike = []
+        self._which = bytearray()
+
+    def append(self, rule):
+        """One more rule."""
+        body = Rule(*((None,) + rule[1:4] + (None,) + rule[5:12] + (None,) + rule[13:-1] + (0,)))
+        if body not in self._alike:
+            self._alike.append(body)
+        self._which.append(self._alike.index(body))
+
+    def __len__(self):
+        return len(self._which)
+
+    def __getitem__(self, index):
+        return self._alike[self._which[index]]
 
 
 class Packed:
-    """Rules in columns, a sequence of what `Rule` is: where memory is short, one is made when it is asked for.
+    """Whole rules, a sequence of what `Rule` is, each made when it is asked for: deciding does with their `Bodies` and columns.
 
-    What rules have in common is kept once. `of`: the Ruleset, whose columns `flags`, `trusts`, `limits`, `parts`, `starts` these
-    rules are in as well; `data`: its bytes, in which the ids stand (a rule of bytes in flash has none)."""
+    `of`: the Ruleset; the ids stand in its bytes (a rule of bytes in flash has none)."""
 
-    def __init__(self, of, data):
+    def __init__(self, of):
         self._of = of
-        self._data = data
-        self._alike = []  # each once: (events, slots, latch, grants, need, …)
-        self._which = bytearray()  # of `_alike`
-        self._shown = bytearray()
         self._at = array("H")
-        self._whens = {}  # conditions that are no `all` of comparisons
-        self._last = (None, -1)
 
     def append(self, rule):
-        """One more rule; its row is in the ruleset's columns."""
-        alike = (
-            rule.events, rule.slots, rule.latch, rule.grants, rule.need, rule.limit_ever, rule.policy, rule.people_trust,
-            rule.mode, rule.lower, rule.upper, rule.group, rule.experiment, rule.early, rule.redeems, rule.stale,
-        )  # fmt: skip
-        if alike not in self._alike:
-            self._alike.append(alike)
-        if not rule.flags & FLAT:
-            self._whens[len(self._at)] = rule.when
-        self._which.append(self._alike.index(alike))
-        self._shown.append(_NEVER if rule.shown is None else rule.shown)
+        """One more rule, whose body and columns its ruleset has."""
         self._at.append(rule.at)
 
     def __len__(self):
         return len(self._at)
 
     def __getitem__(self, index):
-        last, rule = self._last
-        if last == index:
-            return rule
-        if not 0 <= index < len(self._at):
-            raise IndexError(index)
         of = self._of
-        (
-            events, slots, latch, grants, need, limit_ever, policy, people_trust, mode, lower, upper, group, experiment, early,
-            redeems, stale,
-        ) = self._alike[self._which[index]]  # fmt: skip
-        shown = self._shown[index]
-        rule = Rule(
-            self._id(index), events, of.trusts[index], slots, self._when(index), latch, grants, need, of.limits[index],
-            limit_ever, policy, people_trust, None if shown == _NEVER else shown, of.flags[index] & (EASY - 1), mode, lower,
-            upper, group, experiment, early, redeems, stale, self._at[index],
-        )  # fmt: skip
-        self._last = (index, rule)
-        return rule
-
-    def _when(self, index):
-        found = self._whens.get(index)
-        if found is None:
-            found = tuple(self._of.parts[self._of.starts[index] : self._of.starts[index + 1]])
-            found = (1,) + found if found else (0,)  # `all` of them, or true
-        return found
+        body = of.bodies[index]
+        shown = of.shown[index]
+        shown = None if shown == NEVER else shown
+        own = (self._id(index),) + body[1:4] + (of.when(index),) + body[5:12] + (shown,) + body[13:-1] + (self._at[index],)
+        return Rule(*own)
 
     def _id(self, index):
         """The text of field 0, the first of a rule's map."""
-        data = self._data
+        data = self._of.data
         if type(data) is not bytes:
             return None
         at = self._at[index] + 2

@@ -82,10 +82,12 @@ class _Found:
 
     def __init__(self, ruleset, packed):
         self._ruleset = ruleset
-        self._rules = ruleform.Packed(ruleset, ruleset.data) if packed else []
+        self._packed = None if not packed else (ruleform.Packed(ruleset), ruleform.Bodies())
+        self._rules = []
         self._names = []
         self._repeated = None
-        self._columns = [], [], [], [], [0]  # flags, trusts, limits, units, starts
+        self._columns = [], [], [], [], [], [0]  # flags, trusts, limits, units, shown, starts
+        ruleset.trees = {}
         self._parts = []
         self._latching, self._limited, self._limited_ever = [], [], []
         ruleset.attends = ruleset.elsewhere = False
@@ -96,7 +98,7 @@ class _Found:
 
     def add(self, index, rule):
         self._name(rule)
-        self._column(rule)
+        self._column(index, rule)
         self._slots(rule)
         ruleset, flags = self._ruleset, rule.flags
         if rule.latch:
@@ -115,7 +117,8 @@ class _Found:
             ruleset.least_trust = min(ruleset.least_trust, rule.people_trust)
         if rule.limit or rule.limit_ever or flags & (ruleform.ASKS_VISITS | ruleform.ATTENDS):
             ruleset.least_trust = min(ruleset.least_trust, rule.trust)
-        self._rules.append(rule)
+        for rules in self._packed or (self._rules,):
+            rules.append(rule)
 
     def _name(self, rule):
         name = rule8(rule.id)
@@ -123,7 +126,7 @@ class _Found:
             self._repeated = rule.id
         self._names.append(name)
 
-    def _column(self, rule):
+    def _column(self, index, rule):
         flags = rule.flags
         if flags & ruleform.PLAIN and not rule.limit_ever and rule.experiment is None:
             flags |= ruleform.EASY
@@ -136,7 +139,10 @@ class _Found:
             units |= 1 << need[0]
         if flags & ruleform.FLAT:
             self._parts += rule.when[1:]
-        for place, value in enumerate((flags, rule.trust, rule.limit, units, len(self._parts))):
+        else:
+            self._ruleset.trees[index] = rule.when
+        shown = ruleform.NEVER if rule.shown is None else rule.shown
+        for place, value in enumerate((flags, rule.trust, rule.limit, units, shown, len(self._parts))):
             self._columns[place].append(value)
 
     def _slots(self, rule):
@@ -152,11 +158,13 @@ class _Found:
         ruleset = self._ruleset
         if self._repeated is not None:
             form.fail("rule id {}".format(self._repeated), "each id once")
-        ruleset.flags, ruleset.trusts, ruleset.limits, ruleset.units, ruleset.starts = [
-            columns.column(values) for values in self._columns
-        ]
+        found = [columns.column(values) for values in self._columns]
+        ruleset.flags, ruleset.trusts, ruleset.limits, ruleset.units, ruleset.shown, ruleset.starts = found
         ruleset.parts = columns.column(self._parts)
-        ruleset.rules = self._rules if type(self._rules) is not list else tuple(self._rules)
+        if self._packed is not None:
+            ruleset.rules, ruleset.bodies = self._packed
+        else:
+            ruleset.rules = ruleset.bodies = tuple(self._rules)
         ruleset.rule8 = ruleform.Names(b"".join(self._names))
         ruleset.latching = tuple(self._latching)
         ruleset.limited, ruleset.limited_ever = tuple(self._limited), tuple(self._limited_ever)

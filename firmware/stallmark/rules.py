@@ -47,10 +47,11 @@ class Ruleset:
     what is on the right, hints for explaining;
     `counters` (what 20|25|26, window, ms, scope, event type, least trust); `latching`, `limited` (a limit in the
     slot) and `limited_ever` (over the campaign) rules; of each rule in columns `flags`, `trusts`, `limits` (in the slot), `units`
-    that it needs (a bit for each), and `parts` from `starts[rule]` to `starts[rule + 1]`: the comparisons of a condition that is
-    `all` of them; `watched` for each slot whether its people are remembered,
-    from `leads` ms before its start on; `attends` whether attended slots are asked for; `least_trust` the lowest
-    trust of which people are remembered; `parameters_defaults`; `rule8` the names of rules in slices."""
+    that it needs (a bit for each), `shown`, and `parts` from `starts[rule]` to `starts[rule + 1]`: the comparisons of a condition
+    that is `all` of them (`trees`: of the others, by rule); `bodies`: the rules without these; `watched` for each slot whether
+    its people are remembered, from `leads` ms before its start on; `attends` whether attended slots are asked for;
+    `least_trust` the lowest trust of which people are remembered; `parameters_defaults`; `rule8` the names of rules in
+    slices."""
 
     def __init__(self, data):
         if len(data) > MAX_BYTES:
@@ -98,7 +99,7 @@ class Ruleset:
             if start <= wall < end:
                 slots.append(index)
         mine = bytearray(len(self.rules))
-        for index, rule in enumerate(self.rules):
+        for index, rule in enumerate(self.bodies):
             mine[index] = _NOWHERE
             for slot in slots:
                 if slot in rule.slots:
@@ -106,6 +107,14 @@ class Ruleset:
                     break
         self._from, self._to = since, until
         self._open = (tuple(slots), mine)
+
+    def when(self, index):
+        """A rule's compiled condition (stallmark.expr)."""
+        found = self.trees.get(index)
+        if found is None:
+            found = tuple(self.parts[self.starts[index] : self.starts[index + 1]])
+            found = (1,) + found if found else (0,)  # `all` of them, or true
+        return found
 
     # --- what is read again when somebody asks
 

@@ -29,9 +29,9 @@ def why(code, index, path=None, leaf=None, have=None, need=None, near=None):
 def told(view, reason):
     """A *why* with the path of its rule's condition, which is only looked at for the one that is told."""
     if len(reason) > 2 and reason[2] is True:
-        rule = view.ruleset.rules[reason[1]]
-        view.enter(reason[1], rule)
-        reason[2] = view.path(rule)
+        index = reason[1]
+        view.enter(index, view.ruleset.bodies[index])
+        reason[2] = view.path(index)
     return reason
 
 

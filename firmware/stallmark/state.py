@@ -73,7 +73,7 @@ class State(Told):
         from stallmark import counters
         from stallmark.peopleslots import TABLE_BYTES, Visitors
 
-        rules = ruleset.rules
+        rules = ruleset.bodies
         capacity = ruleset.people_capacity if most is None else min(most, ruleset.people_capacity)
         tokens = any([rule.flags & _ASKS_BALANCE or rule.early for rule in rules])
         beside = 0

@@ -34,7 +34,7 @@ class Told:
         if self._ever is not None:
             if trust >= self.ruleset.least_trust:
                 self._ever.attend(subject6, slot)
-            if granted >= 0 and slot in self.ruleset.rules[granted].slots:  # once, of slots open together
+            if granted >= 0 and slot in self.ruleset.bodies[granted].slots:  # once, of slots open together
                 self._ever.grant(subject6, granted)
         if flags & 0x20 and self._spent is not None:
             self._spent.add_subject(subject6)

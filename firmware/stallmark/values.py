@@ -65,14 +65,15 @@ class View(Facts):
         self.known[part] = got
         return got
 
-    def path(self, rule):
+    def path(self, index):
         """Mask of a rule's true comparisons: every one is looked at."""
-        if not rule.flags & FLAT:
-            return expr.path(rule.when, self)[0]
+        ruleset = self.ruleset
+        if not ruleset.flags[index] & FLAT:
+            return expr.path(ruleset.trees[index], self)[0]
         known, cache, ops, lefts, rights = self.known, self._cache, self._ops, self._lefts, self._rights
         mask = 0
         bit = 1
-        for part in rule.when[1:]:
+        for part in self._parts[self._starts[index] : self._starts[index + 1]]:
             got = known[part]
             if got == 3:
                 op = ops[part]
@@ -96,7 +97,7 @@ class View(Facts):
         """(number, place) of the comparison to blame for a rule's condition that is FALSE or UNKNOWN, or None."""
         ruleset = self.ruleset
         if not ruleset.flags[index] & FLAT:
-            return expr.blame(ruleset.rules[index].when, self, self._counts_people)
+            return expr.blame(ruleset.trees[index], self, self._counts_people)
         known = self.known
         number = 0
         for part in self._parts[self._starts[index] : self._starts[index + 1]]:

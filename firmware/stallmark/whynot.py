@@ -86,7 +86,7 @@ def refusal(view, refused, unsure):
         if found is None:
             return plain(KIND_DENY, [REASON_NO_RULE])
     told(view, found)
-    rule = view.ruleset.rules[found[1]]
+    rule = view.ruleset.bodies[found[1]]
     currency = view.ruleset.currency if found[0] == REASON_BASKET_SMALL else None
     message = _NEAR if found[0] == REASON_NEAR else _DENIED
     return decision(view, rule, kind, found[1], found, message, (), (), (), None, 0, None, currency)
@@ -138,10 +138,10 @@ def _explain(view, index, result, best):
     None where that is no better than `best`."""
     ruleset = view.ruleset
     flags = ruleset.flags[index]
-    if not (flags & PLAIN and view.mine[index] == view.here) and view.enter(index, ruleset.rules[index]) < 0:
+    if not (flags & PLAIN and view.mine[index] == view.here) and view.enter(index, ruleset.bodies[index]) < 0:
         if best <= _OUTSIDE:
             return None
-        return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, ruleset.rules[index]))
+        return why(REASON_OUTSIDE_SLOT, index, None, None, None, None, opens_in(view, ruleset.bodies[index]))
     if result > 1:
         number = (result >> 1) - 1
         result &= 1
@@ -164,13 +164,13 @@ def _explain(view, index, result, best):
                 if had >= limit:
                     return [REASON_ALREADY_HAD, index, True, None, had, limit]
     else:
-        found, _unknown = standing(view, index, ruleset.rules[index])
+        found, _unknown = standing(view, index, ruleset.bodies[index])
         if found is not None:
             return found
     if ruleset.units[index]:
-        enough = state.rights.enough[index] or _enough(state, index, ruleset.rules[index])
+        enough = state.rights.enough[index] or _enough(state, index, ruleset.bodies[index])
         if enough > 1:
-            rule = ruleset.rules[index]
+            rule = ruleset.bodies[index]
             grants, money, pieces = stacking.give(state, view.event, rule)
             if not grants:
                 return [REASON_BASKET_SMALL, index]
@@ -228,7 +228,7 @@ def _code(view, index, place, result, have, need):
     if result:
         subject = view.event.subject
         if name == _PEOPLE or name == _EVENTS:
-            return REASON_STALE if view.old(ruleset.rules[index]) else REASON_TOO_MANY_PEOPLE, None
+            return REASON_STALE if view.old(ruleset.bodies[index]) else REASON_TOO_MANY_PEOPLE, None
         if name == _SIGNAL or (name == _BALANCE and subject is not None):
             return REASON_STALE, None
         if name in _OF_SUBJECT or name == _BALANCE:

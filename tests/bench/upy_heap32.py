@@ -132,14 +132,15 @@ def largest():
         elif isinstance(one, dict):
             most = max(most, 8 * len(one))
             todo.extend(one.values())
-        elif hasattr(one, "typecode") or type(one).__name__ == "array":
-            most = max(most, 4 * len(one))
+        elif type(one).__name__ == "array":
+            most = max(most, {"B": 1, "H": 2, "q": 8}.get(str(one)[7], 4) * len(one))
         elif hasattr(one, "__dict__"):
             todo.extend(one.__dict__.values())
     return most
 
 
-part, rules_path = "PART", "/rules.smr"
+PEOPLE, SLICES = 500, 512  # as many as are remembered at most, under these rules
+part, bundle_path = "PART", "/rules.smbundle"
 gc.collect()
 # ---
 begun = gc.mem_alloc()
@@ -152,8 +153,11 @@ from brick.indicator import Indicator
 from brick.line import Line
 from brick.log import Log
 from stallmark import keystore
-from stallmark.rules import Ruleset
+from stallmark import bundle, event
+from stallmark.pages import Pages
+from stallmark.rules import Ruleset, READING
 from stallmark.state import State
+from brick.unload import unload
 import brick.assembly as assembly
 
 if part == "nfc":
@@ -164,7 +168,10 @@ if part == "nfc":
 else:
     import brick.qr.scanner
     import brick.voucherdesk
-Ruleset(open(rules_path, "rb").read())  # whatever reading rules loads, and forgets again
+found = bundle.split(open(bundle_path, "rb").read())[1]
+START = State(Ruleset(found)).ruleset.slots[0][0]  # whatever reading rules loads, and forgets again
+del found, bundle
+unload("stallmark.bundle", *READING)
 gc.collect()
 # ---
 code = gc.mem_alloc()
@@ -187,10 +194,59 @@ ROOT = assembly.Brick(
 gc.collect()
 # ---
 objects = gc.mem_alloc() - code
-ruleset = Ruleset(open(rules_path, "rb").read())
+# The bundle is in its slot, as an installation leaves it; then what a start does.
+slots, found, size = ROOT._installer._slots, open(bundle_path, "rb"), 0
+slots.begin(found.seek(0, 2))
+found.seek(0)
+while True:
+    piece = found.read(256)
+    if not piece:
+        break
+    slots.write(size, piece)
+    size += len(piece)
+slots.finish(slots.candidate().digest)
+del slots, found, piece
+ruleset = ROOT._installer.load()
 ROOT._decider.use(ruleset, State(ruleset))
 del ruleset
 gc.collect()
 # ---
-whole = gc.mem_alloc() - code
-print(json.dumps({"code": code - begun, "objects": objects, "with rules": whole, "largest": largest(), "maxsize": sys.maxsize}))
+rules = gc.mem_alloc() - code
+first_largest = largest()
+
+
+def come(first, last):
+    """People, each for the first time, at the till."""
+    for number in range(first, last):
+        subject = ((number + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big")
+        ROOT._decider.decide(event.make(
+            type=3, trust=3, subject=subject, wall_ms=START + 1000 * number, uptime_ms=1000 * number, quality=2, spread_ms=40,
+            nonce=number.to_bytes(8, "big"), basket_minor=900, items=2,
+        ))  # fmt: skip
+
+
+come(0, 100)
+gc.collect()
+# ---
+come(100, 250)
+gc.collect()
+# ---
+come(250, 400)
+gc.collect()
+# ---
+come(400, PEOPLE)
+gc.collect()
+# ---
+people = gc.mem_alloc() - code
+state = ROOT._decider.state
+assert state._people.table.used == PEOPLE, state._people.table.used
+for slice_id in range(SLICES):  # that something is spent of each is remembered for the whole rental
+    state.rights.spend(slice_id, 1, slice_id)
+assert state.rights._known.used == SLICES
+del state
+gc.collect()
+# ---
+print(json.dumps({
+    "code": code - begun, "objects": objects, "with rules": rules, "people": people, "full": gc.mem_alloc() - code,
+    "largest": first_largest, "largest full": largest(), "maxsize": sys.maxsize,
+}))  # fmt: skip
