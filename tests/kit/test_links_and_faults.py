@@ -15,8 +15,8 @@ SEED = 3
 @pytest.mark.skipif(not privatebus.there(), reason="no dbus-daemon here (package dbus)")
 def test_an_hour_by_cable_and_radio_with_every_fault_has_no_violations(tmp_path, monkeypatch):
     # Each fault comes once, one after another, and is over soon: here it is what they do, not for how long.
-    monkeypatch.setattr(trouble, "LASTS_SECONDS", (0.05, 0.15))
-    monkeypatch.setattr(trouble, "CALM_SECONDS", (0.02, 0.05))
+    monkeypatch.setattr(trouble, "LASTS_SECONDS", (0.04, 0.1))
+    monkeypatch.setattr(trouble, "CALM_SECONDS", (0.01, 0.03))
     words = [
         "demo",
         "--once",
