@@ -69,6 +69,7 @@ class Brick:
         self._directing = directing = Directing(
             port.flash, identity, port.hardware, self._verify, self._post, work.raise_, self._ordered, counters
         )
+        decider.stopped = directing.stopped  # pyright: ignore[reportAttributeAccessIssue] - None until here
         self._installer = installer = Installer(
             slots, directing, clock, self._post, self._activate, work.raise_, counters
         )

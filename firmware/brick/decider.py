@@ -47,6 +47,7 @@ class Decider:
         self.watch = None  # stallmark.risk.Watch: how unusual events are
         self._risk = None  # what the record of the event in hand says of it (field 22)
         self.sparing = False  # the battery is low: rights are not taken along any more (brick.power)
+        self.stopped = None  # brick.directing: whether the director stopped the kit, then nothing is given
 
     def use(self, ruleset, state):
         """Decide by another ruleset from now on; `state` has seen every record."""
@@ -96,6 +97,8 @@ class Decider:
     def _judged(self, state, event):
         """Decisions, with the risk for rules that look at it; what it would refuse is asked at the stall."""
         self._risk = None
+        if self.stopped is not None and self.stopped():
+            return [engine.plain(reg.KIND_DENY, [reg.REASON_HALTED])]
         if self.watch is None:
             return engine.decide(self.ruleset, state, event)
         score, signal = self.watch.see(event)

@@ -82,6 +82,10 @@ class Directing:
         """Of the root in force; 0 without one."""
         return 0 if self.root is None else self.root[0]
 
+    def stopped(self):
+        """Whether the director stopped this kit: nothing is installed and nothing is given, until a newer directive."""
+        return self.root is not None and self._flags & _STOPPED != 0  # pyright: ignore[reportOperatorIssue]
+
     def status(self):
         """Field 15 of the status message."""
         version, digest8 = (0, None) if self.root is None else self.root

@@ -58,7 +58,7 @@ class Storage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before."""
+    """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before. `lifts`: ends a stop."""
 
     kit: bytes
     items: tuple[Item, ...]
@@ -66,6 +66,7 @@ class Wish:
     expires_ms: int | None = None
     flags: int = 0
     origin: str = rows.SET
+    lifts: bool = False
 
 
 class Desired:
@@ -326,6 +327,7 @@ class Desired:
                 if wish.kit not in rental:
                     raise DesiredError(f"kit {wish.kit.hex()} is not in this controller's configuration")
                 _check(connection, wish, there)
+                wish = self._under_stop(wish)
                 change += 1
                 order = Order(
                     wish.kit,
@@ -352,6 +354,15 @@ class Desired:
                 )
             rows.write(connection, made)
         return made
+
+    def _under_stop(self, wish: Wish) -> Wish:
+        """What is ordered for a stopped kit waits in its directive: only `lift` ends a stop."""
+        head = self._heads.get(wish.kit)
+        if wish.lifts or head is None or not head.order.halted or wish.flags & HALTED:
+            return wish
+        return replace(
+            wish, reason=head.order.reason, expires_ms=None, flags=wish.flags | HALTED, origin=rows.STOPPED
+        )
 
     def _take_back(self, kit: bytes, envelope: bytes) -> None:
         """A host showed a directive that this database does not know: it was restored from an older copy."""

@@ -110,22 +110,21 @@ def stop(desired: Desired, kits: Iterable[bytes], reason: str) -> dict[bytes, in
 
 
 def lift(desired: Desired, connection: Connection, kits: Iterable[bytes]) -> dict[bytes, int]:
-    """Takes stops back: each kit gets what it had before. Raises DesiredError where that is not known."""
+    """Takes stops back: each kit gets what it had before, or what was ordered for it meanwhile."""
     wishes: list[Wish] = []
     for kit in kits:
         if not desired.halted(kit):
             continue
+        head = desired.head(kit)
+        assert head is not None
         before = rows.before_stop(connection, kit)
-        if before is None:
-            head = desired.head(kit)
-            assert head is not None
-            order, origin = head.order, rows.RULES
-        else:
+        if before is not None and before[0].items == head.order.items:
             order, origin = before
-        wishes.append(
-            Wish(kit, order.items, order.reason, order.expires_ms if origin == rows.SET else None,
-                 order.flags & ~HALTED, origin)
-        )  # fmt: skip
+        else:
+            order, origin = head.order, rows.KEPT if head.order.items else rows.RULES
+        expires_ms = order.expires_ms if origin == rows.SET else None
+        flags = order.flags & ~HALTED
+        wishes.append(Wish(kit, order.items, order.reason, expires_ms, flags, origin, lifts=True))
     return desired.set_all(wishes) if wishes else {}
 
 

@@ -233,6 +233,9 @@ def test_a_stopped_kit_is_minted_nothing_and_what_it_can_still_spend_is_known(st
     now_ms = world.now_ms
     assert len(rights.of_kit(stall.controller.database, kit, now_ms)) == 3
     assert desired.bundle(kit) is None
+    # Whatever is ordered meanwhile, by a rollout say, waits: only who lifts the stop ends it.
+    assert desired.set(kit, items, "delivered late") > number and desired.halted(kit)
+    assert desired.head(kit).order.reason == "wrong"
     with stall.controller.database.read() as connection:
         stops.lift(desired, connection, [kit])
     assert not desired.halted(kit) and desired.head(kit).order.items == items
