@@ -22,6 +22,20 @@ class Trusted:
     order8: bytes | None
     bits: int
 
+    @property
+    def words(self) -> str:
+        """For people."""
+        if self.bits & 2:
+            return "flashed before there were roots: its authors alone decide what it installs"
+        if self.bits & 4:
+            return "damaged: it installs nothing until it is told its first root again"
+        if self.version == 0:
+            promised = "waits for the root that it was promised, and installs nothing before"
+            return promised if self.bits & 8 else "no root yet: its authors alone decide what it installs"
+        alarm = "; ALARM: it was shown two directives or roots of one number" if self.bits & 1 else ""
+        order = f"directive {self.number}" if self.number else "no directive yet"
+        return f"root {self.version}, {order}{alarm}"
+
     @classmethod
     def parse(cls, value: Any) -> "Trusted | None":
         """Field 15 of a status; None where there is none."""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hostagent import appliance, kitwords
-from hostagent.bricks import BRICK_STATES, CLOCK_WORDS, READER_STATES, Brick, word
+from hostagent.bricks import BRICK_STATES, CLOCK_WORDS, READER_STATES, Brick, Trusted, word
 from hostagent.clock import monotonic_ms
 from hostagent.core import Fields, FormatError, base32, bundle, cbor, explain, receipt, rules
 from hostagent.links.line import AnyPort, Line
@@ -271,6 +271,13 @@ def _lane(agent: "Agent") -> dict[str, Any] | None:
     }
 
 
+def _trusted(said: Trusted | None) -> dict[str, Any] | None:
+    """Whom a brick trusts, in its own words; None where its program knows no roots."""
+    if said is None:
+        return None
+    return {"root": said.version, "directive": said.number, "words": said.words, "attention": bool(said.bits & 5)}
+
+
 def _brick_status(brick: Brick, now: int) -> dict[str, Any] | None:
     said = brick.status
     if said is None:
@@ -288,6 +295,7 @@ def _brick_status(brick: Brick, now: int) -> dict[str, Any] | None:
         "free_pages": said.free_pages,
         "ruleset": None if said.ruleset is None else said.ruleset.hex(),
         "firmware": None if said.firmware is None else said.firmware.hex(),
+        "trust": _trusted(said.trust),
         "slices": {str(number): left for number, left in sorted(said.slices.items())},
     }
 
@@ -346,6 +354,8 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
             words += [f"{line['name']} {warning}." for warning in appliance.warnings(body)]
         if said is not None and said["state"] == "degraded":
             words.append(f"{line['name']} says of itself: {said['state']}{_why(said)}.")
+        if said is not None and said["trust"] is not None and said["trust"]["attention"]:
+            words.append(f"{line['name']}: {said['trust']['words']}.")
     return words
 
 

@@ -223,3 +223,19 @@ def test_bricks_of_older_programs_are_left_alone():
     for odd in ([], [1], ["a", None, 0, None, 0], 7):
         parsed = Status.parse({1: 1, 2: 1, 15: odd})
         assert parsed is not None and parsed.trust is None
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([0, None, 0, None, 0], "no root yet"),
+        ([0, None, 0, None, 2], "before there were roots"),
+        ([0, None, 0, None, 4], "damaged"),
+        ([0, None, 0, None, 8], "waits for the root that it was promised"),
+        ([2, bytes(8), 0, None, 0], "root 2, no directive yet"),
+        ([2, bytes(8), 7, bytes(8), 1], "root 2, directive 7; ALARM"),
+    ],
+)
+def test_whom_a_brick_trusts_is_said_in_words(said: list[Any], words: str):
+    parsed = Status.parse({1: 1, 2: 1, 15: said})
+    assert parsed is not None and parsed.trust is not None and words in parsed.trust.words
