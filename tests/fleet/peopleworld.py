@@ -4,7 +4,9 @@ from contextlib import contextmanager
 
 import httpx
 from argon2 import PasswordHasher
+from sqlalchemy import create_engine
 
+from fleet.db import tables
 from fleet.people import accounts
 from fleet.people.actors import COMMAND
 from fleet.people.passkeys import Passkeys
@@ -64,6 +66,16 @@ class Office:
     def with_token(self, token):
         """A program's client."""
         return httpx.Client(base_url=self.url, timeout=60, headers={"Authorization": f"Bearer {token}"})
+
+
+@contextmanager
+def only_tables():
+    """A connection to a database in memory with every table and nothing in it."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        tables.metadata.create_all(connection)
+        yield connection
+    engine.dispose()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from nacl.signing import SigningKey, VerifyKey
 from fleet.errors import Refused
 from fleet.people import approvals
 from fleet.people.actors import Actor, Thing
-from tests.stall import Stall
+from tests.fleet.peopleworld import only_tables
 
 NOW = 1_800_000_000_000
 DIGEST = hashlib.sha256(b"release 7").digest()
@@ -19,11 +19,9 @@ CYD = Actor("cyd", roles=frozenset({"approver"}))
 
 
 @pytest.fixture
-def db(tmp_path):
-    stall = Stall(tmp_path, bricks=1)
-    with stall.controller.database.write() as connection:
+def db():
+    with only_tables() as connection:
         yield connection
-    stall.controller.close()
 
 
 def refused(work):

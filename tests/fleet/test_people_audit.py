@@ -11,7 +11,7 @@ from fleet.people import accounts, audit
 from fleet.people.actors import COMMAND, MAIN, Actor, Thing, allowed, refusal
 from fleet.people.limits import Attempts, network
 from fleet.people.roles import PERMISSIONS, ROLES
-from tests.fleet.peopleworld import WORDS
+from tests.fleet.peopleworld import WORDS, only_tables
 from tests.stall import Stall
 
 SEED = 5
@@ -19,14 +19,12 @@ LINES = 12
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory):
+def log():
     """An export of twelve lines and its head."""
-    stall = Stall(tmp_path_factory.mktemp("log"), bricks=1)
-    with stall.controller.database.write() as connection:
+    with only_tables() as connection:
         for n in range(LINES):
             audit.record(connection, COMMAND, "test.did", f"thing {n}", {"n": n}, {"n": n + 1}, 1000 + n)
         lines, head = list(audit.export(connection)), audit.head(connection)
-    stall.controller.close()
     assert head[0] == len(lines) == LINES
     return lines, head
 
@@ -92,13 +90,11 @@ def test_rubbish_is_refused_and_bounded():
     assert count == 0
 
 
-def test_what_is_secret_or_too_long_is_not_kept(tmp_path):
-    stall = Stall(tmp_path, bricks=1)
-    with stall.controller.database.write() as connection:
+def test_what_is_secret_or_too_long_is_not_kept():
+    with only_tables() as connection:
         audit.record(connection, COMMAND, "x", "y", None, {"password": "p", "deep": [{"api_token": "t"}]}, 1)
         audit.record(connection, COMMAND, "x", "y", "long" * 5000, 1 << 60, 2)
         first, second = audit.page(connection)
-    stall.controller.close()
     assert first["after"] == {"password": "(not kept)", "deep": [{"api_token": "(not kept)"}]}
     assert second["before"]["bytes"] == 20_002
     assert second["after"] == str(1 << 60)
@@ -189,11 +185,9 @@ def test_the_first_admin_is_made_on_the_command_line(tmp_path):
     assert "was changed" in broken.output
 
 
-def test_a_name_is_never_given_twice(tmp_path):
-    stall = Stall(tmp_path, bricks=1)
-    with stall.controller.database.write() as connection:
+def test_a_name_is_never_given_twice():
+    with only_tables() as connection:
         accounts.add(connection, COMMAND, "ada", [], 1)
         accounts.disable(connection, COMMAND, "ada", 2)
         with pytest.raises(Exception, match="not given twice"):
             accounts.add(connection, COMMAND, "Ada", [], 3)
-    stall.controller.close()

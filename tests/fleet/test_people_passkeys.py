@@ -13,7 +13,7 @@ from fleet.errors import Refused
 from fleet.people import accounts
 from fleet.people.actors import COMMAND
 from fleet.people.passkeys import LIFE_MS, Passkeys
-from tests.stall import Stall
+from tests.fleet.peopleworld import only_tables
 
 ORIGIN = "https://controller.example"
 NOW = 1_800_000_000_000
@@ -62,16 +62,14 @@ class Authenticator:
 
 
 @pytest.fixture
-def world(tmp_path):
-    stall = Stall(tmp_path, bricks=1)
-    with stall.controller.database.write() as connection:
+def world():
+    with only_tables() as connection:
         ada = accounts.add(connection, COMMAND, "ada", ["auditor"], NOW)
         keys, device = Passkeys(ORIGIN), Authenticator()
         keys.finish_making(
             connection, ada, device.make(keys.begin_making(connection, ada, NOW)), "my key", NOW
         )
         yield connection, keys, device
-    stall.controller.close()
 
 
 def refused(work):
