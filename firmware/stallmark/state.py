@@ -44,7 +44,7 @@ class State(Told):
     table of people is full those of ended slots go; when it is still full newcomers are not remembered,
     counts are then *at least* what they say, and limits of newcomers are unknown (reason *too many people*).
     What others told (people, signals, balances, revoked subjects) lasts until a restart; all else is in
-    records. Memory is set aside at the start, and only for what the ruleset uses.
+    records. Tables are only of what the ruleset uses, and grow with what is kept, up to their limits.
 
     With a ruleset there are also, of stallmark.peopleslots.Visitors: `person(slot, subject)`, `room(slot,
     wall)`, `unsure(slot, counter, wall)`, `count(slot, counter, wall)`, `tally(slot, counter, wall)` (both in
