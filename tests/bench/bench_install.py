@@ -26,6 +26,7 @@ T0 = engine_rules.START
 YEAR = 365 * 86_400_000
 KIB = 1024
 LEAST, MOST = 64 * KIB, 2048 * KIB
+ROOMY = 512 * KIB  # for the times: what is collected every 32 KiB takes as long as the heap is large
 SLOWEST = 45  # of 25 to 45 times: perf_bench and pystone of an ESP32 against a machine of this kind, published figures
 
 
@@ -81,12 +82,12 @@ def _given() -> dict[str, Any]:
     return given
 
 
-def _run(folder: Path, mode: str, heap: int) -> dict[str, Any] | None:
+def _run(folder: Path, heap: int) -> dict[str, Any] | None:
     """What the script says; None where the heap is too small. Raises CalledProcessError."""
     flash = folder / "flash.bin"
     flash.write_bytes(b"\xff" * FLASH)
     done = subprocess.run(
-        [interpreter.find(), "-X", f"heapsize={heap // KIB}K", SCRIPT, flash, folder / "given.json", mode],
+        [interpreter.find(), "-X", f"heapsize={heap // KIB}K", SCRIPT, flash, folder / "given.json"],
         env={**os.environ, "MICROPYPATH": f"{folder / 'mpy'}:{Path(virtualkit.__file__).with_name('upy')}:.frozen"},
         capture_output=True,
         text=True,
@@ -102,12 +103,12 @@ def _run(folder: Path, mode: str, heap: int) -> dict[str, Any] | None:
     raise subprocess.CalledProcessError(done.returncode, SCRIPT.name, said)
 
 
-def _smallest(folder: Path, mode: str, step: int) -> int:
+def _smallest(folder: Path, step: int) -> int:
     low, high = LEAST, MOST
     while high - low > step:
         middle = (low + high) // 2 // KIB * KIB
-        say(f"{mode}: smallest heap between {low // KIB} and {high // KIB} KiB")
-        if _run(folder, mode, middle) is None:
+        say(f"smallest heap between {low // KIB} and {high // KIB} KiB")
+        if _run(folder, middle) is None:
             low = middle
         else:
             high = middle
@@ -123,9 +124,9 @@ def run(quick: bool = False) -> list[Figure]:
         say("mpy-cross compiles the firmware")
         compile_firmware(folder / "mpy", "x64")
         say("root, directive and ruleset")
-        runs = [found for _ in range(1 if quick else 5) if (found := _run(folder, "install", MOST)) is not None]
+        runs = [found for _ in range(1 if quick else 5) if (found := _run(folder, ROOMY)) is not None]
         step = (16 if quick else 4) * KIB
-        whole = _smallest(folder, "install", step)
+        whole = _smallest(folder, step)
 
     def least(take: Any) -> float:
         return min(take(one) for one in runs) / 1000
