@@ -16,7 +16,7 @@ from pathlib import Path
 from hostagent.store.database import Sql, connect
 
 LOOK_SECONDS = 0.001
-READY_SECONDS = 10.0
+READY_SECONDS = 60.0
 
 
 class StoreWatch:
