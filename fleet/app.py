@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
 from fleet.alerts import api as alerts_api
-from fleet.api import benches, directives, hosts, kits, readers, trust
+from fleet.api import benches, directives, hosts, kits, readers, rollouts, trust
 from fleet.api.access import Access
 from fleet.clock import Clock
 from fleet.config import Config
@@ -100,13 +100,13 @@ def create(config: Config, clock: Clock) -> FastAPI:
         desired = asyncio.create_task(directing.run(), name="directives")
         enrolment = asyncio.create_task(desk.run(), name="enrolment")
         signing = asyncio.create_task(renewing.run(), name="signed lists")
-        rollouts = asyncio.create_task(rolling.run(), name="rollouts")
+        waves = asyncio.create_task(rolling.run(), name="rollouts")
         try:
             yield
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment, signing, rollouts):
+            for one in (task, desired, enrolment, signing, waves):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
@@ -132,6 +132,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
     app.include_router(kits.router(controller, require_whole, people.record))
+    app.include_router(rollouts.router(controller, require_whole, people.record))
     app.include_router(trust.admin_router(repository, clock, require_whole))
     app.include_router(alerts_api.router(controller))
     app.include_router(enrolment_api.device_router(desk))

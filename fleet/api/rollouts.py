@@ -1,0 +1,108 @@
+"""Rollouts for people and programs: the list, one with its waves and kits, why, and the verbs. Under /v1/admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from fleet.controller import Controller
+from fleet.errors import Refused
+from fleet.rollouts import book, showing
+from fleet.rollouts.book import BookError
+from fleet.rollouts.facts import Verb
+from fleet.rollouts.plan import MAX_TEXT
+from fleet.rollouts.state import State
+from fleet.rollouts.why import why
+
+NO_STORE = {"Cache-Control": "no-store"}
+Require = Callable[[str], Callable[[Request], Any]]
+Record = Callable[[Any, str, str, object, object], None]  # actor, verb, thing, before, after
+GOING = ("start", "pause", "resume")
+STOPPING = ("halt", "rollback")
+
+
+class Asked(BaseModel):
+    """A verb's reason; `accept_failures`: resume in spite of what failed, was silent or unclear."""
+
+    reason: str = Field(default="", max_length=MAX_TEXT)
+    accept_failures: bool = False
+
+
+def router(controller: Controller, require: Require, record: Record) -> APIRouter:
+    """Routes over a controller. `require(permission)` is the dependency that says who is calling; `record` keeps what they
+    did."""
+    api = APIRouter(prefix="/v1/admin", tags=["rollouts"])
+    reading, writing = Depends(require("rollouts.read")), Depends(require("rollouts.write"))
+    halting = Depends(require("rollouts.halt"))
+
+    @api.get("/rollouts", summary="Every rollout, the oldest first", response_model=None)
+    def every(_: Any = reading) -> Response:
+        """`{"rollouts": [{"rollout", "phase", "reason", "wave", "waves": [{"kits", "good", "bad", …}], "why": […]}]}`."""
+        now_ms = controller.clock.now_ms()
+        with controller.database.read() as connection:
+            found = [book.load(connection, name)[0] for name in book.names(connection)]
+        return JSONResponse(
+            {"rollouts": [showing.as_json(one, now_ms, kits=False) for one in found]}, headers=NO_STORE
+        )
+
+    @api.get(
+        "/rollouts/{name}",
+        summary="One rollout with every kit's status and first reason",
+        response_model=None,
+    )
+    def of_one(name: str, _: Any = reading) -> Response:
+        """The same with `kits`: {kit: {"wave", "status", "why"}}."""
+        return JSONResponse(showing.as_json(_state(name), controller.clock.now_ms()), headers=NO_STORE)
+
+    @api.get(
+        "/rollouts/{name}/why", summary="Why a rollout, or a kit in it, is where it is", response_model=None
+    )
+    def reasons(name: str, _: Any = reading, kit: str | None = None) -> Response:
+        """`{"reasons": [{"code", "text", "since_ms", "age_s"}]}`, what matters most first."""
+        now_ms = controller.clock.now_ms()
+        ids = {one.name: one.kit.hex() for one in controller.config.kits}
+        wanted = None if kit is None else ids.get(kit, kit.lower())
+        found = why(_state(name), wanted, now_ms)
+        return JSONResponse(
+            {"reasons": [showing.reason_json(one, now_ms) for one in found]}, headers=NO_STORE
+        )
+
+    @api.post("/rollouts/{name}/{verb}", summary="start, pause or resume", response_model=None)
+    def go(name: str, verb: str, asked: Asked, actor: Any = writing) -> Response:
+        """202: written down; the leading controller takes it up within a second. What it made of it stands in `why`."""
+        if verb not in GOING:
+            raise Refused(
+                404, f"there is no such verb; there are {', '.join((*GOING, 'stop/halt', 'stop/rollback'))}"
+            )
+        return _ask(name, verb, asked, actor)
+
+    @api.post("/rollouts/{name}/stop/{verb}", summary="halt, or roll back", response_model=None)
+    def stop(name: str, verb: str, asked: Asked, actor: Any = halting) -> Response:
+        """202: written down before it is answered; it comes before anything else that the leading controller orders."""
+        if verb not in STOPPING:
+            raise Refused(404, f"there is no such verb; there are {', '.join(STOPPING)}")
+        return _ask(name, verb, asked, actor)
+
+    def _ask(name: str, verb: str, asked: Asked, actor: Any) -> Response:
+        state = _state(name)
+        fact = Verb(verb, str(actor.name), asked.reason, asked.accept_failures and verb == "resume")
+        try:
+            with controller.database.write() as connection:
+                number = book.ask(connection, name, fact, controller.clock.now_ms())
+        except BookError as full:
+            raise Refused(429, str(full), retry_after=5) from None
+        record(actor, f"rollouts.{verb}", name, state.phase, asked.model_dump())
+        return JSONResponse({"ask": number, "phase_before": state.phase}, 202, headers=NO_STORE)
+
+    def _state(name: str) -> State:
+        try:
+            with controller.database.read() as connection:
+                return book.load(connection, name)[0]
+        except BookError as unknown:
+            raise Refused(404, str(unknown)) from None
+
+    return api

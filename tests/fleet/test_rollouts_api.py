@@ -1,0 +1,65 @@
+"""Rollouts over the API: who may see, go on and stop; what is asked for is taken up by the running controller."""
+
+import time
+
+import pytest
+
+from fleet.people import audit
+from fleet.rollouts import book
+from tests.fleet.peopleworld import office
+from tests.fleet.rolling import plan
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rollouts")
+    with office(folder) as made:
+        made.account("ada", "fleet-admin")
+        made.account("pia", "approver")
+        made.account("eve", "accountant")
+        controller = made.running.app.state.controller
+        kits = {one.kit.hex(): ({}, []) for one in controller.config.kits}
+        with controller.database.write() as connection:
+            book.create(
+                connection, "spring", plan([{"size": "100%"}]), kits, "ada", controller.clock.now_ms()
+            )
+        yield made
+
+
+def phase(client, wanted):
+    """Waits until the controller has taken it up."""
+    end = time.monotonic() + 60
+    while (found := client.get("/v1/admin/rollouts/spring").json())["phase"] != wanted:
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+    return found
+
+
+def test_roles_see_go_on_and_stop(desk):
+    ada, pia, eve = desk.browser("ada"), desk.browser("pia"), desk.browser("eve")
+    nobody = desk.browser()
+    assert (
+        nobody.get("/v1/admin/rollouts").status_code
+        == nobody.get("/v1/admin/rollouts/spring").status_code
+        == 401
+    )
+    assert nobody.get("/v1/admin/rollouts/spring/why").status_code == 401
+    assert nobody.post("/v1/admin/rollouts/spring/stop/halt", json={}).status_code == 401
+    assert eve.post("/v1/admin/rollouts/spring/start", json={}).status_code == 403
+    assert pia.post("/v1/admin/rollouts/spring/start", json={}).status_code == 403
+    assert eve.post("/v1/admin/rollouts/spring/stop/halt", json={}).status_code == 403
+    assert ada.get("/v1/admin/rollouts").json()["rollouts"][0]["phase"] == "planned"
+    assert ada.post("/v1/admin/rollouts/winter/start", json={}).status_code == 404
+    assert ada.post("/v1/admin/rollouts/spring/dance", json={}).status_code == 404
+    assert ada.post("/v1/admin/rollouts/spring/start", json={"reason": "x" * 97}).status_code == 422
+    assert ada.post("/v1/admin/rollouts/spring/start", json={"reason": "go"}).status_code == 202
+    found = phase(ada, "running")
+    (kit,) = found["kits"]
+    assert found["kits"][kit]["status"] == "waiting"
+    told = ada.get("/v1/admin/rollouts/spring/why", params={"kit": kit}).json()["reasons"]
+    assert told[0]["code"] == "away" and told[0]["age_s"] >= 0
+    assert pia.post("/v1/admin/rollouts/spring/stop/halt", json={"reason": "wrong"}).status_code == 202
+    assert phase(pia, "halted")["reason"] == "wrong"
+    with desk.database.read() as connection:
+        verbs = [row["verb"] for row in audit.page(connection)]
+    assert [verb for verb in verbs if verb.startswith("rollouts.")] == ["rollouts.start", "rollouts.halt"]
