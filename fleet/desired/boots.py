@@ -20,6 +20,7 @@ def write(connection: Connection, taken: Iterable[Taken], now_ms: int) -> set[by
         if (
             f is None
             or f[10] != reg.KIND_BOOT
+            or 24 not in f  # a rogue brick may say that it started and not with what
             or one.findings
             or one.duplicate_of is not None
             or one.duplicate_at is not None

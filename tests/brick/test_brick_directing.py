@@ -150,6 +150,7 @@ def test_orders_to_others_and_of_others_are_refused_by_their_own_name(lent: Lent
             good = lab.authors.bundle(NEXT, 2)
             mine = office.item(host.brick8, good)
             await ordered(lab, host, office, good)
+            await lab.until(lambda: host.statuses[-1][15][1] is not None, "the order in the status")
             before = list(host.statuses[-1][15])
             for envelope, expected in (
                 (office.order(mine, kit=b"kit-0002"), reg.INSTALL_OTHER_KIT),
