@@ -83,7 +83,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
-def pytest_collection_finish() -> None:
-    """What was imported stays: firmware that collects garbage in its quiet moments does not walk through all of it each time."""
+@pytest.fixture(scope="module", autouse=True)
+def few_to_look_at() -> None:
+    """What is there before a file stays: firmware that collects garbage in its quiet moments does not walk through all of it."""
     gc.collect()
     gc.freeze()

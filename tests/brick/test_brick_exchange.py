@@ -131,7 +131,7 @@ async def practise(lab: Lab, host: Host, on: bool) -> None:
     host.answers.clear()
     host.send(reg.MSG_TRAINING, {0: on, 1: "Ana"})
     host.send(reg.MSG_PARAMETERS, {0: host.statuses[-1][5], 1: [[9, 9]], 2: "Ana", 3: b"on or of"})
-    await lab.until(lambda: host.answers, "the answer after it")
+    await lab.until(lambda: host.answers and host.idle, "the answer after it")
 
 
 def _asked(host: Host) -> list[Any]:

@@ -71,6 +71,7 @@ def test_a_host_asks_for_records_again_and_lies_about_what_it_has(lent: Lent):
             host.send(reg.MSG_CLOCK, {0: (1 << 63) - 1, 1: 2, 2: 0})
             await lab.outcome(b"last-man", 1)
             await lab.until(lambda: len(host.of_kind(reg.KIND_DENY)) == 6, "the next one all the same")
+            await lab.until(lambda: host.idle, "every message to arrive: a new session drops what waits")
             counts = await counted(lab, host)
             assert counts[11] == 1 and counts[9] == 3
 
