@@ -76,6 +76,7 @@ def _saw(work: Work, name: str, kit: Kit, at_ms: int) -> Kit:
     at_ms = min(at_ms, work.now)
     if at_ms > kit.seen_ms:
         kit = kit._replace(seen_ms=at_ms)
+    if kit != work.kits[name]:  # it may bring letters of a report that is not newer than the host's last word
         work.put(name, kit)
     make_ready(work, name, kit)
     return work.kits[name]

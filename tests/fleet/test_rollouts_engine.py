@@ -319,6 +319,26 @@ def test_a_kit_that_does_not_go_back_is_said_to_be_stuck():
     assert fleet.status(bad) == "back"
 
 
+@pytest.mark.parametrize("lag", [0, 1])
+def test_bricks_whose_boot_records_come_together_are_all_back(lag):
+    """A host forwards them in one batch: one instant, or an earlier one than the host was seen at."""
+    fleet = started(plan([{"size": "100%"}]), kits=1, bricks=3)
+    fleet.see()
+    (kit,) = fleet.flying()
+    fleet.take(kit)
+    units = fleet.state.kits[kit].units
+    for unit in units:
+        fleet.report(kit, brick=unit)
+    assert fleet.status(kit) == "ok"
+    fleet.wait(MINUTE)
+    fleet.verb("rollback")
+    fleet.take(kit)
+    at_ms = fleet.now - lag
+    fleet.step(*(facts.Reported(kit, "ok", OLD, at_ms, 9, unit) for unit in units))
+    assert fleet.status(kit) == "back" and fleet.state.phase == "rolled back"
+    assert fleet.replayed() == fleet.state
+
+
 def test_a_database_of_yesterday_pauses_and_takes_every_order_back():
     fleet = started(plan([{"size": "100%"}]), kits=3)
     fleet.step(facts.Restored(12))
