@@ -192,7 +192,8 @@ class Trust:
         own = [item[1:] for item in f[5] if item[0] == me.brick8]
         if len(own) > MAX_KINDS:
             return INSTALL_TOO_LARGE, None, None
-        for item in own:
+        # Under a stop nothing is installed: what is ordered beside it must not keep the stop from being taken.
+        for item in () if f[7] & directive.HALTED else own:
             result = _fits(item, me)
             if result != INSTALL_OK:
                 return result, None, None

@@ -27,6 +27,8 @@ ITEMS = const(17)  # own ones: [[kind, artefact32, length, rev, hardware, bundle
 RENTAL = const(18)
 ALARM = const(19)
 
+_HALTED = const(2)  # a flag of directives
+
 
 def check_state(f):
     """The map of a state as it came from storage. Raises FormatError."""
@@ -76,7 +78,8 @@ def alarmed(old, bit):
 
 
 def with_root(old, f, digest):
-    """The state under a new root. Other directors begin anew: what a thief of the keys before had counted up is void."""
+    """The state under a new root. Other directors begin anew: what a thief of the keys before had counted up is void. A stop
+    holds until one of them lifts it."""
     new = {
         0: 1,
         ROOT_VERSION: f[1],
@@ -93,8 +96,9 @@ def with_root(old, f, digest):
         new[ALARM] = old[ALARM]
     else:
         new[SINCE] = 0 if old is None else f[2]
-        for key in (NUMBER, ISSUED, EXPIRES, FLAGS, RENTAL, ALARM):
+        for key in (NUMBER, ISSUED, EXPIRES, RENTAL, ALARM):
             new[key] = 0
+        new[FLAGS] = 0 if old is None else old[FLAGS] & _HALTED
         new[DIGEST] = None
         new[ITEMS] = []
     return new

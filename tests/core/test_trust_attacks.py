@@ -360,6 +360,24 @@ def test_halted_stops_what_was_ordered_before():
     assert install(obeyed(held, order(7, [item(NEW)])), NEW, OLD) == reg.INSTALL_OK
 
 
+def test_a_stop_is_taken_whatever_is_ordered_beside_it():
+    other = item(NEW, hardware="esp32c3")
+    for unfit in (item(OLD, rev=1, artefact=bytes(32)), other):
+        assert answer(with_order(5), order(6, [unfit]), me(NEW)) != reg.INSTALL_OK
+        held = obeyed(with_order(5), order(6, [unfit], flags=directive.HALTED), me(NEW))
+        assert held.fields[truststate.FLAGS] == directive.HALTED
+
+
+def test_a_stop_outlives_its_director():
+    halted = obeyed(with_order(5), order(6, flags=directive.HALTED | directive.SECURITY_CRITICAL))
+    step = root(2, ROOTS[:2], directors=DIRECTORS[1:2], issued=T0 + 20 * DAY)
+    anew = trust.Trust(halted.take_root(step, verify)[1])
+    assert anew.fields[truststate.NUMBER] == 0 and anew.fields[truststate.FLAGS] == directive.HALTED
+    assert install(anew, NEW, OLD) == reg.INSTALL_HALTED
+    lifted = obeyed(anew, order(1, [item(NEW)], DIRECTORS[1:2], issued=T0 + 20 * DAY))
+    assert lifted.fields[truststate.FLAGS] == 0 and install(lifted, NEW, OLD) == reg.INSTALL_OK
+
+
 def test_a_fallback_needs_no_author_and_still_a_director():
     back = release(b"rules of before", 9)[1]
     installed = release(b"new rules", 11, fallback=[back.fields[2]])[1]
