@@ -10,6 +10,7 @@ WINDOW = const(4)
 QUEUE = const(4)
 RESEND_MS = const(200)
 ROUNDS = const(3)
+HOST_ROUNDS = const(8)  # 13 s: a brick that checks signatures is silent, its watchdog allows 10
 LAST_COUNTER = const(0x7FFFFFFF)  # a session ends before its counter reaches 2^31
 
 BRICK_TO_HOST = const(0)
@@ -54,6 +55,7 @@ class Session:
         self._next_in = 1
         self._ack_due = False
         self._resend_due = False
+        self._most = ROUNDS if direction == BRICK_TO_HOST else HOST_ROUNDS
         self._rounds = 0
         self._since = 0
 
@@ -94,10 +96,10 @@ class Session:
         """Lets time pass. Returns the reason when the session has to end, else None."""
         if self._next_out > LAST_COUNTER:
             return "session used up its counters"
-        if not self._waiting() or now_ms - self._since < RESEND_MS:
+        if not self._waiting() or now_ms - self._since < self._pause():
             return None
-        if self._rounds == ROUNDS:
-            return "no acknowledgement after {} resends".format(ROUNDS)
+        if self._rounds == self._most:
+            return "no acknowledgement after {} resends".format(self._most)
         self._rounds += 1
         self._since = now_ms
         self._resend_due = True
@@ -108,8 +110,12 @@ class Session:
         if self._ack_due or self._resend_due or self._fresh or (self._queue and len(self._window) < WINDOW):
             return 0
         if self._waiting():
-            return max(0, min(idle_ms, RESEND_MS - (now_ms - self._since)))
+            return max(0, min(idle_ms, self._pause() - (now_ms - self._since)))
         return idle_ms
+
+    def _pause(self):
+        """Before the next resend; it doubles after the third."""
+        return RESEND_MS << max(0, self._rounds - ROUNDS)
 
     def _waiting(self):
         return len(self._window) > self._fresh

@@ -126,6 +126,35 @@ def test_after_three_rounds_the_session_is_dropped_and_the_back_off_doubles_to_e
     assert waits == [500, 1000, 2000, 4000, 8000, 8000, 8000]
 
 
+def test_a_host_waits_for_a_brick_that_computes_for_ten_seconds_and_resends_seldomer():
+    pair = Pair().bring_up()
+    pair.run(50)
+    pair.host.send(36, {0: 1})
+    start = pair.now
+    at = []
+    while pair.now < start + 10000:  # a signature: nothing is read, nothing is answered
+        frames = pair.host.poll(pair.now)
+        at += [pair.now - start] * len([1 for data in frames if body_of(data)[0] == 5])
+        pair.to_brick.extend(frames)
+        pair.now += 10
+    assert at == [0, 200, 400, 600, 800, 1200, 2000, 3600, 6800]
+    pair.run(1000)
+    assert pair.up() and pair.host.handshakes == 1
+    assert pair.messages(pair.brick_events) == [{0: 1}]
+
+
+def test_a_host_gives_a_silent_brick_up_after_thirteen_seconds():
+    pair = Pair().bring_up()
+    pair.run(50)
+    pair.host.send(36, {0: 1})
+    start = pair.now
+    while pair.host.up:
+        pair.host.poll(pair.now)
+        pair.now += 10
+    assert pair.now - start == 13210
+    assert "8 resends" in pair.host.events()[-1][1]
+
+
 def test_a_good_session_resets_the_back_off():
     pair = Pair()
     pair.via = lambda direction, data: []
