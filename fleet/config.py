@@ -7,6 +7,7 @@ config.json, relative paths from its own folder:
    "rights": [right …],                                                               the same for every kit
    "authors": {"threshold": int, "keys": [{"kid": hex8, "public": base64}]}, "witnesses": [vkey …],
    "people": {"origin": text},                                                        fleet/people/settings.py, docs/people.md
+   "host_os": {…},                                                                    fleet/hostos/settings.py, docs/balena.md
    "rules": "rules", "terms": "terms", "trust": "trust"}                              folders; trust: docs/trust.md
   right: {"rule": id, "unit": 1, "slice": amount of one at most, "count": how many: the budget is slice × count,
           "expires_ms": instant or absent, "life_ms": how long a slice lives, absent: to the end, or a week,
@@ -39,6 +40,7 @@ from typing import Any, cast
 from nacl.bindings import crypto_sign_seed_keypair
 
 from fleet.errors import ConfigError
+from fleet.hostos import settings as hostos
 from fleet.people.settings import People
 
 DEFAULT_PORT = 8780
@@ -167,7 +169,8 @@ class Config:
     hosts: tuple[Host, ...]
     bricks: tuple[Brick, ...]
     secrets: Secrets = field(repr=False)
-    people: People = People()
+    people: People = field(default_factory=People)
+    host_os: hostos.HostOs = field(default_factory=hostos.HostOs)
 
 
 def kid8(public: bytes) -> bytes:
@@ -211,6 +214,19 @@ def load(path: Path) -> Config:
             {item.octets("event", 8): item.octets("key") for item in secret.items("event_keys")},
         ),
         people=_people(top, secret),
+        host_os=_host_os(folder, top.part("host_os")),
+    )
+
+
+def _host_os(folder: Path, part: _Reader) -> hostos.HostOs:
+    token = part.text("token_file", "")
+    return hostos.made(
+        part.place,
+        part.text("provider", hostos.NONE),
+        part.text("api", hostos.CLOUD),
+        folder / token if token else None,
+        part.text("application", ""),
+        part.number("deadline_s", hostos.DEADLINE_S),
     )
 
 

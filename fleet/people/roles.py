@@ -34,6 +34,11 @@ PERMISSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         (FLEET_ADMIN, HUB_STAFF, TECHNICIAN),
     ),
     "enrol.revoke": ("end a brick or a host", (FLEET_ADMIN, TECHNICIAN)),
+    "hosts.read": (
+        "see the operating systems of hosts, their releases and logs",
+        (FLEET_ADMIN, HUB_STAFF, TECHNICIAN, AUDITOR),
+    ),
+    "hosts.write": ("tag, pin, restart and tie hosts to kits, let them blink", (FLEET_ADMIN, TECHNICIAN)),
     "rules.write": ("propose rules and releases", (FLEET_ADMIN, RULE_AUTHOR)),
     "rollouts.read": (
         "see rollouts, waves and reasons",
