@@ -311,4 +311,4 @@ settlements = Table(
 )
 
 # Parts with tables of their own, on the same metadata.
-from fleet.db import tables_desired, tables_people, tables_rentals, tables_rollouts, tables_tags  # noqa: E402, F401  # pyright: ignore[reportUnusedImport]
+from fleet.db import tables_desired, tables_hostos, tables_people, tables_rollouts, tables_tags  # noqa: E402, F401  # pyright: ignore[reportUnusedImport]
