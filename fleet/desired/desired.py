@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from fleet import enrolled
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
-from fleet.config import Config, Kit
+from fleet.config import Config, Kit, kid8
 from fleet.db import tables_desired as t
 from fleet.desired import folder, orders, rows
 from fleet.desired.facts import Boot, Facts, judged
@@ -35,6 +35,7 @@ RENEW_MS = 3 * 86_400_000  # after so long it is made anew, so that a kit that l
 LOOK_MS = 60_000  # between looks for what is old
 AT_ONCE = 250  # directives in one transaction
 SPREAD = 0.1  # part of that by which renewals of kits are apart
+BELIEVED = 1_000_000  # numbers above those of this start that a host's newer directive may have
 TARGETS_KEPT = 16 * 1024 * 1024  # bytes of targets in memory
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ class Storage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before. `lifts`: ends a stop."""
+    """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before. `lifts`: ends a stop.
+    `instead_of`: of this directive's number (0: of none); where another stands by then, nothing is to be done."""
 
     kit: bytes
     items: tuple[Item, ...]
@@ -67,6 +69,7 @@ class Wish:
     flags: int = 0
     origin: str = rows.SET
     lifts: bool = False
+    instead_of: int | None = None
 
 
 class Desired:
@@ -96,6 +99,7 @@ class Desired:
         self._seen: dict[bytes, tuple[int, str | None]] = {}  # not written yet
         self._targets: dict[bytes, bytes] = {}
         self._lies: set[bytes] = set()
+        self._foreign: set[bytes] = set()  # kits whose directive another director signed
         ledger = config().ledger
         with database.read() as connection:
             self._floor = Floor(ledger.with_name(ledger.name + ".directives"), rows.highest(connection))
@@ -111,6 +115,11 @@ class Desired:
     def head(self, kit: bytes) -> Head | None:
         """The same with what it says."""
         return self._heads.get(kit)
+
+    @property
+    def now_ms(self) -> int:
+        """This controller's time."""
+        return self._clock.now_ms()
 
     def halted(self, kit: bytes) -> bool:
         """Whether a kit is stopped."""
@@ -271,9 +280,14 @@ class Desired:
             if rows.last_change(connection) <= self._change:
                 return []
             found = rows.heads(connection, self._change)
+        director = kid8(self._config().secrets.director_public)
         for one in found:
             self._heads[one.kit] = one
             self._change = max(self._change, one.change)
+            if orders.signed_by(one.envelope, director):
+                self._foreign.discard(one.kit)
+            else:
+                self._foreign.add(one.kit)
         return [one.kit for one in found]
 
     def _wanted(self, config: Config, now_ms: int) -> list[Wish]:
@@ -289,11 +303,22 @@ class Desired:
         for kit in config.kits:
             head = self._heads.get(kit.kit)
             wish = self._by_folder(kit, head, bricks.get(kit.kit, []), kept, now_ms)
-            if wish is None and head is not None and head.origin != rows.SET and _old(head, now_ms):
-                wish = Wish(kit.kit, head.order.items, head.order.reason, None, head.order.flags, head.origin)
+            if wish is None and head is not None:
+                wish = self._again(head, now_ms)
             if wish is not None:
-                made.append(wish)
+                made.append(replace(wish, instead_of=0 if head is None else head.number))
         return made
+
+    def _again(self, head: Head, now_ms: int) -> Wish | None:
+        """The same once more, where it grows old, or its director's key is no longer this controller's."""
+        order, expires_ms = head.order, None
+        if head.origin == rows.SET:
+            expires_ms = order.expires_ms
+            if head.kit not in self._foreign or expires_ms <= now_ms:
+                return None
+        elif head.kit not in self._foreign and not _old(head, now_ms):
+            return None
+        return Wish(head.kit, order.items, order.reason, expires_ms, order.flags, head.origin)
 
     def _by_folder(
         self, kit: Kit, head: Head | None, bricks: list[bytes], kept: set[bytes], now_ms: int
@@ -322,12 +347,16 @@ class Desired:
         with self._database.write() as connection:
             change = rows.last_change(connection)
             before = rows.numbers(connection, [wish.kit for wish in wishes])
+            # Another program may have stopped a kit since the last look.
+            heads = {**self._heads, **{one.kit: one for one in rows.heads(connection, self._change)}}
             there: set[bytes] = set()
             for wish in wishes:
+                if wish.instead_of not in (None, before.get(wish.kit, 0)):
+                    continue
                 if wish.kit not in rental:
                     raise DesiredError(f"kit {wish.kit.hex()} is not in this controller's configuration")
                 _check(connection, wish, there)
-                wish = self._under_stop(wish)
+                wish = _under_stop(wish, heads.get(wish.kit))
                 change += 1
                 order = Order(
                     wish.kit,
@@ -355,24 +384,15 @@ class Desired:
             rows.write(connection, made)
         return made
 
-    def _under_stop(self, wish: Wish) -> Wish:
-        """What is ordered for a stopped kit waits in its directive: only `lift` ends a stop."""
-        head = self._heads.get(wish.kit)
-        if wish.lifts or head is None or not head.order.halted or wish.flags & HALTED:
-            return wish
-        return replace(
-            wish, reason=head.order.reason, expires_ms=None, flags=wish.flags | HALTED, origin=rows.STOPPED
-        )
-
     def _take_back(self, kit: bytes, envelope: bytes) -> None:
         """A host showed a directive that this database does not know: it was restored from an older copy."""
         order = orders.own(envelope, self._config().secrets.director_public)
         if order is None or order.kit != kit:
-            if kit not in self._lies:
-                self._lies.add(kit)
-                logger.warning(
-                    "kit %s presents a directive that this controller did not sign for it", kit.hex()
-                )
+            self._lie(kit, "a directive that this controller did not sign for it")
+            return
+        if order.number > self._floor.base + BELIEVED:
+            # Who has the director's key must not use up the numbers of every kit.
+            self._lie(kit, f"directive {order.number}, far above all of this controller: is its key stolen?")
             return
         with self._lock:
             self._learn()
@@ -397,6 +417,11 @@ class Desired:
             kit.hex(), order.number,
         )  # fmt: skip
         self.changed([kit])
+
+    def _lie(self, kit: bytes, what: str) -> None:
+        if kit not in self._lies:
+            self._lies.add(kit)
+            logger.warning("kit %s presents %s", kit.hex(), what)
 
 
 def known(
@@ -434,6 +459,15 @@ def known(
         }
         found.append(replace(facts, boots=boots))
     return found
+
+
+def _under_stop(wish: Wish, head: Head | None) -> Wish:
+    """What is ordered for a stopped kit waits in its directive: only `lift` ends a stop."""
+    if wish.lifts or head is None or not head.order.halted or wish.flags & HALTED:
+        return wish
+    return replace(
+        wish, reason=head.order.reason, expires_ms=None, flags=wish.flags | HALTED, origin=rows.STOPPED
+    )
 
 
 def _keep(connection: Connection, release: Release, now_ms: int) -> None:

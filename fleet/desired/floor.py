@@ -26,6 +26,11 @@ class Floor:
         self._path = path
         self._base = self._bound = max(known, self.written())
 
+    @property
+    def base(self) -> int:
+        """What no directive was above when this program started, as far as file and database knew."""
+        return self._base
+
     def written(self) -> int:
         """What the file says; 0 where there is none. Raises ConfigError."""
         try:

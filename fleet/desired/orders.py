@@ -100,6 +100,11 @@ def own(envelope: bytes, public: bytes) -> Order | None:
     return None
 
 
+def signed_by(envelope: bytes, kid: bytes) -> bool:
+    """Whether a signature in a stored envelope says that it is this key's; it is not checked. Raises FormatError."""
+    return any(signer == kid for signer, _ in _opened(envelope)[1])
+
+
 def etag_of(envelope: bytes) -> str:
     """Entity tag of just these bytes."""
     return f'"{sha256(envelope).hexdigest()[:32]}"'

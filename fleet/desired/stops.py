@@ -18,6 +18,8 @@ from fleet.desired.desired import Desired, DesiredError, Wish
 from fleet.desired.facts import Facts
 from fleet.desired.orders import HALTED
 
+OVER = "the stop is lifted; what was ordered before has expired"
+
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
@@ -110,7 +112,8 @@ def stop(desired: Desired, kits: Iterable[bytes], reason: str) -> dict[bytes, in
 
 
 def lift(desired: Desired, connection: Connection, kits: Iterable[bytes]) -> dict[bytes, int]:
-    """Takes stops back: each kit gets what it had before, or what was ordered for it meanwhile."""
+    """Takes stops back: each kit gets what it had before, or what was ordered for it meanwhile. Where that has expired, it
+    may give again, and nothing is to be installed: bricks take no directive that is over."""
     wishes: list[Wish] = []
     for kit in kits:
         if not desired.halted(kit):
@@ -123,8 +126,10 @@ def lift(desired: Desired, connection: Connection, kits: Iterable[bytes]) -> dic
         else:
             order, origin = head.order, rows.KEPT if head.order.items else rows.RULES
         expires_ms = order.expires_ms if origin == rows.SET else None
-        flags = order.flags & ~HALTED
-        wishes.append(Wish(kit, order.items, order.reason, expires_ms, flags, origin, lifts=True))
+        flags, items, reason = order.flags & ~HALTED, order.items, order.reason
+        if expires_ms is not None and expires_ms <= desired.now_ms:
+            items, reason, expires_ms, origin = (), OVER, None, rows.KEPT
+        wishes.append(Wish(kit, items, reason, expires_ms, flags, origin, lifts=True))
     return desired.set_all(wishes) if wishes else {}
 
 

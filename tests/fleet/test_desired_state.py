@@ -10,9 +10,10 @@ from stallmark import registry as reg
 from typer.testing import CliRunner
 
 from fleet import rights
+from fleet.campaigns import Campaigns
 from fleet.cli import app
-from fleet.desired import orders, stops, why
-from fleet.desired.desired import DesiredError
+from fleet.desired import orders, rows, stops, why
+from fleet.desired.desired import LIFE_MS, Desired, DesiredError, Wish
 from fleet.desired.report import Report
 from fleet.errors import ConfigError
 from tests.stall import Stall
@@ -134,6 +135,41 @@ def test_a_host_cannot_push_numbers_with_what_this_director_did_not_sign(stall):
     assert desired.set(kit, items, "next") == number + 1
 
 
+def test_a_thief_of_the_directors_key_uses_up_nobodys_numbers(stall):
+    desired, kit = stall.controller.desired, stall.world.kit
+    items = rules(stall).items(desired.bricks(kit))
+    number = desired.set(kit, items, "mine")
+    for far in (0xFFFFFFFF, number + 10_000_000):
+        forged = orders.sign(orders.Order(kit, far, 1, 2, items), stall.config.secrets.director_seed)
+        desired.report(kit, bytes(8), Report(), forged)
+        assert desired.current(kit)[0] == number
+    stall.restart()
+    assert stall.controller.desired.set(kit, items, "next") < number + 1000
+
+
+def test_another_director_signs_at_its_start_what_stands(stall):
+    desired, kit, world = stall.controller.desired, stall.world.kit, stall.world
+    items = rules(stall).items(desired.bricks(kit))
+    desired.set(kit, items, "for a week", expires_ms=world.now_ms + 7 * DAY)
+    for halted in (False, True):
+        if halted:
+            stops.stop(desired, [kit], "wrong")
+        before = desired.head(kit)
+        world.director_seed = world.octets(32)
+        stall.restart()
+        desired = stall.controller.desired
+        head = desired.head(kit)
+        public = stall.config.secrets.director_public
+        assert orders.own(head.envelope, public) == head.order and orders.own(before.envelope, public) is None
+        assert (head.order.items, head.order.reason, head.order.flags, head.origin) == (
+            items, before.order.reason, before.order.flags, before.origin,
+        )  # fmt: skip
+        assert halted or head.order.expires_ms == before.order.expires_ms
+        assert head.number > before.number and desired.halted(kit) == halted
+        world.now_ms += 120_000
+        assert desired.renew() == []
+
+
 def test_a_floor_that_cannot_be_read_stops_the_start(stall):
     desired, kit = stall.controller.desired, stall.world.kit
     desired.set(kit, rules(stall).items(desired.bricks(kit)), "one")
@@ -243,6 +279,48 @@ def test_a_stopped_kit_is_minted_nothing_and_what_it_can_still_spend_is_known(st
     assert len(rights.of_kit(stall.controller.database, kit, now_ms)) == 5
     with pytest.raises(DesiredError, match="campaigns in force: rules"):
         stops.chosen(desired, stall.config, "unheard of", None)
+
+
+def beside(stall):
+    """Another program at the same tables."""
+    return Desired(
+        stall.controller.database, lambda: stall.config, stall.clock, Campaigns(stall.config.rules)
+    )
+
+
+def test_an_order_does_not_lift_a_stop_that_another_program_wrote_a_moment_ago(stall):
+    desired, kit = stall.controller.desired, stall.world.kit
+    items = rules(stall).items(desired.bricks(kit))
+    desired.set(kit, items, "go")
+    number = stops.stop(beside(stall), [kit], "wrong")[kit]
+    assert not desired.halted(kit), "not looked at yet"
+    assert desired.set(kit, items, "delivered late") > number
+    assert desired.halted(kit) and desired.head(kit).order.reason == "wrong"
+
+
+def test_a_renewal_gives_way_to_what_another_program_ordered_meanwhile(stall):
+    desired, kit = stall.controller.desired, stall.world.kit
+    items = rules(stall).items(desired.bricks(kit))
+    stale = desired.set(kit, items, "go")
+    other = beside(stall)
+    stopped = stops.stop(other, [kit], "wrong")[kit]
+    with stall.controller.database.read() as connection:
+        lifted = stops.lift(other, connection, [kit])[kit]
+    late = [Wish(kit, items, "go", origin=rows.KEPT, instead_of=number) for number in (stale, stopped)]
+    assert desired.set_all(late) == {} and desired.current(kit)[0] == lifted
+
+
+def test_lifting_a_stop_ends_it_also_where_what_was_ordered_before_has_expired(stall):
+    desired, kit, world = stall.controller.desired, stall.world.kit, stall.world
+    items = rules(stall).items(desired.bricks(kit))
+    desired.set(kit, items, "for a day", expires_ms=world.now_ms + DAY)
+    stops.stop(desired, [kit], "wrong")
+    world.now_ms += 2 * DAY
+    with stall.controller.database.read() as connection:
+        stops.lift(desired, connection, [kit])
+    order = desired.head(kit).order
+    # Bricks and hosts take it, and nothing is to be installed under it.
+    assert not order.halted and order.items == () and order.expires_ms == world.now_ms + LIFE_MS
 
 
 def test_stops_and_orders_without_an_end_are_renewed_others_expire(stall):
