@@ -205,7 +205,7 @@ class Agent:
         )
         self.directing = Directing(self.controller, self.bricks, self._order, self._flush, self._keep_roots)
         self.directing.load(store.meta.get(META_ROOTS))
-        self.intent.directors = lambda: self.directing.directors
+        self.intent.quorum = lambda: self.directing.quorum
         self.kitside.telling.directing = self.directing
         self.updater.ready = self.directing.ready
         self.puller.pull_roots = self.directing.pull

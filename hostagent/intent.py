@@ -10,7 +10,7 @@ from typing import Any
 
 from hostagent import signer
 from hostagent.clock import Clock
-from hostagent.core import FormatError, bundle, cbor, directive, reg
+from hostagent.core import FormatError, bundle, cbor, directive, reg, trust
 from hostagent.errors import DirectiveRefused
 from hostagent.store.intents import Intents, Kept
 
@@ -36,8 +36,8 @@ class Intent:
         self.confirmed_ms: int | None = None
         self.fetched_ms: int | None = None
         self.active_ms: int | None = None
-        # By the newest root; None without one: then it is the one of config.json.
-        self.directors: Callable[[], list[bytes] | None] = lambda: None
+        # [(kid8, public32) …] and how many of them sign, by the newest root; None without one: then it is the one of config.json.
+        self.quorum: Callable[[], tuple[list[tuple[bytes, bytes]], int] | None] = lambda: None
 
     async def load(self) -> None:
         """Takes up what the store has; it is checked anew, and not confirmed."""
@@ -47,7 +47,10 @@ class Intent:
         try:
             self.order = self._checked(kept.envelope)
         except DirectiveRefused:
-            return  # the director's key is another one now
+            # The director's key is another one now. A stop holds even so, until a newer directive.
+            self.order = self._stop_of(kept.envelope)
+            if self.order is None:
+                return
         self.envelope, self.etag = kept.envelope, kept.etag
         self.fetched_ms, self.confirmed_ms, self.active_ms = (
             kept.fetched_ms,
@@ -98,12 +101,14 @@ class Intent:
         if envelope == self.envelope:
             await self.confirm()
             return False
-        if order.number < self.number:
+        # Numbers of a director whose key has ended bind nobody: a thief may have counted up.
+        bound = self.number if self._still_good() else 0
+        if order.number < bound:
             raise DirectiveRefused(
                 f"directive {order.number} is older than {self.number}, which is here: was the controller restored from a copy?",
                 older=True,
             )
-        if order.number == self.number:
+        if order.number == bound:
             raise DirectiveRefused(
                 f"a second directive {order.number} with other content: its director signed two"
             )
@@ -147,8 +152,26 @@ class Intent:
         kept = Kept(self.etag, self.envelope, fetched, confirmed, self.active_ms)
         await asyncio.wrap_future(self._table.put(kept))
 
+    def _still_good(self) -> bool:
+        """Whether today's directors signed what is here."""
+        try:
+            return self.envelope is not None and self._checked(self.envelope) is not None
+        except DirectiveRefused:
+            return False
+
+    def _stop_of(self, envelope: bytes) -> Any:
+        """The stop that this host once took, whoever its director was; None where it was none."""
+        try:
+            payload = bundle.opened(bytes(envelope), directive.TYPE)[0]
+            fields: Any = directive.check_fields(cbor.decode(payload))
+        except FormatError:
+            return None
+        stop = fields[1] == self._kit and fields[7] & directive.HALTED
+        return directive.of(fields, bundle.sha256(payload)) if stop else None
+
     def _checked(self, envelope: bytes) -> Any:
-        directors = self.directors() or ([] if self._director is None else [self._director])
+        own = [] if self._director is None else [(signer.kid8(self._director), self._director)]
+        directors, threshold = self.quorum() or (own, 1)
         if not directors:
             raise DirectiveRefused("config.json names no director: no directive can be checked")
         try:
@@ -157,8 +180,7 @@ class Intent:
         except FormatError as wrong:
             raise DirectiveRefused(f"unreadable directive: {wrong}") from wrong
         message = bundle.pae(directive.TYPE, payload)
-        kids = {signer.kid8(public): public for public in directors}
-        if not any(by in kids and signer.verify(kids[by], message, mark) for by, mark in signatures):
+        if not trust.Signed(message, signatures, signer.verify).by(directors, threshold):
             raise DirectiveRefused("the director did not sign this directive")
         if directive.unknown_critical(fields) is not None:
             raise DirectiveRefused(

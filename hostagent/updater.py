@@ -241,7 +241,10 @@ class Updater:
         return current.digest[:8], len(current.data), current.kind
 
     def chunk(self, digest8: bytes, offset: int) -> bytes | None:
-        """At most 256 bytes of the bundle on offer; None for another one or beyond its end."""
+        """At most 256 bytes of the bundle on offer; None for another one, beyond its end, and while the kit is stopped: a brick
+        that began before goes on from there when the stop is lifted."""
+        if self._intent is not None and self._intent.halted:
+            return None
         current = self.offered(digest8)
         if current is None or not 0 <= offset < len(current.data):
             return None

@@ -8,14 +8,15 @@ import random
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hostkit import host_folder, running, until
 from lanekit import FIFTEEN, LaneWorld, post, ruleset
 from nacl.bindings import crypto_sign_seed_keypair
 from sqlalchemy import delete
+from stallmark import bundle, directive, receipt, rights
 from stallmark import registry as reg
-from stallmark import rights
 from test_host_updater import Installer, as_config
 
 from fleet.app import create
@@ -32,6 +33,7 @@ from hostagent.intent import Intent
 from hostagent.store import open_store
 from hostagent.store.intents import Intents
 from hostagent.targets import Targets
+from hostagent.updater import Offered, Updater
 from tests.world import World
 
 NOW = int(time.time() * 1000)
@@ -281,12 +283,58 @@ def test_only_what_the_director_signed_for_this_kit_and_newer_is_taken(table):
         assert again.halted and again.envelope == stop and again.confirmed_at is None
         with pytest.raises(DirectiveRefused, match="older"):
             await again.take(signed(6), '"6"')
-        # Another director's host takes up nothing of it.
+        # With another director's key the stop stands, and his numbers begin anew.
         other = Intent(table, HostClock(), kit, crypto_sign_seed_keypair(bytes(32))[0])
         await other.load()
-        assert other.number == 0
+        assert other.halted
+        assert await other.take(signed(1, by=bytes(32)), '"1"') and other.number == 1 and not other.halted
         nobody = Intent(table, HostClock(), kit, None)
         with pytest.raises(DirectiveRefused, match="names no director"):
             await nobody.take(good, '"5"')
 
     asyncio.run(scenario())
+
+
+def test_a_new_director_is_heard_at_once_whatever_a_thief_counted_up(table):
+    async def scenario():
+        kit, seeds = b"kit-kit-", [bytes([n]) * 32 for n in range(3)]
+        publics = [crypto_sign_seed_keypair(seed)[0] for seed in seeds]
+        named = [(receipt.kid(public), public) for public in publics]
+
+        def signed(number, *by, **more):
+            fields = {"issued_ms": NOW, "expires_ms": NOW + 86_400_000, "items": (), **more}
+            order = orders.Order(kit, number, **fields)
+            payload, marks = bundle.opened(orders.sign(order, by[0]), directive.TYPE)
+            marks += [bundle.opened(orders.sign(order, seed), directive.TYPE)[1][0] for seed in by[1:]]
+            return bundle.envelope(directive.TYPE, payload, marks)
+
+        intent = Intent(table, HostClock(), kit, publics[0])
+        assert await intent.take(signed(0xFFFFFFFF, seeds[0]), '"far"')
+        with pytest.raises(DirectiveRefused, match="older"):
+            await intent.take(signed(8, seeds[0]), '"8"')
+        # A root with other directors, two of whom must sign.
+        intent.quorum = lambda: (named[1:], 2)
+        for by in (seeds[:1], seeds[1:2], [seeds[1], seeds[1]], seeds[:2]):
+            with pytest.raises(DirectiveRefused, match="did not sign"):
+                await intent.take(signed(8, *by), '"8"')
+        assert await intent.take(signed(8, *seeds[1:]), '"8"') and intent.number == 8
+        with pytest.raises(DirectiveRefused, match="older"):
+            await intent.take(signed(7, *seeds[1:]), '"7"')
+        # What was ordered before a key ended is nothing after a start, unless it was a stop.
+        intent.quorum = lambda: (named[:1], 1)
+        later = Intent(table, HostClock(), kit, publics[0])
+        await later.load()
+        assert later.number == 0
+
+    asyncio.run(scenario())
+
+
+def test_nothing_more_of_a_bundle_is_handed_out_while_the_kit_is_stopped():
+    intent = SimpleNamespace(halted=False)
+    updater = Updater(None, None, None, lambda *_: None, intent)
+    updater.current = Offered(bytes(300), b"d" * 32, 1, bytes(32), 1, "rules", None)
+    assert updater.chunk(b"d" * 8, 256) == bytes(44)
+    intent.halted = True
+    assert updater.chunk(b"d" * 8, 256) is None
+    intent.halted = False
+    assert updater.chunk(b"d" * 8, 256) == bytes(44)
