@@ -23,7 +23,6 @@ from fleet.rollouts.state import (
     COMPLETE,
     PAUSED,
     PLANNED,
-    ROLLED_BACK,
     ROLLING_BACK,
     RUNNING,
     SUPERSEDED,
@@ -195,13 +194,14 @@ class Leading:
         if made is state and not asks:
             return
         assert self._token is not None
+        if made.phase == RUNNING and state.phase == PLANNED:
+            # First: after a crash the start is asked for anew, and nobody else orders these kits.
+            self._take_over(made)
         with self._database.write() as connection:
             book.append(connection, self._token, made, n + 1, facts, now_ms, asks)
         self._open[name] = (made, n + 1)
         self._redo.add(name)  # until its orders are given
         self._high.reach(self._token, name, n + 1)
-        if made.phase == RUNNING and state.phase == PLANNED:
-            self._take_over(made)
         self._target.obey(made, commands)
         self._redo.discard(name)
 
@@ -237,5 +237,5 @@ class Leading:
                 for kit, one in state.kits.items()
                 if kit in made.kits and one.status != SUPERSEDED
             ]
-            if facts and state.phase != ROLLED_BACK:
+            if facts:
                 self._step(name, facts, self._market_ms(), ())

@@ -219,6 +219,38 @@ def test_a_newer_rollout_waits_for_its_turn_and_then_has_the_kits(world):
     assert {kit.status for kit in world.load("spring")[0].kits.values()} == {"superseded"}
 
 
+def test_a_rollout_that_went_back_leaves_its_kits_to_the_next_one(world, monkeypatch):
+    """Else both order the same kits, one after the other, for ever. Also where the controller dies in between."""
+    world.create("spring")
+    world.create("summer")
+    leading = world.leading()
+    world.ask("start", "spring")
+    run(world, leading, 20)
+    world.ask("rollback", "spring")
+    run(world, leading, 20)
+    assert world.load("spring")[0].phase == "rolled back"
+    world.ask("start", "summer")
+    kept = book.append
+
+    def dies(connection, token, made, *rest):
+        if made.rollout == "summer":
+            raise OSError("no disk")
+        kept(connection, token, made, *rest)
+
+    monkeypatch.setattr(book, "append", dies)
+    with pytest.raises(OSError, match="no disk"):
+        leading.tick()
+    monkeypatch.setattr(book, "append", kept)
+    assert world.load("summer")[0].phase == "planned"
+    world.pass_by(60)
+    world.paper.given.clear()
+    leading = world.leading("b")
+    run(world, leading, 40)
+    assert world.load("summer")[0].phase == "complete"
+    assert {kit.status for kit in world.load("spring")[0].kits.values()} == {"superseded"}
+    assert world.paper.given and not any(one.back for one in world.paper.given)
+
+
 def test_gaps_in_a_log_and_later_versions_are_not_read(world):
     world.create()
     world.ask("start")
