@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
@@ -25,6 +26,8 @@ from fleet.desired.directing import Directing
 from fleet.enrolment import api as enrolment_api
 from fleet.enrolment.desk import Desk
 from fleet.errors import Refused
+from fleet.hostos import api as hostos_api
+from fleet.hostos.watching import Watching
 from fleet.people import api as people_api
 from fleet.people import pages as people_pages
 from fleet.people.access import require_whole
@@ -86,6 +89,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     publisher = Publisher(controller, publishing)
     directing = Directing(controller)
     rolling = Rolling(controller)
+    watching = Watching(controller)
     access = Access(config.hosts, current=controller.rental_of)
     repository = Repository(config.trust)
     renewing = Renewing(repository, clock)
@@ -101,15 +105,17 @@ def create(config: Config, clock: Clock) -> FastAPI:
         enrolment = asyncio.create_task(desk.run(), name="enrolment")
         signing = asyncio.create_task(renewing.run(), name="signed lists")
         waves = asyncio.create_task(rolling.run(), name="rollouts")
+        devices = asyncio.create_task(watching.run(), name="host OS")
         try:
             yield
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment, signing, waves):
+            for one in (task, desired, enrolment, signing, waves, devices):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
+            await asyncio.to_thread(watching.close)
             await asyncio.to_thread(rolling.close)
             await asyncio.to_thread(directing.close)
             taking.shutdown()
@@ -131,10 +137,11 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(trust.router(repository, access))
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
-    app.include_router(kits.router(controller, require_whole, people.record))
-    app.include_router(rollouts.router(controller, require_whole, people.record))
+    app.include_router(kits.router(controller, people))
+    app.include_router(rollouts.router(controller, require_whole, people))
     app.include_router(trust.admin_router(repository, clock, require_whole))
     app.include_router(alerts_api.router(controller))
+    app.include_router(hostos_api.router(controller, watching))
     app.include_router(enrolment_api.device_router(desk))
     app.include_router(enrolment_api.admin_router(controller, desk))
     app.include_router(people_pages.router(controller.archive))
@@ -168,7 +175,15 @@ def _answer_refusals(app: FastAPI, met: Met) -> None:
         met.refused[400] += 1
         return Response(status_code=400)
 
+    async def misshapen(_: Request, error: Exception) -> Response:
+        """A parameter of another kind than the route has. What was sent is not sent back."""
+        assert isinstance(error, RequestValidationError)
+        met.refused[422] += 1
+        where = ", ".join(sorted({str(one["loc"][-1])[:64] for one in error.errors()}))
+        return JSONResponse({"reason": f"this is not of the kind that is asked for: {where}"}, 422)
+
     app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(RequestValidationError, misshapen)
     app.add_exception_handler(SQLAlchemyError, no_storage)
     app.add_exception_handler(OSError, no_storage)
     app.add_exception_handler(ClientDisconnect, half)

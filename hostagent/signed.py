@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -142,6 +143,9 @@ class HostAuth(httpx.Auth):
                 return
             public = base64.b64encode(bytes(self._key.verify_key)).decode()
             shown = {"public": public, "kit": self._kit.hex(), "name": self._name[:64]}
+            device = os.environ.get("BALENA_DEVICE_UUID", "")
+            if len(device) in (32, 62) and not device.strip("0123456789abcdef"):
+                shown["device"] = device  # accepting this host ties the device to its kit
             answer = yield self._signed(url, ENROL_PATH, json.dumps(shown).encode())
             told = _object(answer)
             if self._set_right(answer.status_code, told):
