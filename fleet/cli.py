@@ -19,6 +19,7 @@ from fleet.alerts import cli as alerts_cli
 from fleet.config import Config, load
 from fleet.enrolment import cli as enrolment_cli
 from fleet.errors import ConfigError, FleetError, LedgerConflict
+from fleet.hostos import cli as hostos_cli
 from fleet.people import cli as people_cli
 from fleet.rollouts import cli as rollouts_cli
 from fleet.trust import cli as trust_cli
@@ -34,6 +35,7 @@ app.add_typer(people_cli.audit_app, name="audit")
 app.add_typer(trust_cli.app, name="keys")
 app.add_typer(cli_release.app, name="release")
 app.add_typer(rollouts_cli.app, name="rollout")
+app.add_typer(hostos_cli.app, name="hosts")
 app.command("simulate")(rollouts_cli.simulate)
 desiredcli.install(app)
 
