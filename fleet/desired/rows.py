@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -63,6 +63,15 @@ def last_change(connection: Connection) -> int:
 def highest(connection: Connection) -> int:
     """The highest number of any kit."""
     return connection.execute(select(func.max(t.directive_heads.c.number))).scalar_one() or 0
+
+
+def remembered(connection: Connection, most: int = 256) -> Iterator[orders.Order]:
+    """What the newest directives of all kits said, the newest first; those that stand are among them."""
+    query = select(t.directives.c.envelope).order_by(
+        t.directives.c.made_ms.desc(), t.directives.c.number.desc()
+    )
+    for envelope in connection.execute(query.limit(most)).scalars():
+        yield orders.parse(envelope)
 
 
 def stopped(connection: Connection) -> set[bytes]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from fleet import enrolled
 from fleet.config import Config
-from fleet.core import FormatError
+from fleet.core import FormatError, reg
 from fleet.desired import folder, rows
 from fleet.rollouts.figures import MEASURED
 from fleet.rollouts.gates import Replayed
@@ -110,10 +110,17 @@ def fleet_now(connection: Connection, config: Config) -> dict[str, tuple[dict[st
 
 
 def running_now(connection: Connection, kind: int) -> tuple[bytes, bytes] | None:
-    """(envelope, artefact) that most kits' directives name for this kind of artefact."""
+    """(envelope, artefact) that most kits' directives name for this kind of artefact; where none names one, as after a halt,
+    what most bricks proved to run and a directive once named."""
     found: Counter[tuple[bytes, bytes]] = Counter()
     for head in rows.heads(connection):
         found.update({(item.bundle, item.artefact) for item in head.order.items if item.kind == kind})
+    if not found and kind == reg.ARTEFACT_RULESET:
+        proved = Counter(boot.ruleset for boot in rows.boots(connection).values())
+        for order in rows.remembered(connection):
+            for item in order.items:
+                if item.kind == kind and item.artefact in proved:
+                    found[item.bundle, item.artefact] = proved[item.artefact]
     if not found:
         return None
     ((envelope, artefact), _) = found.most_common(1)[0]

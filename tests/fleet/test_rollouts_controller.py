@@ -181,6 +181,20 @@ def test_a_halt_takes_the_directive_back_and_lifting_a_stop_does_not_bring_it(st
     assert done.exit_code == 1 and "halted" in done.output
 
 
+def test_after_a_halt_a_plan_goes_back_to_what_bricks_proved_to_run(stall):
+    town = Town(stall)
+    old = town.one(town.old)
+    booted = [
+        stall.world.record(reg.KIND_BOOT, brick, f24=[old.artefact, bytes(32), 0, 1, 0])
+        for brick in town.bricks.values()
+    ]
+    stall.hand_in(booted)
+    town.desired.set(town.kit, [], "taken back")
+    new = town.release("new", 2, fallback=[old.artefact])
+    said = town.cli("plan", "a", "--bundle", str(new), "--waves", "1")
+    assert "goes back to old by itself after a halt" in said
+
+
 def test_plans_say_what_is_missing_before_anything_is_ordered(stall):
     town = Town(stall)
     new = town.release("new", 2)

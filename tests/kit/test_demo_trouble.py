@@ -7,11 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 from virtualkit.airfaults import AirFaults
+from virtualkit.demo.live import WORDS
 from virtualkit.demo.trouble import FAULTS, PARTS, Trouble
+from virtualkit.market import Crowd
 from virtualkit.pn532 import Chip
 from virtualkit.power import PowerModel
 from virtualkit.qrmodule import QrModule
 from virtualkit.wire import Lane
+from workbench.tagmaster import event_keys
 
 
 def brick(tmp_path):
@@ -57,3 +60,10 @@ def test_every_part_has_its_faults_and_each_is_chosen_once_before_any_comes_agai
         one.packs.close()
 
     asyncio.run(work())
+
+
+def test_the_live_stall_has_words_for_whatever_a_customer_holds():
+    """Said where a brick is off or shows no light: without words for it, the stall ended."""
+    crowd = Crowd(1, bytes(32), event_keys(bytes(32), bytes(8)))
+    held = {crowd.card_for(part).kind for _ in range(300) for part in ("nfc", "qr")}
+    assert held == set(WORDS)

@@ -33,6 +33,7 @@ REFRESH_PER_SECOND = 4
 WORDS = {
     "pass": "a pass",
     "issued": "an issued tag",
+    "proved": "a tag that proves itself",
     "blank": "a blank tag",
     "phone": "a phone",
     "text": "another code",
