@@ -39,6 +39,7 @@ from brick.uplink import Uplink
 from brick.vitals import Vitals
 
 _TASK_MS = const(5000)  # deadline of a task that beats every round
+_MSG_HOLD = const(55)
 _CHORES_MS = const(9000)  # one signature check included
 _REPLAY_STEP = const(32)  # records between two breaths of a replay
 
@@ -73,7 +74,12 @@ class Brick:
         self._installer = installer = Installer(
             slots, directing, clock, self._post, self._activate, work.raise_, counters
         )
-        self._replay(installer.load())
+        self._application = application = self._add_application(boots)
+        judge = application.judge if application is not None and application.on_trial else None
+        ruleset = installer.load(boots.bad, judge)
+        if judge is not None and application.wrong_rules:
+            application.leave(application.wrong_rules, boots, port.reset)
+        self._replay(ruleset)
         link = BrickLink(
             identity.brick8,
             identity.link_epoch,
@@ -126,6 +132,9 @@ class Brick:
             uplink.status_changed,
             work,
         )
+        chores.application = application  # pyright: ignore[reportAttributeAccessIssue] - None until here
+        if application is not None:
+            uplink.on(_MSG_HOLD, application.hold)
         for kind, handler in (
             (reg.MSG_ACK, self._acknowledged),
             (reg.MSG_RESEND, outbox.resend),
@@ -165,9 +174,59 @@ class Brick:
         self._reader = self._add_reader(desk, ticks)
         diag.directing = directing  # pyright: ignore[reportAttributeAccessIssue] - None until here
         diag.connect(uplink, self._reader, self._add_scanner(desk, ticks))
+        diag.application = application  # pyright: ignore[reportAttributeAccessIssue] - None until here
+        if judge is not None:
+            from brick.trial import Trial
+
+            given = getattr(port, "trial_ms", None)  # a minute, but in a test
+            tried = Trial(application.expected, self._working, ticks, *(() if given is None else given))
+            application.trial = tried  # pyright: ignore[reportAttributeAccessIssue] - None until here
+            diag.leave = self._leave  # pyright: ignore[reportAttributeAccessIssue] - None until here
         self._add_event_port(clock)
         self._add_power(lamp, chores, log)
         self._first_records(summary)
+
+    def _add_application(self, boots):
+        """What is known of the running programs, where they lie in a slot."""
+        port, installer = self._port, self._installer
+        start = getattr(port, "start", None)
+        if start is None:
+            return None
+        from brick.application import Application
+
+        calm_ms = getattr(port, "calm_ms", config.CALM_MS)
+        application = Application(start, boots, self._post, self._counters, port.ticks_ms, calm_ms)
+        installer.connect(application, port.flash, self._switch)
+        return application
+
+    def _working(self):
+        """Bits of what works now: what a new application is measured by (brick.application)."""
+        diag = self._diag
+        bits = 1 if diag.reader_good else 0
+        if diag.scanner_good:
+            bits |= 2
+        if self._uplink.up:
+            bits |= 4
+        return bits if self._decider.ruleset is None else bits | 8
+
+    def _leave(self, reason):
+        self._application.leave(reason, self._boots, self._port.reset)  # pyright: ignore[reportOptionalMemberAccess]
+
+    def _switch(self, slot, digest):
+        """What memory holds goes to flash, then the header of the new application, then a new start."""
+        parts = self._working()
+
+        async def over():
+            ending = self._ending()
+            ending.write_down()
+            try:
+                slot.finish(digest, parts, self._directing.number)
+            except OSError:
+                self._counters.add(count.FLASH_ERRORS)
+            self._boots.meant()
+            self._port.reset()
+
+        self.supervisor.finish(over)
 
     def _add_tags(self, identity):
         """Tags are known only where there is a reader for them."""
@@ -306,6 +365,8 @@ class Brick:
     def _session_begins(self):
         self._installer.restart()
         self._directing.restart()
+        if self._application is not None:
+            self._application.tell(self._installer.pending, anew=True)
         self._post(reg.MSG_DIAGNOSTICS, self._diag.diagnostics())
 
     def _ordered(self):

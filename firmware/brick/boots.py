@@ -24,15 +24,15 @@ _CARRIED = const(16)  # newest entries that go along into a fresh sector
 _LOOK_BACK = const(64)
 
 
-def counted(open_flash, reason, limit):
+def counted(open_flash, reason, limit, anew=False):
     """This start-up, counted. `open_flash(name)` gives a flash port; a board whose partition table is older than start-ups
-    are counted has none of that name."""
+    are counted has none of that name. `anew`: another application failed before, this one begins at none."""
     try:
         flash = open_flash("boots")
     except (KeyError, OSError):
         flash = None
     boots = Boots(flash)
-    boots.begin(reason, limit)
+    boots.begin(reason, limit, anew)
     return boots
 
 
@@ -53,13 +53,16 @@ class Boots:
         self.safe = False  # this start-up runs in safe mode
         self.culprit = None  # place of the task that was late when the last one ended
         self.trouble = False
+        self.trial = None  # the slot of an application on trial, which counts its own starts (startslot.Slot)
 
-    def begin(self, reason, limit):
+    def begin(self, reason, limit, anew=False):
         """Count this start-up. `reason` as reset_cause() says; from `limit` failed ones in a row on it is safe mode."""
         if self._flash is None:
             return
         try:
             self._find()
+            if anew and self._at >= _HEADER + _ENTRY:
+                self._write(self._at - _ENTRY + 1, bytes((0xFF & ~_MEANT,)))
             self._judge(reason, limit)
             bits = 0xFF & ~_SAFE if self.safe else 0xFF
             self._write(self._at, bytes((reason & 0x7F, bits, 0xFF, 0xFF)))
@@ -78,6 +81,11 @@ class Boots:
     def meant(self, safe_next=False):
         """What ends now is ended on purpose; `safe_next`: and the next start-up is to be in safe mode."""
         self._fall(_MEANT | _SAFE_NEXT if safe_next else _MEANT)
+        if self.trial is not None:
+            try:
+                self.trial.meant()
+            except OSError:
+                self.trouble = True
 
     def blame(self, place):
         """The task of this place is late: written once, before the watchdog ends it all."""

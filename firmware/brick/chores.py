@@ -8,6 +8,12 @@ from stallmark.errors import FullError
 from brick import config
 from brick import counters as count
 
+# Why an application waits; docs/formats/registry.md
+CUSTOMERS = const(1)
+BATTERY = const(2)
+QUESTION = const(3)
+HELD = const(4)
+
 _TURN_MS = const(100)
 _COLLECT_MS = const(5000)
 
@@ -35,6 +41,12 @@ class Chores:
         self._collected = ticks()
         self._wake = wake
         self.sparing = False  # the battery is low: nothing is installed (brick.power)
+        self.saving = False  # it is no longer well filled: no application is
+        self.application = None
+        self._lasting = None  # the bundle whose rules have been in use since
+        self._lasting_since = ticks()
+        self._lasted = False
+        self._began = ticks()
 
     async def run(self, pulse):
         """Look after everything, for ever."""
@@ -60,6 +72,7 @@ class Chores:
         if self._quiet(config.LULL_MS):
             self._recorder.settle()
             self._journal.erase_ahead()
+            self._last()
         try:
             if self._decider.owing:
                 self._decider.release_open()
@@ -67,12 +80,39 @@ class Chores:
         except FullError:  # last, because what makes room comes before it; the merged ones wait
             pass
 
+    def _last(self):
+        """Rules that were in use for a minute are not blamed for failed start-ups."""
+        installed, now = self._installer.installed, self._ticks()
+        if installed is not self._lasting:
+            self._lasting, self._lasting_since, self._lasted = installed, now, False
+        elif not self._lasted and now - self._lasting_since >= config.GOOD_BOOT_MS:
+            self._lasted = True
+            self._installer.lasted()
+
+    def _holds(self):
+        """Why an application's next step does not come now, or 0: customers first, then power, questions, the host's word."""
+        installer, application = self._installer, self.application
+        ready = installer.ready
+        if not self._quiet(application.calm_ms if ready else config.LULL_MS):  # pyright: ignore[reportAttributeAccessIssue]
+            return CUSTOMERS
+        if self.saving or self.sparing:
+            return BATTERY
+        if not ready:
+            return 0
+        if self._decider.asking is not None and self._decider.asking.open:
+            return QUESTION
+        until = application.held_until  # pyright: ignore[reportAttributeAccessIssue]
+        return HELD if until is not None and self._ticks() < until else 0
+
     async def _heavy(self):
         """One signature of root or directive, one piece of a download, or one slice. True where something was done."""
         installer = self._installer
         if self._directing.waiting:  # first: it may say that nothing is to be installed
             return self._direct()
-        if installer.waiting and not self.sparing:
+        hold = self._holds() if installer.large else 0
+        if installer.large:
+            self.application.say(installer, hold)  # pyright: ignore[reportAttributeAccessIssue]
+        if installer.waiting and not self.sparing and not hold:
             now = self._ticks()
             if self._install_since is None:
                 self._install_since = now

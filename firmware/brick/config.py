@@ -86,6 +86,12 @@ BAD_BOOTS = const(3)  # failed in a row: safe mode
 BARE_BOOTS = const(5)  # failed in a row: safe mode that does not even open the journal
 GOOD_BOOT_MS = const(60000)
 
+# Applications
+CALM_MS = const(30000)  # nobody came for this long: the brick may start anew with another application
+TRIAL_LINK_MS = const(600000)  # a new application that has not seen a host for this long, where the one before had one
+RULES_BOOTS = const(2)  # failed start-ups in a row: rules that never lasted go back to the ones before
+HOLD_MOST_S = const(86400)
+
 # Supervisor
 FEED_MS = const(500)
 WATCHDOG_MS = const(10000)

@@ -7,10 +7,12 @@ from stallmark.constant import const
 from brick import aio, config, indicator
 from brick import counters as count
 from brick.power import LOW
+from brick.unload import unload
 
 GOOD = const(0)
 DEGRADED = const(1)
 NO_PART = const(0)
+GOOD_PART = const(1)
 FAULT = const(2)
 
 
@@ -32,6 +34,8 @@ class Diagnosis:
         self.vitals = vitals
         self.radio_failed = False  # at the start: the link goes by cable alone
         self.directing = None
+        self.application = None
+        self.leave = None  # what ends a trial that failed
         self._reader = None
         self._scanner = None
         self._uplink = None
@@ -44,6 +48,16 @@ class Diagnosis:
 
     def _part(self, part):
         return NO_PART if part is None else part.state
+
+    @property
+    def reader_good(self):
+        """Whether the reader works."""
+        return self._part(self._reader) == GOOD_PART
+
+    @property
+    def scanner_good(self):
+        """Whether the scanner works."""
+        return self._part(self._scanner) == GOOD_PART
 
     @property
     def state(self):
@@ -113,6 +127,23 @@ class Diagnosis:
         if self._reader is not None:
             self._counters.set(count.NFC_FRAMES_DAMAGED, self._reader.frames_damaged)
 
+    def _try(self):
+        """A new application is looked at once a second, until it stays or goes back."""
+        application = self.application
+        if application is None or application.trial is None:
+            return
+        verdict = application.trial.look()
+        if verdict > 0:
+            self.leave(verdict)  # pyright: ignore[reportOptionalCall]
+        elif verdict < 0:
+            try:
+                application.stay()
+            except OSError:
+                self._counters.add(count.FLASH_ERRORS)
+                return
+            unload("brick.trial")
+            application.tell(None)
+
     async def run(self, pulse):
         """The task that sends diagnostics while the link is up."""
         while True:
@@ -122,4 +153,5 @@ class Diagnosis:
                 await aio.sleep_ms(config.LOOK_MS)
                 self._lamp.background(self._background())
                 self._uplink.status_changed()
+                self._try()
             self.tell()

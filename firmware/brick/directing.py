@@ -99,14 +99,14 @@ class Directing:
             return _HALTED
         return None if (kind, digest8) in self._named else _NOT_NAMED
 
-    def may_install(self, found, installed, floor_ms, clock_ms, known):
+    def may_install(self, found, installed, floor_ms, clock_ms, known, kind=1):
         """Install result for a parsed bundle; None where another turn is needed: one signature is checked in each, `known`
         (a dict) holds those that were. Raises OSError."""
         from brick import judging
 
         result = None
         try:
-            result = judging.may_install(self, found, installed, floor_ms, clock_ms, known)
+            result = judging.may_install(self, found, installed, floor_ms, clock_ms, known, kind)
         finally:
             if result is not None:
                 _unload()

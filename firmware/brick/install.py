@@ -2,13 +2,16 @@
 
 from stallmark import form, numbers, rules
 from stallmark.constant import const
+from stallmark.crypt import sha256
 from stallmark.errors import FormatError, LimitError
 from stallmark.pages import Pages
 
+from brick import config
 from brick import counters as count
 from brick.unload import unload
 
 CHUNK = const(256)
+_ENVELOPE_MOST = const(4096)
 
 _IDLE = const(0)
 _OFFERED = const(1)  # the slot is to be erased
@@ -16,6 +19,13 @@ _ENVELOPE = const(2)  # chunks up to the envelope's end
 _ARTEFACT = const(3)  # chunks up to the end
 _COMPLETE = const(4)
 _CHECK = const(5)  # the envelope is whole: one signature a turn
+_READY = const(6)  # an application, whole and good: the switch waits for a quiet moment
+
+_APPLICATION = const(2)
+_RETURNED = const(25)
+_NO_SLOTS = const(26)
+_ON_TRIAL = const(27)
+_PACK = b"SMPK\x01"
 
 
 class Installer:
@@ -46,39 +56,87 @@ class Installer:
         self._start = b""
         self._bundle = None
         self._checked = None  # signatures that were checked, while more are to be
+        self._rules = slots
+        self._gone = None  # (digest8, directive) of rules that made start-ups fail
+        self._told_gone = False
+        self._reading = None  # an application that is read back
+        self._application = self._flash = self._switch_to = None
 
-    def load(self):
-        """The Ruleset of the newest good slot, or None: start-up."""
+    def load(self, failed=0, judge=None):
+        """The Ruleset of the newest good slot, or None: start-up. `failed`: start-ups in a row that failed. `judge(ruleset,
+        golden vectors)`, where given, hears what was found."""
         from stallmark import bundle
 
-        active = self._slots.active()
-        if active is None:
-            return None
+        slots = self._rules
+        if failed >= config.RULES_BOOTS and slots.give_up(self._directing.number):
+            self._counters.add(count.RULES_RETURNS)
+        ruleset, vectors = None, []
         try:
-            envelope, artefact = _opened(active[1])
-            installed = _slim(bundle.parse(envelope))
-            ruleset = rules.Ruleset(artefact)
+            gone = slots.gone()
+            if gone is not None:
+                self._gone = sha256(_envelope_of(gone[0]))[:8], gone[1]
+            active = slots.active()
+            if active is not None:
+                envelope, artefact = _opened(active[1])
+                found = bundle.parse(envelope)
+                ruleset = rules.Ruleset(artefact)
+                vectors = found.fields[9]
+                self.installed = _slim(found)
         except FormatError:
-            return None  # installed by a newer program: the brick runs without a ruleset and says so
-        finally:
-            _forget()
-        self.installed = installed
+            ruleset = None  # installed by a newer program: the brick runs without a ruleset and says so
+        if judge is not None:
+            judge(ruleset, vectors)
+        _forget()
         return ruleset
+
+    def lasted(self):
+        """The rules have been in use for a minute. Raises OSError."""
+        self._rules.lasted()
 
     @property
     def floor_ms(self):
         """The latest instant known from signed things."""
-        return 0 if self.installed is None else self.installed.fields[12]
+        floor = 0 if self.installed is None else self.installed.fields[12]
+        programs = self._held(_APPLICATION)
+        return floor if programs is None else max(floor, programs.fields[12])
+
+    def connect(self, application, flash, switch):
+        """Where programs lie in slots: brick.application.Application, the flash ports by name, and what ends this start-up:
+        `switch(slot, digest of the bundle)`."""
+        self._application, self._flash, self._switch_to = application, flash, switch
+
+    def _held(self, kind):
+        """The bundle in use of a kind, or None."""
+        if kind == _APPLICATION:
+            return None if self._application is None else self._application.installed
+        return self.installed
+
+    @property
+    def large(self):
+        """True for an application: its pieces wait for a lull, however long that takes."""
+        return self._state != _IDLE and self._kind == _APPLICATION
+
+    @property
+    def ready(self):
+        """True where only the switch is left."""
+        return self._state == _READY
+
+    @property
+    def pending(self):
+        """(digest8, bytes written, bytes of all) of an application that comes, or None."""
+        if not self.large or self._state == _OFFERED:
+            return None
+        return self._digest8, self._slots.written, self._length
 
     @property
     def waiting(self):
         """True while `step` has something to do; `heavy` where that takes seconds on a small chip."""
-        return self._state in (_OFFERED, _CHECK, _COMPLETE) or self._chunk is not None
+        return self._state in (_OFFERED, _CHECK, _COMPLETE, _READY) or self._chunk is not None
 
     @property
     def heavy(self):
         """True where the next step checks signatures."""
-        return self._state in (_CHECK, _COMPLETE)
+        return self._state == _CHECK or (self._state == _COMPLETE and self._kind != _APPLICATION)
 
     @property
     def busy(self):
@@ -89,6 +147,9 @@ class Installer:
 
     def restart(self):
         """A new session: what was asked for and not answered is asked for again."""
+        if self._gone is not None and not self._told_gone:
+            self._told_gone = True
+            self._say(self._gone[0], _RETURNED, "start-ups failed with it")
         if self._state in (_ENVELOPE, _ARTEFACT) and self._chunk is None:
             self._want()
 
@@ -98,21 +159,29 @@ class Installer:
         digest8 = form.octets(value[0], "offer digest (0)", 8)
         length = form.uint(value[1], "offer length (1)", form.U32)
         kind = form.uint(value[2], "offer kind (2)", 255)
-        if self.installed is not None and self.installed.digest[:8] == digest8:
-            self._say(digest8, numbers.INSTALL_ALREADY, "")
-        elif kind != numbers.ARTEFACT_RULESET:
-            self._say(digest8, numbers.INSTALL_UNREADABLE, "this firmware installs rulesets only")
+        held = self._held(kind)
+        if kind == _APPLICATION and self._application is None:
+            self._say(digest8, _NO_SLOTS, "this brick's programs do not run from a slot")
+        elif held is not None and held.digest[:8] == digest8:
+            trial = kind == _APPLICATION and self._application.on_trial
+            self._say(digest8, _ON_TRIAL if trial else numbers.INSTALL_ALREADY, "")
+        elif kind not in (numbers.ARTEFACT_RULESET, _APPLICATION):
+            self._say(digest8, numbers.INSTALL_UNREADABLE, "this firmware installs rulesets and applications only")
         elif self._directing.refuses(kind, digest8) is not None:
             if digest8 == self._digest8:
                 self.reconsider()  # it was under way
             self._say(digest8, self._directing.refuses(kind, digest8), "")
-        elif self._state != _IDLE and digest8 == self._digest8 and length == self._length:
+        elif self._gone is not None and self._gone[0] == digest8 and self._directing.number <= self._gone[1]:
+            self._say(digest8, _RETURNED, "start-ups failed with it")
+        elif kind == _APPLICATION and self._application.refuses(digest8, self._directing.number) is not None:
+            self._say(digest8, self._application.refuses(digest8, self._directing.number), "")
+        elif self._state != _IDLE and digest8 == self._digest8 and length == self._length and kind == self._kind:
             self.restart()
         else:
             self._digest8 = digest8
             self._kind = kind
             self._length = length
-            self._chunk = None
+            self._chunk = self._reading = None
             self._state = _OFFERED
             self._stir()
 
@@ -154,8 +223,9 @@ class Installer:
         self._state = _IDLE
         self._chunk = None
         self._start = b""
-        self._bundle = self._checked = None
-        self._slots.abandon()
+        self._bundle = self._checked = self._reading = None
+        self._rules.abandon()
+        self._slots = self._rules
         _forget()
         self._say(self._digest8, result, text)
 
@@ -171,6 +241,10 @@ class Installer:
                 self._take(data)
             elif self._state == _CHECK:
                 self._check()
+            elif self._state == _READY:
+                self._switch()
+            elif self._state == _COMPLETE and self._kind == _APPLICATION:
+                self._read_back()
             elif self._state == _COMPLETE:
                 await self._finish()
         except LimitError as error:
@@ -184,10 +258,19 @@ class Installer:
             self._end(numbers.INSTALL_FLASH, "the slot cannot be written")
 
     def _begin(self):
-        self._slots.begin(self._length)
         self._state = _ENVELOPE
         self._start = b""
-        self._want()
+        if self._kind == _APPLICATION:
+            self._slots = self._application.target(self._flash)
+            self._slots.begin(self._digest8, self._length)
+            # What came before a restart is still there; nothing of it is believed, and its envelope is judged again.
+            self._start = self._slots.read(0, min(self._slots.written, 4 + _ENVELOPE_MOST))
+            if self._start and not self._envelope():
+                return
+        else:
+            self._slots = self._rules
+            self._slots.begin(self._length)
+        self._go_on()
 
     def _take(self, data):
         self._slots.write(self._slots.written, data)
@@ -227,21 +310,54 @@ class Installer:
     def _check(self):
         found = self._bundle
         result = self._directing.may_install(
-            found, self.installed, self.floor_ms, self._clock.wall_ms(), self._checked
+            found, self._held(self._kind), self.floor_ms, self._clock.wall_ms(), self._checked, self._kind
         )
         if result is None:
             return  # another turn
-        self._checked = None
+        if self._kind != _APPLICATION:
+            self._checked = None
         if result != numbers.INSTALL_OK:
             self._end(result)
             return
-        if found.fields[3] > rules.MAX_BYTES:
+        if self._kind != _APPLICATION and found.fields[3] > rules.MAX_BYTES:
             raise LimitError("ruleset of {} bytes".format(found.fields[3]))
         if found.fields[3] != self._length - self._envelope_end:
             self._end(numbers.INSTALL_DIGEST, "the artefact has another length")
             return
         self._state = _ARTEFACT
         self._go_on()
+
+    def _read_back(self):
+        """A sector more of an application; at the end: is it what was signed?"""
+        slots, fields = self._slots, self._bundle.fields
+        if self._reading is None:
+            self._reading = slots.check(self._envelope_end)
+        if not self._reading.step():
+            return
+        if self._reading.artefact != fields[2]:
+            self._end(numbers.INSTALL_DIGEST, "the artefact is not the one that was signed")
+            return
+        start = slots.read(self._envelope_end, 12)
+        if start[:5] != _PACK or int.from_bytes(start[8:], "big") != fields[3]:
+            raise FormatError("the artefact is no pack of programs")
+        self._state = _READY
+        unload("stallmark.bundle")
+
+    def _switch(self):
+        """Nobody is there: the last look at what the director wants, then the header, then a new start."""
+        result = self._directing.may_install(
+            self._bundle, self._held(_APPLICATION), self.floor_ms, self._clock.wall_ms(), self._checked, _APPLICATION
+        )
+        if result is None:
+            return
+        if result != numbers.INSTALL_OK:
+            self._end(result)
+            return
+        slots, digest = self._slots, self._reading.digest
+        self._state = _IDLE
+        self._bundle = self._checked = self._reading = None
+        self._slots = self._rules
+        self._switch_to(slots, digest)  # pyright: ignore[reportOptionalCall]
 
     async def _finish(self):
         from stallmark import bundle, golden
@@ -270,6 +386,13 @@ class Installer:
         self._say(self._digest8, numbers.INSTALL_OK, "")
 
 
+def _envelope_of(reader):
+    """Envelope bytes of a bundle in its slot. Raises FormatError."""
+    from stallmark import bundle
+
+    return reader.read(4, bundle.envelope_size(reader.read(0, 4)))
+
+
 def _opened(reader):
     """(envelope, artefact as Pages) of a bundle in its slot: only the envelope is held in memory. Raises FormatError."""
     from stallmark import bundle
@@ -293,4 +416,4 @@ def _slim(found):
 
 def _forget():
     """A third of the code that deciding takes is only for reading: its room is for what comes next."""
-    unload("stallmark.bundle", "stallmark.golden", *rules.READING)
+    unload("stallmark.bundle", "stallmark.golden", "brick.appslot", *rules.READING)

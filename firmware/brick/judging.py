@@ -36,12 +36,12 @@ def keep(directing, fields):
     store.save(fields)
 
 
-def may_install(directing, found, installed, floor_ms, clock_ms, known):
+def may_install(directing, found, installed, floor_ms, clock_ms, known, kind=1):
     """Install result for a parsed bundle; None where another turn is needed. Raises OSError."""
     held = _held(directing)
     me = _me(directing, installed)
     try:
-        return held.may_install(found, _one(directing, known), me, installed, rules.ENGINE, floor_ms, clock_ms)
+        return held.may_install(found, _one(directing, known), me, installed, rules.ENGINE, floor_ms, clock_ms, kind)
     except _Later:
         return None
 

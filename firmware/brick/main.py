@@ -11,20 +11,42 @@ try:
     micropython.kbd_intr(-1)  # from here on a 03 on the link is data
     import sys
 
-    import appfs
     import esp32
+    import machine
+    import startslot
     import vfs
 
+    class _Flash:
+        """A slot's partition: here, because nothing of a pack may be needed to choose one."""
+
+        def __init__(self, partition):
+            self._partition = partition
+            self.size = partition.info()[3]
+
+        def read_into(self, offset, buffer):
+            self._partition.readblocks(offset // 4096, buffer, offset % 4096)
+
+        def program(self, offset, data):
+            self._partition.writeblocks(offset // 4096, data, offset % 4096)
+
+        def erase(self, offset):
+            self._partition.ioctl(6, offset // 4096)
+
+    def _slot(label):
+        found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=label)
+        return _Flash(found[0]) if found else None
+
     def _mount():
-        """The programs: one pack in a partition of their own (docs/formats/pack.md)."""
-        found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="app_a")
-        if not found:
+        """The programs: one pack in one of two slots (docs/formats/slot.md)."""
+        flashes = (_slot("app_a"), _slot("app_b"))
+        if flashes == (None, None):
             raise OSError("no partition app_a: flash this board again")
-        pack = appfs.Pack(lambda at, buffer: found[0].readblocks(at // 4096, buffer, at % 4096))
-        if not pack.intact():
-            raise OSError("the programs are damaged: flash this board again")
-        vfs.mount(pack, "/app")
+        start = startslot.choose(flashes, machine.reset_cause())
+        if start.slot.trial:  # a new application that stands still before it has a watchdog of its own
+            machine.WDT(timeout=30000)
+        vfs.mount(start.slot.pack, "/app")
         sys.path.insert(0, "/app")
+        return start
 
     def _board():
         try:
@@ -33,20 +55,20 @@ try:
         except OSError:
             raise OSError("no board.txt: flash this board again")
 
-    _mount()
-    import machine
-
+    start = _mount()
     from brick import config
     from brick.boots import counted
     from brick.ports.esp32flash import Flash
 
     # Before anything that may fail: pins, the radio, a driver. So a start that ends in one of them is a failed one.
-    boots = counted(Flash, machine.reset_cause(), config.BAD_BOOTS)
+    boots = counted(Flash, machine.reset_cause(), config.BAD_BOOTS, start.returned)
     from brick.ports.esp32 import Port
 
     port = Port(
         _board(), boots
     )  # first: the radio's stack takes its memory before the appliance fills the heap
+    port.start = start  # pyright: ignore[reportAttributeAccessIssue]
+    port.firmware_digest32 = start.slot.pack.digest
     from brick import appliance
 
     appliance.run(port)

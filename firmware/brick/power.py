@@ -127,6 +127,7 @@ class Power:
         level = self.level
         lamp.dim(_BRIGHT[level])
         decider.sparing = chores.sparing = level >= LOW
+        chores.saving = level >= SAVING
         if reader is not None:
             poll = _POLL_MS[level]
             alone = self._ticks() - decider.last_at > config.LONELY_MS

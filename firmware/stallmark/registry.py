@@ -74,6 +74,33 @@ INSTALL_NAMED_TWICE = const(22)
 INSTALL_NO_TRUST_STORE = const(23)
 INSTALL_MANY_ROOTS = const(24)
 
+INSTALL_RETURNED = const(25)
+INSTALL_NO_SLOTS = const(26)
+INSTALL_ON_TRIAL = const(27)
+
+# Messages of slots
+MSG_SLOTS = const(14)
+MSG_HOLD = const(55)
+
+# Why an application gave its slot up
+RETURN_NAMES = (
+    (1, "start-ups failed"),
+    (2, "too many starts"),
+    (3, "damaged"),
+    (4, "the reader no longer worked"),
+    (5, "the scanner no longer worked"),
+    (6, "no host was seen"),
+    (7, "the rules could not be read"),
+    (8, "decided other than the rules' authors expect"),
+)
+# Why an application waits
+HOLD_NAMES = (
+    (1, "customers are there"),
+    (2, "the battery is low"),
+    (3, "a question is open"),
+    (4, "the host holds it"),
+)
+
 # What a message of trust (50) carries
 TRUST_ROOT = const(1)
 TRUST_DIRECTIVE = const(2)
@@ -255,6 +282,9 @@ INSTALL_NAMES = (
     (22, "named twice"),
     (23, "no trust store"),
     (24, "too many roots"),
+    (25, "went back"),
+    (26, "not run from a slot"),
+    (27, "on trial"),
 )
 
 

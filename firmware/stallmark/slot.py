@@ -11,6 +11,9 @@ PAGE = const(256)
 SECTOR = const(4096)
 DATA = const(4096)  # bundle bytes start here; the header sector stands alone
 MAGIC = b"SMSL\x01"
+_MARKS = const(256)  # the page after the header: bytes that fall while the bundle is in use
+_GONE = const(1)  # of the marks; 0: it lasted
+_ORDER = const(4)  # u32: the directive in force when it was given up
 
 
 class Reader:
@@ -59,7 +62,7 @@ class Slots:
     `finish`. Nothing changes what `active` gives until `finish` has programmed the header."""
 
     def __init__(self, flash_a, flash_b):
-        self._flashes = (flash_a, flash_b)
+        self._flashes = [flash_a, flash_b]
         self._target = None  # flash being written
         self._length = 0
         self._written = 0
@@ -87,10 +90,47 @@ class Slots:
         """`(generation, Reader)` of the newest slot whose bytes have the digest that its header names, or
         None.
 
-        Reads the whole slot. Raises OSError where flash fails."""
+        Reads the whole slot; one that was given up does not count. Raises OSError where flash fails."""
         for generation, index, length, digest in self._headers():
-            if _digest(self._flashes[index], length) == digest:
+            if not self._fallen(index, _GONE) and _digest(self._flashes[index], length) == digest:
                 return generation, Reader(self._flashes[index], generation, length, digest)
+        return None
+
+    def _fallen(self, index, mark):
+        """Whether this mark of a slot has fallen, wholly or in part."""
+        view = memoryview(self._buffer)[:1]
+        self._flashes[index].read_into(_MARKS + mark, view)
+        return self._buffer[0] != 0xFF
+
+    def lasted(self):
+        """The active bundle has been in use for long enough: failed start-ups are not laid at its door any more."""
+        active = self.active()
+        if active is not None:
+            index = self._flashes.index(active[1]._flash)
+            if not self._fallen(index, 0):
+                self._flashes[index].program(_MARKS, b"\x00")
+
+    def give_up(self, order):
+        """The active bundle, where it never lasted, makes room for the one before it; `order`: the directive in force. True
+        where it did. Raises OSError where flash fails."""
+        active = self.active()
+        if active is None:
+            return False
+        index = self._flashes.index(active[1]._flash)
+        headers = [header for header in self._headers() if header[1] != index and not self._fallen(header[1], _GONE)]
+        if self._fallen(index, 0) or not headers or _digest(self._flashes[headers[0][1]], headers[0][2]) != headers[0][3]:
+            return False
+        self._flashes[index].program(_MARKS + _ORDER, order.to_bytes(4, "big"))
+        self._flashes[index].program(_MARKS + _GONE, b"\x00")
+        return True
+
+    def gone(self):
+        """(Reader, directive) of a bundle that was given up and still stands in its slot, or None."""
+        for generation, index, length, digest in self._headers():
+            if self._fallen(index, _GONE):
+                order = bytearray(4)
+                self._flashes[index].read_into(_MARKS + _ORDER, order)
+                return Reader(self._flashes[index], generation, length, digest), int.from_bytes(order, "big")
         return None
 
     def begin(self, length):
@@ -110,6 +150,9 @@ class Slots:
         if not 0 < length <= flash.size - DATA:
             raise LimitError("bundle of {} bytes: expected 1 to {}".format(length, flash.size - DATA))
         self._target = None
+        if newest and (len(newest) > 1 or newest[0][1] == index):
+            # An erase that the power ends may leave the header and take the marks: it has to go first.
+            flash.program(0, bytes(PAGE))
         flash.erase(0)
         self._target = flash
         self._length = length

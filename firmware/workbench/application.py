@@ -23,8 +23,9 @@ PACKAGES = ("boards", "brick", "stallmark")
 PARTITION = "app_a"
 ARCHITECTURE = {"esp32s3": "xtensawin", "esp32": "xtensawin"}
 LOADER = "appfs"
-"""The module that mounts the pack: the only one that lies in the file system."""
+"""The module that mounts the pack; with the one that chooses the slot, all that lies in the file system."""
 _STARTERS = ("boot.py", "main.py")
+_CHOOSER = "startslot"
 _NATIVE = (b"@micropython.native", b"@micropython.viper", b"@native", b"@viper")
 _FOLDER = 0xFFFFFFFF
 
@@ -34,7 +35,8 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Application:
-    """`files` by path, for the pack; `loader` and `starters` for the file system (the starters close the door)."""
+    """`files` by path, for the pack; `loader` and `starters` for the file system (the chooser of slots, and those that
+    close the door)."""
 
     files: dict[str, bytes]
     loader: bytes
@@ -84,6 +86,7 @@ def build(source: Path = FIRMWARE, chip: str = "esp32s3") -> Application:
         "/" + path.relative_to(source).with_suffix(".mpy").as_posix(): code
         for path, code in zip(modules, codes, strict=True)
     }
+    starters = {f"/{_CHOOSER}.mpy": files.pop(f"/brick/{_CHOOSER}.mpy")} | starters
     return Application(files, files.pop(f"/brick/{LOADER}.mpy"), starters)
 
 

@@ -265,6 +265,8 @@ def _parts(
             "programs",
             application.for_partition(programs, flash_bytes),
         ),
+        # One that was installed there would be newer than what this bench writes.
+        (find(flash_bytes, "app_b")[0], "other slot", b"\xff" * 4096),
         (vfs, "files", b"\xff" * vfs_size),
     )
     written: list[tuple[int, str]] = []
@@ -281,6 +283,7 @@ def _first_files(board: Mpremote, folder: Path, programs: Application, name: str
     (folder / "board.txt").write_text(name + "\n")
     for path, content in programs.starters.items():
         (folder / path.strip("/")).write_bytes(content)
+    door = ("main.py", "boot.py")
     board.copy([folder / f"{application.LOADER}.mpy", folder / "board.txt"])
     said = board.evaluate(_VERIFY.format(loader=application.LOADER, label=application.PARTITION))
     if said != f"True {programs.digest.hex()}":
@@ -288,11 +291,12 @@ def _first_files(board: Mpremote, folder: Path, programs: Application, name: str
             f"MicroPython reads other programs than were written ({said[:80]}): flash this board again"
         )
     # boot.py last: with both there the next start has no prompt any more.
-    board.copy([folder / "main.py", folder / "boot.py"])
+    board.copy([folder / path.strip("/") for path in programs.starters if path.strip("/") not in door])
+    board.copy([folder / name for name in door])
     sums = board.evaluate(
-        "import hashlib; print(*[hashlib.sha256(open(n,'rb').read()).digest().hex() for n in ('/main.py','/boot.py')])"
+        f"import hashlib; print(*[hashlib.sha256(open(n,'rb').read()).digest().hex() for n in {tuple(programs.starters)!r}])"
     )
-    if sums.split() != [hashlib.sha256(programs.starters[n]).hexdigest() for n in ("/main.py", "/boot.py")]:
+    if sums.split() != [hashlib.sha256(content).hexdigest() for content in programs.starters.values()]:
         raise BadFlash("the first files read back changed: flash this board again")
     board.reset()
 

@@ -121,6 +121,7 @@ class Host:
         self.wall_ms: int | None = START_MS
         self.acknowledge = True
         self.bundle: bytes | None = None
+        self.bundle_kind = reg.ARTEFACT_RULESET
         self.greeting: list[tuple[int, Any]] = []
         self.silent = False  # neither hears nor speaks
         self.withhold_after: int | None = None  # chunks from this offset on are not handed out
@@ -207,7 +208,7 @@ class Host:
         """Offers a bundle and hands out its chunks; `length`, `digest`: a lie in the offer."""
         self.bundle = data
         digest8 = digest or sha256(bundle.split(data)[0])[:8]
-        self.send(reg.MSG_OFFER, {0: digest8, 1: length or len(data), 2: reg.ARTEFACT_RULESET})
+        self.send(reg.MSG_OFFER, {0: digest8, 1: length or len(data), 2: self.bundle_kind})
 
     def ledger_mark(self, seq: int, tag: bytes | None = None) -> None:
         """The controller's mark for everything up to `seq`."""
@@ -337,8 +338,9 @@ class Lab:
         self.outcomes: list[list[Any]] = []
         self.changed = asyncio.Event()
         bus = str(extra.pop("nfc_bus", "hsu"))
+        entry: Path | None = extra.pop("entry", None)
         self._spec = BrickSpec(
-            "brick", parts, self.flash, timing="fast", heap=heap, nfc_bus=bus, extra=extra
+            "brick", parts, self.flash, timing="fast", heap=heap, nfc_bus=bus, entry=entry, extra=extra
         )
         self._reader = frame.Reader()
         self._bench = frame.Reader()

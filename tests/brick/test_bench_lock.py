@@ -18,6 +18,7 @@ MODULES = {
         "import time\n"
         "def reset():\n    print('RESET')\n    while True:\n        time.sleep(1)\n"
         "def reset_cause():\n    return 3\n"
+        "def WDT(timeout):\n    print('WATCHED', timeout)\n"
     ),
     "esp32.py": (
         "class Partition:\n"
@@ -25,21 +26,31 @@ MODULES = {
         "    @staticmethod\n"
         "    def find(_type, label):\n"
         "        return [Partition()]\n"
-        "    def readblocks(self, block, buffer, offset):\n"
-        "        pass\n"
+        "    def info(self):\n"
+        "        return 1, 0x44, 0, 4096, 'app_a', False\n"
     ),
-    "appfs.py": (
+    "startslot.py": (
         "class Pack:\n"
-        "    def __init__(self, read): pass\n"
-        "    def intact(self): return True\n"
+        "    digest = b'digest'\n"
         "    def mount(self, *_): pass\n"
         "    def stat(self, path): raise OSError(2)\n"
         "    def chdir(self, path): pass\n"
+        "class Slot:\n"
+        "    pack, trial = Pack(), True\n"
+        "class Start:\n"
+        "    slot, returned = Slot(), False\n"
+        "def choose(flashes, reason):\n"
+        "    print('SLOTS', len(flashes), reason)\n"
+        "    return Start()\n"
     ),
     "brick/__init__.py": "",
     "brick/ports/__init__.py": "",
     "brick/config.py": "BAD_BOOTS = 3\n",
-    "brick/boots.py": "def counted(flash, reason, limit):\n    print('COUNTED', flash, reason, limit)\n    return 'boots'\n",
+    "brick/boots.py": (
+        "def counted(flash, reason, limit, anew):\n"
+        "    print('COUNTED', flash, reason, limit)\n"
+        "    return 'boots'\n"
+    ),
     "brick/ports/esp32flash.py": "Flash = 'flash'\n",
     "brick/ports/esp32.py": "class Port:\n    def __init__(self, board, boots):\n        self.board = board, boots\n",
     "brick/appliance.py": (
@@ -136,7 +147,7 @@ def test_an_appliance_that_fails_resets_and_leaves_no_prompt(board):
     [
         ({"main.py": None}, b"no module named 'main'"),
         ({"main.py": "def half(:\n"}, b"SyntaxError"),
-        ({"appfs.py": None}, b"no module named 'appfs'"),
+        ({"startslot.py": None}, b"no module named 'startslot'"),
         ({"board.txt": None}, b"no board.txt"),
     ],
 )
