@@ -4,7 +4,7 @@ import pytest
 from stallmark import record
 from stallmark.slot import Reader
 
-from tests.campaigns import flash, flash_journal, flash_pairs
+from tests.campaigns import flash, flash_journal, flash_pairs, flash_slots
 
 
 def test_no_cut_and_no_flipped_bit_loses_doubles_or_changes_anything():
@@ -31,6 +31,32 @@ def test_the_campaign_notices_rules_that_are_believed_by_their_header_alone(monk
     monkeypatch.setattr(flash_pairs.Slots, "active", _first_header)
     with pytest.raises(AssertionError):
         flash_pairs.slot_flips(1, 8)
+
+
+def test_the_campaign_notices_programs_that_were_given_up_and_run_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(flash_slots.startslot.Slot, "give_up", lambda _slot, _reason: None)
+    with pytest.raises(AssertionError):
+        flash_slots.program_cuts(1, 256, 4096)
+
+
+def test_the_campaign_notices_programs_that_run_before_they_are_whole(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(flash_slots.appslot.AppSlot, "begin", _header_first)
+    monkeypatch.setattr(flash_slots.startslot.Slot, "intact", _unread)
+    with pytest.raises(Exception):  # noqa: B017 - whatever breaks first
+        flash_slots.program_cuts(1, 256, 4096)
+
+
+def _header_first(slot, digest8: bytes, length: int):
+    """The header is programmed when the download begins."""
+    slot.length = length
+    slot._flash.erase(0)
+    slot.finish(bytes(32), 0, 0)
+
+
+def _unread(slot):
+    """The pack is believed by its header."""
+    slot.pack = flash_slots.startslot.appfs.Pack(lambda at, buffer: slot.flash.read_into(slot.at + at, buffer))
+    return True
 
 
 def _first_header(slots: flash_pairs.Slots):
