@@ -1,5 +1,6 @@
 """The demo's campaign for one market day: compiled, and signed by the kit's development authors."""
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,16 +28,19 @@ class Published:
     rights: list[dict[str, Any]]
 
 
+def authored(name: str, issuers: Sequence[bytes]) -> dict[str, Any]:
+    """One of CAMPAIGNS as its authors wrote it."""
+    if name == "market-day":
+        return market_day.campaign(issuers)
+    text = resources.files("fleet.authoring").joinpath("campaigns/market_hour.json").read_text()
+    return json.loads(text)
+
+
 def demo_bundle(
     name: str, start_ms: int, rev: int, seeds: Sequence[bytes], issuers: Sequence[bytes]
 ) -> Published:
     """One of CAMPAIGNS beginning at `start_ms`. Raises fleet.authoring's CampaignError, FormatError."""
-    if name == "market-day":
-        authored = market_day.campaign(issuers)
-    else:
-        text = resources.files("fleet.authoring").joinpath("campaigns/market_hour.json").read_text()
-        authored = json.loads(text)
-    ruleset, report = compile_campaign(authored, start_ms, rev)
+    ruleset, report = compile_campaign(authored(name, issuers), start_ms, rev)
     assert report.terms is not None and report.terms16 is not None
     signed = make_bundle(
         ruleset,
@@ -66,7 +70,18 @@ def write_bundle(
     fresh.write_bytes(made.bundle)
     fresh.replace(active)
     offer_terms(folder, made)
+    _leave_for_authors(folder, authored(name, issuers), start_ms)
     return made
+
+
+def _leave_for_authors(folder: KitFolder, campaign: dict[str, Any], start_ms: int) -> None:
+    """What an author changes, and when its market began, for `stallmark rules compile --start`. What was changed stays."""
+    folder.authors.mkdir(parents=True, exist_ok=True)
+    begins = dt.datetime.fromtimestamp(start_ms // 1000, dt.UTC)
+    (folder.authors / "market-start").write_text(begins.isoformat() + "\n")
+    text = folder.authors / "campaign.json"
+    if not text.exists():
+        text.write_text(json.dumps(campaign, indent=1, ensure_ascii=False) + "\n")
 
 
 def offer_terms(folder: KitFolder, made: Published) -> None:
