@@ -64,6 +64,7 @@ class Controller:
                 self.config = config = enrolled.merged(connection, config)
             self.log = Log(self.database, Folder(config.ledger), _signer(config), clock)
             publickeys.log_keys(self.log, config, clock.now_ms())
+            rights.sign_anew(self.database, config, clock.now_ms())
             rights.mint(self.log, config, clock.now_ms())
             self._store = Store(self.database, self.log, config)
         except BaseException:

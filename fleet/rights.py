@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_seed_keypair
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from fleet.config import Config, Kit, Right
 from fleet.core import leaf, reg, rights
@@ -71,6 +71,27 @@ def mint(log: Log, config: Config, now_ms: int) -> list[int]:
                 _mint_one(tx, config.secrets.director_seed, kit, right, piece, last, now_ms)
                 made.append(last)
     return made
+
+
+def sign_anew(database: Database, config: Config, now_ms: int) -> int:
+    """With another director's key: slices that have not ended get its signature, or no brick would take them any more. They
+    stay the same slices; the leaf has the first signature. Before `mint`, at every start; returns how many were signed."""
+    slices = tables.slices
+    secret = crypto_sign_seed_keypair(config.secrets.director_seed)[1]
+    query = select(slices.c.id, slices.c.payload, slices.c.signature).where(slices.c.expires_ms > now_ms)
+    with database.write() as connection:
+        first = connection.execute(query.order_by(slices.c.id).limit(1)).first()
+        # All that are out are signed by one key: Ed25519 gives the same signature for the same message.
+        if first is None or _signature(first.payload, secret) == first.signature:
+            return 0
+        fresh = [
+            {"number": row.id, "mark": _signature(row.payload, secret)} for row in connection.execute(query)
+        ]
+        connection.execute(
+            update(slices).where(slices.c.id == bindparam("number")).values(signature=bindparam("mark")),
+            fresh,
+        )
+    return len(fresh)
 
 
 def wanted(database: Database, config: Config, now_ms: int) -> bool:
@@ -203,7 +224,7 @@ def _mint_one(
         number, rights.rule8(right.rule), right.unit, piece.amount, kit.kit, kit.rental, expires
     )
     secret = crypto_sign_seed_keypair(seed)[1]
-    signature = crypto_sign(rights.slice_message(payload), secret)[:crypto_sign_BYTES]
+    signature = _signature(payload, secret)
     index = tx.add([leaf.entry(reg.LEAF_RIGHTS, leaf.encode_rights(payload, signature))])
     tx.connection.execute(
         insert(tables.slices).values(
@@ -223,3 +244,8 @@ def _mint_one(
             thought_for=piece.brick,
         )
     )
+
+
+def _signature(payload: bytes, secret: bytes) -> bytes:
+    signed: bytes = crypto_sign(rights.slice_message(payload), secret)
+    return signed[:crypto_sign_BYTES]

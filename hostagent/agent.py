@@ -226,9 +226,11 @@ class Agent:
         self.budgets.give = self._give
         self._was_halted = False
         self._resuming: asyncio.Task[None] | None = None
+        self.budgets.directors = lambda: self.directing.directors
         self.budgets.halted = self.kitside.asking.halted = lambda: self.intent.halted
         if self.lane is not None:
             self.lane.halted = lambda: self.intent.halted
+            self.lane.directors = lambda: self.directing.directors
         self.intake.on_ruleset = lambda digest: self._ruleset(digest, None)
         self.intake.listen(self._durable)
         self.forwarder.on_marks = self._acknowledge

@@ -70,6 +70,8 @@ class Budgets:
         self.give: Callable[[bytes, list[tuple[bytes, bytes]]], None] = lambda brick, slices: None
         # Whether the kit is stopped: then nobody is given or told of any slice (docs/desired-state.md).
         self.halted: Callable[[], bool] = lambda: False
+        # Public keys of the directors by the newest root; None without one: then it is the one of config.json.
+        self.directors: Callable[[], list[bytes] | None] = lambda: None
         self.refused: dict[str, int] = {}
         self.pulled_at: float | None = None
         # What the controller last said of these budgets (GET /v1/kits/…/rights), for screens.
@@ -101,6 +103,7 @@ class Budgets:
                 self._slices[held.slice.id] = held
             self._floor = self._floor if floor is None else floor
         self._successor = False
+        await self._sign_anew(offered[:MAX_SLICES])
         await self.assign()
 
     async def look(self) -> None:
@@ -210,6 +213,38 @@ class Budgets:
 
     # --- inside
 
+    async def _sign_anew(self, offered: list[SignedSlice]) -> None:
+        """Slices that are known and that another director signed: the new signature is kept, and told to whom they belong."""
+        found: list[tuple[Held, bytes]] = []
+        for signed in offered:
+            try:
+                held = self._slices.get(rights.decode_slice(signed.payload).id)
+            except FormatError:
+                continue
+            if (
+                held is None
+                or held.slice.payload != signed.payload
+                or held.slice.signature == signed.signature
+            ):
+                continue
+            if self._signed(signed):
+                found.append((held, signed.signature))
+        if not found:
+            return
+        await asyncio.wrap_future(self._table.sign_anew([(held.slice.id, by) for held, by in found]))
+        now_ms = self._clock.now_ms()
+        for held, by in found:
+            held.slice = held.slice._replace(signature=by)
+            brick = None if held.unconfirmed or held.slice.expires <= now_ms else held.brick
+            if brick is not None and self.connected(brick) and not self.halted():
+                self.give(brick, [(held.slice.payload, by)])
+        log.info("%d slices have the signature of another director now", len(found))
+
+    def _signed(self, signed: SignedSlice) -> bool:
+        keys = self.directors() or ([] if self._director is None else [self._director])
+        message = rights.slice_message(signed.payload)
+        return not keys or any(signer.verify(key, message, signed.signature) for key in keys)
+
     def _take(self, signed: SignedSlice) -> Held | None:
         """A slice that is new and good; None for one that is known or not for this kit."""
         try:
@@ -220,9 +255,7 @@ class Budgets:
             return None
         if parsed.kit != self._kit or parsed.rental != self._rental:
             return self._refuse("slice for another kit or rental")
-        if self._director is not None and not signer.verify(
-            self._director, rights.slice_message(signed.payload), signed.signature
-        ):
+        if not self._signed(signed):
             return self._refuse("slice with a wrong signature")
         # What an earlier, damaged store may have assigned must never be assigned again: it stays unspent.
         doubtful = self._successor or parsed.id <= self._floor

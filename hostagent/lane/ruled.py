@@ -158,7 +158,8 @@ class Ruled(Writing):
 
     def give(self, slices: Sequence[tuple[bytes, bytes]]) -> None:
         """Takes in signed slices, as a brick does over its link."""
-        director = self._config.director
+        own = [] if self._config.director is None else [self._config.director]
+        directors = self.directors() or own
         for payload, signature in slices:
             try:
                 piece: Any = rights.decode_slice(payload)
@@ -166,7 +167,7 @@ class Ruled(Writing):
                 continue
             if piece.kit != self._config.kit or piece.rental != self._config.rental:
                 result = reg.SLICE_OTHER_KIT
-            elif director is None or not signer.verify(director, rights.slice_message(payload), signature):
+            elif not any(signer.verify(one, rights.slice_message(payload), signature) for one in directors):
                 result = reg.SLICE_SIGNATURE
             else:
                 result = self.state.add_slice(piece, self._floor_ms())

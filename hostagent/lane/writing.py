@@ -76,6 +76,8 @@ class Writing:
         # Whether the kit is stopped: then nothing is granted here; what was granted can be taken back.
         self.halted: Callable[[], bool] = lambda: False
         self.slices: Callable[[], list[tuple[bytes, bytes]]] = list
+        # Public keys of the directors by the newest root; None without one: then it is the one of config.json.
+        self.directors: Callable[[], list[bytes] | None] = lambda: None
         self.reversing = asyncio.Lock()
         # What stands in records for people at the stall.
         self.staff = Staff(store, config.keys.event_key)

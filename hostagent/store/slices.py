@@ -83,6 +83,16 @@ class Slices:
 
         return self._store.read(query)
 
+    def sign_anew(self, slices: Sequence[tuple[int, bytes]]) -> "Future[None]":
+        """Slices, by number, and the signatures that another director gave them."""
+
+        def work(sql: Sql) -> None:
+            sql.executemany(
+                "UPDATE slices SET signature = ? WHERE id = ?", [(by, number) for number, by in slices]
+            )
+
+        return self._store.write(work)
+
     def assign(self, slice_id: int, brick: bytes) -> "Future[None]":
         """Gives a slice to a brick for good. The future fails with ValueError where another has it."""
 

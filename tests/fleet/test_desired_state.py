@@ -4,9 +4,10 @@ import json
 import shutil
 
 import pytest
-from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from stallmark import bundle, directive, receipt
 from stallmark import registry as reg
+from stallmark import rights as core_rights
 from typer.testing import CliRunner
 
 from fleet import rights
@@ -166,6 +167,13 @@ def test_another_director_signs_at_its_start_what_stands(stall):
         )  # fmt: skip
         assert halted or head.order.expires_ms == before.order.expires_ms
         assert head.number > before.number and desired.halted(kit) == halted
+        # So it does with slices: the same ones, once.
+        found = rights.of_kit(stall.controller.database, kit, world.now_ms)
+        for one in found:
+            crypto_sign_open(one.signature + core_rights.slice_message(one.payload), public)
+        assert [one.id for one in found] == [1, 2, 3] and not rights.sign_anew(
+            stall.controller.database, stall.config, world.now_ms
+        )
         world.now_ms += 120_000
         assert desired.renew() == []
 
