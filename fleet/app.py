@@ -32,6 +32,9 @@ from fleet.people import pages as people_pages
 from fleet.people.access import require_whole
 from fleet.people.headers import SecureHeaders
 from fleet.people.service import People
+from fleet.rentals import api as rentals_api
+from fleet.rentals.keeping import Keeping
+from fleet.rentals.numbers import Current
 from fleet.rollouts.runner import Rolling
 from fleet.trust.renewing import Renewing
 from fleet.trust.repository import Repository
@@ -89,11 +92,13 @@ def create(config: Config, clock: Clock) -> FastAPI:
     directing = Directing(controller)
     rolling = Rolling(controller)
     watching = Watching(controller)
-    access = Access(config.hosts, current=controller.rental_of)
+    current = Current(controller.database, controller.rental_of)
+    access = Access(config.hosts, current=current)
     repository = Repository(config.trust)
     renewing = Renewing(repository, clock)
     desk = Desk(controller, access)
-    desk.woken = directing.waiting.changed
+    desk.woken = current.woken = directing.waiting.changed
+    keeping = Keeping(controller, current)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -102,6 +107,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
         task = asyncio.create_task(publisher.run(), name="publish")
         desired = asyncio.create_task(directing.run(), name="directives")
         enrolment = asyncio.create_task(desk.run(), name="enrolment")
+        rented = asyncio.create_task(keeping.run(), name="rentals")
         signing = asyncio.create_task(renewing.run(), name="signed lists")
         waves = asyncio.create_task(rolling.run(), name="rollouts")
         devices = asyncio.create_task(watching.run(), name="host OS")
@@ -110,7 +116,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment, signing, waves, devices):
+            for one in (task, desired, enrolment, rented, signing, waves, devices):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
@@ -143,6 +149,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(hostos_api.router(controller, watching))
     app.include_router(enrolment_api.device_router(desk))
     app.include_router(enrolment_api.admin_router(controller, desk))
+    app.include_router(rentals_api.router(controller, current, desk.decided))
     app.include_router(people_pages.router(controller.archive))
     # Before the pages: /r/<handle>.cose is not a handle.
     app.include_router(readers.router(controller, renewing.health))

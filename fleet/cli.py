@@ -21,6 +21,7 @@ from fleet.enrolment import cli as enrolment_cli
 from fleet.errors import ConfigError, FleetError, LedgerConflict
 from fleet.hostos import cli as hostos_cli
 from fleet.people import cli as people_cli
+from fleet.rentals import cli as rentals_cli
 from fleet.rollouts import cli as rollouts_cli
 from fleet.trust import cli as trust_cli
 from fleet.trust import cli_release
@@ -34,6 +35,7 @@ app.add_typer(enrolment_cli.app, name="enrol")
 app.add_typer(people_cli.audit_app, name="audit")
 app.add_typer(trust_cli.app, name="keys")
 app.add_typer(cli_release.app, name="release")
+app.add_typer(rentals_cli.app, name="rentals")
 app.add_typer(rollouts_cli.app, name="rollout")
 app.add_typer(hostos_cli.app, name="hosts")
 app.command("simulate")(rollouts_cli.simulate)

@@ -279,10 +279,13 @@ class Following:
 
 
 def _same(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether nothing changed but when bricks were heard and what they have left."""
+    """Whether nothing changed but when bricks were heard, how far they wrote and what they have left."""
     return _steady(before) == _steady(now)
 
 
 def _steady(news: dict[str, Any]) -> Any:
-    bricks = [{**one, "heard_ms": None, "left": bool(one.get("left"))} for one in news.get("bricks", [])]
+    bricks = [
+        {**one, "heard_ms": None, "last_seq": None, "left": bool(one.get("left"))}
+        for one in news.get("bricks", [])
+    ]
     return {**news, "bricks": bricks}

@@ -29,6 +29,8 @@ def describe(
 def _brick(brick: Brick, updater: Updater, now_ms: int, now: int, connected: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"brick": brick.brick.hex(), "name": brick.name[:64], "connected": connected}
     status = brick.status
+    # How far it wrote: its own word, or what is on this disk. A kit that comes back is not taken off a renter before it is here.
+    found["last_seq"] = max(brick.durable_seq, 0 if status is None else status.next_seq - 1)
     if status is not None:
         found["heard_ms"] = max(0, now_ms - (now - status.at_ms))
         if status.ruleset is not None:

@@ -311,4 +311,11 @@ settlements = Table(
 )
 
 # Parts with tables of their own, on the same metadata.
-from fleet.db import tables_desired, tables_hostos, tables_people, tables_rollouts, tables_tags  # noqa: E402, F401  # pyright: ignore[reportUnusedImport]
+from fleet.db import (  # noqa: E402
+    tables_desired,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    tables_hostos,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    tables_people,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    tables_rentals,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    tables_rollouts,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    tables_tags,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+)

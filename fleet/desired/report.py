@@ -45,6 +45,7 @@ class BrickSaid(_Part):
     result_text: str = Field(default="", max_length=200)
     result_ms: int | None = Instant
     battery: int | None = Field(default=None, ge=0, le=100)
+    last_seq: int | None = Field(default=None, ge=0, le=0xFFFFFFFF)  # the newest record that it says it wrote
     left: list[tuple[int, int]] = Field(default=[], max_length=64)
 
 

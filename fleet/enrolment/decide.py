@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from fleet import enrolled, rekeys
 from fleet.config import Config, kid8
 from fleet.db import tables_people as t
+from fleet.db.tables_rentals import rental_kits
 from fleet.enrolment import codes, pending
 from fleet.enrolment.pending import ACCEPTED, BRICK, HOST, REJECTED, REPLACED
 from fleet.errors import ConfigError, Refused
@@ -26,7 +27,7 @@ def accept_host(
 ) -> dict[str, Any]:
     """Gives a host that called and signed a credential for one kit, in its rental of today. Again: for the kit's new
     rental. Raises Refused 403, 404, 409."""
-    rental = _rental(config, kit)
+    rental = _rental(connection, config, kit)
     _demand(connection, actor, "enrol.accept", kit)
     waiting = pending.one(connection, HOST, host)
     if waiting is None or not waiting["proven"] or waiting["public"] is None:
@@ -264,10 +265,12 @@ def _demand_brick_of(connection: Connection, config: Config, brick: bytes, kit: 
         raise Refused(404, "there is no such brick in this kit")
 
 
-def _rental(config: Config, kit: bytes) -> int:
+def _rental(connection: Connection, config: Config, kit: bytes) -> int:
+    """The one that a kit is in now: it rises whenever the kit changes hands (fleet.rentals.numbers)."""
+    row = connection.execute(select(rental_kits.c.rental).where(rental_kits.c.kit == kit)).first()
     for one in config.kits:
         if one.kit == kit:
-            return one.rental
+            return one.rental if row is None else max(one.rental, int(row.rental))
     raise Refused(404, "there is no such kit here")
 
 
