@@ -401,9 +401,7 @@ class Desired:
                 return
             self._floor.raise_to(order.number)
             now_ms = self._clock.now_ms()
-            origin = (
-                rows.STOPPED if order.halted else rows.RULES if order.reason == folder.REASON else rows.KEPT
-            )
+            origin = _origin(order)
             with self._database.write() as connection:
                 change = rows.last_change(connection) + 1
                 etag = orders.etag_of(envelope)
@@ -459,6 +457,15 @@ def known(
         }
         found.append(replace(facts, boots=boots))
     return found
+
+
+def _origin(order: Order) -> str:
+    """Where a directive that a host showed came from, as far as it says so itself."""
+    if order.halted:
+        return rows.STOPPED
+    if order.expires_ms != order.issued_ms + LIFE_MS:
+        return rows.SET
+    return rows.RULES if order.reason == folder.REASON else rows.KEPT
 
 
 def _under_stop(wish: Wish, head: Head | None) -> Wish:

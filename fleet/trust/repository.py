@@ -28,6 +28,7 @@ from fleet.trust.online import Online
 
 SNAPSHOT_MS = 7 * metadata.DAY_MS
 TIMESTAMP_MS = metadata.DAY_MS
+MAX_VERSION = 0xFFFFFFFF  # of a root
 MAX_BUNDLE = 1024 * 1024
 MAX_TARGETS = 4096  # bundles in the list: about 300 bytes each
 BACK_MS = 600_000  # a clock may be so much behind the last signature
@@ -90,7 +91,7 @@ class Repository:
     def compact_root(self, version: int) -> bytes | None:
         """The envelope of compact root `version`; None for one that is not there."""
         path = self.folder / "roots" / f"{version}.cbor"
-        return files.read(path, compact.MAX_BYTES) if version > 0 and path.exists() else None
+        return files.read(path, compact.MAX_BYTES) if 0 < version <= MAX_VERSION and path.exists() else None
 
     def target(self, digest: str) -> bytes | None:
         """A listed release's bytes; None for one that is not listed. Raises TrustDamaged."""

@@ -114,7 +114,13 @@ def test_a_database_of_yesterday_gives_no_number_twice_and_learns_from_hosts(sta
     # A host that has the newer one shows it: it stands again, the stop with it, and is not signed anew.
     desired.report(kit, bytes(8), Report(), envelope)
     assert desired.current(kit)[:2] == (stopped, envelope) and desired.halted(kit)
-    assert desired.set(kit, items, "after") > stopped
+    # One with an end of its own is not renewed for that: it ends when it was to end.
+    ending = orders.Order(
+        kit, stopped + 9, stall.world.now_ms, stall.world.now_ms + DAY, items, reason="for a day"
+    )
+    desired.report(kit, bytes(8), Report(), orders.sign(ending, stall.config.secrets.director_seed))
+    assert desired.head(kit).order == ending and desired.head(kit).origin == rows.SET
+    assert desired.set(kit, items, "after") > stopped + 9
     # A kit whose host never came back gets a higher number all the same: the file beside the ledger says so.
     stall.controller.close()
     for leftover in tmp_path.glob("stallmark.db-*"):
