@@ -124,6 +124,8 @@ class Brick:
     # Who closes the day, until the brick's close record is here: a link that drops meanwhile must not lose it.
     closing: str | None = None
     bundle_result: tuple[bytes, int, str] | None = None
+    # hostagent.slots.Slots, once the brick said where its programs lie.
+    slots: Any = None
     warning: str | None = None
     # Replaced by another brick: no rights, and records only up to this one, where it is known (hostagent.ended).
     ended: bool = False

@@ -45,11 +45,15 @@ RESULT_WORDS = {
     reg.INSTALL_ROOT_EXPIRED: "the root that the brick trusts has expired",
     reg.INSTALL_NOT_NAMED: "not what the director ordered for this brick",
     reg.INSTALL_HALTED: "stopped by the director",
+    reg.INSTALL_RETURNED: "tried, and went back",
+    reg.INSTALL_NO_SLOTS: "this brick's programs do not run from a slot",
+    reg.INSTALL_ON_TRIAL: "another application is on trial",
 }
 # After these another attempt with the same bundle may end otherwise.
 PASSING = (
     reg.INSTALL_DIGEST, reg.INSTALL_FLASH, reg.INSTALL_OTHER_RENTAL, reg.INSTALL_ROOT_WANTED,
     reg.INSTALL_ROOT_EXPIRED, reg.INSTALL_NOT_NAMED, reg.INSTALL_HALTED,
+    reg.INSTALL_RETURNED, reg.INSTALL_ON_TRIAL,
 )  # fmt: skip
 # A brick that says so long after a good installation that it runs something else has drifted, and is offered it again.
 DRIFT_MS = 30_000
@@ -114,6 +118,8 @@ class Updater:
         self._results: dict[tuple[bytes, bytes], tuple[int, int]] = {}
         # What the directive names, by digest.
         self._offers: dict[bytes, Offered] = {}
+        # Applications that it names, by digest: rules go first.
+        self._programs: dict[bytes, Offered] = {}
         # Whether a brick has heard what the director ordered (hostagent.directing): before, it would refuse.
         self.ready: Callable[[Brick], bool] = lambda brick: True
         self.current: Offered | None = None
@@ -130,6 +136,13 @@ class Updater:
                 if envelope is not None and artefact is not None:
                     try:
                         self._offers[item.bundle] = _named(item, envelope, artefact, self._authors)
+                    except BundleRefused as refused:
+                        self.trouble = str(refused)
+            for item in self._applications():
+                envelope, artefact = await self._targets.kept(item.bundle), await self._targets.kept(item.artefact)
+                if envelope is not None and artefact is not None:
+                    try:
+                        self._programs[item.bundle] = _named(item, envelope, artefact, self._authors)
                     except BundleRefused as refused:
                         self.trouble = str(refused)
             self._choose()
@@ -192,13 +205,35 @@ class Updater:
             wanted[item.bundle] = found
         if wanted or not self._intent.halted:
             self._offers = wanted
-        self._results = {key: result for key, result in self._results.items() if key[1] in wanted}
+        failed = await self._follow_programs() or failed
+        known = wanted.keys() | self._programs.keys()
+        self._results = {key: result for key, result in self._results.items() if key[1] in known}
         self._choose()
         if failed is not None:
             self.trouble = str(failed)
             raise failed
         self.trouble = None
         return set(self._offers) != before
+
+    async def _follow_programs(self) -> BundleRefused | None:
+        """Fetches and verifies the applications that the directive names; the first refusal. Raises ControllerError,
+        StoreUnavailable."""
+        assert self._targets is not None
+        wanted: dict[bytes, Offered] = {}
+        failed: BundleRefused | None = None
+        for item in self._applications():
+            found = self._programs.get(item.bundle) or wanted.get(item.bundle)
+            if found is None:
+                envelope = await self._targets.get(item.bundle)
+                artefact = await self._targets.get(item.artefact, item.length)
+                try:
+                    found = _named(item, envelope, artefact, self._authors)
+                except BundleRefused as refused:
+                    failed = failed or refused
+                    continue
+            wanted[item.bundle] = found
+        self._programs = wanted
+        return failed
 
     def active(self, bricks: dict[bytes, Brick]) -> bool:
         """Whether every brick that the directive names says that it runs what is meant for it."""
@@ -220,7 +255,7 @@ class Updater:
 
     def offered(self, digest8: bytes) -> Offered | None:
         """A bundle on offer by the beginning of its digest."""
-        for one in self._offers.values():
+        for one in (*self._offers.values(), *self._programs.values()):
             if one.digest[:8] == digest8:
                 return one
         current = self.current
@@ -228,10 +263,18 @@ class Updater:
 
     def offer_for(self, brick: Brick) -> tuple[bytes, int, int] | None:
         """(digest8, length, artefact kind) where this brick should be offered the bundle now."""
-        current = self._for(brick.brick)
-        if current is None or current.kind != reg.ARTEFACT_RULESET or brick.status is None:
+        if brick.status is None or not self.ready(brick):
             return None
-        if _runs(brick, current.artefact) or not self.ready(brick):
+        rules = self._for(brick.brick)
+        if rules is not None and rules.kind == reg.ARTEFACT_RULESET and (offer := self._offer(brick, rules)) is not None:
+            return offer
+        return self._offer(brick, self._program_for(brick))
+
+    def _offer(self, brick: Brick, current: Offered | None) -> tuple[bytes, int, int] | None:
+        """The offer of one bundle, where it should be made now."""
+        if current is None:
+            return None
+        if current.kind == reg.ARTEFACT_RULESET and _runs(brick, current.artefact):
             return None
         result = self._results.get((brick.brick, current.digest))
         if result is not None and result[0] not in PASSING and not _drifted(brick, *result):
@@ -275,6 +318,20 @@ class Updater:
         if self._confirmed_at is None or time.monotonic() - self._confirmed_at > CONFIRMED_S:
             return None
         return self.current
+
+    def _applications(self) -> list[Any]:
+        """Items of the directive that name an application; none while the kit is stopped."""
+        if self._intent is None or self._intent.halted:
+            return []
+        return [item for item in self._intent.items() if item.kind == reg.ARTEFACT_APPLICATION]
+
+    def _program_for(self, brick: Brick) -> Offered | None:
+        """The application that may be offered to a brick now: one whose programs lie in slots, that runs others."""
+        if self._intent is None or not self._intent.in_force or brick.slots is None:
+            return None
+        item = self._intent.item(brick.brick, reg.ARTEFACT_APPLICATION)
+        found = None if item is None else self._programs.get(item.bundle)
+        return None if found is None or brick.slots.bundle8 == found.digest[:8] else found
 
     def _choose(self) -> None:
         """The bundle that stands for the kit: screens and questions go by it."""

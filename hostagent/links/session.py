@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from hostagent import appliance
+from hostagent import appliance, slots
 from hostagent.bricks import Brick, Status
 from hostagent.clock import Clock, monotonic_ms
 from hostagent.core import QUEUE, WINDOW, Event, Fields, FormatError, FullError, HostLink, new_reader, reg
@@ -266,6 +266,9 @@ class Session:
             self._wants.chunk = (first, second)
         elif kind == reg.MSG_BUNDLE_RESULT and type(first) is bytes and type(second) is int:
             self._updates.on_result(brick, first, second, str(f.get(2) or "")[:200])
+        elif kind == reg.MSG_SLOTS and (results := slots.heard(brick, f)) is not None:
+            for digest8, result, text in results:
+                self._updates.on_result(brick, digest8, result, text)
         elif kind == reg.MSG_SLICE_RESULT and type(first) is int and type(second) is int:
             self._budgets.on_result(brick, first, second)
         elif not self._tells.message(brick, kind, f):

@@ -1,8 +1,8 @@
 """Flash under cuts, flipped bits and years of use: `python -m tests.campaigns.flash --bytes all --seeds 4`.
 
 Power ends inside every operation: after each n-th byte (`--bytes n`; `all`: each one), and with the whole page or sector part of
-its way. Journal, rules, programs in their slots, keys, tables, and small files on littlefs. No acknowledged record lost, none doubled, never without rules
-or keys: counts printed.
+its way. Journal, rules, programs in their slots, keys, tables, and small files on littlefs. No acknowledged record lost, none
+doubled, never without rules, programs or keys: counts printed.
 """
 
 import argparse
