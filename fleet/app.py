@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
@@ -142,8 +143,8 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(trust.router(repository, access))
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
-    app.include_router(kits.router(controller, require_whole, people.record))
-    app.include_router(rollouts.router(controller, require_whole, people.record))
+    app.include_router(kits.router(controller, people))
+    app.include_router(rollouts.router(controller, require_whole, people))
     app.include_router(trust.admin_router(repository, clock, require_whole))
     app.include_router(alerts_api.router(controller))
     app.include_router(hostos_api.router(controller, watching))
@@ -181,7 +182,15 @@ def _answer_refusals(app: FastAPI, met: Met) -> None:
         met.refused[400] += 1
         return Response(status_code=400)
 
+    async def misshapen(_: Request, error: Exception) -> Response:
+        """A parameter of another kind than the route has. What was sent is not sent back."""
+        assert isinstance(error, RequestValidationError)
+        met.refused[422] += 1
+        where = ", ".join(sorted({str(one["loc"][-1])[:64] for one in error.errors()}))
+        return JSONResponse({"reason": f"this is not of the kind that is asked for: {where}"}, 422)
+
     app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(RequestValidationError, misshapen)
     app.add_exception_handler(SQLAlchemyError, no_storage)
     app.add_exception_handler(OSError, no_storage)
     app.add_exception_handler(ClientDisconnect, half)

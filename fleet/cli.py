@@ -168,6 +168,7 @@ def tag_keys(
     Hosts fetch them, sealed for each brick, and their bricks then know tags that prove themselves. Without a file it also
     says the key that the desk seals for (--sealing)."""
     from fleet import tagkeys
+    from fleet.people import commands
 
     try:
         read = load(config)
@@ -175,6 +176,8 @@ def tag_keys(
             _list_tag_keys(read, as_json)
             return
         event, version, fresh = tagkeys.take(read, file)
+        if fresh:
+            commands.note(read, "tags.keys", f"event {event.hex()}", {"version": version})
     except FleetError as error:
         raise _stop(str(error)) from None
     if as_json:
@@ -213,9 +216,13 @@ def rekey(
     host was copied, give the kit's host another token in config.json first, or the copy fetches them, too. The controller
     may be running."""
     from fleet import rekeys
+    from fleet.people import commands
 
     try:
-        made = rekeys.order(load(config), kit, brick or [])
+        read = load(config)
+        made = rekeys.order(read, kit, brick or [])
+        after = {"bricks": [one.brick.hex() for one in made]}
+        commands.note(read, "bricks.rekey", f"kit {kit}" if kit else "bricks", after)
     except FleetError as error:
         raise _stop(str(error)) from None
     for one in made:
@@ -337,7 +344,7 @@ def _serve(config: Config, make: bool) -> None:
     clock = open_clock(config.clock_file)
     if make and not _begun(config):
         initialise(config, clock)
-    server = Server(create(config, clock), config.address, config.port)
+    server = Server(create(config, clock), config.address, config.port, proxies=config.people.proxies)
     with suppress(KeyboardInterrupt):  # raised again once everything is closed: Ctrl-C is how it ends
         server.run()
 

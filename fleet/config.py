@@ -6,7 +6,7 @@ config.json, relative paths from its own folder:
    "kits": [{"kit": hex8, "name": text, "rental": int, "rights": [right …], "forecast": [expected …]}],
    "rights": [right …],                                                               the same for every kit
    "authors": {"threshold": int, "keys": [{"kid": hex8, "public": base64}]}, "witnesses": [vkey …],
-   "people": {"origin": text},                                                        fleet/people/settings.py, docs/people.md
+   "people": {"origin": text, "proxies": [text]},                                     fleet/people/settings.py, docs/people.md
    "host_os": {…},                                                                    fleet/hostos/settings.py, docs/balena.md
    "rules": "rules", "terms": "terms", "trust": "trust"}                              folders; trust: docs/trust.md
   right: {"rule": id, "unit": 1, "slice": amount of one at most, "count": how many: the budget is slice × count,
@@ -29,6 +29,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import ipaddress
 import json
 import os
 import stat
@@ -233,9 +234,11 @@ def _host_os(folder: Path, part: _Reader) -> hostos.HostOs:
 def _people(top: _Reader, secret: _Reader) -> People:
     configured = top.has("people")
     open_to_all = top.flag("development") and not configured and secret.has("admin_token_sha256")
+    part = top.part("people")
     return People(
         configured,
-        top.part("people").text("origin", "").rstrip("/"),
+        part.text("origin", "").rstrip("/"),
+        tuple(part.network(one) for one in part.texts("proxies")),
         secret.key("admin_token_sha256") if open_to_all else None,
     )
 
@@ -367,6 +370,12 @@ class _Reader:
             if not isinstance(value, str):
                 raise ConfigError(f"{self.place}: {name!r} must be a list of texts")
             yield value
+
+    def network(self, text: str) -> str:
+        try:
+            return str(ipaddress.ip_network(text))
+        except ValueError:
+            raise ConfigError(f"{self.place}: {text[:64]!r} is no address and no network") from None
 
     def _list(self, name: str) -> list[Any]:
         value: Any = self._value.get(name)

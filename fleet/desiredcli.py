@@ -52,7 +52,7 @@ def kits(config: ConfigPath, as_json: AsJson = False) -> None:
             first.text,
             _ago(first.since_ms, one.now_ms, ""),
         )
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def why(
@@ -118,9 +118,12 @@ def stop(
     hold rights start anew without them. A kit that nobody reaches goes on with what it has: the table says how much at most,
     and until when."""
     from fleet.desired import look, stops
+    from fleet.people import commands
 
     read = _load(config)
     wanted = _or_stop(lambda: look.stop(read, campaign, kit, reason, lift))
+    after = {"kits": [one.hex() for one in wanted], "reason": reason}
+    _or_stop(lambda: commands.note(read, "kits.lift" if lift else "kits.stop", campaign or kit or "", after))
     if lift:
         typer.echo(f"lifted on {len(wanted)} kits: what stood before stands again")
         return
@@ -170,7 +173,7 @@ def _print(config: Config, rows: list[dict[str, Any]], as_json: bool) -> None:
                 unit = UNITS.get(one["unit"], f"unit {one['unit']}")
                 until = _when(one["until_ms"])
                 table.add_row(*first, one["rule"], unit, f"{one['most']:,}", str(one["slices"]), until)
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def _load(path: Path) -> Config:

@@ -23,6 +23,7 @@ from fleet.core import FormatError, bundle, rootmeta
 from fleet.db.engine import outside
 from fleet.errors import ConfigError, Refused
 from fleet.keys import Seal
+from fleet.people import commands
 
 FORMAT = 1
 
@@ -109,7 +110,10 @@ def revoke(config: Config, brick: str, reason: str) -> dict[str, Any]:
         )
     try:
         with _database(config) as connection:
-            return enrolled.end(connection, brick8, reason, time.time_ns() // 1_000_000)
+            facts = enrolled.end(connection, brick8, reason, time.time_ns() // 1_000_000)
+            after = {"revoked_ms": facts["revoked_ms"], "reason": facts["reason"]}
+            commands.record(connection, "enrol.revoke", f"brick {brick.lower()}", after)
+            return facts
     except Refused:
         raise ConfigError(f"no bench registered brick {brick}: `stallmark fleet bricks list`") from None
 
@@ -134,6 +138,7 @@ def end_bench(config: Config, number: str) -> None:
     with _database(config) as connection:
         if not enrolled.end_bench(connection, number.lower(), time.time_ns() // 1_000_000):
             raise ConfigError(f"no bench {number} that is not ended already: `stallmark fleet benches`")
+        commands.record(connection, "benches.end", f"bench {number.lower()}", {"ended": True})
 
 
 def table(found: list[dict[str, Any]]) -> Table:
@@ -159,7 +164,10 @@ def _kit(config: Config, kit: str) -> Kit:
 
 def _credential(config: Config, kit: Kit, name: str) -> str:
     with _database(config) as connection:
-        return enrolled.issue(connection, kit.kit, kit.rental, name, time.time_ns() // 1_000_000)
+        token = enrolled.issue(connection, kit.kit, kit.rental, name, time.time_ns() // 1_000_000)
+        after = {"name": name, "rental": kit.rental}
+        commands.record(connection, "benches.make", f"kit {kit.kit.hex()}", after)
+        return token
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -25,10 +26,16 @@ def connections() -> int:
 
 class Server(uvicorn.Server):
     """Serves one application on one address. `port` 0 takes a free one; `limit` is how many connections are
-    served at a time."""
+    served at a time; `proxies` those whose X-Forwarded-For is believed: of nobody where none is named, as whoever reaches
+    this address could write one and so be a new stranger at each try."""
 
     def __init__(
-        self, app: FastAPI, address: str = "127.0.0.1", port: int = 0, limit: int | None = None
+        self,
+        app: FastAPI,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        limit: int | None = None,
+        proxies: Sequence[str] = (),
     ) -> None:
         self._live: Any = app.state.controller.live
         self._waiting: Any = app.state.waiting
@@ -41,6 +48,8 @@ class Server(uvicorn.Server):
                 access_log=False,  # addresses of receipts are secrets
                 timeout_graceful_shutdown=GRACE_S,
                 limit_concurrency=limit or connections(),
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=list(proxies),
             )
         )
 

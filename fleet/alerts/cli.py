@@ -44,6 +44,6 @@ def alerts(
         for one in found:
             since = "" if one.since_ms is None else span(max(0, now_ms - one.since_ms))
             table.add_row(one.urgency, one.sentence, since, one.owner, one.remedy)
-        Console().print(table)
+        Console(markup=False, emoji=False).print(table)  # reasons and names are other people's words
     if any(one.urgency == NOW for one in found):
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from threading import Lock
 
 from fastapi import Request
 
@@ -42,6 +43,7 @@ class Access:
         self._short: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()  # digest: host, end
         self._ended: dict[bytes, str] = {}
         self._buckets: dict[bytes, _Bucket] = {}
+        self._lock = Lock()
         self.stranger: Callable[[bytes, str], None] = lambda _digest, _address: None
         for host in hosts:
             self.admit(host)
@@ -56,8 +58,9 @@ class Access:
     def end(self, host: bytes, reason: str) -> None:
         """This host gets nothing more, also what it waits for now: whoever waits for it asks `demand` again."""
         self._ended[host] = reason
-        for digest in [one for one, (whose, _) in self._short.items() if whose == host]:
-            del self._short[digest]
+        with self._lock:
+            for digest in [one for one, (whose, _) in self._short.items() if whose == host]:
+                del self._short[digest]
 
     def known(self, host: bytes) -> Host | None:
         """A host by its id, revoked ones too."""
@@ -82,14 +85,14 @@ class Access:
     def lend(self, host: Host) -> tuple[str, float]:
         """A short token for a host that signed: (token, seconds that it counts). Raises Refused 403."""
         self.demand(host)
-        now = self._now()
-        mine = [one for one, (whose, _) in self._short.items() if whose == host.host]
-        for digest in mine[: max(0, len(mine) - SHORT_EACH + 1)]:
-            del self._short[digest]
-        token = f"smh_{secrets.token_urlsafe(32)}"
-        self._short[sha256(token.encode()).digest()] = (host.host, now + SHORT_S)
-        while self._short and next(iter(self._short.values()))[1] < now:
-            self._short.popitem(last=False)
+        now, token = self._now(), f"smh_{secrets.token_urlsafe(32)}"
+        with self._lock:  # hosts are ended in other threads
+            mine = [one for one, (whose, _) in self._short.items() if whose == host.host]
+            for digest in mine[: max(0, len(mine) - SHORT_EACH + 1)]:
+                del self._short[digest]
+            self._short[sha256(token.encode()).digest()] = (host.host, now + SHORT_S)
+            while self._short and next(iter(self._short.values()))[1] < now:
+                self._short.popitem(last=False)
         return token, SHORT_S
 
     def host(self, request: Request) -> Host:

@@ -1,47 +1,43 @@
-"""Kits for people: the list with state and age, why, stop and what is still exposed. Under /v1/admin."""
+"""Kits for people: the list with state and age, why, stop and what is still exposed. Under /v1/admin.
+
+Everybody sees and stops what is of their tenant, hubs and tags; of other kits nobody learns even that they exist."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 
 from fleet.api.directives import explained
 from fleet.controller import Controller
 from fleet.desired import stops, why
 from fleet.desired.desired import DesiredError
 from fleet.errors import Refused
+from fleet.people.access import require
+from fleet.people.actors import ANYTHING, Actor, sees
+from fleet.people.api_people import in_thread
+from fleet.people.bodies import Body, read
+from fleet.people.places import places
+from fleet.people.service import People
 
 NO_STORE = {"Cache-Control": "no-store"}
-Require = Callable[[str], Callable[[Request], Any]]
-Record = Callable[[Any, str, str, object, object], None]  # actor, verb, thing, before, after
+MAX_REASON = 96
+NOT_YOURS = "no kit that you see runs a campaign of this name by its directive"
+Reading = Annotated[Actor, Depends(require("kits.read"))]
 
 
-class Stop(BaseModel):
-    """What to stop: a campaign or one kit; `lift` takes it back."""
-
-    campaign: str | None = Field(default=None, max_length=64)
-    kit: str | None = Field(default=None, max_length=64)
-    reason: str = Field(min_length=1, max_length=96)
-    lift: bool = False
-
-
-def router(controller: Controller, require: Require, record: Record) -> APIRouter:
-    """Routes over a controller. `require(permission)` is the dependency that says who is calling; `record` keeps what they
-    did."""
+def router(controller: Controller, people: People) -> APIRouter:
+    """Routes over a controller; `people` knows where kits belong, and keeps what was done."""
     api = APIRouter(prefix="/v1/admin", tags=["kits"])
     desired = controller.desired
-    reading, halting = Depends(require("kits.read")), Depends(require("rollouts.halt"))
 
     @api.get("/kits", summary="Every kit with its state and the age of what is known", response_model=None)
-    def kits(_: Any = reading) -> Response:
+    def kits(actor: Reading) -> Response:
         """`{"kits": [{"kit", "name", "state", "number", "seen_ms", "seen_age_s", "reported_ms", "reason"}]}`."""
         names = {one.kit: one.name for one in controller.config.kits}
         found: list[dict[str, Any]] = []
-        for facts in desired.all_facts():
+        for facts in desired.all_facts(_seen(actor)):
             first = why.reasons(facts, tuple(controller.more_reasons(facts.kit)))[0]
             found.append(
                 {
@@ -54,35 +50,71 @@ def router(controller: Controller, require: Require, record: Record) -> APIRoute
         return JSONResponse({"kits": found}, headers=NO_STORE)
 
     @api.get("/kits/{kit}/why", summary="Why a kit runs what it runs", response_model=None)
-    def of_one(kit: str, _: Any = reading) -> Response:
+    def of_one(kit: str, actor: Reading) -> Response:
         """Reasons in the order of their weight, each with its age."""
-        return JSONResponse(explained(controller, _kit(controller, kit)), headers=NO_STORE)
+        return JSONResponse(explained(controller, _kit(actor, kit)), headers=NO_STORE)
 
     @api.get("/exposed", summary="What kits can still spend, and until when", response_model=None)
-    def exposed(_: Any = reading, kit: str | None = None) -> Response:
+    def exposed(actor: Reading, kit: str | None = None) -> Response:
         """`{"kits": [{"kit", "state", "exposed": [{"rule", "unit", "most", "slices", "until_ms"}], …}]}`."""
-        wanted = None if kit is None else [_kit(controller, kit)]
+        wanted = _seen(actor) if kit is None else [_kit(actor, kit)]
         return JSONResponse({"kits": _rows(wanted)}, headers=NO_STORE)
 
     @api.post("/stop", summary="Stop a campaign or a kit, or take that back", response_model=None)
-    def stop(asked: Stop, actor: Any = halting) -> Response:
-        """Durable when answered; connected kits have it within seconds. Answers with what is still exposed."""
-        try:
-            wanted = stops.chosen(desired, controller.config, asked.campaign, asked.kit)
-            before = [kit.hex() for kit in wanted if desired.halted(kit)]
-            if asked.lift:
-                with controller.database.read() as connection:
-                    stops.lift(desired, connection, wanted)
-            else:
-                stops.stop(desired, wanted, asked.reason)
-        except DesiredError as wrong:
-            raise Refused(404, str(wrong)) from None
-        verb = "kits.lift" if asked.lift else "kits.stop"
-        after = [kit.hex() for kit in wanted if desired.halted(kit)]
-        record(actor, verb, asked.campaign or asked.kit or "", before, after)
+    async def stop(request: Request) -> Response:
+        """Body: `{"campaign" or "kit", "reason", "lift"}`. Durable when answered; connected kits have it within seconds. Of a
+        campaign the kits that one sees are stopped. Answers with what is still exposed."""
+        asked = await read(request)
+        return await in_thread(lambda: _stop(require("rollouts.halt")(request), asked))
+
+    def _stop(actor: Actor, asked: Body) -> Response:
+        campaign = asked.text("campaign", 64) if asked.has("campaign") else None
+        kit = asked.text("kit", 64) if asked.has("kit") else None
+        reason, lift = asked.text("reason", MAX_REASON), asked.flag("lift")
+        if not reason.strip() or not reason.isprintable():
+            raise Refused(422, "'reason' is shown wherever somebody asks why: say in a few words what it is")
+        wanted = _meant(actor, campaign, kit)
+        before = [one.hex() for one in wanted if desired.halted(one)]
+        if lift:
+            with controller.database.read() as connection:
+                stops.lift(desired, connection, wanted)
+        else:
+            stops.stop(desired, wanted, reason)
+        now = [one.hex() for one in wanted if desired.halted(one)]
+        after = {"stopped": now, "reason": reason}
+        people.record(actor, "kits.lift" if lift else "kits.stop", campaign or kit or "", before, after)
         return JSONResponse({"kits": _rows(wanted)}, headers=NO_STORE)
 
-    def _rows(wanted: list[bytes] | None) -> list[dict[str, object]]:
+    def _meant(actor: Actor, campaign: str | None, kit: str | None) -> list[bytes]:
+        if kit is not None and campaign is None:
+            return [_kit(actor, kit)]
+        mine = set(_seen(actor))
+        try:
+            wanted = [one for one in stops.chosen(desired, controller.config, campaign, kit) if one in mine]
+        except DesiredError as wrong:
+            # Its words name campaigns of every kit.
+            whole = len(mine) == len(controller.config.kits) or campaign is None or kit is not None
+            raise Refused(404, str(wrong) if whole else NOT_YOURS) from None
+        if not wanted:
+            raise Refused(404, NOT_YOURS)
+        return wanted
+
+    def _seen(actor: Actor) -> list[bytes]:
+        """The kits that are this actor's to see."""
+        with people.database.read() as connection:
+            where = places(connection)
+        return [one.kit for one in controller.config.kits if sees(actor, where.get(one.kit, ANYTHING))]
+
+    def _kit(actor: Actor, wanted: str) -> bytes:
+        mine = set(_seen(actor))
+        for one in controller.config.kits:
+            if wanted.lower() in (one.name.lower(), one.kit.hex()) and one.kit in mine:
+                return one.kit
+        raise Refused(
+            404, "there is no such kit in this controller's configuration, or it is not yours to see"
+        )
+
+    def _rows(wanted: list[bytes]) -> list[dict[str, object]]:
         facts = desired.all_facts(wanted)
         names = {one.kit: one.name for one in controller.config.kits}
         with controller.database.read() as connection:
@@ -90,10 +122,3 @@ def router(controller: Controller, require: Require, record: Record) -> APIRoute
         return stops.as_json(facts, found, names)
 
     return api
-
-
-def _kit(controller: Controller, wanted: str) -> bytes:
-    for one in controller.config.kits:
-        if wanted.lower() in (one.name.lower(), one.kit.hex()):
-            return one.kit
-    raise Refused(404, "there is no such kit in this controller's configuration")

@@ -7,11 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 
 from fleet.controller import Controller
 from fleet.errors import Refused
-from fleet.rollouts import book, showing
+from fleet.people import audit
+from fleet.people.actors import Actor
+from fleet.people.api_people import in_thread
+from fleet.people.bodies import Body, read
+from fleet.people.service import People
+from fleet.rollouts import book, picture, showing
 from fleet.rollouts.book import BookError
 from fleet.rollouts.facts import Verb
 from fleet.rollouts.plan import MAX_TEXT
@@ -20,24 +24,14 @@ from fleet.rollouts.why import why
 
 NO_STORE = {"Cache-Control": "no-store"}
 Require = Callable[[str], Callable[[Request], Any]]
-Record = Callable[[Any, str, str, object, object], None]  # actor, verb, thing, before, after
 GOING = ("start", "pause", "resume")
 STOPPING = ("halt", "rollback")
 
 
-class Asked(BaseModel):
-    """A verb's reason; `accept_failures`: resume in spite of what failed, was silent or unclear."""
-
-    reason: str = Field(default="", max_length=MAX_TEXT)
-    accept_failures: bool = False
-
-
-def router(controller: Controller, require: Require, record: Record) -> APIRouter:
-    """Routes over a controller. `require(permission)` is the dependency that says who is calling; `record` keeps what they
-    did."""
+def router(controller: Controller, require: Require, people: People) -> APIRouter:
+    """Routes over a controller. `require(permission)` is the dependency that says who is calling."""
     api = APIRouter(prefix="/v1/admin", tags=["rollouts"])
-    reading, writing = Depends(require("rollouts.read")), Depends(require("rollouts.write"))
-    halting = Depends(require("rollouts.halt"))
+    reading = Depends(require("rollouts.read"))
 
     @api.get("/rollouts", summary="Every rollout, the oldest first", response_model=None)
     def every(_: Any = reading) -> Response:
@@ -71,31 +65,53 @@ def router(controller: Controller, require: Require, record: Record) -> APIRoute
             {"reasons": [showing.reason_json(one, now_ms) for one in found]}, headers=NO_STORE
         )
 
+    @api.get(
+        "/rollouts/{name}/picture",
+        summary="Waves with a dot for each kit: for the live page",
+        response_model=None,
+    )
+    def drawn(name: str, request: Request, _: Any = reading) -> Response:
+        """fleet.rollouts.picture; 304 for an `If-None-Match` with the ETag of the newest event."""
+        with controller.database.read() as connection:
+            newest = f'"{book.last(connection, name)}"'
+        if newest != '"0"' and request.headers.get("if-none-match") == newest:
+            return Response(status_code=304, headers={**NO_STORE, "ETag": newest})
+        names = {one.kit.hex(): one.name for one in controller.config.kits}
+        found = picture.picture(_state(name), names)
+        return JSONResponse(found, headers={**NO_STORE, "ETag": newest})
+
     @api.post("/rollouts/{name}/{verb}", summary="start, pause or resume", response_model=None)
-    def go(name: str, verb: str, asked: Asked, actor: Any = writing) -> Response:
-        """202: written down; the leading controller takes it up within a second. What it made of it stands in `why`."""
+    async def go(name: str, verb: str, request: Request) -> Response:
+        """Body: `{"reason", "accept_failures": resume in spite of what failed, was silent or unclear}`. 202: written down; the
+        leading controller takes it up within a second. What it made of it stands in `why`."""
         if verb not in GOING:
             raise Refused(
                 404, f"there is no such verb; there are {', '.join((*GOING, 'stop/halt', 'stop/rollback'))}"
             )
-        return _ask(name, verb, asked, actor)
+        return await _asked(request, name, verb, "rollouts.write")
 
     @api.post("/rollouts/{name}/stop/{verb}", summary="halt, or roll back", response_model=None)
-    def stop(name: str, verb: str, asked: Asked, actor: Any = halting) -> Response:
-        """202: written down before it is answered; it comes before anything else that the leading controller orders."""
+    async def stop(name: str, verb: str, request: Request) -> Response:
+        """Body: `{"reason"}`. 202: written down before it is answered; it comes before anything else that the leading
+        controller orders."""
         if verb not in STOPPING:
             raise Refused(404, f"there is no such verb; there are {', '.join(STOPPING)}")
-        return _ask(name, verb, asked, actor)
+        return await _asked(request, name, verb, "rollouts.halt")
 
-    def _ask(name: str, verb: str, asked: Asked, actor: Any) -> Response:
-        state = _state(name)
-        fact = Verb(verb, str(actor.name), asked.reason, asked.accept_failures and verb == "resume")
+    async def _asked(request: Request, name: str, verb: str, permission: str) -> Response:
+        body = await read(request)
+        return await in_thread(lambda: _ask(name, verb, body, require(permission)(request)))
+
+    def _ask(name: str, verb: str, body: Body, actor: Actor) -> Response:
+        state, reason = _state(name), body.text("reason", MAX_TEXT, "")
+        fact = Verb(verb, actor.name, reason, body.flag("accept_failures") and verb == "resume")
         try:
             with controller.database.write() as connection:
                 number = book.ask(connection, name, fact, controller.clock.now_ms())
+                after = {"reason": reason, "accept_failures": fact.accept}
+                audit.record(connection, actor, f"rollouts.{verb}", name, state.phase, after, people.now_ms())
         except BookError as full:
             raise Refused(429, str(full), retry_after=5) from None
-        record(actor, f"rollouts.{verb}", name, state.phase, asked.model_dump())
         return JSONResponse({"ask": number, "phase_before": state.phase}, 202, headers=NO_STORE)
 
     def _state(name: str) -> State:

@@ -21,7 +21,7 @@ from fleet.enrolment.pending import BRICK, HOST
 from fleet.enrolment.signed import Request as SignedRequest
 from fleet.errors import Refused
 from fleet.people.access import address_of, people_of, require
-from fleet.people.actors import EVERY, MAIN, Actor, Thing, sees
+from fleet.people.actors import MAIN, Actor, Thing, sees
 from fleet.people.api_people import kit_of
 from fleet.people.bodies import Body, of, read
 from fleet.people.limits import network
@@ -40,7 +40,6 @@ def device_router(desk: Desk) -> APIRouter:
     async def token(request: Request) -> Response:
         """Body: `{}`. `{"token", "expires_s"}`: a bearer token for all else, for a quarter of an hour."""
         signed = await _signed(request)
-        _held_back(desk, request)
         made, seconds = _counted(desk, request, lambda: desk.sign_in(signed))
         return JSONResponse({"token": made, "expires_s": int(seconds)})
 
@@ -49,7 +48,6 @@ def device_router(desk: Desk) -> APIRouter:
         """Body: `{"public": base64, "kit": hex8 or absent, "name", "device"}`, signed by that key. `{"state": pending, accepted
         or rejected, …}`: ask again now and then."""
         signed = await _signed(request)
-        _held_back(desk, request)
         given = of(signed.body)
         try:
             public = base64.b64decode(given.text("public", 64), validate=True)
@@ -95,7 +93,8 @@ def admin_router(controller: Controller, desk: Desk) -> APIRouter:
                     for one in controller.config.hosts
                     if _seen_by(actor, one.kit.hex(), where)
                 ],
-                "codes": [one for one in labels if actor.tenant == EVERY or not actor.hubs],
+                # Of no hub: shown to whoever sees all of their tenant.
+                "codes": [one for one in labels if sees(actor, Thing(one["tenant"]))],
                 "dropped": desk.dropped,
             }
         )
@@ -207,39 +206,42 @@ def _replace(call: Call) -> dict[str, Any]:
 def _with_label(desk: Desk, request: Request, work: Callable[[], Response]) -> Response:
     """Tries at codes are held back by who tries and from where."""
     who = require("enrol.replace")(request).name
-    now_ms = people_of(request).now_ms()
-    waits = max(desk.tries.wait_ms(who, now_ms), desk.addresses.wait_ms(network(address_of(request)), now_ms))
+    where, now_ms = network(address_of(request)), people_of(request).now_ms()
+    waits = desk.tries.begin(who, now_ms)
+    if not waits:
+        waits = desk.places.begin(where, now_ms)
+        if waits:
+            desk.tries.undo(who)
     if waits:
         raise Refused(
             429, f"too many wrong codes: wait {-(-waits // 1000)} seconds", retry_after=-(-waits // 1000)
         )
+    wrong = False
     try:
         done = work()
     except Refused as refused:
-        if refused.reason == codes.WRONG:
-            desk.tries.wrong(who, now_ms)
-            desk.addresses.wrong(network(address_of(request)), now_ms)
+        wrong = refused.reason == codes.WRONG
         raise
+    finally:
+        if not wrong:
+            desk.tries.undo(who)
+            desk.places.undo(where)
     desk.tries.right(who)
     return done
 
 
-def _held_back(desk: Desk, request: Request) -> None:
-    now_ms = people_of(request).now_ms()
-    waits = desk.addresses.wait_ms(network(address_of(request)), now_ms)
-    if waits:
-        raise Refused(
-            429, "too many requests that do not hold from this address", retry_after=-(-waits // 1000)
-        )
-
-
 def _counted(desk: Desk, request: Request, work: Callable[[], Any]) -> Any:
-    """A wrong signature counts against its address."""
+    """A wrong signature counts against its address, where later wrong ones get 429. Good ones pass all the same: nobody guesses
+    one, and behind one address, a proxy's, is every host."""
     try:
         return work()
     except Refused as refused:
         if refused.status == 401 and not refused.more:
-            desk.addresses.wrong(network(address_of(request)), people_of(request).now_ms())
+            waits = desk.unsigned.begin(network(address_of(request)), people_of(request).now_ms())
+            if waits:
+                raise Refused(
+                    429, "too many requests that do not hold from this address", retry_after=-(-waits // 1000)
+                ) from None
         raise
 
 

@@ -71,7 +71,7 @@ def listed(
             or (f"seen by host {row['seen_by']}" if row["seen_by"] else ""),
             state if row["proven"] else f"{state} (not proven)",
         )
-    console = Console()
+    console = Console(markup=False, emoji=False)  # devices say what they like
     console.print(table if devices else "Nobody waits.")
     for one in hosts:
         how = "bearer token of keys.json" if one["rental"] is None else f"signs, rental {one['rental']}"

@@ -100,6 +100,7 @@ def every(connection: Connection) -> list[dict[str, Any]]:
         {
             "kind": row.kind,
             "device": row.device.hex(),
+            "tenant": row.tenant,
             "made_ms": row.made_ms,
             "expires_ms": row.expires_ms,
             "by": row.by,

@@ -43,8 +43,9 @@ class Desk:
         self._ends: dict[bytes, str] = {}
         self._lock = Lock()
         self.nonces = Nonces(controller.clock.now_ms())
-        self.tries = Attempts()
-        self.addresses = Attempts(free=20)
+        self.tries = Attempts()  # of labels' codes, by person
+        self.places = Attempts(free=20)  # the same, by address
+        self.unsigned = Attempts(free=20)  # requests whose signature does not hold, by address
         self.dropped = 0
         self.woken: Callable[[Iterable[bytes]], None] = lambda _kits: None
         access.stranger = self.bearer
@@ -99,9 +100,12 @@ class Desk:
             raise Refused(401, "the key of the body is another than the one that signed")
         check(signed, public)
         now_ms = self._controller.clock.now_ms()
-        self.nonces.take(signed, now_ms)
         known = self._access.known(signed.key)
-        if known is not None:
+        if known is None:
+            # Anybody can make keys: what they do must not push out what is remembered of hosts that are known.
+            self.nonces.young(signed, now_ms)
+        else:
+            self.nonces.take(signed, now_ms)
             self._access.demand(known)
             return {"state": "accepted", "kit": known.kit.hex(), "rental": known.rental}
         sight = Sight(

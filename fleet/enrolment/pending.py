@@ -1,11 +1,13 @@
 """Devices that showed up and are not known: rows with first and last time and a count, bounded.
 
 A host that signs with its own key, and a brick that a known host reports, are *proven* to be there; a credential that
-nobody knows is not, and has its own, smaller share: whoever sends rubbish pushes nobody out who is real."""
+nobody knows is not. Each of the three has a share of its own, and of a full one the address (for bricks: the host) that has
+most in it loses one: anybody can make keys, and pushes out their own."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from fleet.db import tables_people as t
 
 HOST, BRICK = "host", "brick"
 PENDING, ACCEPTED, REJECTED, REPLACED = "pending", "accepted", "rejected", "replaced"
-MOST = {True: 256, False: 64}  # that wait, by whether they are proven
+MOST = {True: 256, False: 64}  # that wait, of hosts and of bricks each, by whether they are proven
 MOST_DECIDED = 1024
 MAX_SAID = 1024
 
@@ -37,7 +39,8 @@ class Sight:
 
 
 def saw(connection: Connection, sight: Sight) -> dict[str, Any]:
-    """Notes it; returns the row as it is now. Where too many wait, the one that was silent longest is forgotten."""
+    """Notes it; returns the row as it is now. Where too many wait, one is forgotten: from where most of them are, the one that
+    was silent longest."""
     mine = (t.pending.c.kind == sight.kind) & (t.pending.c.device == sight.device)
     row = connection.execute(select(t.pending).where(mine)).first()
     values: dict[str, Any] = {
@@ -48,7 +51,7 @@ def saw(connection: Connection, sight: Sight) -> dict[str, Any]:
         if getattr(sight, name) is not None:
             values[name] = getattr(sight, name)
     if row is None:
-        _make_room(connection, sight.proven)
+        _make_room(connection, sight)
         connection.execute(
             insert(t.pending).values(
                 kind=sight.kind,
@@ -99,11 +102,21 @@ def decide(
         _forget_oldest(connection, t.pending.c.state != PENDING)
 
 
-def _make_room(connection: Connection, proven: bool) -> None:
-    waits = (t.pending.c.state == PENDING) & (t.pending.c.proven == int(proven))
-    count = connection.execute(select(func.count()).select_from(t.pending).where(waits)).scalar_one()
-    if count >= MOST[proven]:
-        _forget_oldest(connection, waits)
+def _make_room(connection: Connection, sight: Sight) -> None:
+    kind, proven = sight.kind, sight.proven
+    waits = (t.pending.c.kind == kind) & (t.pending.c.state == PENDING) & (t.pending.c.proven == int(proven))
+    rows = connection.execute(select(t.pending).where(waits).order_by(t.pending.c.last_ms)).all()
+    if len(rows) < MOST[proven]:
+        return
+    whence = [_whence(row) for row in rows]
+    most, _ = Counter([*whence, _whence(sight)]).most_common(1)[0]
+    oldest = rows[whence.index(most)]
+    mine = (t.pending.c.kind == kind) & (t.pending.c.device == oldest.device)
+    connection.execute(delete(t.pending).where(mine))
+
+
+def _whence(seen: Any) -> str:
+    return str(seen.seen_by or json.loads(seen.said).get("from"))
 
 
 def _forget_oldest(connection: Connection, among: Any) -> None:

@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from threading import Lock
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
@@ -23,9 +24,10 @@ from fleet.errors import Refused
 
 COMPONENTS = '("@method" "@path" "@query" "content-digest")'
 TAG = "stallmark-host"
-WINDOW_S = 120  # so far a host's clock may be off, and so long a nonce is remembered on either side
+WINDOW_S = 120  # so far a host's clock may be behind, and so long a nonce is remembered
+AHEAD_S = 2  # ahead: of what is signed for later nobody knows after a restart that it was here
 NONCES = 64  # of one host within the window; more is refused
-HOSTS = 4096  # whose nonces are remembered
+HOSTS = 16_384  # whose nonces are remembered within the window; of more, new ones wait
 _INPUT = re.compile(
     r"sig1=("
     + re.escape(COMPONENTS)
@@ -108,24 +110,40 @@ class Nonces:
 
     def __init__(self, start_ms: int) -> None:
         self._since_s = start_ms // 1000
-        self._seen: OrderedDict[bytes, dict[str, int]] = OrderedDict()
+        self._seen: OrderedDict[bytes, dict[str, int]] = OrderedDict()  # who came last is last
+        self._lock = Lock()
+
+    def young(self, signed: Signed, now_ms: int) -> None:
+        """A checked signature was made just now; nothing is remembered, so it may have been here. Raises Refused 401."""
+        off = now_ms // 1000 - signed.created_s
+        if -AHEAD_S <= off <= WINDOW_S:
+            return
+        way, most = ("ago", WINDOW_S) if off > 0 else ("ahead", AHEAD_S)
+        raise Refused(
+            401,
+            f"this request was signed {abs(off)} seconds {way} by this controller's clock, at most {most} are taken: "
+            "sign it by now_ms",
+            now_ms=now_ms,
+        )
 
     def take(self, signed: Signed, now_ms: int) -> None:
-        """A checked signature, for the first time. Raises Refused 401 (outside the window, or seen before), 429."""
+        """A checked signature of a known host, for the first time. Raises Refused 401 (outside the window, or seen before),
+        429."""
+        self.young(signed, now_ms)
+        with self._lock:
+            self._take(signed, now_ms)
+
+    def _take(self, signed: Signed, now_ms: int) -> None:
         now_s = now_ms // 1000
-        if abs(now_s - signed.created_s) > WINDOW_S:
-            off, way = abs(now_s - signed.created_s), "ago" if signed.created_s < now_s else "ahead"
-            raise Refused(
-                401,
-                f"this request was signed {off} seconds {way} by this controller's clock, at most {WINDOW_S} are taken: "
-                "sign it by now_ms",
-                now_ms=now_ms,
-            )
         self._since_s = min(self._since_s, now_s)  # a clock that was set back holds nobody up
         if signed.created_s < self._since_s:
             raise Refused(
                 401, "this request was signed before this controller started: sign it anew", now_ms=now_ms
             )
+        while self._seen and self._over(next(iter(self._seen.values())), now_s):
+            self._seen.popitem(last=False)
+        if signed.key not in self._seen and len(self._seen) >= HOSTS:
+            raise Refused(429, "too many hosts sign at this moment", retry_after=10)
         mine = self._seen.setdefault(signed.key, {})
         self._seen.move_to_end(signed.key)
         for nonce in [one for one, created in mine.items() if created < now_s - WINDOW_S]:
@@ -135,6 +153,7 @@ class Nonces:
         if len(mine) >= NONCES:
             raise Refused(429, "too many signed requests from this host", retry_after=10)
         mine[signed.nonce] = signed.created_s
-        while len(self._seen) > HOSTS:
-            # Only hosts that are known get here: there are never more of them than a controller can serve.
-            self._seen.popitem(last=False)
+
+    @staticmethod
+    def _over(nonces: dict[str, int], now_s: int) -> bool:
+        return all(created < now_s - WINDOW_S for created in nonces.values())

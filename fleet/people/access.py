@@ -63,12 +63,12 @@ def caller(request: Request) -> Caller:
     found = None if cookie is None else people.by_cookie(cookie)
     if found is None or found.session is None:
         raise Refused(401, f"nobody is signed in here: {SIGN_IN}")
+    if found.cookie is not None:
+        set_cookie(request, found.cookie)  # first: what is refused below must not lose it
     if request.method not in SAFE:
         demand_own_page(request)
         if not found.session.proves(request.headers.get("x-csrf-token")):
             raise Refused(403, "this request does not name its session's token: load the page again")
-    if found.cookie is not None:
-        set_cookie(request, found.cookie)
     return found
 
 
@@ -78,6 +78,12 @@ def person(request: Request) -> Caller:
     if found.session is None:
         raise Refused(403, "only a person who is signed in does this, not a token")
     return found
+
+
+def demand_recent(people: People, found: Caller, what: str) -> None:
+    """Refuses what must not be done with a session that was left open. Raises Refused 403."""
+    if found.session is None or not found.session.recent(people.now_ms()):
+        raise Refused(403, f"sign in again first: {what} only within ten minutes of signing in")
 
 
 def demand_own_page(request: Request) -> None:
@@ -102,7 +108,7 @@ def from_here(request: Request) -> bool:
 
 
 def address_of(request: Request) -> str:
-    """The other end's address. Behind a proxy it is the proxy's: what it says of others is not believed."""
+    """The other end's address. Behind a proxy it is the proxy's, unless config.json names it in `people.proxies`."""
     return request.client.host if request.client else "unknown"
 
 

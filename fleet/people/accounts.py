@@ -259,6 +259,8 @@ def _demand_another_admin(connection: Connection, actor: Actor, account: Account
         if one.name != account.name
         and one.tenant in (EVERY, account.tenant)
         and FLEET_ADMIN in one.roles
+        and not one.hubs
+        and not one.tags
         and one.disabled_ms is None
     ]
     if not others:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from fleet.errors import Refused
 from fleet.people import accounts, api_people, passkeys
 from fleet.people.access import (
     address_of,
     caller,
     demand_own_page,
+    demand_recent,
     people_of,
     person,
     set_cookie,
@@ -20,7 +20,7 @@ from fleet.people.access import (
 from fleet.people.actors import Actor
 from fleet.people.api_people import in_thread
 from fleet.people.bodies import Body, read
-from fleet.people.service import Caller, People
+from fleet.people.service import Caller
 from fleet.people.sessions import Session
 
 
@@ -96,7 +96,7 @@ def _passkeys(api: APIRouter) -> None:
     def begin(request: Request, found: Annotated[Caller, Depends(person)]) -> Response:
         """What `navigator.credentials.create` is to be given. Only within ten minutes of signing in."""
         people = people_of(request)
-        _demand_recent(people, found)
+        demand_recent(people, found, "passkeys change")
         with people.database.read() as connection:
             owner = accounts.demand(connection, found.actor, found.actor.name)
             options = people.passkeys.begin_making(connection, owner, people.now_ms())
@@ -109,7 +109,7 @@ def _passkeys(api: APIRouter) -> None:
 
         def work() -> Response:
             people, found = people_of(request), person(request)
-            _demand_recent(people, found)
+            demand_recent(people, found, "passkeys change")
             with people.database.write() as connection:
                 owner = accounts.demand(connection, found.actor, found.actor.name)
                 number = people.passkeys.finish_making(
@@ -123,7 +123,7 @@ def _passkeys(api: APIRouter) -> None:
     def forget(number: str, request: Request, found: Annotated[Caller, Depends(person)]) -> Response:
         """It signs nobody in from then on."""
         people = people_of(request)
-        _demand_recent(people, found)
+        demand_recent(people, found, "passkeys change")
         with people.database.write() as connection:
             owner = accounts.demand(connection, found.actor, found.actor.name)
             passkeys.remove(connection, owner, number, people.now_ms())
@@ -158,8 +158,3 @@ def _new_password(request: Request, body: Body) -> Response:
         accounts.set_password(connection, found.actor, name, stored, people.now_ms())
     set_cookie(request, "")
     return JSONResponse({"set": True})
-
-
-def _demand_recent(people: People, found: Caller) -> None:
-    if found.session is None or not found.session.recent(people.now_ms()):
-        raise Refused(403, "sign in again first: passkeys change only within ten minutes of signing in")

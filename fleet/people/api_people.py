@@ -11,9 +11,9 @@ from starlette.concurrency import run_in_threadpool
 
 from fleet.errors import Refused
 from fleet.people import accounts, approvals, audit, places, roles, tokens
-from fleet.people.access import caller, people_of, person, require
+from fleet.people.access import caller, demand_recent, people_of, person, require
 from fleet.people.actors import ANYTHING, Actor, Thing, sees
-from fleet.people.bodies import read
+from fleet.people.bodies import MAX_NUMBER, read
 from fleet.people.service import Caller
 
 LONGEST_DAYS = 400
@@ -105,6 +105,8 @@ def _people(api: APIRouter) -> None:
 
         def work() -> Response:
             people, actor = people_of(request), _by_person(request)
+            if name.lower() == actor.name:  # whoever holds another's session must not keep it for good
+                raise Refused(403, "change your own with the one of now: POST /v1/admin/session/password")
             stored = people.passwords.make(body.text("password", 1024), name.lower())
             with people.database.write() as connection:
                 accounts.set_password(connection, actor, name, stored, people.now_ms())
@@ -145,12 +147,13 @@ def _tokens(api: APIRouter) -> None:
 
     @api.post("/tokens", summary="Make an API token", response_model=None)
     async def make(request: Request) -> Response:
-        """Body: `{"what", "scopes", "days", "account"}`: for oneself; for another account with people.write. The token
-        stands in this answer and nowhere else."""
+        """Body: `{"what", "scopes", "days", "account"}`: for oneself; for another account with people.write. Within ten
+        minutes of signing in. The token stands in this answer and nowhere else."""
         body = await read(request)
 
         def work() -> Response:
             people, found = people_of(request), person(request)
+            demand_recent(people, found, "tokens are made")
             account = body.text("account", 64, found.actor.name)
             if account != found.actor.name:
                 people.demand(found.actor, "people.write")
@@ -189,7 +192,7 @@ def _audit(api: APIRouter) -> None:
         _demand_everything(actor)
         with people_of(request).database.read() as connection:
             number, digest = audit.head(connection)
-            lines = audit.page(connection, max(0, after))
+            lines = audit.page(connection, min(max(0, after), MAX_NUMBER))
         return JSONResponse({"lines": lines, "head": {"n": number, "hash": digest}})
 
     @api.get("/audit/export", summary="The whole audit log as a file", response_model=None)

@@ -202,7 +202,7 @@ def vote(
 
 def demand(connection: Connection, number: int) -> Approval:
     """An approval by its number. Raises Refused 404."""
-    found = next((one for one in every(connection, number)), None)
+    found = next((one for one in every(connection, number)), None) if 0 < number < 1 << 31 else None
     if found is None:
         raise Refused(404, "there is nothing of this number to agree to")
     return found

@@ -23,6 +23,7 @@ MAX_VALUE = 4096  # bytes of before and of after, as JSON
 MAX_LINE = 16_384
 PAGE = 500
 SECRET_WORDS = ("password", "token", "secret", "code", "seed", "private", "cookie")
+KEPT = (bool, int, dict, type(None))  # of such a name all the same: it says that there is one, not which
 
 
 def line_hash(line: str) -> str:
@@ -56,7 +57,7 @@ def record(
             "actor": actor.name,
             "how": actor.how,
             "verb": verb,
-            "thing": thing[:256],
+            "thing": _clean(thing[:256]),
             "before": _bounded(before),
             "after": _bounded(after),
             "prev": prev,
@@ -150,20 +151,23 @@ def _bounded(value: object) -> Any:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+def _secret(name: str, value: object) -> bool:
+    return any(word in name.lower() for word in SECRET_WORDS) and not isinstance(value, KEPT)
+
+
 def _clean(value: object) -> Any:
     if isinstance(value, dict):
         found = cast("dict[object, object]", value)
         return {
-            str(name): "(not kept)"
-            if any(word in str(name).lower() for word in SECRET_WORDS) and isinstance(one, (str, bytes))
-            else _clean(one)
-            for name, one in found.items()
+            str(name): "(not kept)" if _secret(str(name), one) else _clean(one) for name, one in found.items()
         }
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_clean(one) for one in cast("Iterable[object]", value)]
     if isinstance(value, bytes):
         return value.hex()
-    if value is None or isinstance(value, (bool, str)):
+    if isinstance(value, str):  # half of a surrogate pair is no UTF-8
+        return value.encode(errors="replace").decode()
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):  # RFC 8785 numbers are doubles: what they cannot hold is text
         return value if abs(value) < 1 << 53 else str(value)

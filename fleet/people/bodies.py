@@ -30,7 +30,7 @@ class Body:
         value = self.value.get(name)
         if value is None and default is not None:
             return default
-        if not isinstance(value, str) or len(value) > longest:
+        if not isinstance(value, str) or len(value) > longest or not _sound(value):
             raise Refused(422, f"{name!r} must be a text of at most {longest} characters")
         return value
 
@@ -56,7 +56,9 @@ class Body:
         if value is None:
             return []
         found: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [None]
-        if len(found) > MAX_LIST or not all(isinstance(one, str) and len(one) <= 64 for one in found):
+        if len(found) > MAX_LIST or not all(
+            isinstance(one, str) and len(one) <= 64 and _sound(one) for one in found
+        ):
             raise Refused(422, f"{name!r} must be a list of at most {MAX_LIST} texts")
         return found
 
@@ -66,6 +68,11 @@ class Body:
         if not isinstance(value, dict):
             raise Refused(422, f"{name!r} must be an object")
         return Body(cast("dict[str, Any]", value))
+
+
+def _sound(text: str) -> bool:
+    """Half of a surrogate pair is no text, and no database stores it; PostgreSQL stores no zero either."""
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 async def read(request: Request, limit: int = MAX_BODY) -> Body:

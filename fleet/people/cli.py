@@ -95,7 +95,7 @@ def listed(config: ConfigPath, as_json: Json = False) -> None:
             "password or passkey" if one.has_password else "passkey or token",
             "disabled" if one.disabled_ms else "good",
         )
-    Console().print(
+    Console(markup=False, emoji=False).print(
         table if found else "Nobody yet: `stallmark fleet people add NAME --role fleet-admin` makes the first"
     )
 

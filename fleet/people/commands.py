@@ -15,6 +15,8 @@ from fleet.config import Config
 from fleet.db import tables
 from fleet.db.engine import outside
 from fleet.errors import ConfigError, Refused
+from fleet.people import audit
+from fleet.people.actors import COMMAND
 
 
 @contextmanager
@@ -31,6 +33,18 @@ def beside(config: Config) -> Generator[Connection]:
         raise ConfigError(f"the database {config.database} cannot be used: {failed.orig}") from failed
     finally:
         engine.dispose()
+
+
+def note(config: Config, verb: str, thing: str, after: object) -> None:
+    """A line of the audit log for what another part has just made durable by itself. Raises ConfigError."""
+    with beside(config) as connection:
+        record(connection, verb, thing, after)
+
+
+def record(connection: Connection, verb: str, thing: str, after: object) -> None:
+    """The same in the transaction that makes it durable."""
+    demand_tables(connection)
+    audit.record(connection, COMMAND, verb, thing, None, after, now_ms())
 
 
 def demand_tables(connection: Connection) -> None:

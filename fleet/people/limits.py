@@ -1,9 +1,10 @@
-"""How often somebody may try: back-off by account and by address, in bounded memory. Time is an argument."""
+"""How often somebody may try: back-off by account and by address, in bounded memory. Time is an argument. Thread-safe."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from threading import Lock
 
 FREE = 5  # wrong tries before the first wait
 FIRST_MS = 2_000
@@ -20,9 +21,32 @@ class Attempts:
         self._free = free
         self._entries = entries
         self._found: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # key: wrong, last, until
+        self._lock = Lock()
 
     def wait_ms(self, key: str, now_ms: int) -> int:
         """How long this key still has to wait; 0 where it may try."""
+        with self._lock:
+            return self._wait(key, now_ms)
+
+    def begin(self, key: str, now_ms: int) -> int:
+        """The same for whoever tries now: it counts as wrong until `right` or `undo`, so that many at once are no more tries
+        than one after the other. Where there is a wait nothing is counted."""
+        with self._lock:
+            waits = self._wait(key, now_ms)
+            if not waits:
+                self._count(key, now_ms)
+            return waits
+
+    def undo(self, key: str) -> None:
+        """A try that began was none, or was right and says nothing of the others. The wait that it began ends."""
+        with self._lock:
+            wrong, last, _ = self._found.get(key, (0, 0, 0))
+            if wrong > 1:
+                self._found[key] = (wrong - 1, last, 0)
+            else:
+                self._found.pop(key, None)
+
+    def _wait(self, key: str, now_ms: int) -> int:
         wrong, last, until = self._found.get(key, (0, 0, 0))
         if wrong and now_ms - last > FORGET_MS:
             del self._found[key]
@@ -31,7 +55,11 @@ class Attempts:
 
     def wrong(self, key: str, now_ms: int) -> None:
         """A try that failed."""
-        self.wait_ms(key, now_ms)  # forgets what is long ago
+        with self._lock:
+            self._count(key, now_ms)
+
+    def _count(self, key: str, now_ms: int) -> None:
+        self._wait(key, now_ms)  # forgets what is long ago
         wrong = self._found.get(key, (0, 0, 0))[0] + 1
         over = wrong - self._free
         pause = 0 if over < 0 else min(LONGEST_MS, FIRST_MS << min(over, 20))
@@ -42,7 +70,8 @@ class Attempts:
 
     def right(self, key: str) -> None:
         """A try that succeeded."""
-        self._found.pop(key, None)
+        with self._lock:
+            self._found.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._found)

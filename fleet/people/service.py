@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from threading import Lock
 from typing import Any
 
 from fleet.config import Config
@@ -61,7 +60,7 @@ class People:
         self._development = config.people.development_token
         self._names = Attempts()
         self._addresses = Attempts(free=20)
-        self._lock = Lock()
+        self._answers = Attempts(free=20)  # of passkeys, by address
 
     # --- who is calling
 
@@ -102,7 +101,9 @@ class People:
                         "session.copied",
                         f"account {owner.name}",
                         None,
-                        {"why": "an old cookie came back, so somebody copied it: the session was ended"},
+                        {
+                            "why": "an old cookie came back: copied, or an answer with the new one was lost; its session ended"
+                        },
                         now_ms,
                     )
             return None
@@ -133,35 +134,38 @@ class People:
     def sign_in(self, name: str, password: str, address: str) -> tuple[Account, Session, str]:
         """By name and password: (account, session, cookie). Raises Refused 401, 429, 503."""
         now_ms, name = self.now_ms(), name.strip().lower()[:64]
-        self._wait(name, address, now_ms)
+        self._begin(name, address, now_ms)
         with self.database.read() as connection:
             owner = accounts.find(connection, name)
             stored = accounts.password_of(connection, name)
-        good = self.passwords.good(stored, password)
+        try:
+            good = self.passwords.good(stored, password)
+        except Refused:  # too many at once: that was no try
+            self._names.undo(name)
+            self._addresses.undo(network(address))
+            raise
         if not good or owner is None or owner.disabled_ms is not None:
-            with self._lock:
-                self._names.wrong(name, now_ms)
-                self._addresses.wrong(network(address), now_ms)
             raise Refused(401, WRONG)
-        with self._lock:
-            self._names.right(name)
+        self._names.right(name)
+        self._addresses.undo(network(address))
         with self.database.write() as connection:
             session, cookie = sessions.begin(connection, owner.name, now_ms)
             _signed_in(connection, owner, "password", address, now_ms)
         return owner, session, cookie
 
     def passkey_in(self, answer: dict[str, Any], address: str) -> tuple[Account, Session, str]:
-        """By a passkey's answer. Raises Refused 401, 422, 429."""
+        """By a passkey's answer. Nobody guesses one, so wrong passwords from the same address, perhaps a proxy's, do not hold
+        it back; only wrong answers are. Raises Refused 401, 422, 429."""
         now_ms = self.now_ms()
-        self._wait("", address, now_ms)
         try:
             with self.database.write() as connection:
                 owner = self.passkeys.finish_signing_in(connection, answer, now_ms)
                 session, cookie = sessions.begin(connection, owner.name, now_ms)
                 _signed_in(connection, owner, "passkey", address, now_ms)
         except Refused:
-            with self._lock:
-                self._addresses.wrong(network(address), now_ms)
+            waits = self._answers.begin(network(address), now_ms)
+            if waits:
+                raise _later("this address", waits) from None
             raise
         return owner, session, cookie
 
@@ -171,21 +175,24 @@ class People:
             with self.database.write() as connection:
                 sessions.end(connection, caller.session)
 
-    def _wait(self, name: str, address: str, now_ms: int) -> None:
-        with self._lock:
-            of_name = self._names.wait_ms(name, now_ms) if name else 0
-            of_address = self._addresses.wait_ms(network(address), now_ms)
-        longest = max(of_name, of_address)
-        if longest:
-            seconds = -(-longest // 1000)
-            whose = "this account" if of_name >= of_address else "this address"
-            raise Refused(
-                429,
-                f"too many wrong tries for {whose}: wait {seconds} seconds, then try again; a passkey works meanwhile"
-                if of_name >= of_address
-                else f"too many wrong tries from {whose}: wait {seconds} seconds, then try again",
-                retry_after=seconds,
-            )
+    def _begin(self, name: str, address: str, now_ms: int) -> None:
+        """A try begins, and counts as wrong until it was right. Raises Refused 429."""
+        waits = self._names.begin(name, now_ms)
+        if waits:
+            raise _later("this account", waits, "; a passkey works meanwhile")
+        waits = self._addresses.begin(network(address), now_ms)
+        if waits:
+            self._names.undo(name)
+            raise _later("this address", waits, "; a passkey works meanwhile")
+
+
+def _later(whose: str, waits_ms: int, more: str = "") -> Refused:
+    seconds = -(-waits_ms // 1000)
+    return Refused(
+        429,
+        f"too many wrong tries for {whose}: wait {seconds} seconds, then try again{more}",
+        retry_after=seconds,
+    )
 
 
 def _signed_in(connection: Any, owner: Account, by: str, address: str, now_ms: int) -> None:

@@ -119,10 +119,11 @@ def every(connection: Connection, actor: Actor, account: str | None = None) -> l
 
 
 def end(connection: Connection, actor: Actor, number: str, now_ms: int) -> dict[str, Any]:
-    """Ends a token at once. Raises Refused 404."""
+    """Ends a token at once. Raises Refused 403 (its account sees more than the actor), 404."""
     found = next((one for one in every(connection, actor) if one["number"] == number), None)
     if found is None:
         raise Refused(404, f"there is no token {number[:16]}")
+    accounts.within(connection, actor, found["account"])
     if found["ended_ms"] is None:
         connection.execute(
             update(t.api_tokens).where(t.api_tokens.c.number == number).values(ended_ms=now_ms)

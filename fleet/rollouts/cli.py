@@ -107,6 +107,7 @@ def plan_rollout(
                 rows.put_target(connection, one.envelope, now_ms)
                 rows.put_target(connection, one.data, now_ms)
         state = book.create(connection, name, plan, fleet, getpass.getuser(), now_ms)
+        _note(connection, "plan", name, {"release": planning.release_of(new).bundle, "by": getpass.getuser()})
         if zero is not None:
             book.ask(connection, name, zero, now_ms)
     names = {one.kit.hex(): one.name for one in read.kits}
@@ -182,9 +183,11 @@ def status(
     elif not found:
         typer.echo("No rollouts yet. `stallmark fleet rollout plan NAME --bundle FILE` makes one.")
     elif name:
-        Console().print(showing.one(found[0], now_ms, {one.kit.hex(): one.name for one in read.kits}))
+        Console(markup=False, emoji=False).print(
+            showing.one(found[0], now_ms, {one.kit.hex(): one.name for one in read.kits})
+        )
     else:
-        Console().print(showing.listing(found, now_ms))
+        Console(markup=False, emoji=False).print(showing.listing(found, now_ms))
     if found and not leader and not as_json:
         typer.echo("No controller leads: nothing moves until `stallmark fleet run`.", err=True)
     if any(one.phase in ("paused", "halted") for one in found):
@@ -208,7 +211,7 @@ def why(
     if as_json:
         typer.echo(json.dumps({"reasons": [showing.reason_json(one, now_ms) for one in found]}, indent=1))
     else:
-        Console().print(showing.reasons(found, now_ms))
+        Console(markup=False, emoji=False).print(showing.reasons(found, now_ms))
 
 
 def simulate(
@@ -275,6 +278,8 @@ def _verb(config: Path, name: str, verb: str, reason: str, accept: bool = False)
     with _database(config) as (read, connection, now_ms):
         book.load(connection, name)
         number = book.ask(connection, name, facts.Verb(verb, getpass.getuser(), reason, accept), now_ms)
+        asked = {"reason": reason, "accept_failures": accept, "by": getpass.getuser()}
+        _note(connection, verb, name, asked)
         leader = lease.leader(connection, time.time_ns() // 1_000_000)
     end = time.monotonic() + ANSWER_S[leader is None]
     while time.monotonic() < end:
@@ -284,13 +289,22 @@ def _verb(config: Path, name: str, verb: str, reason: str, accept: bool = False)
                 said = next((word.text for word in reversed(state.words) if f"to {verb}" in word.text), "")
                 if "Not done: " in said:
                     raise _stop(said)
-                Console().print(showing.one(state, now_ms, {one.kit.hex(): one.name for one in read.kits}))
+                Console(markup=False, emoji=False).print(
+                    showing.one(state, now_ms, {one.kit.hex(): one.name for one in read.kits})
+                )
                 return
         time.sleep(0.2)
     typer.echo(
         f"Written down: {verb} {name}. No controller has taken it up yet; one does as soon as it runs"
         " (`stallmark fleet run`), before it orders anything else."
     )
+
+
+def _note(connection: Connection, verb: str, name: str, after: object) -> None:
+    """A line of the audit log, in the transaction that writes it down."""
+    from fleet.people import commands
+
+    commands.record(connection, f"rollouts.{verb}", name, after)
 
 
 def _kit(config: Config, text: str) -> str:

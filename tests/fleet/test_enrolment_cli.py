@@ -4,8 +4,8 @@ import json
 
 from typer.testing import CliRunner
 
-from cli.main import app
 from fleet.enrolment import pending
+from fleet.enrolment.cli import app
 from tests.fleet.hostsigner import HostSigner
 from tests.stall import Stall
 
@@ -17,14 +17,14 @@ def test_devices_are_listed_accepted_replaced_and_ended_on_the_command_line(tmp_
     with stall.controller.database.write() as connection:
         for one in (signer, other):
             sight = pending.Sight(
-                "host", one.host8, True, 1000, 2000, 3, one.public, kit, said='{"name": "spare"}'
+                "host", one.host8, True, 1000, 2000, 3, one.public, kit, said='{"name": "[/b] spare"}'
             )
             pending.saw(connection, sight)
     stall.controller.close()
     config = ["--config", str(tmp_path / "config.json")]
 
     def do(*words):
-        return CliRunner().invoke(app, ["fleet", "enrol", *words])
+        return CliRunner().invoke(app, [*words])
 
     shown = json.loads(do("list", *config, "--json").stdout)
     assert sorted(one["device"] for one in shown["devices"]) == sorted(
