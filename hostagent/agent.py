@@ -55,6 +55,7 @@ from hostagent.tagkeys import TagKeys
 from hostagent.tagside import TagSide
 from hostagent.targets import Targets
 from hostagent.till.desk import Till
+from hostagent.updatelock import Locking, UpdateLock
 from hostagent.updater import Updater
 from hostagent.vouchers import Issuer, Payable
 
@@ -164,6 +165,8 @@ class Agent:
             self._restart,
             backoff,
         )
+        self.update_lock = UpdateLock(config.update_lock)
+        self._updates = Locking(self.updater, self.update_lock)
         self.listing = self._listing()
         self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
         self.ended = Ended(store, self.controller)
@@ -231,6 +234,7 @@ class Agent:
         if self.lane is not None:
             self.lane.halted = lambda: self.intent.halted
             self.lane.directors = lambda: self.directing.directors
+        self.forwarder.during = self.update_lock.during
         self.intake.on_ruleset = lambda digest: self._ruleset(digest, None)
         self.intake.listen(self._durable)
         self.forwarder.on_marks = self._acknowledge
@@ -302,6 +306,8 @@ class Agent:
                     group.create_task(self.exchange.run(), name="exchange"),
                     group.create_task(self.takeup.run(), name="configuration"),
                 ]
+                if self.config.update_lock is not None:
+                    others.append(group.create_task(self.update_lock.run(), name="update lock"))
                 if self.listing is not None:
                     others.append(group.create_task(self.listing.run(), name="signed lists"))
                 if self.lane is not None:
@@ -332,6 +338,7 @@ class Agent:
 
     async def close(self) -> None:
         """Closes network and store; what was taken and not yet durable is sent again by the bricks."""
+        self.update_lock.close()
         await self.controller.close()
         self._socket.close()
         await asyncio.to_thread(self.store.close)
@@ -410,7 +417,7 @@ class Agent:
         link = new_host_link(
             self.config.host,
             self.store.find_link_keys,
-            self.store.commit_link_key,
+            self._commit_link_key,
             self.store.drop_link_keys,
             make_ecb,
             os.urandom,
@@ -423,12 +430,16 @@ class Agent:
             self.intake,
             self.clock,
             self.budgets,
-            self.updater,
+            self._updates,
             line.write,
             self.kitside.telling,
         )
         line.session.link_ms, line.session.admits = line.link_ms, line.admits
         return line
+
+    def _commit_link_key(self, brick: bytes, epoch: int, key: bytes) -> None:
+        with self.update_lock.during("a link key moves on"):
+            self.store.commit_link_key(brick, epoch, key)
 
     @staticmethod
     def new_radio() -> "Radio":

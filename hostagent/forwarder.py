@@ -38,6 +38,10 @@ class Said:
     at: float
 
 
+def _nothing(_why: str) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
 class Forwarder:
     """The one task that talks to the controller about receipts."""
 
@@ -85,6 +89,8 @@ class Forwarder:
         self.lists = Lists()
         # Given where the store cannot say how the host's chain goes on: the controller has to.
         self.adopt: Callable[[Standing], Awaitable[None]] | None = None
+        # What is held while a batch is closed (hostagent.updatelock).
+        self.during: Callable[[str], contextlib.AbstractContextManager[None]] = _nothing
 
     async def load(self) -> None:
         """Takes up the chain where the store left it."""
@@ -180,7 +186,8 @@ class Forwarder:
             self._signer.sign,
         )
         evidence = batches.named(rows, self.lists.get)
-        await asyncio.wrap_future(self._outbox.close(closed, fresh, evidence.lists, evidence.newest))
+        with self.during("a batch is closed"):
+            await asyncio.wrap_future(self._outbox.close(closed, fresh, evidence.lists, evidence.newest))
         for number, digest in evidence.newest.items():
             self.lists.in_batch(numbers[number], digest)
         self.number, self.prev, self.next_seq = closed.number + 1, batches.link(closed), closed.last_seq + 1

@@ -10,7 +10,19 @@ def words(found: dict[str, Any]) -> list[str]:
         *_rights(found),
         *_store(found.get("store")),
         *_printer(found.get("printer")),
+        *_update_lock(found.get("update_lock")),
     ]
+
+
+def _update_lock(lock: dict[str, Any] | None) -> list[str]:
+    if lock is None:
+        return []
+    said = [] if lock["trouble"] is None or lock["taken"] else [f"Update lock: {lock['trouble']}."]
+    if lock["taken"]:
+        said.append("This host is being updated: nothing new is written to bricks until it is over.")
+    if lock["ended"]:
+        said.append(f"The update lock was held too long {lock['ended']} times since the start: tell the hub.")
+    return said
 
 
 def _tags(tags: dict[str, Any] | None) -> list[str]:

@@ -45,6 +45,7 @@ async def status(agent: "Agent") -> dict[str, Any]:
         },
         "words": [],
         "clock": {"market_ms": market_ms, "known": agent.clock.known()},
+        "update_lock": agent.update_lock.state(),
         "store": {
             "receipts": agent.counts["receipts"],
             "pending": agent.intake.pending,

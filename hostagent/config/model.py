@@ -123,7 +123,8 @@ class TrustSource:
 
 @dataclass(frozen=True)
 class Config:
-    """What one host agent is told. Paths are absolute; `poll_s`: seconds between looks for news."""
+    """What one host agent is told. Paths are absolute; `poll_s`: seconds between looks for news; `update_lock`: the folder in
+    which whoever updates this host looks for a lock (docs/balena.md), None: nobody does."""
 
     folder: Path
     name: str
@@ -150,6 +151,7 @@ class Config:
     trust: TrustSource | None = None
     ended: tuple[EndedBrick, ...] = ()
     path: Path | None = None
+    update_lock: Path | None = None
 
     @property
     def keys_file(self) -> Path:

@@ -26,6 +26,7 @@ def load(path: Path) -> Config:
     if len({brick.brick for brick in bricks}) != len(bricks) or len(set(ports)) != len(ports):
         raise ConfigError(f"{path.name}: two bricks share one identity or one port")
     clock_file = f.optional("clock_file", f.text)
+    update_lock = f.optional("update_lock", f.text)
     stated = f.optional("lane", lambda name: json_object(f"{path.name}: {name}", f.values[name]))
     lane = keys.lane
     if (None if lane is None else lane.brick.hex()) != (None if stated is None else stated.get("brick")):
@@ -63,4 +64,5 @@ def load(path: Path) -> Config:
         trust=f.optional("trust", lambda name: trust(folder, f"{path.name}: {name}", f.values[name])),
         ended=tuple(ended(f"{path.name}: ended[{n}]", entry) for n, entry in enumerate(gone)),
         path=path.resolve(),
+        update_lock=None if update_lock is None else folder / update_lock,
     )
