@@ -15,7 +15,7 @@ from fleet.people.actors import Actor
 from fleet.people.api_people import in_thread
 from fleet.people.bodies import Body, read
 from fleet.people.service import People
-from fleet.rollouts import book, showing
+from fleet.rollouts import book, picture, showing
 from fleet.rollouts.book import BookError
 from fleet.rollouts.facts import Verb
 from fleet.rollouts.plan import MAX_TEXT
@@ -64,6 +64,21 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
         return JSONResponse(
             {"reasons": [showing.reason_json(one, now_ms) for one in found]}, headers=NO_STORE
         )
+
+    @api.get(
+        "/rollouts/{name}/picture",
+        summary="Waves with a dot for each kit: for the live page",
+        response_model=None,
+    )
+    def drawn(name: str, request: Request, _: Any = reading) -> Response:
+        """fleet.rollouts.picture; 304 for an `If-None-Match` with the ETag of the newest event."""
+        with controller.database.read() as connection:
+            newest = f'"{book.last(connection, name)}"'
+        if newest != '"0"' and request.headers.get("if-none-match") == newest:
+            return Response(status_code=304, headers={**NO_STORE, "ETag": newest})
+        names = {one.kit.hex(): one.name for one in controller.config.kits}
+        found = picture.picture(_state(name), names)
+        return JSONResponse(found, headers={**NO_STORE, "ETag": newest})
 
     @api.post("/rollouts/{name}/{verb}", summary="start, pause or resume", response_model=None)
     async def go(name: str, verb: str, request: Request) -> Response:

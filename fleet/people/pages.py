@@ -1,4 +1,4 @@
-"""The page where people sign in. Everything that it does goes through /v1/admin."""
+"""The pages for people with accounts: signing in, rollouts as they go. Everything that they do goes through /v1/admin."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from fleet.web.pages import Site
 
 
 def router(store: PublicStore) -> APIRouter:
-    """`/admin`."""
+    """`/admin`, `/admin/rollouts`."""
     pages = APIRouter(include_in_schema=False)
     site = Site(store)
 
     @pages.get("/admin")
     def admin() -> Response:
         return site.page("admin.html")
+
+    @pages.get("/admin/rollouts")
+    def rollouts() -> Response:
+        return site.page("rollouts.html")
 
     return pages

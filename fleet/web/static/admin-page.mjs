@@ -91,6 +91,7 @@ function signedIn(found) {
   by("roles").textContent = found.roles.join(", ") || "none yet: a fleet admin gives them";
   by("hubs").textContent = found.hubs.join(", ") || "all";
   by("may").textContent = found.permissions.join(", ") || "nothing yet";
+  by("pages").hidden = !found.permissions.includes("rollouts.read");
   by("password").value = "";
   by("out").hidden = true;
   by("in").hidden = false;

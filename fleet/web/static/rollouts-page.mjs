@@ -1,0 +1,206 @@
+// A rollout as it goes: waves of dots, the reason of each kit on click. Asks /v1/admin/rollouts every other second.
+
+import { age } from "./when.mjs";
+
+const by = (id) => document.getElementById(id);
+const ROOT = "/v1/admin/rollouts";
+const ASK_MS = 2000;
+const RETRY_MS = 5000;
+const SIGNS = { good: "✓", bad: "!", moving: "…", open: "", away: "–", back: "↩", "back-open": "↩", gone: "·" };
+const WORDS = {
+  good: "proved it runs it", moving: "at it", open: "waits for its turn", away: "away or rented", bad: "needs somebody",
+  back: "back to what was before", "back-open": "to go back", gone: "a newer rollout has it",
+};
+const VERBS = {
+  planned: ["start"], running: ["pause", "stop/halt", "stop/rollback"], complete: ["pause", "stop/halt", "stop/rollback"],
+  paused: ["resume", "stop/halt", "stop/rollback"], halted: ["stop/rollback"], "rolling back": ["pause"], "rolled back": [],
+};
+const BUTTONS = { start: "Start", pause: "Pause", resume: "Resume", "stop/halt": "Halt", "stop/rollback": "Roll back" };
+
+let rollout = new URLSearchParams(location.search).get("rollout");
+let kit = null; // whose reasons stand there; null: the rollout's
+let csrf = "";
+let may = [];
+let etag = "";
+let phase = "";
+
+/** One request. Throws with `status` what the controller says; null where nothing changed. */
+async function ask(method, path, body, headers = {}) {
+  if (body !== undefined) headers = { ...headers, "Content-Type": "application/json", "X-CSRF-Token": csrf };
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (answer.status === 304) return null;
+  const found = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(found.reason ?? `the controller answered ${answer.status}`), { status: answer.status });
+  if (path.endsWith("/picture")) etag = answer.headers.get("ETag") ?? "";
+  return found;
+}
+
+function make(name, words, more = {}) {
+  const element = Object.assign(document.createElement(name), more);
+  element.textContent = words;
+  return element;
+}
+
+function say(tone, icon, words) {
+  by("state").className = `state is-${tone}`;
+  by("state").querySelector("use").setAttribute("href", `#i-${icon}`);
+  const word = by("state").querySelector(".word");
+  if (word.textContent !== words) word.textContent = words;
+}
+
+const TONES = { running: "good", complete: "good", paused: "warn", halted: "bad", "rolling back": "warn", "rolled back": "calm", planned: "calm" };
+
+function dot([id, name, status, look]) {
+  const item = document.createElement("li");
+  const button = make("button", SIGNS[look], { type: "button", className: look, title: `${name}: ${status}` });
+  button.dataset.kit = id;
+  button.dataset.name = name;
+  button.setAttribute("aria-label", `${name}: ${status}`);
+  button.setAttribute("aria-pressed", String(id === kit));
+  item.append(button);
+  return item;
+}
+
+function wave(found, number, open) {
+  const item = make("li", "", { className: number === open && phase === "running" ? "open" : "" });
+  const counts = Object.entries(found.counts);
+  const total = counts.reduce((sum, [, n]) => sum + n, 0);
+  const dots = make("ul", "", { className: "dots" });
+  dots.append(...found.dots.map(dot));
+  item.append(
+    make("h3", `Wave ${number}: ${total} ${total === 1 ? "kit" : "kits"}`),
+    dots,
+    make("p", counts.map(([status, n]) => `${n} ${status}`).join(", ") || "no kits", { className: "soft" }),
+  );
+  if (found.left_out) item.append(make("p", `${found.left_out} more kits have no dot of their own here.`, { className: "soft" }));
+  return item;
+}
+
+/** The picture anew. The focus stays on the dot that had it. */
+function draw(found) {
+  phase = found.phase;
+  const focused = document.activeElement?.dataset?.kit;
+  by("name").textContent = `Rollout ${found.rollout}`;
+  say(TONES[phase] ?? "calm", TONES[phase] ?? "calm", phase);
+  by("waves").replaceChildren(...found.waves.map((one, at) => wave(one, at + 1, found.wave)));
+  if (focused) by("waves").querySelector(`[data-kit="${focused}"]`)?.focus();
+  const gates = Object.entries(found.gates);
+  by("gates").replaceChildren(...gates.map(([name, one]) => {
+    const item = document.createElement("li");
+    item.append(make("b", name), make("span", `${one.verdict || "no verdict yet"}: ${one.why}`));
+    return item;
+  }));
+  by("no-gates").hidden = gates.length > 0;
+  by("one").hidden = false;
+  verbs();
+}
+
+function verbs() {
+  const allowed = (VERBS[phase] ?? []).filter((verb) => may.includes(verb.startsWith("stop/") ? "rollouts.halt" : "rollouts.write"));
+  by("verbs").hidden = allowed.length === 0;
+  const shown = [...by("verb-buttons").querySelectorAll("button")].map((one) => one.dataset.verb).join();
+  if (shown === allowed.join()) return;
+  by("verb-buttons").replaceChildren(...allowed.map((verb) => {
+    const item = document.createElement("li");
+    const button = make("button", BUTTONS[verb], { type: "button" });
+    button.dataset.verb = verb;
+    item.append(button);
+    return item;
+  }));
+}
+
+async function reasons() {
+  const whom = kit;
+  const { reasons: found } = await ask("GET", `${ROOT}/${encodeURIComponent(rollout)}/why${whom ? `?kit=${whom}` : ""}`);
+  if (whom !== kit) return; // another dot was pressed meanwhile
+  by("why").replaceChildren(...found.map((one) => {
+    const item = make("li", `${one.text} `);
+    item.append(make("span", `(${age(one.age_s * 1000)})`, { className: "soft" }));
+    return item;
+  }));
+  by("of-all").hidden = whom === null;
+  by("of-whom").hidden = whom !== null;
+}
+
+/** All rollouts, the newest first; which one is shown. */
+async function list() {
+  const { rollouts } = await ask("GET", ROOT);
+  by("none").hidden = rollouts.length > 0;
+  if (!rollouts.length) say("calm", "calm", "nothing to see");
+  rollout ??= rollouts.at(-1)?.rollout ?? null;
+  by("all").hidden = rollouts.length < 2;
+  by("all").replaceChildren("All: ", ...rollouts.reverse().flatMap((one) => {
+    const link = make("a", one.rollout, { href: `?rollout=${encodeURIComponent(one.rollout)}` });
+    if (one.rollout === rollout) link.setAttribute("aria-current", "page");
+    return [link, ` (${one.phase})  `];
+  }));
+}
+
+async function look() {
+  let wait = ASK_MS;
+  try {
+    if (!may.length) {
+      const session = await ask("GET", "/v1/admin/session");
+      [csrf, may] = [session.csrf ?? "", session.permissions];
+    }
+    await list();
+    if (rollout) {
+      const found = await ask("GET", `${ROOT}/${encodeURIComponent(rollout)}/picture`, undefined, etag ? { "If-None-Match": etag } : {});
+      if (found) draw(found);
+      else say(TONES[phase] ?? "calm", TONES[phase] ?? "calm", phase); // it is there again
+      await reasons();
+    }
+    by("signed-out").hidden = true;
+  } catch (error) {
+    wait = RETRY_MS;
+    const out = error.status === 401;
+    if (out) may = [];
+    by("signed-out").hidden = !out;
+    say("warn", "warn", out ? "not signed in" : `not up to date: ${error.message}`);
+  }
+  setTimeout(look, document.hidden ? 5 * wait : wait);
+}
+
+by("waves").addEventListener("click", (event) => {
+  const pressed = event.target.closest("button[data-kit]");
+  if (!pressed) return;
+  kit = pressed.dataset.kit;
+  for (const one of by("waves").querySelectorAll("button")) one.setAttribute("aria-pressed", String(one === pressed));
+  by("why-title").textContent = `Why: ${pressed.dataset.name}`;
+  reasons().catch((error) => say("warn", "warn", error.message));
+});
+by("of-all").addEventListener("click", () => {
+  kit = null;
+  by("why-title").textContent = "Why";
+  for (const one of by("waves").querySelectorAll("button")) one.setAttribute("aria-pressed", "false");
+  reasons().catch((error) => say("warn", "warn", error.message));
+});
+by("verbs").addEventListener("submit", (event) => event.preventDefault());
+by("verb-buttons").addEventListener("click", async (event) => {
+  const verb = event.target.closest("button")?.dataset.verb;
+  if (!verb) return;
+  const reason = by("reason").value.trim();
+  const needed = verb.startsWith("stop/") && !reason;
+  by("told").hidden = !needed;
+  if (needed) {
+    by("told").textContent = "Say why: the reason stands beside it for good.";
+    by("reason").focus();
+    return;
+  }
+  try {
+    await ask("POST", `${ROOT}/${encodeURIComponent(rollout)}/${verb}`, { reason });
+    by("reason").value = "";
+  } catch (error) {
+    by("told").textContent = `This did not work: ${error.message}.`;
+    by("told").hidden = false;
+  }
+});
+for (const [look, words] of Object.entries(WORDS)) {
+  const entry = document.createElement("span");
+  const dots = make("span", "", { className: "dots" });
+  dots.append(make("button", SIGNS[look], { type: "button", className: look, disabled: true, tabIndex: -1 }));
+  dots.setAttribute("aria-hidden", "true");
+  entry.append(dots, words);
+  by("legend").append(entry);
+}
+look();
