@@ -64,10 +64,12 @@ def why(
     report; what bricks proved, by their boot records in the ledger, is marked so."""
     from fleet.desired import look
     from fleet.desired import why as reasons
+    from fleet.hostos import look as hostos_look
 
     read = _load(config)
     one = _or_stop(lambda: look.facts(read, kit))[0]
-    found = reasons.reasons(one)
+    device = _or_stop(lambda: hostos_look.of_kit(read, one.kit))
+    found = reasons.reasons(one, tuple(hostos_look.reasons(device, one.now_ms)))
     name = _names(read).get(one.kit, kit)
     if as_json:
         typer.echo(json.dumps(reasons.as_json(one, name, found), indent=1))
@@ -82,6 +84,8 @@ def why(
     typer.echo(
         f"  host heard {_ago(one.seen_ms, one.now_ms)}, its last report {_ago(one.report_ms, one.now_ms)}"
     )
+    if device is not None:
+        typer.echo(f"  {hostos_look.line(device)}, looked at {_ago(device['looked_ms'], one.now_ms)}")
     for number, reason in enumerate(found, 1):
         age = "" if reason.since_ms is None else f" (for {_age(one.now_ms - reason.since_ms)})"
         do = f". {reason.do}" if reason.do else ""

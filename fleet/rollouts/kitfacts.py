@@ -10,6 +10,7 @@ from fleet.desired.desired import Desired, Wish
 from fleet.desired.facts import Facts
 from fleet.desired.orders import SECURITY_CRITICAL, Item
 from fleet.desired.report import BrickSaid
+from fleet.hostos.steps import HostSteps
 from fleet.rollouts import engine, facts
 from fleet.rollouts.facts import Command, Fact
 from fleet.rollouts.plan import Release
@@ -31,8 +32,14 @@ Looks = Callable[[State, int, int], list[facts.Gate]]  # state, now, number of t
 class KitFacts:
     """Target of fleet.rollouts.leading over fleet.desired."""
 
-    def __init__(self, desired: Desired, looks: Looks = lambda state, now_ms, number: []) -> None:
+    def __init__(
+        self,
+        desired: Desired,
+        looks: Looks = lambda state, now_ms, number: [],
+        hosts: HostSteps | None = None,
+    ) -> None:
         self._desired = desired
+        self._hosts = hosts
         self._looks = looks
         self._looked: dict[str, int] = {}
 
@@ -42,6 +49,7 @@ class KitFacts:
         """Directives that say something else than before are made, many in a transaction."""
         wishes: list[Wish] = []
         for one in commands:
+            self._host_step(state, one)
             wish = self._wish(state, one)
             if wish is not None:
                 wishes.append(wish)
@@ -50,6 +58,15 @@ class KitFacts:
                 wishes = []
         if wishes:
             self._desired.set_all(wishes)
+
+    def _host_step(self, state: State, one: Command) -> None:
+        """Pins the kit's device where it is the host's turn, unless a person stopped the kit."""
+        if self._hosts is None or not isinstance(one, facts.Deliver) or not one.host:
+            return
+        release, kit = state.plan.rollback if one.back else state.plan.release, bytes.fromhex(one.kit)
+        head = self._desired.head(kit)
+        if release is not None and release.host and not (head is not None and head.order.halted):
+            self._hosts.want(kit, release.host, f"rollout {state.rollout}")
 
     def _wish(self, state: State, one: Command) -> Wish | None:
         if not isinstance(one, facts.Deliver | facts.Withdraw):
@@ -99,10 +116,26 @@ class KitFacts:
         found: list[Fact] = []
         for name, kit in state.kits.items():
             found += _of(state, name, kit, known[name])
+        found += self._host_facts(state)
         found += engine.sights(state, lambda name: known[name].seen_ms or 0, now_ms)
         if state.phase in (RUNNING, COMPLETE) and now_ms - self._looked.get(state.rollout, 0) >= GATE_MS:
             self._looked[state.rollout] = now_ms
             found += self._looks(state, now_ms, now_ms // GATE_MS)
+        return found
+
+    def _host_facts(self, state: State) -> list[Fact]:
+        """Devices that run the host's release, by the host OS service."""
+        found: list[Fact] = []
+        for release in (state.plan.release, state.plan.rollback):
+            if self._hosts is None or release is None or not release.host:
+                continue
+            for kit8, at_ms in self._hosts.done(release.host).items():
+                kit = state.kits.get(kit8.hex())
+                going_back = kit is not None and kit.status == GOING_BACK
+                if kit is None or kit.status not in FLYING or going_back != (release is state.plan.rollback):
+                    continue
+                if (0, at_ms) > kit.heard[len(kit.units)]:
+                    found.append(facts.Reported(kit8.hex(), facts.OK, release.digest, at_ms, 0, facts.HOST))
         return found
 
 

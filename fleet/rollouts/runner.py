@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet.desired.why import Reason
 from fleet.errors import FleetError
+from fleet.hostos.steps import HostSteps
 from fleet.rollouts import facts, figures
 from fleet.rollouts.highwater import HighWater
 from fleet.rollouts.kitfacts import KitFacts
@@ -40,7 +41,7 @@ class Rolling:
         ledger = controller.config.ledger
         self.leading = Leading(
             controller.database,
-            KitFacts(controller.desired, self._looks),
+            KitFacts(controller.desired, self._looks, HostSteps(controller.database, controller.clock.now_ms)),
             HighWater(ledger.with_name(ledger.name + ".rollouts")),
             f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
             controller.clock.now_ms,
