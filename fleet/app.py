@@ -137,6 +137,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.state.desk = desk
     app.state.people = people = People(controller.database, config)
     app.add_middleware(SecureHeaders, https=people.https)
+    app.state.watching = watching
     _answer_refusals(app, controller.met)
     app.include_router(hosts.router(controller, access, taking, publisher.wake))
     app.include_router(directives.router(controller, access, directing.waiting, directing.thread))
