@@ -20,6 +20,8 @@ from fleet.people.places import places
 
 NO_STORE = {"Cache-Control": "no-store"}
 LINES = 100
+Reading = Annotated[Actor, Depends(require("hosts.read"))]
+Writing = Annotated[Actor, Depends(require("hosts.write"))]
 
 
 class Strict(BaseModel):
@@ -50,18 +52,19 @@ class Tie(Strict):
 def router(controller: Controller, watching: Watching) -> APIRouter:
     """Routes over a controller and its host OS service. Blocking work runs in the server's threads."""
     api = APIRouter(prefix="/v1/admin/hosts", tags=["hosts"])
-    reading, writing = Depends(require("hosts.read")), Depends(require("hosts.write"))
-    database, provider = controller.database, watching.provider
+    database = controller.database
 
     @api.get("", summary="Every device of the service, with its kit", response_model=None)
-    def listed(actor: Annotated[Actor, reading]) -> Response:
+    def listed(actor: Reading) -> Response:
         """`{"provider", "trouble", "devices": [{"device", "name", "online", "pinned", "running", "kit", "tags", …}]}`; those of
         kits that the actor sees, and those that are tied to none for whoever sees all."""
         now_ms = controller.clock.now_ms()
         if watching.idle:
-            return JSONResponse({"provider": provider.name, "trouble": None, "devices": []}, headers=NO_STORE)
+            return JSONResponse(
+                {"provider": watching.provider.name, "trouble": None, "devices": []}, headers=NO_STORE
+            )
         try:
-            found = provider.devices()
+            found = watching.provider.devices()
         except HostOsError as failed:
             raise failed.as_answer() from None
         with database.read() as connection:
@@ -74,26 +77,26 @@ def router(controller: Controller, watching: Watching) -> APIRouter:
                 shown.append({**one.as_json(), "kit": None if kit is None else kit.hex()})
         trouble = watching.trouble
         told = None if trouble is None else {"text": trouble[0], "age_s": max(0, now_ms - trouble[1]) // 1000}
-        answer = {"provider": provider.name, "trouble": told, "devices": shown}
+        answer = {"provider": watching.provider.name, "trouble": told, "devices": shown}
         return JSONResponse(answer, headers=NO_STORE)
 
     @api.get("/{device}/logs", summary="The newest lines of a device's log", response_model=None)
-    def logs(device: str, request: Request, actor: Annotated[Actor, reading], count: int = LINES) -> Response:
+    def logs(device: str, request: Request, actor: Reading, count: int = LINES) -> Response:
         """`{"lines": [{"at_ms", "text", "system"}]}`, the oldest first."""
         _demand(request, actor, "hosts.read", device)
         try:
-            found = provider.logs(device, max(1, min(count, MOST_LINES)))
+            found = watching.provider.logs(device, max(1, min(count, MOST_LINES)))
         except HostOsError as failed:
             raise failed.as_answer() from None
         return JSONResponse({"lines": [one.as_json() for one in found]}, headers=NO_STORE)
 
     @api.post("/{device}/tag", summary="Set a tag, or take it away", response_model=None)
-    def tag(device: str, body: Tag, request: Request, actor: Annotated[Actor, writing]) -> Response:
+    def tag(device: str, body: Tag, request: Request, actor: Writing) -> Response:
         """Done when answered."""
         return _act(request, actor, device, acts.tag, body.key, body.value)
 
     @api.post("/{device}/pin", summary="Hold a device at a release", response_model=None)
-    def pin(device: str, body: Pin, request: Request, actor: Annotated[Actor, writing]) -> Response:
+    def pin(device: str, body: Pin, request: Request, actor: Writing) -> Response:
         """The service has it when answered; the device takes it up when it is there. A device of a kit: the controller sees to
         it that the service keeps it."""
         _demand(request, actor, "hosts.write", device)
@@ -105,17 +108,17 @@ def router(controller: Controller, watching: Watching) -> APIRouter:
         return _act(request, actor, device, acts.pin, body.release)
 
     @api.post("/{device}/restart", summary="Restart a device's containers", response_model=None)
-    def restart(device: str, request: Request, actor: Annotated[Actor, writing]) -> Response:
+    def restart(device: str, request: Request, actor: Writing) -> Response:
         """423 while the host agent writes to a brick."""
         return _act(request, actor, device, acts.restart)
 
     @api.post("/{device}/identify", summary="Let a device blink", response_model=None)
-    def identify(device: str, request: Request, actor: Annotated[Actor, writing]) -> Response:
+    def identify(device: str, request: Request, actor: Writing) -> Response:
         """Done when answered."""
         return _act(request, actor, device, acts.identify)
 
     @api.post("/{device}/tie", summary="Say whose host a device is", response_model=None)
-    def tie(device: str, body: Tie, request: Request, actor: Annotated[Actor, writing]) -> Response:
+    def tie(device: str, body: Tie, request: Request, actor: Writing) -> Response:
         """`{"kit", "device", "line"}`."""
         _demand(request, actor, "hosts.write", device)
         now_ms = controller.clock.now_ms()
@@ -140,7 +143,7 @@ def router(controller: Controller, watching: Watching) -> APIRouter:
             people.record(actor, verb, thing, before, after)
 
         try:
-            act(provider, record, device, *args)
+            act(watching.provider, record, device, *args)
         except HostOsError as failed:
             raise failed.as_answer() from None
         return JSONResponse({"device": device}, headers=NO_STORE)
