@@ -116,7 +116,9 @@ class Chores:
             now = self._ticks()
             if self._install_since is None:
                 self._install_since = now
-            if not self._may(installer.heavy, now - self._install_since, config.IDLE_PATIENCE_MS):
+            # Rules come in the end however busy it is; an application does not.
+            waited = 0 if installer.large else now - self._install_since
+            if not self._may(installer.heavy, waited, config.IDLE_PATIENCE_MS):
                 return False
             heavy = installer.heavy
             self._install_since = None

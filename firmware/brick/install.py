@@ -124,9 +124,9 @@ class Installer:
     @property
     def pending(self):
         """(digest8, bytes written, bytes of all) of an application that comes, or None."""
-        if not self.large or self._state == _OFFERED:
+        if not self.large:
             return None
-        return self._digest8, self._slots.written, self._length
+        return self._digest8, 0 if self._state == _OFFERED else self._slots.written, self._length
 
     @property
     def waiting(self):

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from boards.partitions import find
 from brick.appslot import AppSlot
-from bricklab import FLASH_BYTES, Authors, Host, Lab
+from brick.trial import Trial
+from bricklab import FLASH_BYTES, SAMPLES, Authors, Host, Lab, ruleset
+from conftest import RULES as RULESET
+from conftest import Lent
 from directorlab import rooted, tell
 from stallmark import bundle
 from stallmark import registry as reg
 from stallmark.crypt import sha256
+from test_brick_installs import NEXT, answer
 from virtualkit import firmware
 from virtualkit.upy import nor
 from workbench import application
@@ -168,21 +172,121 @@ def test_an_application_comes_over_the_link_fails_three_starts_and_goes_back_by_
     asyncio.run(market())
 
 
-@pytest.mark.parametrize(("parts", "reason"), [(READER | LINK, 4), (LINK, 6)])
-def test_an_application_under_which_something_no_longer_works_goes_back(
-    slotted: Any, parts: int, reason: int
-):
+def test_an_application_under_which_the_reader_no_longer_works_goes_back(slotted: Any):
     make, flash, stall_host = slotted
     authors = Authors()
-    installed(flash, signed(authors, edition(2), 2), parts=parts)
+    installed(flash, signed(authors, edition(2), 2), parts=READER | LINK)
 
     async def market() -> None:
         async with make() as lab:
             host = meet(lab, stall_host)
-            host.silent = reason == 6
             await lab.until(lambda: lab.brick.restarts == 1, "the way back")
-            host.silent = False
             await lab.until(lambda: slots(host).get(6), "a word on it")
-            assert slots(host)[6][1] == reason and slots(host)[2] == 1 and slots(host)[0] == 0
+            assert slots(host)[6][1] == 4 and slots(host)[2] == 1 and slots(host)[0] == 0
+
+    asyncio.run(market())
+
+
+def test_a_trial_waits_for_what_just_now_fails_and_for_a_host_that_was_there_before():
+    now, works = [0], [0]
+
+    def look(at: int, bits: int, tried: Trial) -> int:
+        now[0], works[0] = at, bits
+        return tried.look()
+
+    def trial(expected: int) -> Trial:
+        now[0] = 0
+        return Trial(expected, lambda: works[0], lambda: now[0])
+
+    one = trial(READER | LINK | RULES)
+    assert [look(at, READER | LINK, one) for at in (0, 59_999, 60_000)] == [0, 0, -1]
+    one = trial(READER | LINK)
+    assert [look(at, bits, one) for at, bits in ((1000, 5), (60_000, 4), (90_000, 4), (119_999, 1))] == [
+        0,
+        0,
+        0,
+        -1,
+    ], "back in time"
+    one = trial(READER | LINK)
+    assert [look(at, LINK, one) for at in (60_000, 119_999, 120_000)] == [0, 0, 4]
+    one = trial(LINK)
+    assert [look(at, 0, one) for at in (60_000, 599_999, 600_000)] == [0, 0, 6]
+    assert look(60_000, 0, trial(0)) == -1, "nothing was there before either"
+
+
+def test_rules_with_which_start_ups_fail_go_back_and_come_again_only_by_a_newer_directive(lent: Lent):
+    async def market() -> None:
+        async with lent() as (lab, host):
+            data = lab.authors.bundle(NEXT, 2)
+            assert (await answer(lab, host, data))[1] == reg.INSTALL_OK
+            host.bundle = None
+            for _ in range(2):  # a watchdog ends two start-ups in a row
+                await lab.drained()
+                await lab.brick.stop()
+                await lab.brick.start(reset_reason=3)
+                await lab.ready()
+            assert host.statuses[-1][12] == sha256(RULESET), "the ones before"
+            await lab.until(lambda: reg.MSG_BUNDLE_RESULT in dict(host.answers), "why")
+            assert dict(host.answers)[reg.MSG_BUNDLE_RESULT][1] == reg.INSTALL_RETURNED
+            assert (await answer(lab, host, data))[1] == reg.INSTALL_RETURNED
+            other = lab.authors.bundle(ruleset(SAMPLES, rev=3), 3)
+            assert (await answer(lab, host, other))[1] == reg.INSTALL_OK, "others are welcome"
+
+    asyncio.run(market())
+
+
+def test_customers_and_low_packs_and_the_host_keep_a_new_application_waiting_and_it_waits_for_nobody(
+    slotted: Any,
+):
+    make, _, stall_host = slotted
+    authors = Authors()
+    data = signed(authors, broken(b"raise ValueError(%r)\n" % bytes(2_000)), 2)
+
+    async def market() -> None:
+        async with make("events", calm_ms=300, power_look_ms=20, rest_ms=50) as lab:
+            host = meet(lab, stall_host)
+            lab.brick.packs.set(
+                main_percent=20, backup_percent=20
+            )  # some charge, not much: rules would still be taken
+            await lab.ready()
+            await lab.until(lambda: host.diagnostics and host.diagnostics[-1][5][0] >= 1, "the saving level")
+            host.offer(data)
+            await lab.until(lambda: (slots(host).get(5) or [0] * 4)[3] == 2, "it waits for power")
+            assert host.wanted == [], "not a byte was asked for"
+            lab.brick.packs.set(main_percent=90, backup_percent=90)
+            host.send(reg.MSG_HOLD, {0: 3600})
+            await lab.until(lambda: host.wanted, "the first piece")
+            for number in range(5):  # a decision at any time of it
+                seen = len(host.wanted)
+                assert (await lab.outcome(b"some%04d" % number))[1] in (1, 2)
+                await lab.until(
+                    lambda seen=seen: len(host.wanted) > seen or slots(host)[5][1] == slots(host)[5][2],
+                    "it goes on",
+                )
+            await lab.until(lambda: slots(host)[5][3] == 4, "the host holds it")
+            assert lab.brick.restarts == 0 and slots(host)[5][1] == slots(host)[5][2] == len(data)
+            host.send(reg.MSG_HOLD, {0: 0})
+            await lab.until(lambda: lab.brick.restarts == 1, "the switch")
+
+    asyncio.run(market())
+
+
+def test_a_download_goes_on_after_the_power_was_away(slotted: Any):
+    make, _, stall_host = slotted
+    authors = Authors()
+    data = signed(authors, broken(b"raise ValueError(%r)\n" % bytes(16_000)), 2)
+
+    async def market() -> None:
+        async with make(calm_ms=3_600_000) as lab:
+            host = meet(lab, stall_host)
+            await lab.ready()
+            host.withhold_after = 9000
+            host.offer(data)
+            await lab.until(lambda: host.wanted and host.wanted[-1] >= 9000, "half of it")
+            host.wanted.clear()
+            host.withhold_after = None
+            await lab.restart()
+            await lab.until(lambda: (row := slots(host).get(5)) and row[1] == row[2], "all of it")
+            assert host.wanted[0] == 8192, "from the last whole sector on"
 
     asyncio.run(market())
