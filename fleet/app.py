@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
 from fleet.alerts import api as alerts_api
+from fleet.alerts.sending import Sending
 from fleet.api import benches, directives, hosts, kits, readers, rollouts, trust
 from fleet.api.access import Access
 from fleet.clock import Clock
@@ -109,6 +110,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
         desired = asyncio.create_task(directing.run(), name="directives")
         enrolment = asyncio.create_task(desk.run(), name="enrolment")
         rented = asyncio.create_task(keeping.run(), name="rentals")
+        told = asyncio.create_task(sending.run(), name="alerts")
         signing = asyncio.create_task(renewing.run(), name="signed lists")
         waves = asyncio.create_task(rolling.run(), name="rollouts")
         devices = asyncio.create_task(watching.run(), name="host OS")
@@ -117,7 +119,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment, rented, signing, waves, devices):
+            for one in (task, desired, enrolment, rented, told, signing, waves, devices):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
@@ -136,6 +138,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.state.waiting = directing.waiting
     app.state.desk = desk
     app.state.people = people = People(controller.database, config)
+    sending = Sending(controller, config.alerts, lambda: people.now_ms())
     app.add_middleware(SecureHeaders, https=people.https)
     app.state.watching = watching
     _answer_refusals(app, controller.met)

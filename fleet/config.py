@@ -171,6 +171,7 @@ class Config:
     bricks: tuple[Brick, ...]
     secrets: Secrets = field(repr=False)
     people: People = field(default_factory=People)
+    alerts: Path = Path("alerts.json")  # where they are sent: fleet/alerts/settings.py
     host_os: hostos.HostOs = field(default_factory=hostos.HostOs)
 
 
@@ -215,6 +216,7 @@ def load(path: Path) -> Config:
             {item.octets("event", 8): item.octets("key") for item in secret.items("event_keys")},
         ),
         people=_people(top, secret),
+        alerts=folder / "alerts.json",
         host_os=_host_os(folder, top.part("host_os")),
     )
 

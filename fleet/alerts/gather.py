@@ -6,9 +6,9 @@ from sqlalchemy import Connection, select
 from stallmark.errors import StallmarkError
 
 from fleet import rights
-from fleet.alerts.judge import Budget, Expiring, Facts, Kit, Rollout, Waiting
+from fleet.alerts.judge import Budget, Expiring, Facts, Failing, Kit, Rental, Rollout, Waiting
 from fleet.config import Config
-from fleet.db import tables_desired, tables_people
+from fleet.db import tables_desired, tables_people, tables_rentals
 from fleet.enrolment import pending
 from fleet.people import approvals
 from fleet.rollouts import book
@@ -17,6 +17,7 @@ from fleet.trust.repository import Repository
 
 STANDS = ("halted", "paused")
 DAY_MS = 86_400_000
+FAILING = 3  # tries
 
 
 def gather(connection: Connection, config: Config, now_ms: int, wall_ms: int) -> Facts:
@@ -30,6 +31,8 @@ def gather(connection: Connection, config: Config, now_ms: int, wall_ms: int) ->
         ),
         _rollouts(connection),
         _waiting(connection, now_ms, wall_ms),
+        _rentals(connection),
+        _failing(connection, now_ms, wall_ms),
     )
 
 
@@ -92,6 +95,31 @@ def _rollouts(connection: Connection) -> tuple[Rollout, ...]:
         if state.phase in STANDS:
             found.append(Rollout(name, state.phase, state.reason, state.phase_ms))
     return tuple(found)
+
+
+def _rentals(connection: Connection) -> tuple[Rental, ...]:
+    table = tables_rentals.bookings
+    wanted = table.c.state.in_(("OVERDUE", "RETURNED")) | (table.c.flag != "")
+    return tuple(
+        Rental(
+            row.id,
+            row.kit.hex(),
+            row.state,
+            row.to_ms if row.state == "OVERDUE" else row.since_ms,
+            row.flag,
+            row.flag_ms,
+        )
+        for row in connection.execute(select(table).where(wanted).order_by(table.c.id))
+    )
+
+
+def _failing(connection: Connection, now_ms: int, wall_ms: int) -> tuple[Failing, ...]:
+    table = tables_rentals.alert_sent
+    worst: dict[str, Failing] = {}
+    for row in connection.execute(select(table).where(table.c.tries >= FAILING).order_by(table.c.key)):
+        if row.sender not in worst or worst[row.sender].tries < row.tries:
+            worst[row.sender] = Failing(row.sender, row.tries, row.at_ms - wall_ms + now_ms)
+    return tuple(worst.values())
 
 
 def _waiting(connection: Connection, now_ms: int, wall_ms: int) -> tuple[Waiting, ...]:

@@ -69,6 +69,27 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Rental:
+    """A booking that needs somebody. `state`: OVERDUE, RETURNED or RESERVED; `flag`: what threatens it."""
+
+    booking: str
+    kit: str
+    state: str
+    since_ms: int
+    flag: str = ""
+    flag_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A sender of alerts that does not get through; `tries` of one change, `since_ms` of the last one."""
+
+    sender: str
+    tries: int
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that is judged."""
 
@@ -77,6 +98,8 @@ class Facts:
     budgets: tuple[Budget, ...] = ()
     rollouts: tuple[Rollout, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    rentals: tuple[Rental, ...] = ()
+    failing: tuple[Failing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +137,8 @@ def judge(facts: Facts, now_ms: int) -> list[Alert]:
         *map(_rollout, facts.rollouts),
         *(alert for one in facts.kits if (alert := _silent(one, now_ms)) is not None),
         *(alert for one in facts.budgets for alert in _budget(one)),
+        *(alert for one in facts.rentals if (alert := _rental(one, now_ms)) is not None),
+        *map(_failing, facts.failing),
         *(alert for one in facts.waiting if (alert := _waiting(one, now_ms)) is not None),
     ]
     first = {id(one) for one in found if one.key.startswith("expires:")}
@@ -199,6 +224,32 @@ def _budget(one: Budget) -> list[Alert]:
             )
         )
     return found
+
+
+def _rental(one: Rental, now_ms: int) -> Alert | None:
+    remedy = f"`stallmark fleet rentals why {one.booking}`"
+    if one.flag:
+        words = f"booking {one.booking} may have no kit: {one.flag}"
+        return Alert(f"threatened:{one.booking}", NOW, words, remedy, "hub-staff", one.flag_ms, one.kit)
+    if one.state == "OVERDUE":
+        words = f"booking {one.booking} is overdue for {span(now_ms - one.since_ms)}"
+        return Alert(f"overdue:{one.booking}", SOON, words, remedy, "hub-staff", one.since_ms, one.kit)
+    if one.state == "RETURNED" and now_ms - one.since_ms >= DAY_MS:
+        words = f"booking {one.booking} came back {span(now_ms - one.since_ms)} ago and is not closed"
+        return Alert(f"open:{one.booking}", LOOK, words, remedy, "hub-staff", one.since_ms, one.kit)
+    return None
+
+
+def _failing(one: Failing) -> Alert:
+    words = f"alerts do not reach {one.sender}: {one.tries} tries failed"
+    return Alert(
+        f"sender:{one.sender}",
+        SOON,
+        words,
+        "alerts.json, and the log of the controller",
+        "fleet-admin",
+        one.since_ms,
+    )
 
 
 def _waiting(one: Waiting, now_ms: int) -> Alert | None:
