@@ -7,6 +7,7 @@ file says since when and why. Where no folder is configured nothing happens here
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -145,6 +146,8 @@ class UpdateLock:
             )
             return True
         self._file = handle  # open as long as it lies there: its inode is nobody else's
+        with contextlib.suppress(OSError):  # balenaOS itself looks for this one before it restarts the machine
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with contextlib.suppress(OSError):  # a full disk: the file counts by being there
             os.write(handle, text.encode())
         self._since, self.trouble = (self._now(), wall_ms), None
