@@ -1,7 +1,9 @@
 """The end of a brick that its own host replaced: `stallmark host bricks swap`, told by the host. docs/links.md, *Swap*
 
 The host says up to which record the old brick had written: these still count when they are read out later. What a brick
-writes after it was replaced does not (fleet.enrolled.End)."""
+writes after it was replaced does not (fleet.enrolled.End). Where the host does not know how far that was (no link: the usual
+state of a brick that is replaced), what its journal can hold counts: customers got what it granted, its chain and MACs are
+checked like any other, and its rights bound what it can spend."""
 
 from __future__ import annotations
 
@@ -74,8 +76,8 @@ def _ended(connection: Connection, config: Config, brick: bytes, told: Ending, n
         ).scalar_one_or_none()
         or 0
     )
-    if told.last_seq is not None:
-        head = max(head, min(told.last_seq, head + MOST_UNSENT))
+    most = head + MOST_UNSENT
+    head = most if told.last_seq is None else max(head, min(told.last_seq, most))
     facts = (facts or _of_configuration(config, brick, now_ms)) | {
         "revoked_ms": now_ms,
         "reason": told.reason,

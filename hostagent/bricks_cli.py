@@ -28,6 +28,9 @@ TAKEN = "The host has taken it up."
 LATER = "The host program takes it up when it starts."
 NOT_YET = "The host program has not taken it up yet: stallmark host status says why."
 TAKEN_UP_S = 10.0
+ANSWER_S = 10.0  # for a brick with a link to say how it is
+# Records that a replaced brick may write between its last word and the end of its link: they are honest.
+MEANWHILE = 32
 
 
 @app.command()
@@ -109,13 +112,15 @@ def swap(
     """Replaces a brick by another, which takes over its name and its way to be reached. The old one's identity ends.
 
     Its link is refused here at once, and the controller ends it, now or as soon as it can be reached. What it wrote before
-    still counts: paired again it is read out, and nothing else. Works while the host program runs, and while it does not."""
+    still counts: paired again it is read out, and nothing else. With a link it blinks and is asked how far it wrote; without
+    one nobody knows, and all that its journal can hold counts. Works while the host program runs, and while it does not."""
     try:
         places = Places(config)
         before = places.find(old)["brick"]
-        said = _running(places.told).get(before)
-        waiting = None if said is None else said["records"]["waiting_on_brick"]
-        known = None if said is None or said["status"] is None else said["status"]["next_seq"] - 1
+        said, now = _asked(places.told, before)
+        known = None
+        if said is not None and now:
+            known = max(said["status"]["next_seq"] - 1, said["records"]["durable_seq"]) + MEANWHILE
         if key is not None:
             places.take(handover(key))
         entry = places.swap(old, _digits(new), time.time_ns() // 1_000_000, known)
@@ -123,22 +128,11 @@ def swap(
     except (HostError, OSError) as failed:
         raise _stop(str(failed)) from None
     print(f"{entry['name']} is {entry['brick']} now, in the place of {before}, whose identity ends.")
-    if waiting is None:
-        print(f"Whether {before} still holds records nobody here knows: keep it until somebody has looked.")
-        print("(stallmark host bricks pair, with its 16 digits, reads it out.)")
-    elif waiting:
-        print(
-            f"{before} still holds {waiting} records that never came here. Do not erase it: give it a place again"
-        )
-        print(
-            "(stallmark host bricks pair, with its 16 digits) and it is read out; these records still count."
-        )
+    _left_behind(before, said, now)
     print(
         f"What customers got at {before} stays with its receipts. Rights that it held go back when their time is up."
     )
-    print(
-        "The controller is told, now or as soon as it can be reached: what the old brick writes from now on is nothing."
-    )
+    print("The controller is told, now or as soon as it can be reached.")
     print(_taken_up(places.told, entry["brick"]))
 
 
@@ -247,6 +241,49 @@ def _running(told: configuration.Config) -> dict[str, dict[str, Any]]:
         return {brick["brick"]: brick for brick in answer.json()["bricks"]}
     except (httpx.HTTPError, ValueError, KeyError):
         return {}
+
+
+def _asked(told: configuration.Config, identity: str) -> tuple[dict[str, Any] | None, bool]:
+    """What the running host says of a brick that was just asked how it is (it blinks), and whether that is its own word of
+    now: False without a link, and where no answer came. (None, False): no host program answers, or it does not have it."""
+    entry = _running(told).get(identity)
+    if entry is None or not entry["link"]["up"]:
+        return entry, False
+    said = entry["counters"].get("statuses", 0)
+    end = time.monotonic() + ANSWER_S
+    try:
+        _blink(told, entry["name"])
+        while time.monotonic() < end:
+            entry = _running(told).get(identity)
+            if entry is None or not entry["link"]["up"]:
+                return entry, False
+            if entry["counters"].get("statuses", 0) > said and entry["status"] is not None:
+                return entry, True
+            time.sleep(0.1)
+    except httpx.HTTPError:
+        pass
+    return entry, False
+
+
+def _left_behind(brick: str, said: dict[str, Any] | None, now: bool) -> None:
+    """Says what the brick that was replaced may still hold, and what to do with it."""
+    waiting = None if said is None or not now else said["records"]["waiting_on_brick"]
+    if waiting == 0:
+        return
+    if waiting:
+        print(f"{brick} still holds {waiting} records that never came here.")
+    else:
+        age = None if said is None else said["link"]["heard_s_ago"]
+        heard = "No host program knows" if age is None else f"It was last heard {_ago(age)} ago: nobody knows"
+        print(f"{heard} what {brick} decided since. All of it is on the brick, and still counts.")
+    print(
+        "Do not erase it: give it a place again (stallmark host bricks pair, with its 16 digits), and it is"
+    )
+    print("read out: customers' lights get their receipts. It then gets neither rights nor rules.")
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _taken_up(told: configuration.Config, identity: str) -> str:

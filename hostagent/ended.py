@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hostagent.config import BrickConfig, EndedBrick
@@ -31,6 +31,8 @@ class Ended:
         whole = kept if isinstance(kept, bytes) else b""
         self._told = {whole[at : at + 8] for at in range(0, len(whole), 8)}
         self._refused: dict[bytes, tuple[float, str]] = {}
+        # The last record of a brick that this host has: it had written so far at least.
+        self.durable: Callable[[bytes], int] = lambda brick8: 0
 
     def use(self, ended: Iterable[EndedBrick], placed: Iterable[BrickConfig]) -> None:
         """Which bricks were replaced, and which have a place: one of both is only read out."""
@@ -53,7 +55,8 @@ class Ended:
             if one.brick in self._told or self._waits(one.brick):
                 continue
             try:
-                await self._controller.end_brick(one.brick, f"replaced by {one.heir.hex()}", one.last_seq)
+                last = None if one.last_seq is None else max(one.last_seq, self.durable(one.brick))
+                await self._controller.end_brick(one.brick, f"replaced by {one.heir.hex()}", last)
             except ControllerError as failed:
                 if failed.kind not in ("refused", "invalid"):
                     raise

@@ -129,10 +129,13 @@ class TakeUp:
         """Who was replaced: gets no rights, and its records count up to what was known then."""
         agent = self._agent
         agent.ended.use(agent.config.ended, agent.config.bricks)
+        agent.ended.durable = lambda brick8: agent.bricks[brick8].durable_seq if brick8 in agent.bricks else 0
         for brick in agent.bricks.values():
             end = agent.ended.of(brick.brick)
             brick.ended = end is not None
-            brick.last_seq = None if end is None else end.last_seq
+            # What came between the look of whoever swapped it and now came from before.
+            known = None if end is None or end.last_seq is None else max(end.last_seq, brick.next_seq - 1)
+            brick.last_seq = known
 
     async def _rows(self, fresh: Config) -> None:
         agent = self._agent

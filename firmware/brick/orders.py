@@ -57,8 +57,9 @@ class Orders:
         self._record(reg.KIND_CLOSE, [who])
 
     def identify(self, value):
-        """Blink, so that a person finds this brick among others."""
+        """Blink, so that a person finds this brick among others, and say how it is: somebody wants to know it as of now."""
         self._lamp.show(indicator.IDENTIFY)
+        self._changed(True)
 
     def restart(self, value):
         """Start anew, in safe mode where the host wants that."""

@@ -36,6 +36,7 @@ class Uplink:
         self._last_status = None
         self._status_at = 0
         self._status_due = False
+        self._asked = False  # somebody wants the status, changed or not
         self.wake = aio.Flag()
         self._session_begins = session_begins
 
@@ -54,9 +55,10 @@ class Uplink:
             self._posts.append((kind, value))
             self.wake.raise_()
 
-    def status_changed(self):
-        """Something that the status message says may have changed: it goes out if it did."""
+    def status_changed(self, asked=False):
+        """Something that the status message says may have changed: it goes out if it did, or if it was `asked` for."""
         self._status_due = True
+        self._asked = self._asked or asked
         self.wake.raise_()
 
     def listener(self, number):
@@ -155,13 +157,14 @@ class Uplink:
             link.send(reg.MSG_RECORD, [entry.seq, entry.public, entry.mac, entry.private], now_ms=now)
 
     def _send_status(self, now):
-        """After each handshake, and when something but the growing journal has changed."""
+        """After each handshake, when something but the growing journal has changed, and when it is asked for."""
         recent = self._last_status is not None and now - self._status_at < config.STATUS_MIN_MS
         if not self._status_due or recent or not self._link.room:
             return
         self._status_due = False
         status, changing = self._report()
-        if changing != self._last_status:
+        if changing != self._last_status or self._asked:
+            self._asked = False
             self._last_status = changing
             self._status_at = now
             self._link.send(reg.MSG_STATUS, status, now_ms=now)

@@ -292,6 +292,7 @@ class Session:
             brick.counters["unreadable"] += 1
             return
         brick.status = status
+        brick.counters["statuses"] += 1
         if status.oldest_seq > brick.next_seq:
             self._intake.skip_to(brick, status.oldest_seq)
         if status.next_seq < brick.next_seq:

@@ -168,6 +168,17 @@ def test_replayed_and_reordered_sealed_frames_change_nothing(lent: Lent):
     asyncio.run(market())
 
 
+def test_who_asks_a_brick_to_show_itself_hears_how_it_is_now(lent: Lent):
+    async def market() -> None:
+        async with lent("events") as (lab, host):
+            seq = (await lab.outcome(b"1-person", 1))[2]  # no status is sent with a decision
+            host.statuses.clear()
+            host.send(reg.MSG_IDENTIFY, {})
+            await lab.until(lambda: host.statuses and host.statuses[-1][1] > seq, "its word of now")
+
+    asyncio.run(market())
+
+
 def test_a_stranger_without_the_key_gets_no_session_and_the_brick_goes_on(lent: Lent):
     async def market() -> None:
         async with lent("events", ready=False) as (lab, host):

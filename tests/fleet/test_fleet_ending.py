@@ -51,6 +51,18 @@ def test_a_host_cannot_vouch_for_more_than_a_journal_holds(stall):
     )
 
 
+def test_where_nobody_knows_how_far_it_wrote_all_that_its_journal_can_hold_counts(stall):
+    world, kit = stall.world, stall.config.kits[0].kit
+    brick = world.bricks[0]
+    records = [world.record(brick=brick) for _ in range(5)]
+    stall.hand_in(records[:2])
+    done = ending.end(stall.controller, kit, brick.brick8, ending.Ending("replaced by 00", None))
+    assert done["head"] == 2 + ending.MOST_UNSENT
+    world.now_ms += 3_600_000
+    stall.hand_in(records[2:])
+    assert findings(stall) == 0, "read out later"
+
+
 def test_only_the_kits_own_host_ends_its_bricks(stall):
     world = stall.world
     brick = world.bricks[0].brick8.hex()

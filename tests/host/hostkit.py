@@ -292,6 +292,8 @@ class PtyBrick:
                 self.ledger_seq = max(self.ledger_seq, value[1])
         elif kind == reg.MSG_RESEND:
             self._next = max(self.oldest, value[0])
+        elif kind == reg.MSG_IDENTIFY:
+            self.status()
 
     def _turn(self) -> None:
         """Sends what there is room for and comes back when the link wants it."""

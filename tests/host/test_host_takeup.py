@@ -5,10 +5,13 @@ import json
 
 import pytest
 from hostkit import PtyBrick, host_folder, running, until
+from sqlalchemy import select
 from stallmark import keys
 from typer.testing import CliRunner
 
 from fleet import enrolled
+from fleet.db import tables
+from hostagent.bricks_cli import MEANWHILE
 from hostagent.cli import app
 from tests.fleet.serving import served
 from tests.stall import Stall
@@ -72,9 +75,6 @@ def test_a_brick_is_paired_and_one_is_swapped_while_the_host_runs(tmp_path):
             first.plug()
             first.decide(3)
             await until(lambda: first.ledger_seq == 3, "in the ledger")
-            await until(
-                lambda: agent.bricks[first.brick.brick8].status.next_seq == 4 or first.status(), "said"
-            )
             second.path = first.path.with_name("brick-2")
             second.plug()
             key = key_file(tmp_path, second.brick)
@@ -107,10 +107,14 @@ def test_a_brick_is_paired_and_one_is_swapped_while_the_host_runs(tmp_path):
             second.decide(1)
             await until(lambda: second.host_seq == 3, "the new one works in its place")
             report = agent.ended.report()[0]
-            assert report["last_seq"] == 3 and not report["read_out"]
+            assert report["last_seq"] == 3 + MEANWHILE and not report["read_out"], (
+                "it was asked how far it is"
+            )
         with running_fleet.controller.database.read() as connection:
             facts = enrolled.one(connection, first.brick.brick8)
-        assert facts["revoked_ms"] and facts["reason"] == f"replaced by {new}" and facts["head"] == 3
+        assert (
+            facts["revoked_ms"] and facts["reason"] == f"replaced by {new}" and facts["head"] == 3 + MEANWHILE
+        )
         second.unplug()
 
     with served(stall) as running_fleet:
@@ -147,6 +151,50 @@ def test_a_replaced_brick_is_read_out_up_to_what_it_had_written_and_no_further(t
         first.unplug()
 
     asyncio.run(scenario())
+
+
+def test_what_a_brick_decided_without_a_link_counts_after_it_was_swapped(tmp_path):
+    stall = Stall(tmp_path / "fleet", bricks=2)
+    world = stall.world
+
+    async def scenario(running_fleet):
+        path = host_folder(world, tmp_path / "host", running_fleet.url)
+        first, second = PtyBrick(world, 0, path.parent), PtyBrick(world, 1, path.parent)
+        key = key_file(tmp_path, second.brick)
+        alone(path, "brick-1")
+        old, new = first.brick.brick8.hex(), second.brick.brick8.hex()
+        async with running(path) as agent:
+            listening(path, agent)
+            first.plug()
+            await until(lambda: agent.bricks[first.brick.brick8].status is not None, "its status")
+            first.decide(3)  # no status is sent with these
+            await until(lambda: first.ledger_seq == 3, "in the ledger")
+            first.unplug()
+            await until(lambda: not agent.lines[0].port.is_open, "no link")
+            first.decide(5)
+            said = await command(path, "swap", "brick-1", new, "--key", str(key))
+            assert "decided since. All of it is on the brick, and still counts" in said and old in said
+            assert "was last heard" in said and "Do not erase it" in said
+            assert agent.ended.report()[0]["last_seq"] is None, "nobody knows"
+            await until(lambda: agent.ended.report()[0]["controller"] == "knows", "the controller knows")
+            first.path = first.path.with_name("out")
+            said = await command(path, "pair", old, "--name", "out", "--port", str(first.path))
+            assert "only read out now" in said
+            first.plug()
+            await until(lambda: first.ledger_seq == 8, "every decision is in the ledger")
+            assert agent.bricks[first.brick.brick8].counters["quarantined"] == 0
+        with running_fleet.controller.database.read() as connection:
+            rows = connection.execute(
+                select(tables.receipts.c.seq, tables.receipts.c.findings).where(
+                    tables.receipts.c.brick == first.brick.brick8
+                )
+            ).all()
+        assert sorted(row.seq for row in rows) == list(range(1, 9))
+        assert not any(row.findings for row in rows), "and nothing is said against it"
+        first.unplug()
+
+    with served(stall) as running_fleet:
+        asyncio.run(scenario(running_fleet))
 
 
 def test_a_file_that_is_not_good_changes_nothing_and_is_said(tmp_path):
