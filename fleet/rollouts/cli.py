@@ -73,6 +73,13 @@ def plan_rollout(
         typer.Option("--more-minor", min=0, help="Gate 0: money that it may give more, in minor units."),
     ] = None,
     critical: Annotated[bool, typer.Option("--critical", help="Security: rented kits get it, too.")] = False,
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Release of the host, a kit's last step: a commit in full (docs/balena.md)."),
+    ] = "",
+    host_before: Annotated[
+        str, typer.Option("--host-before", help="What hosts go back to with the rest; by default they stay.")
+    ] = "",
     stay: Annotated[bool, typer.Option("--no-rollback", help="After a halt, wait for a person.")] = False,
 ) -> None:
     """Plan a rollout: who is in which wave, what stops it, what it goes back to. Nothing is ordered before `start`."""
@@ -88,14 +95,14 @@ def plan_rollout(
         limits = Replay(flipped_bps=flipped, more_minor=more_minor) if events is not None else None
         plan = Plan(
             name=new.name or name,
-            release=planning.release_of(new),
+            release=planning.release_of(new, host),
             waves=planning.waves(
                 waves, planning.seconds(soak), planning.seconds(deadline), min_sample, len(fleet), first
             ),
             limits=Limits(in_flight=in_flight, failures=failures, failure_percent=failure_percent),
             gates=tuple(planning.gate(one) for one in gate or []),
             replay=limits,
-            rollback=None if old is None else planning.release_of(old),
+            rollback=None if old is None else planning.release_of(old, host_before),
             auto_rollback=not stay,
             security_critical=critical,
         )

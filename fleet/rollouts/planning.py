@@ -15,6 +15,7 @@ from fleet import enrolled
 from fleet.config import Config
 from fleet.core import FormatError, reg
 from fleet.desired import folder, rows
+from fleet.hostos.model import RELEASE
 from fleet.rollouts.figures import MEASURED
 from fleet.rollouts.gates import Replayed
 from fleet.rollouts.plan import Gate, Plan, PlanError, Release, Wave
@@ -58,11 +59,14 @@ def read_bundle(path: Path) -> folder.Release:
         ) from None
 
 
-def release_of(bundle: folder.Release) -> Release:
-    """As a plan names it."""
+def release_of(bundle: folder.Release, host: str = "") -> Release:
+    """As a plan names it; `host`: the host's release that goes with it. Raises PlanError where that is none that a host OS
+    service can be told."""
+    if host and not RELEASE.fullmatch(host):
+        raise PlanError("a host's release is named by its commit in full, or id:NUMBER")
     return Release(
         digest=bundle.artefact.hex(), bundle=bundle.digest.hex(), rev=bundle.rev, length=bundle.length, kind=bundle.kind,
-        name=bundle.name,
+        name=bundle.name, host=host,
     )  # fmt: skip
 
 
