@@ -30,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, help="The fleet controller: ledger, rece
 bricks = typer.Typer(no_args_is_help=True, help="The bricks of a fleet.")
 app.add_typer(bricks, name="bricks")
 app.command()(alerts_cli.alerts)
+app.command("take-alert")(alerts_cli.take)
 app.add_typer(people_cli.app, name="people")
 app.add_typer(enrolment_cli.app, name="enrol")
 app.add_typer(people_cli.audit_app, name="audit")

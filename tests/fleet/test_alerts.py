@@ -118,6 +118,14 @@ def test_alerts_are_shown_to_whoever_sees_the_kit_and_on_the_command_line(tmp_pa
     words = ["fleet", "alerts", "--config", str(tmp_path / "config.json")]
     shown = CliRunner().invoke(app, [*words, "--json"])
     assert [one["owner"] for one in json.loads(shown.stdout)["alerts"]][-2:] == ["hub-staff", "technician"]
+    taken = CliRunner().invoke(app, ["fleet", "take-alert", words[3], "--config", words[3]])
+    assert (taken.exit_code, "there is no alert" in taken.output) == (2, True)
+    key = json.loads(shown.stdout)["alerts"][-2]["key"]
+    assert (
+        CliRunner().invoke(app, ["fleet", "take-alert", key, "--config", words[3], "--quiet", "5"]).exit_code
+        == 0
+    )
+    assert json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)["alerts"][-2]["taken_by"]
     assert "has not called for" in " ".join(
         CliRunner().invoke(app, words, env={"COLUMNS": "300"}).stdout.split()
     )
