@@ -43,6 +43,7 @@ async def main(port, boots, make):
                 fields = await _provisioned(port, line, clock, store, feeding)
                 lamp.background(indicator.READY)
         except (FormatError, OSError) as error:
+            _tried(port, log, error)
             await _trouble(lamp, log, feeding, error)
         brick = _made(make, port, line, log, lamp, clock, Identity(store, fields), boots)
         if brick is None:
@@ -53,6 +54,14 @@ async def main(port, boots, make):
     await brick.supervisor.run()
 
 
+def _tried(port, log, error):
+    """An application on trial that cannot start where the one before could: a failed start, not a state to stay in."""
+    start = getattr(port, "start", None)
+    if start is not None and start.slot.trial:
+        log("on trial, and cannot start: {}".format(error))
+        port.reset()
+
+
 def _made(make, port, line, log, lamp, clock, identity, boots):
     """The brick; where rules, journal or a part keep it from being built, the one of safe mode: it has a link, says what
     it is, and brings what waits to the host. None where that fails too."""
@@ -61,6 +70,7 @@ def _made(make, port, line, log, lamp, clock, identity, boots):
             return make(port, line, log, lamp, clock, identity, boots)
         except (FormatError, OSError) as error:
             log("cannot start: {}".format(error))
+            _tried(port, log, error)
         gc.collect()
         from brick.safemode import SafeBrick
 

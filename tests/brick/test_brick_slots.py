@@ -187,6 +187,23 @@ def test_an_application_under_which_the_reader_no_longer_works_goes_back(slotted
     asyncio.run(market())
 
 
+def test_an_application_that_cannot_read_what_the_one_before_wrote_goes_back(slotted: Any):
+    make, flash, stall_host = slotted
+    source = b"from stallmark.errors import FormatError\nclass KeyStore:\n    def __init__(self, flash):\n        pass\n"
+    source += b"    def load(self):\n        raise FormatError('keys of another form')\n"
+    files = programs() | {"/stallmark/keystore.py": source}
+    del files["/stallmark/keystore.mpy"]
+    installed(flash, signed(Authors(), application.packed(files), 2))
+
+    async def market() -> None:
+        async with make() as lab:
+            host = meet(lab, stall_host)
+            await lab.until(lambda: slots(host).get(6), "the way back")
+            assert slots(host)[6][1] == 1 and slots(host)[0] == 0 and lab.brick.restarts == 3
+
+    asyncio.run(market())
+
+
 def test_a_trial_waits_for_what_just_now_fails_and_for_a_host_that_was_there_before():
     now, works = [0], [0]
 
