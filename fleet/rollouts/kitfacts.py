@@ -11,7 +11,7 @@ from fleet.desired.facts import Facts
 from fleet.desired.orders import SECURITY_CRITICAL, Item
 from fleet.desired.report import BrickSaid
 from fleet.hostos.steps import HostSteps
-from fleet.rollouts import engine, facts
+from fleet.rollouts import engine, facts, rentals
 from fleet.rollouts.facts import Command, Fact
 from fleet.rollouts.plan import Release
 from fleet.rollouts.state import COMPLETE, FLYING, GOING_BACK, RUNNING, SUPERSEDED, WHOLE, Kit, State
@@ -37,8 +37,11 @@ class KitFacts:
         desired: Desired,
         looks: Looks = lambda state, now_ms, number: [],
         hosts: HostSteps | None = None,
+        out: Callable[[], set[str]] = set,
     ) -> None:
+        """`out()`: kits that are with a renter, in hex."""
         self._desired = desired
+        self._out = out
         self._hosts = hosts
         self._looks = looks
         self._looked: dict[str, int] = {}
@@ -113,7 +116,7 @@ class KitFacts:
         known = {
             one.kit.hex(): one for one in self._desired.all_facts([bytes.fromhex(kit) for kit in state.kits])
         }
-        found: list[Fact] = []
+        found = rentals.changed(state, self._out())
         for name, kit in state.kits.items():
             found += _of(state, name, kit, known[name])
         found += self._host_facts(state)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fleet.desired.why import Reason
 from fleet.errors import FleetError
 from fleet.hostos.steps import HostSteps
-from fleet.rollouts import facts, figures
+from fleet.rollouts import facts, figures, rentals
 from fleet.rollouts.highwater import HighWater
 from fleet.rollouts.kitfacts import KitFacts
 from fleet.rollouts.leading import Leading
@@ -41,7 +41,12 @@ class Rolling:
         ledger = controller.config.ledger
         self.leading = Leading(
             controller.database,
-            KitFacts(controller.desired, self._looks, HostSteps(controller.database, controller.clock.now_ms)),
+            KitFacts(
+                controller.desired,
+                self._looks,
+                HostSteps(controller.database, controller.clock.now_ms),
+                self._out,
+            ),
             HighWater(ledger.with_name(ledger.name + ".rollouts")),
             f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
             controller.clock.now_ms,
@@ -91,6 +96,10 @@ class Rolling:
                     )
                 )
         return found
+
+    def _out(self) -> set[str]:
+        with self._controller.database.read() as connection:
+            return rentals.out(connection)
 
     def _looks(self, state: State, now_ms: int, number: int) -> list[facts.Gate]:
         if not state.plan.gates:

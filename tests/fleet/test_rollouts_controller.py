@@ -4,11 +4,13 @@ import json
 
 import pytest
 from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
+from sqlalchemy import insert, update
 from stallmark import bundle, receipt
 from stallmark import registry as reg
 from typer.testing import CliRunner
 
 from fleet.cli import app
+from fleet.db.tables_rentals import rental_kits
 from fleet.desired.report import BrickSaid, Report
 from fleet.rollouts import cli
 from fleet.rollouts.runner import Rolling
@@ -179,6 +181,21 @@ def test_a_halt_takes_the_directive_back_and_lifting_a_stop_does_not_bring_it(st
     assert town.ordered() == {}
     done = RUN.invoke(app, ["rollout", "status", "--config", town.config])
     assert done.exit_code == 1 and "halted" in done.output
+
+
+def test_a_kit_that_is_out_with_a_renter_waits_for_its_return(stall):
+    town = planned(stall)
+    row = {"kit": town.kit, "state": "OUT", "since_ms": 1, "by": "ada", "note": "", "rental": 2}
+    with stall.controller.database.write() as connection:
+        connection.execute(insert(rental_kits).values(row))
+    before = town.ordered()
+    town.ask("start", "spring")
+    town.host()
+    assert town.state().kits[town.kit.hex()].status == "deferred" and town.ordered() == before
+    with stall.controller.database.write() as connection:
+        connection.execute(update(rental_kits).values(state="RETURNED"))
+    town.tick(3)
+    assert town.state().kits[town.kit.hex()].status == "offered" and town.ordered() != before
 
 
 def test_after_a_halt_a_plan_goes_back_to_what_bricks_proved_to_run(stall):
