@@ -95,7 +95,7 @@ class Market:
         assert self.client.post("/v1/batches", content=body).status_code == 200
 
     def restart(self):
-        """Killed; and the lease of the one that is dead runs out (ten seconds that a test need not wait for)."""
+        """Killed; and the lease of the one that is dead runs out (fifteen seconds that a test need not wait for)."""
         self.program.kill()
         with self.engine.begin() as connection:
             connection.execute(update(leases).values(until_ms=0))
