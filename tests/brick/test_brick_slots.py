@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from boards.partitions import find
 from brick.appslot import AppSlot
-from brick.trial import Trial
+from brick.trial import Trial, rules_wrong
 from bricklab import FLASH_BYTES, SAMPLES, Authors, Host, Lab, ruleset
 from conftest import RULES as RULESET
 from conftest import Lent
 from directorlab import rooted, tell
-from stallmark import bundle
+from stallmark import bundle, rules
 from stallmark import registry as reg
 from stallmark.crypt import sha256
-from test_brick_installs import NEXT, answer
+from test_brick_installs import NEXT, answer, golden
 from virtualkit import firmware
 from virtualkit.upy import nor
 from workbench import application
@@ -229,6 +229,14 @@ def test_a_trial_waits_for_what_just_now_fails_and_for_a_host_that_was_there_bef
     one = trial(LINK)
     assert [look(at, 0, one) for at in (60_000, 599_999, 600_000)] == [0, 0, 6]
     assert look(60_000, 0, trial(0)) == -1, "nothing was there before either"
+
+
+def test_an_application_has_to_decide_by_the_installed_rules_as_their_authors_signed():
+    found = rules.Ruleset(NEXT)
+    assert rules_wrong(RULES, found, [golden(reg.REASON_GRANTED)]) == 0
+    assert rules_wrong(RULES, found, [golden(reg.REASON_NEAR, 2)]) == 8
+    assert rules_wrong(RULES, None, []) == 7, "they could be read before"
+    assert rules_wrong(0, None, []) == 0, "there were none"
 
 
 def test_rules_with_which_start_ups_fail_go_back_and_come_again_only_by_a_newer_directive(lent: Lent):
