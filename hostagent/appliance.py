@@ -15,6 +15,7 @@ RESET_REASONS = {
 # Of the heap: below this the next new ruleset may find no room.
 SHORT_HEAP = 16_384
 SHORT_BLOCK = 4_096
+NO_MEMORY = counter_names.name(154)
 # The crystal of a sound board stays below this.
 DRIFT_PPM = 200
 
@@ -107,6 +108,11 @@ def warnings(said: dict[str, Any]) -> list[str]:
     block, free = said.get("largest_block"), said.get("heap_free")
     if (block is not None and 0 < block < SHORT_BLOCK) or (free is not None and 0 < free < SHORT_HEAP):
         found.append("is short of memory: switch it off and on in a quiet moment, and tell the hub")
+    if said.get("counters", {}).get(NO_MEMORY):
+        found.append(
+            "had no memory for more people or rights: limits of people it could not remember are not known, and rules that need "
+            "them say so. Switch it off and on in a quiet moment; if that comes back, tell the hub"
+        )
     clock = said.get("clock")
     if clock is not None and abs(clock["drift_ppm"] or 0) > DRIFT_PPM:
         found.append(f"has a clock that runs {clock['drift_ppm']} parts in a million off: tell the hub")

@@ -393,27 +393,21 @@ class Brick:
         self._uplink.post(kind, value)
 
     async def _activate(self, ruleset):
-        """Decide by another ruleset: its state is made from the journal while the old one still decides."""
+        """Decide by another ruleset: its state is made from the journal while the old one still decides. Where there is no room
+        for both, the old one goes first: until the new one is there, it is "ask at the stall"."""
         decider = self._decider
         try:
             decider.close_repeats(everything=True)
         except FullError:
             self._counters.add(count.JOURNAL_FULL)
         try:
-            state = State(ruleset, self._people)
-        except MemoryError:  # no room for two: until the new one is there, it is "ask at the stall"
+            state = await self._read_back(ruleset, False)
+        except MemoryError:
+            state = None
+        if state is None:
             decider.use(None, State())
             gc.collect()
-            state = State(ruleset, self._people)
-        state.reconciled(self._outbox.host_seq)
-        for number, entry in enumerate(self._journal.records()):
-            try:
-                state.apply(entry)
-            except FormatError:
-                self._counters.add(count.RECORDS_NEWER)
-            if number % _REPLAY_STEP == 0:
-                self._port.watchdog.feed()
-                await aio.sleep_ms(0)
+            state = await self._read_back(ruleset, True)
         decider.asking.finish()  # pyright: ignore[reportAttributeAccessIssue]
         for entry in self._journal.records(state.seq + 1):
             state.apply(entry)
@@ -424,3 +418,20 @@ class Brick:
         except FullError:
             self._counters.add(count.JOURNAL_FULL)
         gc.collect()
+
+    async def _read_back(self, ruleset, alone):
+        """The state by a ruleset of all that is in the journal. None, unless it is `alone` in memory, where there is none for
+        everybody: one that has forgotten people decides other things than after a restart."""
+        state = State(ruleset, self._people)
+        state.reconciled(self._outbox.host_seq)
+        for number, entry in enumerate(self._journal.records()):
+            try:
+                state.apply(entry)
+            except FormatError:
+                self._counters.add(count.RECORDS_NEWER)
+            if number % _REPLAY_STEP == 0:
+                self._port.watchdog.feed()
+                if state.short and not alone:
+                    return None
+                await aio.sleep_ms(0)
+        return None if state.short and not alone else state

@@ -47,6 +47,7 @@ class Chores:
         self._lasting_since = ticks()
         self._lasted = False
         self._began = ticks()
+        self._short = False
 
     async def run(self, pulse):
         """Look after everything, for ever."""
@@ -60,10 +61,17 @@ class Chores:
                 self._counters.add(count.FLASH_ERRORS)
             if not busy and self._quiet(config.LULL_MS) and self._ticks() - self._collected > _COLLECT_MS:
                 gc.collect()
+                self._decider.state.ahead()
                 self._collected = self._ticks()
             await self._wake.wait(1 if busy else _TURN_MS)
 
     def _books(self):
+        short = self._decider.state.short
+        if short != self._short:
+            self._short = short
+            if short:
+                self._counters.add(count.MEMORY_SHORT)
+            self._changed()
         if self._outbox.mark_due():
             self._outbox.mark()
         if self._decider.full and self._journal.free_pages > config.SHORT_PAGES:

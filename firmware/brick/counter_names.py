@@ -101,6 +101,7 @@ NAMES = (
     (counters.APP_RETURNS, "applications that went back"),
     (counters.RULES_RETURNS, "rules that went back"),
     (counters.APP_WAITS, "pieces of an application that waited"),
+    (counters.MEMORY_SHORT, "times without memory for more people or rights"),
 )
 
 

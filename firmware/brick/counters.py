@@ -117,8 +117,10 @@ APP_TRIALS = const(140)
 APP_RETURNS = const(141)
 RULES_RETURNS = const(142)
 APP_WAITS = const(143)
+# Memory
+MEMORY_SHORT = const(154)
 
-_SIZE = const(144)
+_SIZE = const(155)
 
 
 class Counters:

@@ -61,8 +61,10 @@ class Diagnosis:
 
     @property
     def state(self):
-        """GOOD, or DEGRADED while a part is faulty, flash fails, or the journal is full."""
-        return DEGRADED if self.faulty or self._decider.full else GOOD
+        """GOOD, or DEGRADED while a part is faulty, flash fails, the journal is full, or memory was too short for somebody."""
+        state = self._decider.state
+        short = state is not None and state.short
+        return DEGRADED if short or self.faulty or self._decider.full else GOOD
 
     @property
     def faulty(self):

@@ -93,7 +93,7 @@ class Balances:
         table = self._ever.table
         at = table.find(b"\x01" + subject6)
         if at < 0:
-            return 0 if table.used < table.capacity else None
+            return None if self._ever.full else 0
         balance, here = unpack_from(">IH", table.pieces[at >> 12], (at & 4095) + self._ever.balance_at)
         return balance + here
 

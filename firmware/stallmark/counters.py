@@ -13,7 +13,7 @@ class Table:
     """Chains by hash whose number grows with what is kept (linear hashing): no entry is moved to make room, none is searched
     for far. An entry is `key_size` (4 or more) bytes of key, the first of which is never 0, and `value_size` bytes of value; at
     most `capacity` entries (65,534 or fewer). Pieces are made when they are needed: an empty table is cheap. Where there is no
-    memory for another one the table is full from then on, as at its capacity.
+    memory for another one the table is `short`: full, as at its capacity, until `ahead` finds some.
 
     `find` and `add` give a place: the piece's number times 4,096, and the offset of the value in `pieces[place >> 12]`. Places
     hold until the next `drop`."""
@@ -21,6 +21,7 @@ class Table:
     def __init__(self, capacity, key_size, value_size):
         self.capacity = capacity
         self.used = 0
+        self.short = False
         self.pieces = []
         self._key = key_size
         # between key and value stands the number of the chain's next entry, from 1 on
@@ -54,18 +55,32 @@ class Table:
             number = data[end] << 8 | data[end + 1]
         return -1
 
+    @property
+    def full(self):
+        """True where no key more finds room now."""
+        return self.short or self.used >= self.capacity
+
+    def ahead(self, more=1):
+        """Has room made for the next `more` entries, as far as `capacity` goes. False where there is no memory for it now; True
+        also ends being short."""
+        last = min(self.used + more, self.capacity) - 1
+        try:
+            while last >> self._shift >= len(self.pieces):
+                self.pieces.append(bytearray(self._entry << self._shift))
+        except MemoryError:
+            return False
+        self.short = False
+        return True
+
     def add(self, key):
         """Place of a new value, all zeros, for a key that is not there; -1 where the table is full."""
         number = self.used
-        if number >= self.capacity:
+        if self.short or number >= self.capacity:
             return -1
         shift = self._shift
-        if number >> shift == len(self.pieces):
-            try:
-                self.pieces.append(bytearray(self._entry << shift))
-            except MemoryError:
-                self.capacity = number
-                return -1
+        if number >> shift == len(self.pieces) and not self.ahead():
+            self.short = True
+            return -1
         if number > len(self._heads):
             self._share()
         at = (number & self._within) * self._entry
@@ -78,6 +93,7 @@ class Table:
     def drop(self, gone):
         """Takes out every entry whose first key byte b has gone[b] true; returns how many. Who stays moves together."""
         before = self.used
+        self.short = False
         self._forget()
         for number in range(before):
             data, at = self._at(number)

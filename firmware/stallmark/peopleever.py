@@ -9,10 +9,12 @@ _KEY = 7  # 01 ‖ first 6 bytes of subject8
 class Ever:
     """One entry for each subject: a bit for each slot attended, grants of each rule of `ruleset.limited_ever` (in as
     many bits as its limit needs), and room for a balance. Nobody is ever forgotten: once the table is full, what is
-    asked of newcomers is not known (None)."""
+    asked of newcomers is not known (None). Whoever found no memory stays unknown when there is some again: nobody can tell
+    newcomers from them."""
 
     def __init__(self, ruleset, most, tokens):
         self.table = counters.table(most, _KEY, entry_bytes(ruleset, tokens) - _KEY)
+        self.lost = False  # somebody found no memory
         self._limited = ruleset.limited_ever
         self._attended = attended_bytes(ruleset)
         self._grants = counters.Tallies(_limits(ruleset), self._attended)
@@ -23,8 +25,9 @@ class Ever:
         """Where a subject's entry is, made if need be while more than `spare` are free; -1 without room."""
         key = b"\x01" + subject6
         at = self.table.find(key)
-        if at < 0 and self.table.used + spare < self.table.capacity:
+        if at < 0 and not self.lost and self.table.used + spare < self.table.capacity:
             at = self.table.add(key)
+            self.lost = at < 0
         return at
 
     def attend(self, subject6, slot):
@@ -44,7 +47,12 @@ class Ever:
     def _known(self, subject6):
         """Place of an entry, -1 for a newcomer, None where newcomers can not be remembered."""
         at = self.table.find(b"\x01" + subject6)
-        return None if at < 0 and self.table.used >= self.table.capacity else at
+        return None if at < 0 and self.full else at
+
+    @property
+    def full(self):
+        """True where newcomers can not be remembered, or told from others."""
+        return self.lost or self.table.full
 
     def granted(self, subject6, rule):
         """Grants of a rule so far, true up to its limit; None where that is not known."""

@@ -26,7 +26,8 @@ class Visitors:
     A person has, in one table: a bit for each count of the first ms, visits u16, grants of each rule
     of `ruleset.limited` (in as many bits as its limit needs), and u32 (ms since the slot's start, plus 1) for each counter with a
     window. When the table is full those of ended slots go; when it is still full newcomers are not
-    remembered and counts are *at least* what they say."""
+    remembered and counts are *at least* what they say. A slot in which somebody found no memory takes nobody new up to its
+    end, whatever memory there is then: nobody can tell newcomers from those."""
 
     def __init__(self, ruleset, most, beside=0):
         """Room for `most` people, or as many as fit 64 KiB with `beside` bytes for each kept elsewhere."""
@@ -45,6 +46,7 @@ class Visitors:
         self._entries = array("H", [0] * len(self.slots))
         self._unsure = bytearray(len(self.slots))  # somebody was not remembered, or was dropped
         self._dropped = bytearray(len(self.slots))
+        self.closed = bytearray(len(self.slots))
 
     def _plan(self, ruleset):
         """Where each counter keeps what it needs: (how, place, least trust, kit-wide, ms, type, tumbling)."""
@@ -142,13 +144,16 @@ class Visitors:
 
     def _remember(self, slot, subject6, wall):
         key = _key(slot, subject6)
-        at = self.table.find(key)
-        if at < 0:
-            at = self.table.add(key)
+        table = self.table
+        at = table.find(key)
+        if at < 0 and not self.closed[slot]:
+            at = table.add(key)
             if at < 0 and wall is not None and self._drop_ended(wall):
-                at = self.table.add(key)
+                at = table.add(key)
             if at >= 0:
                 self._entries[slot] += 1
+            elif table.short:
+                self.closed[slot] = 1
         return at
 
     def _drop_ended(self, wall):
@@ -168,9 +173,9 @@ class Visitors:
 
     def room(self, slot, wall):
         """True where one more person could be remembered in a slot."""
-        if self._dropped[slot]:
+        if self._dropped[slot] or self.closed[slot]:
             return False
-        if self.table.used < self.table.capacity:
+        if not self.table.full:
             return True
         for other, (_start, end) in enumerate(self.slots):
             if end <= wall and self._entries[other]:

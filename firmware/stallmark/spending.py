@@ -18,7 +18,8 @@ class Rights:
     the journal.
 
     `units`: for each rule the units that it needs, a bit for each. `floor_ms`: the latest instant known from signed things.
-    `short`: more slices were spent from than can be remembered; then nothing more is covered."""
+    `short`: more slices were spent from than can be remembered; then nothing more is covered. A slice that is accepted has its
+    place among them from then on: this comes of other ones' records alone, as they are read back."""
 
     _fresh = ()
 
@@ -145,8 +146,10 @@ class Rights:
             self._had[rule] |= 1 << piece.unit
         if len(self._held) >= MAX_HELD and not self._make_room():
             return SLICE_NO_ROOM if left else SLICE_HELD
-        if at < 0 and self._known.used + self._unopened() >= self._known.capacity:
-            return SLICE_NO_ROOM  # what is spent of it could not be remembered
+        if at < 0:
+            known, rows = self._known, self._unopened() + 1
+            if known.used + rows > known.capacity or not known.ahead(rows):
+                return SLICE_NO_ROOM  # what is spent of it could not be remembered
         self._had[rule] |= 1 << piece.unit
         new = [piece.expires, piece.id, rule, piece.unit, amount, left]
         place = 0

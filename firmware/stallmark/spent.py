@@ -34,7 +34,12 @@ class Spent:
             return True
         if subject8 is not None and self._table.find(b"\x02" + subject8[:5]) >= 0:
             return True
-        return None if self._short or self._table.used >= self._table.capacity else False
+        return None if self._short or self._table.full else False
+
+    @property
+    def short(self):
+        """True where there was no memory for one of them."""
+        return self._table.short
 
     def keys(self):
         """Every key, in no order that means anything."""

@@ -34,6 +34,7 @@ PRACTICE = FLAG_TRAINING | FLAG_SHADOW
 _ASKS_BALANCE = 256  # flag of a rule, as stallmark.ruleform names it
 _NO_NONCE = bytes(8)
 _NEVER = 1 << 62
+_NEXT = 8  # people for whom memory is had ahead
 _NONCES = 4  # latest events, of which another record is no other event
 
 
@@ -261,6 +262,25 @@ class State(Told):
         """Own records up to `host_seq` are durable at the host. Say so before records are read back, too."""
         if self._exposure is not None:
             self._exposure.reconciled(host_seq)
+
+    # --- memory
+
+    @property
+    def short(self):
+        """True where there was no memory for somebody or something that was to be remembered, or there is none now."""
+        people, ever, spent = self._people, self._ever, self._spent
+        return (
+            self.rights.short
+            or (people is not None and (people.table.short or any(people.closed)))
+            or (ever is not None and (ever.table.short or ever.lost))
+            or (spent is not None and spent.short)
+        )
+
+    def ahead(self):
+        """In a quiet moment: memory for those who come next, so that nobody waits for it."""
+        for part in (self._people, self._ever):
+            if part is not None:
+                part.table.ahead(_NEXT)
 
     # --- rights
 

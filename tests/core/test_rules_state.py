@@ -342,10 +342,11 @@ def test_chains_stay_short_and_nothing_is_made_before_it_is_needed():
 
 
 class Short:
-    """Memory for two pieces."""
+    """Memory for two pieces, or so many."""
 
-    def __init__(self):
+    def __init__(self, most=2):
         self._pieces = []
+        self.most = most
 
     def __len__(self):
         return len(self._pieces)
@@ -354,19 +355,75 @@ class Short:
         return self._pieces[index]
 
     def append(self, piece):
-        if len(self._pieces) == 2:
+        if len(self._pieces) >= self.most:
             raise MemoryError
         self._pieces.append(piece)
 
 
-def test_without_memory_for_more_a_table_is_full():
+def test_without_memory_for_more_a_table_is_full_until_there_is_some():
     table = Table(1000, 7, 28)
     table.pieces = Short()
     for number in range(32):
         assert table.add(b"\1" + number.to_bytes(6, "big")) >= 0
-    assert table.add(b"\1" + bytes(5) + b"\x40") == -1
-    assert table.used == table.capacity == 32
-    assert table.find(b"\1" + bytes(5) + b"\x1f") >= 0 and table.find(b"\1" + bytes(5) + b"\x40") == -1
+    newcomer = b"\1" + bytes(5) + b"\x40"
+    assert table.add(newcomer) == -1 and table.short and table.full
+    assert table.used == 32 and table.capacity == 1000
+    assert table.find(b"\1" + bytes(5) + b"\x1f") >= 0 and table.find(newcomer) == -1
+    assert not table.ahead() and table.add(newcomer) == -1, "still none"
+    table.pieces.most = 4
+    assert table.ahead() and not table.full and len(table.pieces) == 3
+    assert table.add(newcomer) >= 0 and table.find(newcomer) >= 0
+    assert not table.ahead(1000) and not table.short and table.add(b"\1" + bytes(5) + b"\x41") >= 0, "no harm in asking"
+    table = Table(1000, 7, 28)
+    table.pieces = Short(0)
+    assert table.add(newcomer) == -1
+    table.pieces.most = 1
+    assert table.drop(bytearray(2)) == 0 and table.add(newcomer) >= 0, "tried again after a slot's end"
+
+
+def _no_memory(kept):
+    """No piece can be had for people's tables of a state; returns what gives them memory again."""
+    people = kept._people
+    people._pieces = people._grants.pieces = people.table.pieces = short = Short(0)
+    return short
+
+
+def test_whoever_found_no_memory_stays_unknown_and_the_next_slot_remembers_again():
+    two = [[START - 1000, START + 100_000], [START + 100_000, START + 200_000]]
+    brick = Brick(data(rule(slots=[0, 1]), slots=two))
+    brick.slice(1, "surprise-15", 1, 500)
+    memory = _no_memory(brick.state)
+    kept = brick.state
+    kept._people.meet(0, subject(1)[:6], 10, START + 10, reg.EVENT_NFC_TAP, 3, True, True, 0)
+    assert kept.short and not kept.room(0, START + 10) and kept.unsure(0)
+    memory.most = 9
+    kept.ahead()
+    assert not kept.room(0, START + 10) and kept.short, "nobody can tell newcomers from whom it lost"
+    assert kept.room(1, START + 100_010), "nobody was lost there"
+    kept._people.meet(1, subject(1)[:6], 10, START + 100_010, reg.EVENT_NFC_TAP, 3, True, True, 0)
+    assert kept.granted(kept.person(1, subject(1)), 0) == 1
+
+
+def test_memory_for_those_who_come_next_is_there_before_they_come():
+    kept = Brick(data(rule())).state
+    kept.ahead()
+    assert len(kept._people.table.pieces) == 1 and not kept.short
+
+
+def test_a_slice_that_is_accepted_has_room_for_what_is_spent_of_it():
+    brick = Brick(data(rule()))
+    rights = brick.state.rights
+    rights._known.pieces = Short(0)
+    assert brick.slice(1, "surprise-15", 1, 500) == reg.SLICE_NO_ROOM and not rights.short
+    rights._known.pieces.most = 1
+    assert brick.slice(1, "surprise-15", 1, 500) == reg.SLICE_OK
+    rights._known.pieces.most = 0
+    rights.spend(1, 15, 9)
+    assert not rights.short and rights.lefts() == [[1, 485]]
+    rights.forget()
+    rights._known.pieces = Short(0)
+    rights.spend(7, 15, 10)
+    assert rights.short and brick.state.short, "read back from the journal, without memory: it fails safe, and says so"
 
 
 def test_small_counts_take_the_bits_that_they_need():

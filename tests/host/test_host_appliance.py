@@ -80,3 +80,8 @@ def test_the_stall_page_says_how_full_the_packs_are_and_how_old_that_is():
     assert battery.warning(cell).key == "battery_saving" and battery.warning(said()) is None
     low = battery.warning(said(f5=[2, 7, 3390, None, None, True]))
     assert low is not None and low.look == "bad"
+
+
+def test_a_brick_without_memory_for_its_people_is_somebodys_work():
+    said = appliance.parse({0: 5, 3: [[154, 1]]}, None)
+    assert any("no memory for more people" in one for one in appliance.warnings(said))
