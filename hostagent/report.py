@@ -233,6 +233,7 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
             "words": RESULT_WORDS.get(brick.bundle_result[1], "newer than this program"),
             "text": brick.bundle_result[2],
         },
+        "programs": programs(brick),
         "warning": brick.warning,
         "log": [
             {"age_s": round((now - at) / 1000, 1), "level": level, "text": text}
@@ -270,6 +271,13 @@ def _lane(agent: "Agent") -> dict[str, Any] | None:
         "durable_seq": lane.brick.durable_seq,
         "ledger_seq": lane.brick.ledger_seq,
     }
+
+
+def programs(brick: Brick) -> dict[str, Any] | None:
+    """Which of its programs a brick runs, and whether others came back; None where it did not say."""
+    if brick.slots is None:
+        return None
+    return {"words": brick.slots.words(), "attention": brick.slots.returned is not None}
 
 
 def _trusted(said: Trusted | None) -> dict[str, Any] | None:
@@ -355,6 +363,8 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
             words += [f"{line['name']} {warning}." for warning in appliance.warnings(body)]
         if said is not None and said["state"] == "degraded":
             words.append(f"{line['name']} says of itself: {said['state']}{_why(said)}.")
+        if line["programs"] is not None and line["programs"]["attention"]:
+            words.append(f"{line['name']} runs {line['programs']['words']}")
         if said is not None and said["trust"] is not None and said["trust"]["attention"]:
             words.append(f"{line['name']}: {said['trust']['words']}.")
     return words

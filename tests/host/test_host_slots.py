@@ -9,6 +9,7 @@ from stallmark import registry as reg
 from stallmark.crypt import sha256
 from test_host_updater import authors_of
 
+from hostagent import report
 from hostagent.bricks import Brick
 from hostagent.slots import heard, parse
 from hostagent.updater import Updater
@@ -68,6 +69,8 @@ def test_rules_go_first_then_programs_to_bricks_that_run_from_slots_and_a_trial_
         results = heard(brick, back)
         assert results == [(programs.bundle[:8], reg.INSTALL_RETURNED, "the reader no longer worked")]
         assert heard(brick, back) == [], "said once"
+        told = report.programs(brick)
+        assert told["attention"] and told["words"].endswith("others went back: the reader no longer worked.")
         updater.on_result(brick, *results[0])
         assert "went back: the reader no longer worked" in brick.slots.words()
         intent.halted, intent.in_force = True, False
