@@ -80,6 +80,8 @@ class Installer:
                 envelope, artefact = _opened(active[1])
                 found = bundle.parse(envelope)
                 ruleset = rules.Ruleset(artefact)
+                if not bundle.artefact_good(found, len(artefact), ruleset.digest):
+                    raise FormatError("the artefact is not the one that was signed")
                 vectors = found.fields[9]
                 self.installed = _slim(found)
         except FormatError:
@@ -255,7 +257,7 @@ class Installer:
             self._end(numbers.INSTALL_TOO_LARGE, "not enough memory for this ruleset")
         except OSError:
             self._counters.add(count.FLASH_ERRORS)
-            self._end(numbers.INSTALL_FLASH, "the slot cannot be written")
+            self._end(numbers.INSTALL_FLASH, "the slot cannot be read or written")
 
     def _begin(self):
         self._state = _ENVELOPE
@@ -368,7 +370,9 @@ class Installer:
         if not bundle.artefact_good(found, len(artefact), artefact.sha256()):
             self._end(numbers.INSTALL_DIGEST, "the artefact is not the one that was signed")
             return
-        ruleset = rules.Ruleset(artefact)
+        ruleset = rules.Ruleset(artefact)  # hashes once more: its digest is of what it reads
+        if ruleset.digest != found.fields[2]:
+            raise OSError("the slot reads in another way than before")
         del artefact
         wrong = golden.first_wrong(ruleset, found.fields[9])
         if wrong is not None:
