@@ -138,7 +138,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.state.waiting = directing.waiting
     app.state.desk = desk
     app.state.people = people = People(controller.database, config)
-    sending = Sending(controller, config.alerts, lambda: people.now_ms())
+    sending = Sending(controller, config.alerts, people.now_ms)
     app.add_middleware(SecureHeaders, https=people.https)
     app.state.watching = watching
     _answer_refusals(app, controller.met)
