@@ -29,6 +29,8 @@ LATER = "The host program takes it up when it starts."
 NOT_YET = "The host program has not taken it up yet: stallmark host status says why."
 TAKEN_UP_S = 10.0
 ANSWER_S = 10.0  # for a brick with a link to say how it is
+DIAGNOSTICS_S = 3.0  # and of that for its diagnostics, which older programs do not send when they are asked
+BLINKS = "it blinks white three times and beeps: look and listen whether it does; a tint means that a colour is dead"
 # Records that a replaced brick may write between its last word and the end of its link: they are honest.
 MEANWHILE = 32
 
@@ -158,19 +160,18 @@ def test_brick(
     try:
         places = Places(config)
         identity = places.find(brick)["brick"]
-        entry = _running(places.told).get(identity)
+        here = identity in _running(places.told)
+        seen = max((one["host_seq"] for one in _decisions(places.told)), default=0) if here else 0
+        entry, _ = _asked(places.told, identity, ANSWER_S - DIAGNOSTICS_S)
         if entry is None:
             raise ConfigError(
                 "no host program answers, or it does not have this brick yet: `stallmark host run` starts it"
             )
         found = bricktest.results(entry)
-        seen = max((one["host_seq"] for one in _decisions(places.told)), default=0)
         if entry["link"]["up"]:
-            found.append(
-                bricktest.Result("light and sound", bricktest.LOOK, _blink(places.told, entry["name"]))
-            )
+            found.append(bricktest.Result("light and sound", bricktest.LOOK, BLINKS))
         if tap:
-            found.append(_tapped(places.told, entry["name"], seen, tap))
+            found.append(_tapped(places.told, entry, seen, tap))
     except (HostError, httpx.HTTPError, ValueError, KeyError) as failed:
         raise _stop(str(failed)) from None
     bad = bricktest.failed(found)
@@ -193,16 +194,16 @@ def _address(told: configuration.Config) -> str:
     return f"http://{told.listen}:{told.port}"
 
 
-def _blink(told: configuration.Config, name: str) -> str:
+def _blink(told: configuration.Config, name: str) -> None:
     answer = httpx.post(f"{_address(told)}/v1/identify", json={"brick": name}, timeout=5, trust_env=False)
     answer.raise_for_status()
-    return "it blinks white three times and beeps: look and listen whether it does; a tint means that a colour is dead"
 
 
-def _tapped(told: configuration.Config, name: str, seen: int, seconds: float) -> Any:
-    """Whether a decision of this brick comes within `seconds`; `seen`: the newest receipt before."""
-    from hostagent.bricktest import FAULT, GOOD, Result
+def _tapped(told: configuration.Config, before: dict[str, Any], seen: int, seconds: float) -> Any:
+    """Whether a decision of this brick comes within `seconds`; `seen`: the newest receipt `before`, the brick as it was then."""
+    from hostagent.bricktest import FAULT, GOOD, LOOK, Result, came
 
+    name = before["name"]
     Console(stderr=True).print(f"Hold a tag or a code to {name} now ({seconds:.0f} s) …", markup=False)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -210,6 +211,11 @@ def _tapped(told: configuration.Config, name: str, seen: int, seconds: float) ->
             if one["host_seq"] > seen and one["brick"] == name and one["outcome"]:
                 return Result("tap", GOOD, f"{one['outcome']}: {one['sentence']}")
         time.sleep(0.2)
+    # The same tag again writes no receipt of its own: the brick counts it.
+    after, _ = _asked(told, before["brick"], ANSWER_S - DIAGNOSTICS_S)
+    if after is not None and came(before, after):
+        words = "something was read; it was refused like the one before and counted with it: use another tag to see a decision"
+        return Result("tap", LOOK, words)
     return Result(
         "tap", FAULT, f"no decision within {seconds:.0f} s: nothing was read, or nobody held anything to it"
     )
@@ -243,13 +249,16 @@ def _running(told: configuration.Config) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def _asked(told: configuration.Config, identity: str) -> tuple[dict[str, Any] | None, bool]:
+def _asked(
+    told: configuration.Config, identity: str, grace: float = ANSWER_S
+) -> tuple[dict[str, Any] | None, bool]:
     """What the running host says of a brick that was just asked how it is (it blinks), and whether that is its own word of
-    now: False without a link, and where no answer came. (None, False): no host program answers, or it does not have it."""
+    now: False without a link, and where no answer came. (None, False): no host program answers, or it does not have it.
+    Diagnostics are waited for, too, up to `grace` seconds before the end."""
     entry = _running(told).get(identity)
     if entry is None or not entry["link"]["up"]:
         return entry, False
-    said = entry["counters"].get("statuses", 0)
+    said, told_too = entry["counters"].get("statuses", 0), entry["counters"].get("diagnostics", 0)
     end = time.monotonic() + ANSWER_S
     try:
         _blink(told, entry["name"])
@@ -257,7 +266,8 @@ def _asked(told: configuration.Config, identity: str) -> tuple[dict[str, Any] | 
             entry = _running(told).get(identity)
             if entry is None or not entry["link"]["up"]:
                 return entry, False
-            if entry["counters"].get("statuses", 0) > said and entry["status"] is not None:
+            whole = entry["counters"].get("diagnostics", 0) > told_too or time.monotonic() > end - grace
+            if whole and entry["counters"].get("statuses", 0) > said and entry["status"] is not None:
                 return entry, True
             time.sleep(0.1)
     except httpx.HTTPError:

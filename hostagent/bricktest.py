@@ -13,6 +13,9 @@ GOOD, LOOK, FAULT, UNKNOWN, ABSENT = "good", "look", "fault", "not known", "abse
 STALE_S = 300.0
 # Pages of the journal: below this the brick is about to send people to the stall (hostagent.report.SHORT_PAGES).
 SHORT_PAGES = 128
+# Something was held to it: taps within the cooldown, codes repeated, decisions, denials merged.
+_CAME = (24, 36, 48, 51)
+_SLOW_DIAGNOSTICS_S = 60.0  # they come every half minute while there is a link
 _BAD_FLASH = (52, 53, 55)  # torn pages, conflicts, errors: docs/formats/registry.md, counters
 
 
@@ -31,15 +34,35 @@ def results(entry: dict[str, Any]) -> list[Result]:
     if said is None:
         return [*found, Result("brick", UNKNOWN, "it has said nothing since the host started")]
     found += [_state(said, body), _device("reader", said), _device("scanner", said), _radio(said)]
-    found += [
-        _journal(entry, said),
-        _flash(body),
-        _battery(body),
-        _memory(body),
-        _clock(said, body),
-        _rules(entry, said),
+    found += [_journal(entry, said), _rules(entry, said)]
+    age = None if body is None else body.get("age_s")
+    measured = [_flash(body), _battery(body), _memory(body), _clock(said, body)]
+    up = entry["link"]["up"]
+    return [
+        found[0],
+        *(_aged(one, said["age_s"], not up or said["age_s"] > STALE_S) for one in found[1:]),
+        *(_aged(one, age, age is not None and (not up or age > STALE_S)) for one in measured),
     ]
-    return found
+
+
+def _aged(one: Result, age_s: float | None, old: bool) -> Result:
+    """A result with the age of what it rests on: what is `old` is not known of today's brick."""
+    if age_s is None or (not old and age_s < _SLOW_DIAGNOSTICS_S):
+        return one
+    said = (
+        f"said {age_s:.0f} s ago: {one.words}"
+        if age_s < 120
+        else f"said {age_s / 60:.0f} min ago: {one.words}"
+    )
+    return one._replace(outcome=UNKNOWN if old and one.outcome != ABSENT else one.outcome, words=said)
+
+
+def came(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether something was held to the brick between two of its diagnostics."""
+    if before["diagnostics"] is None or after["diagnostics"] is None:
+        return False
+    had = _counted(before["diagnostics"], _CAME)
+    return any(count > had[name] for name, count in _counted(after["diagnostics"], _CAME).items())
 
 
 def failed(found: list[Result]) -> bool:
@@ -57,13 +80,11 @@ def _link(entry: dict[str, Any]) -> Result:
     bad = link["bad_tags"] + link["noise"] + link["oversize"]
     if bad or link["resends"]:
         words += f"; {bad} damaged frames and {link['resends']} sent again since the host started"
+    bad += link["resends"]
     return Result("link", LOOK if bad > link["frames"] // 20 and bad > 20 else GOOD, words)
 
 
 def _state(said: dict[str, Any], body: dict[str, Any] | None) -> Result:
-    age = said["age_s"]
-    if age > STALE_S:
-        return Result("brick", UNKNOWN, f"its newest report is {age:.0f} s old")
     start = None if body is None else body["start"]
     began = "" if start is None else f"; started last because {start['reason']}"
     warned = [] if body is None else appliance.warnings(body)
@@ -109,8 +130,8 @@ def _flash(body: dict[str, Any] | None) -> Result:
     bad = {name: count for name, count in _counted(body, _BAD_FLASH).items() if count}
     wear = body["wear"]
     words = "no errors since it started" if not bad else ", ".join(f"{name}: {n}" for name, n in bad.items())
-    if wear is not None:
-        words += f"; its journal went round {wear['journal_rounds'] or 0} times"
+    if wear is not None and wear["journal_rounds"]:
+        words += f"; its journal went round {wear['journal_rounds']} times"
     errors = counter_names.name(55) in bad
     return Result("flash", FAULT if errors else LOOK if bad else GOOD, words)
 
@@ -148,7 +169,8 @@ def _clock(said: dict[str, Any], body: dict[str, Any] | None) -> Result:
         if known is None or known["drift_ppm"] is None
         else f", {known['drift_ppm']} parts in a million off"
     )
-    outcome = LOOK if said["clock"] == "not set" else GOOD
+    far = known is not None and abs(known["drift_ppm"] or 0) > appliance.DRIFT_PPM
+    outcome = LOOK if far or said["clock"] == "not set" else GOOD
     return Result("clock", outcome, said["clock"] + drift)
 
 

@@ -118,6 +118,7 @@ class Brick:
             lambda: installer.floor_ms,
             self._restart,
         )
+        orders.tell = diag.tell  # pyright: ignore[reportAttributeAccessIssue] - None until here
         chores = Chores(
             decider,
             recorder,

@@ -23,6 +23,7 @@ class Orders:
         self._changed = changed
         self._floor_ms = floor_ms
         self._restart = restart
+        self.tell = None  # sends diagnostics
 
     def clock(self, value):
         """Take the host's time; a step, or another quality, is a record of its own.
@@ -60,6 +61,8 @@ class Orders:
         """Blink, so that a person finds this brick among others, and say how it is: somebody wants to know it as of now."""
         self._lamp.show(indicator.IDENTIFY)
         self._changed(True)
+        if self.tell is not None:
+            self.tell()
 
     def restart(self, value):
         """Start anew, in safe mode where the host wants that."""

@@ -313,6 +313,7 @@ class Session:
             return
         now = monotonic_ms()
         brick.diagnostics = diagnostics
+        brick.counters["diagnostics"] += 1
         brick.diagnostics_at_ms = now
         if brick.status is not None and brick.status.boot is not None:
             brick.heard_uptime(brick.status.boot, diagnostics["uptime_ms"], now)

@@ -151,6 +151,7 @@ class PtyBrick:
         self.slices: dict[int, int] = {}
         self.ruleset: bytes | None = None
         self.uptime_ms = 0
+        self.diagnostics: dict | None = None
         self.link: link.BrickLink | None = None
         self.damage: Callable[[bytes], bytes] = lambda data: data
         self._boot = 0
@@ -294,6 +295,8 @@ class PtyBrick:
             self._next = max(self.oldest, value[0])
         elif kind == reg.MSG_IDENTIFY:
             self.status()
+            if self.diagnostics is not None:
+                self.link.send(reg.MSG_DIAGNOSTICS, self.diagnostics, None, self._now())
 
     def _turn(self) -> None:
         """Sends what there is room for and comes back when the link wants it."""

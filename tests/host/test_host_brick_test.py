@@ -8,7 +8,7 @@ from hostkit import PtyBrick, host_folder, running, until
 from stallmark import registry as reg
 from typer.testing import CliRunner
 
-from hostagent.bricktest import failed, results
+from hostagent.bricktest import came, failed, results
 from hostagent.cli import app
 from hostagent.core import counter_names
 from tests.world import World
@@ -29,6 +29,7 @@ BODY = {
         "level": "full", "percent": 88, "main_mv": 3970, "backup_mv": None, "charging": False, "believable": True
     },
 }  # fmt: skip
+AWAY = LINK | {"up": False, "last_down": "the cable is out"}
 GOOD = {
     "link": LINK, "status": SAID, "diagnostics": BODY, "port": {"state": "open"}, "bundle_result": None,
     "ports": [{"kind": "serial", "open": True}], "records": {"waiting_on_brick": 0},
@@ -51,7 +52,7 @@ def test_a_good_brick_says_so_of_every_part():
         ({"link": LINK | {"up": False, "refusal": "wrong link key"}}, "link", "fault", "wrong link key"),
         ({"link": LINK | {"noise": 400}}, "link", "look", "400 damaged"),
         ({"status": None}, "brick", "not known", "said nothing"),
-        ({"status": SAID | {"age_s": 900.0}}, "brick", "not known", "900 s old"),
+        ({"status": SAID | {"age_s": 900.0}}, "brick", "not known", "said 15 min ago"),
         ({"status": SAID | {"state": "safe"}}, "brick", "fault", "safe mode"),
         ({"status": SAID | {"reader": "fault"}}, "reader", "fault", "does not answer"),
         ({"status": SAID | {"radio": "fault"}}, "radio", "fault", "cable"),
@@ -68,6 +69,13 @@ def test_a_good_brick_says_so_of_every_part():
         ),
         ({"diagnostics": BODY | {"power": BODY["power"] | {"level": "low"}}}, "battery", "look", "88 %"),
         ({"diagnostics": None}, "flash", "not known", "try again"),
+        ({"link": LINK | {"resends": 114}}, "link", "look", "114 sent again"),
+        ({"diagnostics": BODY | {"clock": {"drift_ppm": -3403}}}, "clock", "look", "-3403"),
+        ({"diagnostics": BODY | {"age_s": 400.0}}, "memory", "not known", "said 7 min ago"),
+        ({"diagnostics": BODY | {"age_s": 70.0}}, "memory", "good", "said 70 s ago"),
+        ({"link": AWAY}, "brick", "not known", "said 3 s ago: says that it is well"),
+        ({"link": AWAY, "diagnostics": BODY | {"age_s": 20.0}}, "flash", "not known", "said 20 s ago"),
+        ({"link": AWAY}, "reader", "not known", "said 3 s ago"),
     ],
 )
 def test_what_is_wrong_with_a_part_is_said_in_words(change, part, outcome_, words):
@@ -76,7 +84,16 @@ def test_what_is_wrong_with_a_part_is_said_in_words(change, part, outcome_, word
     assert failed(results(GOOD | change)) == (outcome_ in ("fault", "not known"))
 
 
-def test_the_command_asks_the_running_host_and_lets_the_brick_blink(tmp_path):
+def test_a_tag_that_comes_again_and_writes_no_receipt_is_seen_all_the_same():
+    names = [counter_names.name(number) for number in (24, 36, 48, 51)]
+    assert names == ["taps within the cooldown", "codes repeated", "decisions", "denials merged"]
+    for name in names:
+        after = GOOD | {"diagnostics": BODY | {"counters": {name: 1}}}
+        assert came(GOOD, after) and not came(after, after) and not came(GOOD | {"diagnostics": None}, after)
+
+
+def test_the_command_asks_the_running_host_and_lets_the_brick_blink(tmp_path, monkeypatch):
+    monkeypatch.setattr("hostagent.bricks_cli.DIAGNOSTICS_S", 0.0)
     world = World(91)
     world.brick()
 
@@ -104,7 +121,17 @@ def test_the_command_asks_the_running_host_and_lets_the_brick_blink(tmp_path):
                 parts["link"] == parts["reader"] == parts["tap"] == "good"
                 and parts["light and sound"] == "look"
             )
-            # A brick of a test sends no diagnostics: that is said, and the exit code says so too.
+            # The same tag again is refused like the one before: it writes no receipt of its own.
+            brick.got.clear()
+            monkeypatch.setattr("hostagent.bricks_cli.DIAGNOSTICS_S", 60.0)
+            monkeypatch.setattr("hostagent.bricks_cli.ANSWER_S", 60.0)
+            brick.diagnostics = {0: 1000, 3: [[48, 1]]}
+            asked = asyncio.create_task(asyncio.to_thread(run, path, "--json", "--tap", "0.3"))
+            await until(lambda: any(kind == reg.MSG_IDENTIFY for kind, _ in brick.got), "identify")
+            brick.diagnostics = {0: 2000, 3: [[48, 2], [51, 1]]}
+            again = {one["part"]: one for one in json.loads((await asked).stdout)["parts"]}
+            assert again["tap"]["outcome"] == "look" and "use another tag" in again["tap"]["words"]
+            # A brick of a test sent no diagnostics before: that is said, and the exit code says so too.
             assert parts["flash"] == "not known" and not found["good"] and made.exit_code == 1
         brick.unplug()
 
