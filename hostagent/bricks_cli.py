@@ -287,7 +287,7 @@ def _left_behind(brick: str, said: dict[str, Any] | None, now: bool) -> None:
         heard = "No host program knows" if age is None else f"It was last heard {_ago(age)} ago: nobody knows"
         print(f"{heard} what {brick} decided since. All of it is on the brick, and still counts.")
     print(
-        "Do not erase it: give it a place again (stallmark host bricks pair, with its 16 digits), and it is"
+        "Do not erase it, keep it: give it a place again (stallmark host bricks pair, its 16 digits), and it is"
     )
     print("read out: customers' lights get their receipts. It then gets neither rights nor rules.")
 

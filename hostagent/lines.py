@@ -91,6 +91,13 @@ class TakeUp:
                 if isinstance(failed, ConfigError):
                     self._seen = seen  # until it is changed again
                 continue
+            except Exception as failed:  # whatever a file may bring about: receipts go on
+                log.exception("the changed configuration is not taken up")
+                self.trouble = (
+                    f"{path.name} was changed and cannot be taken up ({type(failed).__name__}): tell the hub"
+                )
+                self._seen = seen
+                continue
             self._seen = seen
 
     async def take_up(self, fresh: Config) -> None:

@@ -63,6 +63,10 @@ class Places:
     def __init__(self, path: Path) -> None:
         """Raises ConfigError where the file is not good as it stands."""
         self.path = path
+        try:
+            self._was = path.read_bytes()
+        except OSError:
+            self._was = b""  # the next line says why
         self.told = configuration.load(path)
         self.values = read(path)
         self._taken: list[Handover] = []
@@ -159,7 +163,19 @@ class Places:
 
     def save(self) -> None:
         """Writes keys.json, then config.json, each whole or not at all. Raises ConfigError and changes nothing where the
-        result would not be good."""
+        result would not be good, and where somebody else changed config.json since it was read."""
+        # A running host takes keys out of keys.json, another command may be at work: one after the other.
+        with configuration.keys_alone(self.told.keys_file):
+            if self.path.read_bytes() != self._was:
+                raise ConfigError(
+                    f"{self.path.name} was changed by somebody else meanwhile: give the command again"
+                )
+            self._save()
+            self._was = self.path.read_bytes()
+        for given in self._taken:
+            given.path.unlink(missing_ok=True)
+
+    def _save(self) -> None:
         candidate = self.path.with_name(self.path.name + ".new")
         _write(candidate, self.values, 0o644)
         try:
@@ -170,19 +186,18 @@ class Places:
         if self._taken:
             self._hand_over()
         candidate.replace(self.path)
-        for given in self._taken:
-            given.path.unlink(missing_ok=True)
+        # The hand-over file is deleted next: until the folder is on the disk it is the only copy of a link key.
+        for folder in {self.path.parent, self.told.keys_file.parent}:
+            _durable(folder)
 
     def _hand_over(self) -> None:
-        # A running host takes keys out of this file: not while they are added.
-        with configuration.keys_alone(self.told.keys_file):
-            keys = read(self.told.keys_file)
-            for given in self._taken:
-                link = {"brick": given.brick.hex(), "epoch": given.epoch, "key": given.key.hex()}
-                keys["links"] = [old for old in keys["links"] if old["brick"] != given.brick.hex()] + [link]
-            fresh = self.told.keys_file.with_name("keys.json.new")
-            _write(fresh, keys, 0o600)
-            fresh.replace(self.told.keys_file)
+        keys = read(self.told.keys_file)
+        for given in self._taken:
+            link = {"brick": given.brick.hex(), "epoch": given.epoch, "key": given.key.hex()}
+            keys["links"] = [old for old in keys["links"] if old["brick"] != given.brick.hex()] + [link]
+        fresh = self.told.keys_file.with_name("keys.json.new")
+        _write(fresh, keys, 0o600)
+        fresh.replace(self.told.keys_file)
 
     def _need_key(self, brick: bytes) -> None:
         if not self.holds_key(brick):
@@ -194,6 +209,14 @@ class Places:
     def _free_name(self) -> str:
         names = {entry["name"] for entry in self.entries}
         return next(name for n in range(1, 1000) if (name := f"brick-{n}") not in names)
+
+
+def _durable(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write(path: Path, value: dict[str, Any], mode: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from hostagent.errors import ConfigError
 
 T = TypeVar("T")
+MOST_BYTES = 1 << 20  # of a file: a kit's takes a few KiB
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
@@ -30,11 +31,17 @@ def public(where: str, value: Any) -> bytes:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A file with one JSON object. Raises ConfigError."""
+    """A file with one JSON object, of at most 1 MiB. Raises ConfigError."""
     try:
-        value: Any = json.loads(path.read_text())
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ConfigError(f"{path}: larger than {MOST_BYTES} bytes: this is no file of a host")
+        value: Any = json.loads(data.decode())
     except OSError as failed:
         raise ConfigError(f"{path}: {failed.strerror}; `stallmark kit new` makes a kit's folder") from failed
+    except RecursionError:
+        raise ConfigError(f"{path}: not JSON of a host (brackets within brackets without end)") from None
     except ValueError as failed:
         raise ConfigError(f"{path}: not JSON ({failed})") from failed
     return json_object(path.name, value)

@@ -22,9 +22,14 @@ def load(path: Path) -> Config:
     bricks = tuple(
         brick(folder, f"{path.name}: bricks[{n}]", entry) for n, entry in enumerate(f.objects("bricks"))
     )
-    ports = [brick.port for brick in bricks if brick.port is not None]
-    if len({brick.brick for brick in bricks}) != len(bricks) or len(set(ports)) != len(ports):
-        raise ConfigError(f"{path.name}: two bricks share one identity or one port")
+    for n, one in enumerate(bricks):
+        for other in bricks[:n]:
+            if one.brick == other.brick:
+                raise ConfigError(
+                    f"{path.name}: {other.name} and {one.name} are one brick, {one.brick.hex()}"
+                )
+            if one.port is not None and one.port == other.port:
+                raise ConfigError(f"{path.name}: {other.name} and {one.name} are both on {one.port}")
     clock_file = f.optional("clock_file", f.text)
     update_lock = f.optional("update_lock", f.text)
     stated = f.optional("lane", lambda name: json_object(f"{path.name}: {name}", f.values[name]))

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from hostagent import config as configuration
 from hostagent import placing
 from hostagent.cli import app
+from hostagent.errors import ConfigError
 from tests.host.hostkit import host_folder
 from tests.world import World
 
@@ -80,7 +81,7 @@ def test_a_brick_is_paired_by_radio_cable_or_both(config: Path, tmp_path: Path) 
         (["swap", "brick-2", "BRICK-1"], "16 digits"),
         (["pair", "brick-1", "--links", "wifi"], "serial"),
         (["pair", "brick-1", "--links", "ble,ble"], "links"),
-        (["pair", "brick-1", "--port", "run/brick-2"], "one port"),
+        (["pair", "brick-1", "--port", "run/brick-2"], "are both on"),
         (["pair", NEW, "--key", "/nowhere/key.json"], "key.json"),
     ],
 )
@@ -104,6 +105,20 @@ def test_a_brick_that_was_replaced_comes_back_to_be_read_out_and_never_as_a_new_
     assert code == 0 and "only read out" in said
     told = configuration.load(config)
     assert told.bricks[2].brick.hex() == old and told.ended[0].brick.hex() == old
+
+
+def test_of_two_who_change_places_at_once_neither_is_lost(config: Path, tmp_path: Path) -> None:
+    mine, other = placing.Places(config), placing.Places(config)
+    other.find("brick-2")["name"] = "door"
+    other.save()
+    key = given(tmp_path)
+    mine.take(placing.handover(key))
+    mine.swap("brick-1", bytes.fromhex(NEW), 1, None)
+    with pytest.raises(ConfigError, match="changed by somebody else meanwhile"):
+        mine.save()
+    assert key.exists() and [one["name"] for one in bricks(config)] == ["brick-1", "door"]
+    assert run("swap", "brick-1", NEW, "--key", str(key), config=config)[0] == 0, "given again"
+    assert bricks(config)[0]["brick"] == NEW and bricks(config)[1]["name"] == "door" and not key.exists()
 
 
 def test_one_brick_cannot_stand_in_two_places(config: Path) -> None:

@@ -46,7 +46,7 @@ LINK = {"brick": "00" * 8, "epoch": -1, "key": "00" * 32}
         ("config.json", {"port": 70000}, "port: found 70000"),
         ("config.json", {"bricks": {}}, "bricks: expected a list"),
         ("config.json", {"bricks": [{"brick": "00" * 8, "name": "b"}]}, "bricks[0]: port: found None"),
-        ("config.json", {"bricks": [BRICK, BRICK]}, "share one identity"),
+        ("config.json", {"bricks": [BRICK, BRICK]}, "are one brick, "),
         ("config.json", {"authors": {"threshold": 3, "keys": []}}, "threshold: found 3"),
         ("config.json", {"authors": {"threshold": 1, "keys": [KEY]}}, "32 bytes in base64"),
         ("config.json", {"director": "AAAA"}, "director: expected 32 bytes"),

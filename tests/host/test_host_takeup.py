@@ -197,7 +197,7 @@ def test_what_a_brick_decided_without_a_link_counts_after_it_was_swapped(tmp_pat
         asyncio.run(scenario(running_fleet))
 
 
-def test_a_file_that_is_not_good_changes_nothing_and_is_said(tmp_path):
+def test_a_file_that_is_not_good_changes_nothing_and_is_said(tmp_path, monkeypatch):
     world = World(78)
     world.brick()
 
@@ -216,5 +216,16 @@ def test_a_file_that_is_not_good_changes_nothing_and_is_said(tmp_path):
             path.write_text(good)
             await until(lambda: agent.takeup.taken == 2 and len(agent.lines) == 1, "back again")
             assert agent.takeup.trouble is None
+            # A file never ends the host, whatever is in it.
+            for bad, said in (("[" * 200_000, "brackets"), (" " * (1 << 20) + good, "larger than")):
+                path.write_text(bad)
+                await until(lambda said=said: said in str(agent.takeup.trouble), said)
+                assert len(agent.lines) == 1
+            with monkeypatch.context() as patched:
+                patched.setattr("hostagent.config.load", lambda path: {}["a mistake of the program"])
+                path.write_text(good + " ")
+                await until(lambda: "KeyError" in str(agent.takeup.trouble), "told, and the host goes on")
+            path.write_text(good)
+            await until(lambda: agent.takeup.trouble is None, "back again")
 
     asyncio.run(scenario())
