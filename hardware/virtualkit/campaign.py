@@ -11,7 +11,7 @@ from fleet.authoring.compile import compile_campaign
 from fleet.authoring.signing import make_bundle
 from virtualkit import market_day
 from virtualkit.core import bundle, rules
-from virtualkit.folder import KitFolder
+from virtualkit.folder import KitFolder, write_text
 from virtualkit.kitplan import THRESHOLD
 
 CAMPAIGNS = ("market-day", "market-hour")
@@ -76,12 +76,11 @@ def write_bundle(
 
 def _leave_for_authors(folder: KitFolder, campaign: dict[str, Any], start_ms: int) -> None:
     """What an author changes, and when its market began, for `stallmark rules compile --start`. What was changed stays."""
-    folder.authors.mkdir(parents=True, exist_ok=True)
     begins = dt.datetime.fromtimestamp(start_ms // 1000, dt.UTC)
-    (folder.authors / "market-start").write_text(begins.isoformat() + "\n")
+    write_text(folder.authors / "market-start", begins.isoformat() + "\n", secret=True)
     text = folder.authors / "campaign.json"
     if not text.exists():
-        text.write_text(json.dumps(campaign, indent=1, ensure_ascii=False) + "\n")
+        write_text(text, json.dumps(campaign, indent=1, ensure_ascii=False) + "\n", secret=True)
 
 
 def offer_terms(folder: KitFolder, made: Published) -> None:

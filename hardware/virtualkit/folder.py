@@ -74,13 +74,17 @@ class KitFolder:
 
 
 def write_json(path: Path, value: Any, secret: bool = False) -> None:
+    """As `write_text`, a value in JSON."""
+    write_text(path, json.dumps(value, indent=1) + "\n", secret)
+
+
+def write_text(path: Path, text: str, secret: bool = False) -> None:
     """Writes atomically; secrets are readable by the owner alone from the first byte on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(path.suffix + ".new")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o644)
-    with os.fdopen(handle, "w") as out:
-        json.dump(value, out, indent=1)
-        out.write("\n")
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(text)
         out.flush()
         os.fsync(out.fileno())
     temporary.replace(path)

@@ -159,7 +159,7 @@ class Stream:
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self._read, args=(running, headers), daemon=True)
         self.thread.start()
-        assert self.ready.wait(20)
+        assert self.ready.wait(60)
 
     def _read(self, running, headers):
         with running.client.stream("GET", "/v1/live", headers=headers, timeout=None) as answer:
@@ -236,15 +236,26 @@ def test_the_api_documents_itself(running):
     assert "/openapi.json" in running.client.get("/").text
 
 
-def test_one_address_cannot_take_every_place_at_the_live_stream(running, monkeypatch):
+FORWARDED = {"X-Forwarded-For": "198.51.100.7"}
+
+
+def test_one_address_cannot_take_every_place_at_the_live_stream(tmp_path, monkeypatch):
     monkeypatch.setattr("fleet.live.OF_ONE_ADDRESS", 2)
-    first, second = Stream(running), Stream(running)
-    answer = running.client.get("/v1/live")
-    assert answer.status_code == 503 and answer.headers["retry-after"] == "10"
-    forwarded = {"X-Forwarded-For": "198.51.100.7"}  # what a proxy on this machine says is believed
-    other = Stream(running, **forwarded)
+    with served(Stall(tmp_path), proxies=["127.0.0.1"]) as running:
+        first, second = Stream(running), Stream(running)
+        answer = running.client.get("/v1/live")
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "10"
+        other = Stream(running, **FORWARDED)  # what a proxy says that config.json names is believed
+        running.deliver(1)
+        wait_for("an event each", lambda: len(first.events) == len(second.events) == len(other.events) == 1)
+
+
+def test_nobody_is_believed_another_address_where_no_proxy_is_named(running, monkeypatch):
+    monkeypatch.setattr("fleet.live.OF_ONE_ADDRESS", 1)
+    only = Stream(running)
+    assert running.client.get("/v1/live", headers=FORWARDED).status_code == 503
     running.deliver(1)
-    wait_for("an event each", lambda: len(first.events) == len(second.events) == len(other.events) == 1)
+    wait_for("an event", lambda: len(only.events) == 1)
 
 
 @pytest.mark.parametrize(

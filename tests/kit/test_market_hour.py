@@ -81,6 +81,8 @@ def test_secrets_of_a_kit_are_their_owners_alone_and_marked_as_development_keys(
         if path.parent.name == "public":
             continue
         assert path.stat().st_mode & 0o077 == 0, path
+        if path.name == "campaign.json":  # what an author changes: no key
+            continue
         assert json.loads(path.read_text())["development"] is True
     assert finished.stat().st_mode & 0o077 == 0
     for path in finished.glob("bricks/*/flash.bin"):
