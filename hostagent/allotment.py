@@ -94,10 +94,13 @@ class Allotment:
     # --- who gets what
 
     def own(self, brick: bytes, now_ms: int) -> list[Held]:
-        """What is sent to a brick at the start of a session: all that it may still spend."""
+        """What is sent to a brick at the start of a session: all that it may still spend. What it refused because its rules do
+        not have the rule is offered again once it says that it has other rules: a brick checks signatures for seconds."""
         found: list[Held] = []
         for held in self.slices.values():
             if held.brick == brick:
+                if held.answered is not None and held.result == reg.SLICE_UNKNOWN_RULE:
+                    continue
                 held.answered = None
                 if held.slice.expires > now_ms and not held.unconfirmed:
                     found.append(held)

@@ -24,6 +24,7 @@ class Allotment:
         self._held = []  # (id, payload) of every good one: offered again to the state of the next ruleset
         self.waiting_since = None
         self._stir = stir
+        self.refuses = None  # refuses(slice) -> slice result or None: what needs no signature to be refused
 
     def received(self, value):
         """Message 37. Raises FormatError."""
@@ -49,10 +50,20 @@ class Allotment:
             self._stir()
 
     def step(self):
-        """Check one signature."""
-        payload, signature = self._pending.pop(0)
-        self.waiting_since = self._ticks() if self._pending else None
-        piece = rights.decode_slice(payload)
+        """Check one signature, and before it answer what is refused without: after a change of rules that may be all of them.
+        True where one was checked."""
+        while self._pending:
+            payload, signature = self._pending.pop(0)
+            self.waiting_since = self._ticks() if self._pending else None
+            piece = rights.decode_slice(payload)
+            result = None if self.refuses is None else self.refuses(piece)
+            if result is None:
+                self._check(piece, payload, signature)
+                return True
+            self._say(piece.id, result)
+        return False
+
+    def _check(self, piece, payload, signature):
         message = rights.slice_message(payload)
         for public in self._directing.directors:  # seldom more than one
             if self._verify(public, message, signature):

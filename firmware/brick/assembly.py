@@ -103,6 +103,7 @@ class Brick:
         self._allotment = allotment = Allotment(
             identity, directing, self._verify, self._add_slice, self._post, work.raise_, counters, ticks
         )
+        allotment.refuses = self._refuses_slice  # pyright: ignore[reportAttributeAccessIssue] - None until here
         decider.asking = asking = Asking(  # pyright: ignore[reportAttributeAccessIssue] - None until here
             decider, lamp, lambda: uplink.up, self._post, port.random, counters, ticks
         )
@@ -389,6 +390,9 @@ class Brick:
 
     def _add_slice(self, piece):
         return self._decider.state.add_slice(piece, self._installer.floor_ms)
+
+    def _refuses_slice(self, piece):
+        return self._decider.state.refuses(piece, self._installer.floor_ms)
 
     def _post(self, kind, value):
         self._uplink.post(kind, value)

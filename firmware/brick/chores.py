@@ -5,7 +5,7 @@ import gc
 from stallmark.constant import const
 from stallmark.errors import FullError
 
-from brick import config
+from brick import aio, config
 from brick import counters as count
 
 # Why an application waits; docs/formats/registry.md
@@ -56,6 +56,7 @@ class Chores:
             busy = False
             try:
                 self._books()
+                await aio.sleep_ms(0)  # what came is acknowledged before a signature keeps the link silent
                 busy = await self._heavy()
             except OSError:
                 self._counters.add(count.FLASH_ERRORS)
@@ -142,8 +143,8 @@ class Chores:
         now = self._ticks()
         if not self._may(True, now - since, config.SLICE_PATIENCE_MS):
             return False
-        self._allotment.step()
-        self._heavy_ms = self._ticks() - now
+        if self._allotment.step():
+            self._heavy_ms = self._ticks() - now
         self._changed()
         return True
 

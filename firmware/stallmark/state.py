@@ -18,6 +18,8 @@ from stallmark.numbers import (
     KIND_VOID,
     QUALITY_HOST,
     REASON_PERSON,
+    SLICE_EXPIRED,
+    SLICE_UNKNOWN_RULE,
 )
 from stallmark.spending import Rights
 from stallmark.told import Told
@@ -287,12 +289,21 @@ class State(Told):
     def add_slice(self, piece, floor_ms):
         """Slice result for a stallmark.rights.Slice whose signature, kit and rental the caller has checked.
         `floor_ms`: the latest instant known from signed things, 0 for none."""
-        rule = -1
+        return self.rights.add(piece, self._rule_of(piece), floor_ms)
+
+    def refuses(self, piece, floor_ms):
+        """Why `add_slice` refuses a slice whoever signed it: a slice result, or None where it may take it. No signature has to
+        be checked for that. Without a ruleset none is refused for its rule: what is good is kept for the one that comes."""
+        if piece.expires <= max(floor_ms, self.rights.floor_ms):
+            return SLICE_EXPIRED
+        return SLICE_UNKNOWN_RULE if self.ruleset is not None and self._rule_of(piece) < 0 else None
+
+    def _rule_of(self, piece):
         if self.ruleset is not None:
             for index, name in enumerate(self.ruleset.rule8):
                 if name == piece.rule:
-                    rule = index
-        return self.rights.add(piece, rule, floor_ms)
+                    return index
+        return -1
 
     def slices_left(self):
         """[[slice id, left], …] of the slices held, in order of id."""

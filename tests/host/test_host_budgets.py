@@ -145,6 +145,42 @@ def test_a_brick_gets_its_own_again_after_a_start_and_no_new_ones_for_it(tmp_pat
     asyncio.run(scenario())
 
 
+def test_what_a_brick_has_no_rule_for_is_offered_again_only_with_other_rules(tmp_path):
+    async def scenario():
+        world, controller, folder = stall(79, tmp_path, 1, [(1, "rule-1", 1, 500), (2, "rule-1", 1, 500)])
+        await controller.start()
+        path = host_folder(world, folder, controller.address)
+        brick = Spender(world, 0, folder)
+        brick.ruleset = bytes(32)
+        brick.refuse = reg.SLICE_UNKNOWN_RULE
+        async with running(path) as agent:
+            brick.plug()
+            held = agent.budgets.held
+            await until(
+                lambda: len(held()) == 2 and all(one.answered is not None for one in held()), "refused"
+            )
+            brick.got.clear()
+            sessions = agent.bricks[brick.brick.brick8].counters["sessions"]
+            brick.power_on()
+            await until(
+                lambda: (
+                    agent.bricks[brick.brick.brick8].counters["sessions"] > sessions
+                    and agent.bricks[brick.brick.brick8].status is not None
+                ),
+                "another session",
+            )
+            brick.decide(1)
+            await until(lambda: brick.host_seq == 1, "what the host says at a session's start has come")
+            assert brick.got_slices() == [], "it has the same rules as before"
+            brick.ruleset, brick.refuse = b"\1" * 32, None
+            brick.status()
+            await until(lambda: sorted(brick.got_slices()) == [1, 2], "other rules: offered again")
+        brick.unplug()
+        await controller.stop()
+
+    asyncio.run(scenario())
+
+
 def test_refused_foreign_and_forged_slices_go_to_nobody(tmp_path):
     async def scenario():
         world, controller, folder = stall(74, tmp_path, 1, [(1, "rule-1", 1, 500)])
