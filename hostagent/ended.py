@@ -47,7 +47,7 @@ class Ended:
         """Why a brick's link is not answered, for its screen and ours; None where it is."""
         if brick8 not in self._ended or brick8 in self._placed:
             return None
-        return "this brick was replaced by another; to read it out, pair it again"
+        return f"brick {brick8.hex()} was replaced by another; to read it out, pair it again"
 
     async def tell(self) -> None:
         """Tells the controller what it does not know yet. Raises ControllerError where it cannot be reached, StoreUnavailable."""

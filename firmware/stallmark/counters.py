@@ -11,7 +11,7 @@ _MOST_HEADS = const(2000)  # chains: 4,000 bytes of heads; of more entries than 
 
 class Table:
     """Chains by hash whose number grows with what is kept (linear hashing): no entry is moved to make room, none is searched
-    for far. An entry is `key_size` (4 or more) bytes of key, the first of which is never 0, and `value_size` bytes of value; at
+    for far. An entry is `key_size` (5 or more) bytes of key, the first of which is never 0, and `value_size` bytes of value; at
     most `capacity` entries (65,534 or fewer). Pieces are made when they are needed: an empty table is cheap. Where there is no
     memory for another one the table is `short`: full, as at its capacity, until `ahead` finds some.
 

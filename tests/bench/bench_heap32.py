@@ -65,7 +65,7 @@ def run(quick: bool = False) -> list[Figure]:
             out += [
                 _within(what, found["with rules"], LIVE),
                 _within("the same with 500 people, as many as these rules remember", found["people"], LIVE),
-                Figure("the same with 512 slices, all that are remembered in a rental", found["full"], "B"),
+                _within("the same with 512 slices, all that are remembered in a rental", found["full"], LIVE),
                 Figure("the same at its start without rules", found["objects"], "B"),
                 _within("its largest buffer after start", found["largest"], LARGEST),
                 _within("its largest buffer with 500 people and 512 slices", found["largest full"], LARGEST),
