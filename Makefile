@@ -6,7 +6,7 @@ STALLMARK := $(VENV)/bin/stallmark
 # The first Python that is new enough; PYTHON=… overrides.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-JOBS ?= 2
+JOBS ?= 3
 STATE ?= state
 ARGS ?=
 

@@ -193,7 +193,8 @@ class Trust:
         if len(own) > MAX_KINDS:
             return INSTALL_TOO_LARGE, None, None
         # Under a stop nothing is installed: what is ordered beside it must not keep the stop from being taken.
-        for item in () if f[7] & directive.HALTED else own:
+        stopped = f[7] & directive.HALTED  # pyright: ignore[reportOperatorIssue] - a whole number, by its form
+        for item in () if stopped else own:
             result = _fits(item, me)
             if result != INSTALL_OK:
                 return result, None, None
