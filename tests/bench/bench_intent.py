@@ -56,7 +56,9 @@ async def _measure(path: Path, changes: int) -> tuple[list[float], list[float]]:
     stall.clock.set(MARKET_OPENS_MS)
     config = load(folder.controller / "config.json")
     seeds = [
-        bytes.fromhex(json.loads(one.read_text())["seed"]) for one in sorted((path / "author").glob("*.json"))
+        bytes.fromhex(json.loads(one.read_text())["seed"])
+        for one in sorted((path / "author").glob("*.json"))
+        if one.name != "campaign.json"
     ][:2]
     active = folder.controller / "rules" / "active.smbundle"
     said: list[float] = []
