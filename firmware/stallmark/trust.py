@@ -159,8 +159,6 @@ class Trust:
         if old is None:
             return _ROOT_WANTED, None, None
         time_lb = self.time_lb(signed_ms)
-        if old[ROOT_EXPIRES] <= time_lb:
-            return _ROOT_EXPIRED, None, None
         signed = Signed(bundle.pae(directive.TYPE, payload), signatures, verify)
         if not signed.by(old[DIRECTORS], old[DIRECTOR_THRESHOLD]):
             return INSTALL_THRESHOLD, None, None
@@ -168,6 +166,11 @@ class Trust:
             f = directive.check_fields(cbor.decode(payload))
         except FormatError:
             return INSTALL_UNREADABLE, None, None
+        # A stop is taken however late it comes, and whoever has the kit: only a newer directive lifts it.
+        stopped = f[7] & directive.HALTED  # pyright: ignore[reportOperatorIssue] - a whole number, by its form
+        # What a wrong clock signs is believed for no longer than the root that names its director.
+        if not stopped and old[ROOT_EXPIRES] <= max(time_lb, f[3]):
+            return _ROOT_EXPIRED, None, None
         digest = sha256(payload)
         if f[2] == old[NUMBER]:
             if digest == old[DIGEST]:
@@ -177,30 +180,29 @@ class Trust:
             return _EQUIVOCATION, alarmed(old, ALARM_DIRECTIVE), None
         if f[2] < old[NUMBER] or f[3] < old[SINCE]:
             return INSTALL_OLDER, None, None
-        if f[4] <= max(time_lb, f[3]):
+        if not stopped and f[4] <= max(time_lb, f[3]):
             return INSTALL_EXPIRED, None, None
         if f[1] != me.kit8:
             return _OTHER_KIT, None, None
-        if f[10] != me.rental:
+        if not stopped and f[10] != me.rental:
             return _OTHER_RENTAL, None, None
         if directive.named_twice(f[5]):
             return _TWICE, None, None
         if directive.unknown_critical(f) is not None:
             return _NEWER_FORM, None, None
-        if f[6] > old[ROOT_VERSION]:
+        if not stopped and f[6] > old[ROOT_VERSION]:
             return _ROOT_WANTED, None, None
         own = [item[1:] for item in f[5] if item[0] == me.brick8]
         if len(own) > MAX_KINDS:
             return INSTALL_TOO_LARGE, None, None
-        # Under a stop nothing is installed: what is ordered beside it must not keep the stop from being taken.
-        stopped = f[7] & directive.HALTED  # pyright: ignore[reportOperatorIssue] - a whole number, by its form
         for item in () if stopped else own:
             result = _fits(item, me)
             if result != INSTALL_OK:
                 return result, None, None
         new = dict(old)
         new[NUMBER], new[DIGEST], new[EXPIRES] = f[2], digest, f[4]
-        new[ISSUED] = max(old[ISSUED], f[3])
+        if f[3] < old[ROOT_EXPIRES]:
+            new[ISSUED] = max(old[ISSUED], f[3])
         new[FLAGS], new[ITEMS], new[RENTAL] = f[7], own, f[10]
         return INSTALL_OK, new, directive.of(f, digest)
 

@@ -232,9 +232,10 @@ def test_another_signer_of_the_same_directive_is_no_equivocation():
 
 
 def test_fast_forward_is_recovered_by_rotating_the_director():
-    far = order(2**32 - 1, [item(NEW)], issued=T0 + 9000 * DAY, expires=T0 + 9001 * DAY)
+    far = order(2**32 - 1, [item(NEW)], issued=T0 + 364 * DAY, expires=T0 + 365 * DAY)
     lost = obeyed(told(), far)
-    assert answer(lost, order(6)) == reg.INSTALL_ROOT_EXPIRED, "the thief's instant stands"
+    assert answer(lost, order(6)) == reg.INSTALL_OLDER, "the thief's number stands"
+    assert lost.time_lb() == T0 + 364 * DAY, "and so does his instant"
     step = root(2, ROOTS[:2], directors=DIRECTORS[1:2], issued=T0 + 20 * DAY)
     result, fields = lost.take_root(step, verify)
     assert result == reg.INSTALL_OK and fields[truststate.NUMBER] == 0 and fields[truststate.ITEMS] == []
@@ -280,10 +281,45 @@ def test_an_expired_directive_is_refused():
 
 def test_an_expired_root_takes_no_directive_but_a_newer_root():
     short = told(root(2, ROOTS[:2], expires=T0 + 4 * DAY))
-    assert answer(short, order(9), signed_ms=T0 + 4 * DAY) == reg.INSTALL_ROOT_EXPIRED
-    late = obeyed(short, order(5, [item(NEW)]))
-    assert install(late, NEW, OLD) == reg.INSTALL_ROOT_EXPIRED, "the directive itself knows of a later day"
+    assert answer(short, order(3), signed_ms=T0 + 4 * DAY) == reg.INSTALL_ROOT_EXPIRED
+    late = obeyed(short, order(3, [item(NEW)]))
+    assert install(late, NEW, OLD) == reg.INSTALL_OK
+    assert install(late, NEW, OLD, signed_ms=T0 + 4 * DAY) == reg.INSTALL_ROOT_EXPIRED
     assert late.take_root(root(3, ROOTS[:2]), verify)[0] == reg.INSTALL_OK
+
+
+def test_what_a_controllers_clock_of_2099_signed_is_refused_and_poisons_nothing():
+    year_2099 = 4070908800000
+    held = with_order(5)
+    for flags in (0, directive.SECURITY_CRITICAL):
+        assert answer(held, order(6, [item(NEW)], issued=year_2099, flags=flags)) == reg.INSTALL_ROOT_EXPIRED
+    last = order(7, [item(NEW)], issued=T0 + 365 * DAY - 1)
+    assert obeyed(held, last).time_lb() < T0 + 365 * DAY, "no instant is believed beyond the root's year"
+    assert answer(held, order(7, issued=T0 + 365 * DAY)) == reg.INSTALL_ROOT_EXPIRED
+
+
+def test_a_stop_is_taken_whatever_the_clocks_say_and_its_instant_not_believed():
+    held, day = with_order(5), T0 + 365 * DAY
+    for stop in (
+        order(6, flags=directive.HALTED, issued=day + 9000 * DAY),  # signed in the wrong year
+        order(6, flags=directive.HALTED, issued=T0, expires=T0 + DAY),  # and long over
+    ):
+        stopped = obeyed(held, stop, signed_ms=day)
+        assert install(stopped, NEW, OLD) == reg.INSTALL_HALTED
+        assert stopped.time_lb() == held.time_lb()
+        lifted = obeyed(stopped, order(7, [item(NEW)]))
+        assert install(lifted, NEW, OLD) == reg.INSTALL_OK
+    assert answer(held, order(4, flags=directive.HALTED)) == reg.INSTALL_OLDER, "but none twice"
+    assert answer(held, order(6, signers=[THIEF], flags=directive.HALTED)) == reg.INSTALL_THRESHOLD
+
+
+def test_a_stop_is_taken_for_another_rental_and_before_a_root_that_was_withheld():
+    held = with_order(5)
+    for more in ({"rental": 9}, {"root_version": 9}):
+        assert answer(held, order(6, [item(NEW)], **more)) in (reg.INSTALL_OTHER_RENTAL, reg.INSTALL_ROOT_WANTED)
+        stopped = obeyed(held, order(6, flags=directive.HALTED, **more))
+        assert install(stopped, NEW, OLD) == reg.INSTALL_HALTED
+    assert answer(held, order(6, kit=OTHER_KIT, flags=directive.HALTED)) == reg.INSTALL_OTHER_KIT
 
 
 def test_a_clock_at_1970_lets_nothing_expired_in():
