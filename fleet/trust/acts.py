@@ -35,7 +35,7 @@ def pass_on(
     path = repository.drafts / f"{made.kind}-{made.version}.json"
     draft.save(made, path)
     if draft.complete(made):
-        return said + put_out(repository, made, config, now_ms)
+        return said + put_out(repository, made, config, now_ms, keys, passphrase_file)
     said += [one.words() for one in made.waiting()]
     said.append(
         f"Draft: {path}. Each holder: `stallmark fleet keys sign DRAFT --key FILE`; then `keys publish`."
@@ -55,19 +55,67 @@ def sign_with(made: draft.Draft, path: Path, passphrase_file: Path | None) -> No
     made.sign(known.keyid, known.kid, key.sign)
 
 
-def put_out(repository: Repository, made: draft.Draft, config: Path, now_ms: int) -> list[str]:
-    """Publishes, renews, and puts the draft's file away. Raises TrustError, OSError."""
+def put_out(
+    repository: Repository,
+    made: draft.Draft,
+    config: Path,
+    now_ms: int,
+    keys: Sequence[Path] | None = None,
+    passphrase_file: Path | None = None,
+) -> list[str]:
+    """Publishes, renews, and puts the draft's file away. An application becomes a file and goes on the next list of releases,
+    which `keys` sign at once where that is enough. Raises TrustError, OSError."""
+    if isinstance(made, draft.BundleDraft):
+        return _put_out_application(repository, made, config, now_ms, keys, passphrase_file)
     if isinstance(made, draft.RootDraft):
         repository.publish_root(made)
     else:
         repository.publish_release(made)
     said = [f"published: {made.kind} {made.version}", *ceremony.settle(repository, config, now_ms)]
+    _put_away(repository, made)
+    return said
+
+
+def _put_out_application(
+    repository: Repository,
+    made: draft.BundleDraft,
+    config: Path,
+    now_ms: int,
+    keys: Sequence[Path] | None,
+    passphrase_file: Path | None,
+) -> list[str]:
+    made.check()
+    # The authors of the root on disk count, not of the one that the draft brought along.
+    real = draft.BundleDraft(made.payload, made.artefact, repository.root(), made.why)
+    real.signatures = made.signatures
+    draft.require_complete(real)
+    data = real.bundle()
+    entry = repository.take(data)
+    path = repository.folder / "bundles" / f"application-{made.version}-{entry.path[:8]}.smbundle"
+    files.write(path, data)
+    _put_away(repository, made)
+    said = [
+        f"signed: {path}, {len(data)} bytes: `stallmark fleet rollout plan NAME --application {path}` brings it out."
+    ]
+    number = 1 + ((found := repository.targets()) is not None and found.signed.version)
+    if (repository.drafts / f"release-{number}.json").exists():
+        return [
+            *said,
+            f"List of releases {number} is being signed. After it: `stallmark fleet release add {path}`.",
+        ]
+    said.append("Hosts pass it on once it is on the authors' list:")
+    listing = ceremony.next_release(
+        repository, [entry], (), now_ms, why=f"adds {made.fields[10]} revision {made.version}"
+    )
+    return said + pass_on(repository, listing, keys, passphrase_file, config, now_ms)
+
+
+def _put_away(repository: Repository, made: draft.Draft) -> None:
     waiting = repository.drafts / f"{made.kind}-{made.version}.json"
     if waiting.exists():
         done = repository.folder / "published"
         done.mkdir(exist_ok=True)
         waiting.replace(done / waiting.name)
-    return said
 
 
 def begin_development(config: Path, days: int = ceremony.ROOT_DAYS) -> list[str]:

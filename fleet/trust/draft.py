@@ -1,4 +1,4 @@
-"""Drafts: a root or a list of releases on its way round the holders, who sign one after another, each where the key is.
+"""Drafts: what holders sign one after another, each where the key is: a root, a list of releases, an application.
 
 {"format": "stallmark-draft/1", "kind": "root" or "release", "why": text, "metadata": TUF JSON,
  "compact": {"payload": base64, "signatures": [[kid hex, signature hex] …]} for a root,
@@ -13,43 +13,20 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from tuf.api.metadata import Metadata, Root, Targets
 
 from fleet.signatures import good as signature_good
-from fleet.trust import compact, files, metadata
+from fleet.trust import bundledraft, compact, files, metadata
+from fleet.trust.bundledraft import BundleDraft
 from fleet.trust.errors import DraftError, TrustError
 from fleet.trust.keyset import MOST_SIGNATURES, Holder, KeySet
+from fleet.trust.waiting import Waiting
 
 FORMAT = "stallmark-draft/1"
 MAX_FILE = 2 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How far one signature threshold is: `of` says whose it is."""
-
-    of: str
-    signed: tuple[Holder, ...]
-    missing: tuple[Holder, ...]
-    threshold: int
-
-    @property
-    def met(self) -> bool:
-        """Whether enough have signed."""
-        return len(self.signed) >= self.threshold
-
-    def words(self) -> str:
-        """One sentence."""
-        have = metadata.names(self.signed) or "nobody"
-        if self.met:
-            return f"{self.of}: {len(self.signed)} of {self.threshold} signed ({have})"
-        ordinal = ("first", "second", "third", "fourth")[len(self.signed)]
-        who = metadata.names(self.missing)
-        return f"{self.of}: waiting for the {ordinal} signature of {self.threshold}; signed: {have}; can sign: {who}"
 
 
 class RootDraft:
@@ -213,7 +190,7 @@ class ReleaseDraft:
         return lines
 
 
-Draft = RootDraft | ReleaseDraft
+Draft = RootDraft | ReleaseDraft | BundleDraft
 
 
 def complete(draft: Draft) -> bool:
@@ -223,6 +200,9 @@ def complete(draft: Draft) -> bool:
 
 def save(draft: Draft, path: Path) -> None:
     """Writes the draft file. Raises OSError."""
+    if isinstance(draft, BundleDraft):
+        files.write_json(path, {"format": FORMAT, "kind": draft.kind, "why": draft.why, **draft.as_json()})
+        return
     if isinstance(draft, RootDraft):
         body, root = draft.root, draft.before
         half = {
@@ -245,16 +225,20 @@ def save(draft: Draft, path: Path) -> None:
 def load(path: Path) -> Draft:
     """Reads a draft and checks its form. Raises DraftError, TrustError."""
     value = files.read_json(path, MAX_FILE)
-    if value.get("format") != FORMAT or value.get("kind") not in ("root", "release"):
+    if value.get("format") != FORMAT or value.get("kind") not in ("root", "release", "application"):
         raise DraftError(f"{path} is not a draft of `stallmark fleet keys` or `stallmark fleet release`")
     before = value.get("before")
     root = None if before is None else metadata.parse(Root, _bytes(before), f"{path}: root before")
     why = value.get("why")
     why = why if isinstance(why, str) and why.isprintable() else ""
-    if value["kind"] == "release":
+    if value["kind"] == "application":
+        if root is None:
+            raise DraftError(f"{path}: an application without the root that names its authors")
+        draft: Draft = bundledraft.read(value, root, why)
+    elif value["kind"] == "release":
         if root is None:
             raise DraftError(f"{path}: a list of releases without the root that names its authors")
-        draft: Draft = ReleaseDraft(
+        draft = ReleaseDraft(
             metadata.parse(Targets, _bytes(value.get("metadata")), str(path)), root, why
         )
     else:

@@ -1,0 +1,102 @@
+"""`stallmark fleet release application`: the brick's programs as a pack, in a bundle that the authors sign one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleet.core import FormatError, bundle, reg
+from fleet.errors import FleetError
+from fleet.trust import bundledraft, files, metadata
+from fleet.trust.acts import opened, pass_on
+from fleet.trust.cli import ConfigPath, Files, PassphraseFile, echo, stop
+from fleet.trust.errors import DraftError, TrustError
+from fleet.trust.repository import MAX_BUNDLE, Repository
+
+
+def application(
+    config: ConfigPath,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--source", metavar="FOLDER", help="Where the packages brick, boards and stallmark lie."
+        ),
+    ] = None,
+    pack: Annotated[
+        Path | None,
+        typer.Option("--pack", metavar="FILE", help="A pack that was built before, in place of that."),
+    ] = None,
+    rev: Annotated[
+        int | None, typer.Option(min=1, max=0xFFFF_FFFF, help="By default one above the highest on the list.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="As lists and rollouts show it.")] = "application",
+    hardware: Annotated[
+        list[str] | None, typer.Option("--hardware", help="A board that it is for; by default any.")
+    ] = None,
+    fallback: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--fallback", metavar="BUNDLE", help="An application that bricks may go back to, without authors."
+        ),
+    ] = None,
+    why: Annotated[str, typer.Option("--why", help="The reason, shown to everybody who signs.")] = "",
+    key: Files = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Pack the brick's programs into an application that rollouts bring to bricks.
+
+    It waits as a draft until enough authors have signed it (`keys sign`, `keys publish`); then it goes on the list of releases,
+    which they sign, too. Signing twice: what runs on bricks, and that it may be passed on."""
+    try:
+        _, repository, now_ms = opened(config)
+        data = _build(source) if pack is None else files.read(pack, bundledraft.MAX_PACK)
+        payload = bundledraft.manifest(
+            data,
+            rev or _next(repository),
+            name,
+            tuple(hardware or ()),
+            tuple(_artefact(one) for one in fallback or ()),
+        )
+        made = bundledraft.BundleDraft(payload, data, repository.root(), why)
+        made.check()
+        said = pass_on(repository, made, key, passphrase_file, config, now_ms)
+        if repository.keys().development:
+            said.insert(0, metadata.INSECURE)
+    except (FleetError, OSError) as error:
+        raise stop(error) from None
+    echo(said)
+
+
+def _build(source: Path | None) -> bytes:
+    """The pack of a source tree. Raises TrustError with the compiler's words."""
+    from stallmark.errors import StallmarkError
+    from workbench import application as programs
+
+    try:
+        return programs.build(programs.FIRMWARE if source is None else source).pack()
+    except StallmarkError as failed:
+        raise TrustError(str(failed)) from None
+
+
+def _next(repository: Repository) -> int:
+    """One above the highest revision of any application on the list."""
+    revisions = [
+        int(one.custom["rev"])
+        for one in repository.listed().values()
+        if one.custom is not None and one.custom.get("kind") == reg.ARTEFACT_APPLICATION
+    ]
+    return max(revisions, default=0) + 1
+
+
+def _artefact(path: Path) -> bytes:
+    """The digest of what an application bundle carries."""
+    try:
+        f = bundle.parse(bundle.split(files.read(path, MAX_BUNDLE))[0]).fields
+    except FormatError as error:
+        raise DraftError(f"{path} is no bundle that bricks could go back to: {error}") from None
+    if f[1] != reg.ARTEFACT_APPLICATION:
+        raise DraftError(f"{path} is no application: bricks could not go back to it")
+    digest: bytes = f[2]
+    return digest
