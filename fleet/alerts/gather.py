@@ -124,7 +124,7 @@ def _failing(connection: Connection, now_ms: int, wall_ms: int) -> tuple[Failing
 
 def _waiting(connection: Connection, now_ms: int, wall_ms: int) -> tuple[Waiting, ...]:
     devices = [one for one in pending.every(connection) if one["proven"]]
-    open_now = [one for one in approvals.every(connection) if one.state(wall_ms) == approvals.WAITING]
+    open_now = approvals.waiting(connection, wall_ms)
     return (
         Waiting(
             "devices wait to be accepted",

@@ -15,11 +15,11 @@ from fleet.people.actors import Actor
 from fleet.people.api_people import in_thread
 from fleet.people.bodies import Body, read
 from fleet.people.service import People
-from fleet.rollouts import book, picture, showing
+from fleet.rollouts import book, picture, second, showing
 from fleet.rollouts.book import BookError
 from fleet.rollouts.facts import Verb
 from fleet.rollouts.plan import MAX_TEXT
-from fleet.rollouts.state import State
+from fleet.rollouts.state import PLANNED, State
 from fleet.rollouts.why import why
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -32,6 +32,7 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
     """Routes over a controller. `require(permission)` is the dependency that says who is calling."""
     api = APIRouter(prefix="/v1/admin", tags=["rollouts"])
     reading = Depends(require("rollouts.read"))
+    people.kinds[second.KIND] = second.kind(controller.config)
 
     @api.get("/rollouts", summary="Every rollout, the oldest first", response_model=None)
     def every(_: Any = reading) -> Response:
@@ -60,7 +61,12 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
         now_ms = controller.clock.now_ms()
         ids = {one.name: one.kit.hex() for one in controller.config.kits}
         wanted = None if kit is None else ids.get(kit, kit.lower())
-        found = why(_state(name), wanted, now_ms)
+        state = _state(name)
+        found = why(state, wanted, now_ms)
+        if state.phase == PLANNED and people.configured:
+            with controller.database.read() as connection:
+                waits = second.reason(connection, name, people.now_ms(), now_ms)
+            found = [waits, *found] if waits is not None else found
         return JSONResponse(
             {"reasons": [showing.reason_json(one, now_ms) for one in found]}, headers=NO_STORE
         )
@@ -83,7 +89,8 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
     @api.post("/rollouts/{name}/{verb}", summary="start, pause or resume", response_model=None)
     async def go(name: str, verb: str, request: Request) -> Response:
         """Body: `{"reason", "accept_failures": resume in spite of what failed, was silent or unclear}`. 202: written down; the
-        leading controller takes it up within a second. What it made of it stands in `why`."""
+        leading controller takes it up within a second. What it made of it stands in `why`. A start that nobody else has agreed
+        to is not written down: 202 with `{"approval": number, "sentence"}`, until another one did; then start again."""
         if verb not in GOING:
             raise Refused(
                 404, f"there is no such verb; there are {', '.join((*GOING, 'stop/halt', 'stop/rollback'))}"
@@ -107,6 +114,11 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
         fact = Verb(verb, actor.name, reason, body.flag("accept_failures") and verb == "resume")
         try:
             with controller.database.write() as connection:
+                if verb == "start" and state.phase == PLANNED and people.configured:
+                    waits = second.ask(connection, actor, name, people.now_ms())
+                    if missing := second.missing(connection, name, people.now_ms()):
+                        waiting = {"approval": waits.number, "sentence": missing, "phase_before": state.phase}
+                        return JSONResponse(waiting, 202, headers=NO_STORE)
                 number = book.ask(connection, name, fact, controller.clock.now_ms())
                 after = {"reason": reason, "accept_failures": fact.accept}
                 audit.record(connection, actor, f"rollouts.{verb}", name, state.phase, after, people.now_ms())

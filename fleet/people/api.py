@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from fleet.people import accounts, api_people, passkeys
+from fleet.people import accounts, api_approvals, api_audit, api_people, passkeys
 from fleet.people.access import (
     address_of,
     caller,
@@ -30,6 +30,8 @@ def router() -> APIRouter:
     _session(api)
     _passkeys(api)
     api_people.add(api)
+    api_audit.add(api)
+    api_approvals.add(api)
     return api
 
 

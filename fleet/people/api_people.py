@@ -1,32 +1,28 @@
-"""Routes about other people: /v1/admin/roles, /people, /tokens, /audit, /approvals, and where kits belong."""
+"""Routes about other people: /v1/admin/roles, /people, /tokens, and where kits belong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from fleet.errors import Refused
-from fleet.people import accounts, approvals, audit, places, roles, tokens
+from fleet.people import accounts, places, roles, tokens
 from fleet.people.access import caller, demand_recent, people_of, person, require
-from fleet.people.actors import ANYTHING, Actor, Thing, sees
-from fleet.people.bodies import MAX_NUMBER, read
+from fleet.people.actors import Actor
+from fleet.people.bodies import read
 from fleet.people.service import Caller
 
 LONGEST_DAYS = 400
-# Kinds that are agreed to without a signature, and by whose permission; others have routes of their own.
-PLAIN = {"rollout": "rollouts.approve"}
 
 
 def add(api: APIRouter) -> None:
     """Adds them."""
     _people(api)
     _tokens(api)
-    _audit(api)
-    _approvals(api)
 
 
 def _people(api: APIRouter) -> None:
@@ -183,73 +179,6 @@ def _tokens(api: APIRouter) -> None:
             return JSONResponse(tokens.end(connection, found.actor, number, people.now_ms()))
 
 
-def _audit(api: APIRouter) -> None:
-    @api.get("/audit", summary="The audit log", response_model=None)
-    def page(
-        request: Request, actor: Annotated[Actor, Depends(require("audit.read"))], after: int = 0
-    ) -> Response:
-        """At most 500 lines behind `after`, and the head: keep it somewhere else. For whoever sees every tenant."""
-        _demand_everything(actor)
-        with people_of(request).database.read() as connection:
-            number, digest = audit.head(connection)
-            lines = audit.page(connection, min(max(0, after), MAX_NUMBER))
-        return JSONResponse({"lines": lines, "head": {"n": number, "hash": digest}})
-
-    @api.get("/audit/export", summary="The whole audit log as a file", response_model=None)
-    def export(request: Request, actor: Annotated[Actor, Depends(require("audit.read"))]) -> Response:
-        """Lines for `stallmark fleet audit verify FILE`."""
-        _demand_everything(actor)
-        people = people_of(request)
-
-        def lines() -> Iterator[str]:
-            with people.database.read() as connection:
-                yield from audit.export(connection)
-
-        name = {"Content-Disposition": 'attachment; filename="stallmark-audit.txt"'}
-        return StreamingResponse(lines(), media_type="text/plain; charset=utf-8", headers=name)
-
-
-def _approvals(api: APIRouter) -> None:
-    @api.get("/approvals", summary="What waits for a second person", response_model=None)
-    def waiting(request: Request, actor: Annotated[Actor, Depends(require("rollouts.read"))]) -> Response:
-        """`{"approvals": [{"number", "kind", "thing", "digest", "author", "state", "sentence", "votes", …}]}`, newest first."""
-        people = people_of(request)
-        with people.database.read() as connection:
-            found = [
-                one.as_json(people.now_ms())
-                for one in approvals.every(connection)
-                if sees(actor, Thing(one.tenant, one.hub))
-            ]
-        return JSONResponse({"approvals": found[:500]})
-
-    @api.post("/approvals/{number}", summary="Agree, or say no", response_model=None)
-    async def vote(number: int, request: Request) -> Response:
-        """Body: `{"yes", "digest", "words"}`: the digest of what was shown, so that nobody agrees to something else."""
-        body = await read(request)
-
-        def work() -> Response:
-            people, found = people_of(request), person(request)
-            with people.database.write() as connection:
-                one = approvals.demand(connection, number)
-                permission = PLAIN.get(one.kind)
-                if permission is None:
-                    raise Refused(409, f"a {one.kind} is agreed to with signatures by offline keys, not here")
-                if body.text("digest", 64).lower() != one.digest.hex():
-                    raise Refused(409, "this is about something else than what waits: load it again")
-                after = approvals.vote(
-                    connection,
-                    found.actor,
-                    number,
-                    body.flag("yes"),
-                    people.now_ms(),
-                    permission,
-                    body.text("words", 256, ""),
-                )
-            return JSONResponse(after.as_json(people.now_ms()))
-
-        return await in_thread(work)
-
-
 def roles_json() -> dict[str, Any]:
     """The table of roles for programs."""
     return {
@@ -280,9 +209,3 @@ def _by_person(request: Request) -> Actor:
         raise Refused(403, "a token makes and changes no accounts: a person who is signed in does")
     people_of(request).demand(found.actor, "people.write")
     return found.actor
-
-
-def _demand_everything(actor: Actor) -> None:
-    """The log is of all tenants and hubs in one chain."""
-    if not sees(actor, ANYTHING) or actor.hubs or actor.tags:
-        raise Refused(403, "the audit log is of everything here: it needs an account without hubs and tags")

@@ -5,11 +5,11 @@ where a kind wants signatures. A vote is over the SHA-256 of what was shown: a t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from fleet.db import tables_people as t
 from fleet.errors import Refused
@@ -20,11 +20,21 @@ LIFE_MS = 7 * 86_400_000
 LONGEST_MS = 30 * 86_400_000
 MOST_OPEN = 1000
 MOST_NEEDED = 4
+SHOWN = 500  # of a list
 ORDINALS = ("first", "second", "third", "fourth")
 WAITING, AGREED, REFUSED, EXPIRED = "waiting", "agreed", "refused", "expired"
 
 # (kid, message, signature) -> whether that offline key may sign this kind and did
 Verify = Callable[[bytes, bytes, bytes], bool]
+
+
+class Kind(NamedTuple):
+    """A kind that is agreed to without a signature. `permission`: who may; `words`: what is agreed to, in plain words, for a
+    page; `barred`: accounts that may not say yes besides whoever asked, such as whoever wrote it."""
+
+    permission: str
+    words: Callable[[Connection, Approval], list[str]]
+    barred: Callable[[Connection, Approval], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +91,18 @@ class Approval:
 
     def as_json(self, now_ms: int) -> dict[str, Any]:
         """For programs and pages."""
+        votes = [
+            {
+                "account": vote.account, "yes": vote.yes, "at_ms": vote.at_ms, "words": vote.words,
+                "kid": None if vote.kid is None else vote.kid.hex(),
+            }
+            for vote in self.votes
+        ]  # fmt: skip
         return {
-            "number": self.number,
-            "kind": self.kind,
-            "thing": self.thing,
-            "digest": self.digest.hex(),
-            "author": self.author,
-            "needed": self.needed,
-            "made_ms": self.made_ms,
-            "expires_ms": self.expires_ms,
-            "state": self.state(now_ms),
-            "sentence": self.sentence(now_ms),
-            "votes": [
-                {
-                    "account": vote.account,
-                    "yes": vote.yes,
-                    "at_ms": vote.at_ms,
-                    "words": vote.words,
-                    "kid": None if vote.kid is None else vote.kid.hex(),
-                }
-                for vote in self.votes
-            ],
-        }
+            "number": self.number, "kind": self.kind, "thing": self.thing, "digest": self.digest.hex(),
+            "author": self.author, "needed": self.needed, "made_ms": self.made_ms, "expires_ms": self.expires_ms,
+            "state": self.state(now_ms), "sentence": self.sentence(now_ms), "votes": votes,
+        }  # fmt: skip
 
 
 def refusal_of(approval: Approval, vote: Vote, now_ms: int) -> str | None:
@@ -117,6 +117,24 @@ def refusal_of(approval: Approval, vote: Vote, now_ms: int) -> str | None:
     if vote.kid is not None and any(one.kid == vote.kid for one in approval.votes):
         return "this key has signed it already: another one must"
     return None
+
+
+def against(
+    found: Approval, actor: Actor, permission: str, barred: Collection[str], now_ms: int
+) -> str | None:
+    """Why this actor's yes would not count, for pages; None where it would."""
+    return _not_theirs(found, actor, permission, barred, True) or refusal_of(
+        found, Vote(actor.name, True, now_ms), now_ms
+    )
+
+
+def _not_theirs(
+    found: Approval, actor: Actor, permission: str, barred: Collection[str], yes: bool
+) -> str | None:
+    why = refusal(actor, permission, Thing(found.tenant, found.hub, author=found.author, production=yes))
+    if why is None and yes and actor.name in barred:
+        return "whoever planned it does not agree to it: somebody else must"
+    return why
 
 
 def ask(
@@ -139,7 +157,7 @@ def ask(
         or len(thing) > 128
     ):
         raise Refused(422, f"an approval needs 1 to {MOST_NEEDED} people and lives for at most 30 days")
-    open_now = [one for one in every(connection) if one.state(now_ms) == WAITING]
+    open_now = waiting(connection, now_ms)
     for one in open_now:
         if (one.kind, one.thing, one.digest) == (kind, thing, digest):
             return one
@@ -165,12 +183,14 @@ def vote(
     words: str = "",
     signed: tuple[bytes, bytes] | None = None,
     verify: Verify | None = None,
+    barred: Collection[str] = (),
 ) -> Approval:
-    """One person's word. With `verify` a yes needs `signed`: (kid, signature over `message()` by an offline key).
+    """One person's word. With `verify` a yes needs `signed`: (kid, signature over `message()` by an offline key). `barred`:
+    accounts whose yes does not count.
 
     Raises Refused 403, 404, 409, 422."""
     found = demand(connection, number)
-    why = refusal(actor, permission, Thing(found.tenant, found.hub, author=found.author, production=yes))
+    why = _not_theirs(found, actor, permission, barred, yes)
     if why is not None:
         raise Refused(403, why)
     if len(words) > 256 or not (words or " ").isprintable():
@@ -179,9 +199,9 @@ def vote(
         raise Refused(422, "this needs a signature by an offline key that counts for it, over exactly this")
     kid = signed[0] if yes and signed is not None and verify is not None else None
     word = Vote(actor.name, yes, now_ms, words, kid)
-    against = refusal_of(found, word, now_ms)
-    if against is not None:
-        raise Refused(409, against)
+    late = refusal_of(found, word, now_ms)
+    if late is not None:
+        raise Refused(409, late)
     connection.execute(
         insert(t.approval_votes).values(
             approval=number,
@@ -202,44 +222,48 @@ def vote(
 
 def demand(connection: Connection, number: int) -> Approval:
     """An approval by its number. Raises Refused 404."""
-    found = next((one for one in every(connection, number)), None) if 0 < number < 1 << 31 else None
-    if found is None:
+    found = _load(connection, t.approvals.c.number == number) if 0 < number < 1 << 31 else []
+    if not found:
         raise Refused(404, "there is nothing of this number to agree to")
-    return found
+    return found[0]
 
 
 def agreed(connection: Connection, kind: str, thing: str, digest: bytes, now_ms: int) -> Approval | None:
     """The approval of exactly this, if it was agreed to."""
-    for one in every(connection):
-        if (one.kind, one.thing, one.digest) == (kind, thing, digest) and one.state(now_ms) == AGREED:
-            return one
-    return None
+    found = [one for one in of(connection, kind, thing, digest) if one.state(now_ms) == AGREED]
+    return found[0] if found else None
 
 
-def every(connection: Connection, number: int | None = None) -> list[Approval]:
-    """All, newest first, or the one of a number."""
-    query, votes = select(t.approvals).order_by(t.approvals.c.number.desc()), select(t.approval_votes)
-    if number is not None:
-        query = query.where(t.approvals.c.number == number)
-        votes = votes.where(t.approval_votes.c.approval == number)
+def of(connection: Connection, kind: str, thing: str, digest: bytes) -> list[Approval]:
+    """What was ever asked about exactly this, the newest first; at most SHOWN."""
+    c = t.approvals.c
+    return _load(connection, c.kind == kind, c.thing == thing, c.digest == digest)
+
+
+def waiting(connection: Connection, now_ms: int) -> list[Approval]:
+    """What waits, the newest first."""
+    over = select(t.approval_votes.c.approval).where(t.approval_votes.c.yes == 0)
+    live = _load(connection, t.approvals.c.expires_ms > now_ms, t.approvals.c.number.not_in(over), most=None)
+    return [one for one in live if one.state(now_ms) == WAITING]
+
+
+def newest(connection: Connection) -> list[Approval]:
+    """The newest first, decided ones too; at most SHOWN."""
+    return _load(connection)
+
+
+def _load(connection: Connection, *which: ColumnElement[bool], most: int | None = SHOWN) -> list[Approval]:
+    query = select(t.approvals).where(*which).order_by(t.approvals.c.number.desc()).limit(most)
+    rows = connection.execute(query).all()
+    votes = select(t.approval_votes).where(t.approval_votes.c.approval.in_([row.number for row in rows]))
     words: dict[int, list[Vote]] = {}
     for row in connection.execute(votes.order_by(t.approval_votes.c.at_ms)):
-        words.setdefault(row.approval, []).append(
-            Vote(row.account, bool(row.yes), row.at_ms, row.words, row.kid)
-        )
+        word = Vote(row.account, bool(row.yes), row.at_ms, row.words, row.kid)
+        words.setdefault(row.approval, []).append(word)
     return [
         Approval(
-            row.number,
-            row.kind,
-            row.thing,
-            row.tenant,
-            row.hub,
-            row.digest,
-            row.author,
-            row.needed,
-            row.made_ms,
-            row.expires_ms,
-            tuple(words.get(row.number, ())),
+            row.number, row.kind, row.thing, row.tenant, row.hub, row.digest, row.author, row.needed,
+            row.made_ms, row.expires_ms, tuple(words.get(row.number, ())),
         )
-        for row in connection.execute(query)
-    ]
+        for row in rows
+    ]  # fmt: skip

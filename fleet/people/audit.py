@@ -87,15 +87,15 @@ def page(connection: Connection, after: int = 0, limit: int = PAGE) -> list[dict
 def export(connection: Connection) -> Iterator[str]:
     """The lines of an export: each is its hash, a space, and the line as it was hashed."""
     after = 0
-    while True:
-        rows = connection.execute(
-            select(t.audit).where(t.audit.c.number > after).order_by(t.audit.c.number).limit(PAGE)
-        ).all()
-        for row in rows:
-            yield f"{row.hash.hex()} {row.line}\n"
-        if not rows:
-            return
-        after = rows[-1].number
+    while part := rows(connection, after):
+        yield from (line for _, line in part)
+        after = part[-1][0]
+
+
+def rows(connection: Connection, after: int) -> list[tuple[int, str]]:
+    """At most PAGE lines of an export behind number `after`, each with its number."""
+    query = select(t.audit).where(t.audit.c.number > after).order_by(t.audit.c.number).limit(PAGE)
+    return [(row.number, f"{row.hash.hex()} {row.line}\n") for row in connection.execute(query)]
 
 
 def verify(lines: Iterable[str], noted: tuple[int, str] | None = None) -> tuple[int, str, list[str]]:

@@ -49,7 +49,7 @@ def add(
 
     read = _load(config)
     try:
-        stored = None if no_password else Passwords().make(_ask_password(), name)
+        stored = None if no_password else Passwords().make(ask_password(), name)
         with commands.beside(read) as connection:
             made = accounts.add(
                 connection, COMMAND, name, role or [], commands.now_ms(), tenant, shown, hub or [], tag or []
@@ -163,7 +163,7 @@ def password(config: ConfigPath, name: Name) -> None:
 
     read = _load(config)
     try:
-        stored = Passwords().make(_ask_password(), name)
+        stored = Passwords().make(ask_password(), name)
         with commands.beside(read) as connection:
             accounts.set_password(connection, COMMAND, name, stored, commands.now_ms())
     except FleetError as error:
@@ -320,12 +320,11 @@ def _head(text: str | None) -> tuple[int, str] | None:
     return int(number), digest.lower()
 
 
-def _ask_password() -> str:
-    if (
-        not sys.stdin.isatty()
-    ):  # a script hands it over on standard input: never as an argument, others see those
+def ask_password(confirm: bool = True) -> str:
+    """From the person at the terminal, or a line of standard input: never an argument, others see those."""
+    if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
-    found: Any = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    found: Any = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
     return str(found)
 
 

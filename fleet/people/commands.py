@@ -15,8 +15,9 @@ from fleet.config import Config
 from fleet.db import tables
 from fleet.db.engine import outside
 from fleet.errors import ConfigError, Refused
-from fleet.people import audit
-from fleet.people.actors import COMMAND
+from fleet.people import accounts, audit
+from fleet.people.actors import ANYTHING, COMMAND, refusal
+from fleet.people.passwords import Passwords
 
 
 @contextmanager
@@ -45,6 +46,19 @@ def record(connection: Connection, verb: str, thing: str, after: object) -> None
     """The same in the transaction that makes it durable."""
     demand_tables(connection)
     audit.record(connection, COMMAND, verb, thing, None, after, now_ms())
+
+
+def proven(connection: Connection, name: str, password: str, permission: str) -> str:
+    """The account of somebody who has its password and this permission for kits of every hub. Raises ConfigError."""
+    demand_tables(connection)
+    account, stored = accounts.find(connection, name), accounts.password_of(connection, name.lower())
+    good = Passwords().good(stored, password)
+    if not good or account is None or account.disabled_ms is not None:
+        raise ConfigError("name or password is wrong, or this account is disabled")
+    why = refusal(account.actor(), permission, ANYTHING)
+    if why is not None or account.hubs or account.tags:
+        raise ConfigError(why or "this is about kits of every hub: it needs an account without hubs and tags")
+    return account.name
 
 
 def demand_tables(connection: Connection) -> None:

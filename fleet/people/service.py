@@ -17,6 +17,7 @@ from fleet.errors import Refused
 from fleet.people import accounts, audit, roles, sessions, tokens
 from fleet.people.accounts import Account
 from fleet.people.actors import EVERY, Actor, Thing, refusal
+from fleet.people.approvals import Kind
 from fleet.people.limits import Attempts, network
 from fleet.people.passkeys import Passkeys
 from fleet.people.passwords import Passwords
@@ -57,6 +58,8 @@ class People:
         self.origin = config.people.origin or config.public_url
         self.https = self.origin.startswith("https://")
         self.passkeys = Passkeys(self.origin)
+        self.configured = config.people.configured  # where not, there is nobody else to ask
+        self.kinds: dict[str, Kind] = {}  # what is agreed to without a signature, by its kind
         self._development = config.people.development_token
         self._names = Attempts()
         self._addresses = Attempts(free=20)

@@ -59,7 +59,7 @@ def plan_rollout(
     ] = None,
     gate: Annotated[
         list[str] | None,
-        typer.Option("--gate", help="errors, uncertain or battery; with :N, it may worsen by N."),
+        typer.Option("--gate", help="errors, uncertain, latency, budget, heap, battery; :N how much worse, :N:M and at worst."),
     ] = None,
     events: Annotated[
         Path | None,
@@ -75,18 +75,29 @@ def plan_rollout(
     critical: Annotated[bool, typer.Option("--critical", help="Security: rented kits get it, too.")] = False,
     host: Annotated[
         str,
-        typer.Option("--host", help="Release of the host, a kit's last step: a commit in full (docs/balena.md)."),
+        typer.Option(
+            "--host", help="Release of the host, a kit's last step: a commit in full (docs/balena.md)."
+        ),
     ] = "",
     host_before: Annotated[
         str, typer.Option("--host-before", help="What hosts go back to with the rest; by default they stay.")
     ] = "",
     stay: Annotated[bool, typer.Option("--no-rollback", help="After a halt, wait for a person.")] = False,
+    planner: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="Your account; asks for its password. Then one other person agrees, not two.",
+        ),
+    ] = None,
 ) -> None:
     """Plan a rollout: who is in which wave, what stops it, what it goes back to. Nothing is ordered before `start`."""
     from fleet.desired import rows
-    from fleet.rollouts import book, facts, gates, planning, showing
+    from fleet.rollouts import book, facts, gates, planning, second, showing
     from fleet.rollouts.plan import Limits, Plan, Replay
 
+    who = second.beside(getpass.getuser()) if planner is None else _proven(config, planner)
     with _database(config) as (read, connection, now_ms):
         new = planning.read_bundle(bundle)
         notes: list[str] = []
@@ -113,8 +124,8 @@ def plan_rollout(
             if one is not None:
                 rows.put_target(connection, one.envelope, now_ms)
                 rows.put_target(connection, one.data, now_ms)
-        state = book.create(connection, name, plan, fleet, getpass.getuser(), now_ms)
-        _note(connection, "plan", name, {"release": planning.release_of(new).bundle, "by": getpass.getuser()})
+        state = book.create(connection, name, plan, fleet, who, now_ms)
+        _note(connection, "plan", name, {"release": planning.release_of(new).bundle, "by": who})
         if zero is not None:
             book.ask(connection, name, zero, now_ms)
     names = {one.kit.hex(): one.name for one in read.kits}
@@ -129,7 +140,7 @@ def plan_rollout(
 
 @app.command()
 def start(name: Name, config: ConfigPath, reason: Why = "") -> None:
-    """Begin the first wave."""
+    """Begin the first wave. Where config.json has people, another one agrees first: exit code 1 while that is open."""
     _verb(config, name, "start", reason)
 
 
@@ -209,12 +220,17 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Why a rollout, or one kit of it, is where it is: reasons in the order of their weight, with their age."""
-    from fleet.rollouts import book, showing
+    from fleet.rollouts import book, second, showing
+    from fleet.rollouts.state import PLANNED
     from fleet.rollouts.why import why as reasons
 
     with _database(config) as (read, connection, now_ms):
         state, _ = book.load(connection, name)
+        waits = None
+        if state.phase == PLANNED and read.people.configured:
+            waits = second.reason(connection, name, time.time_ns() // 1_000_000, now_ms)
     found = reasons(state, None if kit is None else _kit(read, kit), now_ms)
+    found = found if waits is None else [waits, *found]
     if as_json:
         typer.echo(json.dumps({"reasons": [showing.reason_json(one, now_ms) for one in found]}, indent=1))
     else:
@@ -280,10 +296,25 @@ def simulate(
 
 def _verb(config: Path, name: str, verb: str, reason: str, accept: bool = False) -> None:
     """Asks the leader, waits a little for what it says, and tells it. Exit code 1 where it was not done."""
-    from fleet.rollouts import book, facts, lease, showing
+    from fleet.people import commands
+    from fleet.people.actors import COMMAND
+    from fleet.rollouts import book, facts, lease, second, showing
+    from fleet.rollouts.state import PLANNED
 
+    waits = missing = None
     with _database(config) as (read, connection, now_ms):
-        book.load(connection, name)
+        state, _ = book.load(connection, name)
+        if verb == "start" and state.phase == PLANNED and read.people.configured:
+            commands.demand_tables(connection)
+            waits = second.ask(connection, COMMAND, name, commands.now_ms())
+            missing = second.missing(connection, name, commands.now_ms())
+    if waits is not None and missing:
+        typer.echo(
+            f"Not begun: {missing}. They agree at /admin/approvals, number {waits.number}; then start it again.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    with _database(config) as (read, connection, now_ms):
         number = book.ask(connection, name, facts.Verb(verb, getpass.getuser(), reason, accept), now_ms)
         asked = {"reason": reason, "accept_failures": accept, "by": getpass.getuser()}
         _note(connection, verb, name, asked)
@@ -305,6 +336,15 @@ def _verb(config: Path, name: str, verb: str, reason: str, accept: bool = False)
         f"Written down: {verb} {name}. No controller has taken it up yet; one does as soon as it runs"
         " (`stallmark fleet run`), before it orders anything else."
     )
+
+
+def _proven(config: Path, name: str) -> str:
+    """An account of somebody who has its password and may plan rollouts of every kit."""
+    from fleet.people import commands
+    from fleet.people.cli import ask_password
+
+    with _database(config) as (_, connection, _now_ms):
+        return commands.proven(connection, name, ask_password(confirm=False), "rollouts.write")
 
 
 def _note(connection: Connection, verb: str, name: str, after: object) -> None:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet.db.engine import Database
@@ -63,7 +63,10 @@ class Leading:
         holder: str,
         market_ms: Callable[[], int],
         machine_ms: Callable[[], int],
+        missing: Callable[[Connection, str], str] = lambda _connection, _name: "",
     ) -> None:
+        """`missing`: why nobody has agreed to a rollout's start yet; empty where it may start."""
+        self._missing = missing
         self._database = database
         self._target = target
         self._high = high
@@ -158,7 +161,7 @@ class Leading:
         missing = self._high.events.get(name, 0) - n
         with self._database.read() as connection:
             asks = book.asks(connection, name)
-        facts = self._refused(state, [one.fact for one in asks])
+            facts = self._refused(connection, state, [one.fact for one in asks])
         now_ms = self._market_ms()
         if missing > 0:
             logger.error("rollout %s: %d events are missing, this database is an older copy", name, missing)
@@ -205,8 +208,10 @@ class Leading:
         self._target.obey(made, commands)
         self._redo.discard(name)
 
-    def _refused(self, state: State, facts: list[Fact]) -> list[Fact]:
-        """A start beside another rollout of the same kind is turned into what says so."""
+    def _refused(self, connection: Connection, state: State, facts: list[Fact]) -> list[Fact]:
+        """A start that nobody else agreed to, or beside another rollout of the same kind, is turned into what says so."""
+        if state.phase != PLANNED or not any(_starts(one) for one in facts):
+            return facts
         kind = state.plan.release.kind
         busy = [
             other.rollout
@@ -216,12 +221,15 @@ class Leading:
             and other.phase in (RUNNING, PAUSED)
             and any(kit in other.kits for kit in state.kits)
         ]
-        if not busy or state.phase != PLANNED:
+        said = self._missing(connection, state.rollout)
+        if busy:
+            said = (
+                f"rollout {busy[0]} is under way with some of these kits: wait, halt it or roll it back first"
+            )
+        if not said:
             return facts
-        said = f"rollout {busy[0]} is under way with some of these kits: wait, halt it or roll it back first"
         return [
-            one._replace(refused=said) if isinstance(one, Verb) and one.verb == "start" else one
-            for one in facts
+            one._replace(refused=said) if isinstance(one, Verb) and _starts(one) else one for one in facts
         ]
 
     def _take_over(self, made: State) -> None:
@@ -239,3 +247,7 @@ class Leading:
             ]
             if facts:
                 self._step(name, facts, self._market_ms(), ())
+
+
+def _starts(fact: Fact) -> bool:
+    return isinstance(fact, Verb) and fact.verb == "start"

@@ -8,15 +8,19 @@ import os
 import secrets
 import socket
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet.desired.why import Reason
+from fleet.config import Config
+from fleet.core import reg
 from fleet.errors import FleetError
 from fleet.hostos.steps import HostSteps
-from fleet.rollouts import facts, figures, rentals
+from fleet.people.service import wall_ms
+from fleet.rollouts import facts, figures, rentals, second
 from fleet.rollouts.highwater import HighWater
 from fleet.rollouts.kitfacts import KitFacts
 from fleet.rollouts.leading import Leading
@@ -52,6 +56,7 @@ class Rolling:
             controller.clock.now_ms,
             lambda: time.time_ns() // 1_000_000,
         )
+            self._missing,
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
         controller.reasons.append(self.reasons)
 

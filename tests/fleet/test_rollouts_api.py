@@ -35,6 +35,15 @@ def phase(client, wanted):
     return found
 
 
+def pia_agrees(desk, pia, number):
+    """As the page does it: the digest of what is shown goes back."""
+    (shown,) = [one for one in pia.get("/v1/admin/approvals").json()["approvals"] if one["number"] == number]
+    assert shown["may"] is None
+    assert "Start of the rollout" in shown["words"][0]
+    body = {"yes": True, "digest": shown["digest"]}
+    assert pia.post(f"/v1/admin/approvals/{number}", json=body).status_code == 200
+
+
 def test_roles_see_go_on_and_stop(desk):
     ada, pia, eve = desk.browser("ada"), desk.browser("pia"), desk.browser("eve")
     nobody = desk.browser()
@@ -52,7 +61,10 @@ def test_roles_see_go_on_and_stop(desk):
     assert ada.post("/v1/admin/rollouts/winter/start", json={}).status_code == 404
     assert ada.post("/v1/admin/rollouts/spring/dance", json={}).status_code == 404
     assert ada.post("/v1/admin/rollouts/spring/start", json={"reason": "x" * 97}).status_code == 422
-    assert ada.post("/v1/admin/rollouts/spring/start", json={"reason": "go"}).status_code == 202
+    asked = ada.post("/v1/admin/rollouts/spring/start", json={"reason": "go"})
+    assert (asked.status_code, "ask" in asked.json()) == (202, False)
+    pia_agrees(desk, pia, asked.json()["approval"])
+    assert "ask" in ada.post("/v1/admin/rollouts/spring/start", json={"reason": "go"}).json()
     found = phase(ada, "running")
     (kit,) = found["kits"]
     assert found["kits"][kit]["status"] == "waiting"
