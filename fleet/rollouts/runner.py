@@ -8,15 +8,13 @@ import os
 import secrets
 import socket
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet.desired.why import Reason
-from fleet.config import Config
-from fleet.core import reg
 from fleet.errors import FleetError
 from fleet.hostos.steps import HostSteps
 from fleet.people.service import wall_ms
@@ -55,10 +53,16 @@ class Rolling:
             f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
             controller.clock.now_ms,
             lambda: time.time_ns() // 1_000_000,
-        )
             self._missing,
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
         controller.reasons.append(self.reasons)
+
+    def _missing(self, connection: Connection, name: str) -> str:
+        """Why nobody has agreed to a rollout's start yet: where there are people, it takes two."""
+        return (
+            second.missing(connection, name, wall_ms()) if self._controller.config.people.configured else ""
+        )
 
     async def run(self) -> None:
         """Until it is cancelled."""
