@@ -142,7 +142,7 @@ class Agent:
         self.issuer = None if seed is None else Issuer(seed, config.kit)
         self.promised = Promised(store, self.issuer, self.vouchers)
         intents = Intents(store)
-        self.intent = Intent(intents, self.clock, config.kit, config.director)
+        self.intent = Intent(intents, self.clock, config.kit, config.director, lambda: self.config.rental)
         self.targets = Targets(intents, self.controller)
         self.updater = Updater(
             store,
@@ -208,7 +208,7 @@ class Agent:
         )
         self.directing = Directing(self.controller, self.bricks, self._order, self._flush, self._keep_roots)
         self.directing.load(store.meta.get(META_ROOTS))
-        self.intent.quorum = lambda: self.directing.quorum
+        self.intent.judged.root = lambda: self.directing.state
         self.kitside.telling.directing = self.directing
         self.updater.ready = self.directing.ready
         self.puller.pull_roots = self.directing.pull

@@ -92,10 +92,10 @@ class Directing:
         return None if fields is None else [public for _, public in fields[7]]
 
     @property
-    def quorum(self) -> tuple[list[tuple[bytes, bytes]], int] | None:
-        """The same as [(kid8, public32) …], and how many of them sign a directive; None without a root."""
+    def state(self) -> Fields | None:
+        """What is trusted after the newest root, as stallmark.trust keeps it; None without a root."""
         fields: Fields | None = self._trust.fields
-        return None if fields is None else ([(kid8, public) for kid8, public in fields[7]], fields[8])
+        return fields
 
     def load(self, kept: bytes | None) -> None:
         """Takes up the roots that were kept; each is judged anew."""

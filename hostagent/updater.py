@@ -28,27 +28,7 @@ CONFIRMED_S = 600.0
 CHUNK_BYTES = 256
 log = logging.getLogger("hostagent.updater")
 
-RESULT_WORDS = {
-    reg.INSTALL_OK: "installed",
-    reg.INSTALL_ALREADY: "already installed",
-    reg.INSTALL_THRESHOLD: "not enough good signatures",
-    reg.INSTALL_OLDER: "older than what is installed",
-    reg.INSTALL_DIGEST: "arrived damaged",
-    reg.INSTALL_TOO_LARGE: "too large",
-    reg.INSTALL_HARDWARE: "for other hardware",
-    reg.INSTALL_EXPIRED: "expired",
-    reg.INSTALL_VECTOR: "decided other than its authors expect",
-    reg.INSTALL_UNREADABLE: "unreadable",
-    reg.INSTALL_FLASH: "the brick's flash failed",
-    reg.INSTALL_OTHER_RENTAL: "ordered for another rental",
-    reg.INSTALL_ROOT_WANTED: "the brick waits for the root that it was promised",
-    reg.INSTALL_ROOT_EXPIRED: "the root that the brick trusts has expired",
-    reg.INSTALL_NOT_NAMED: "not what the director ordered for this brick",
-    reg.INSTALL_HALTED: "stopped by the director",
-    reg.INSTALL_RETURNED: "tried, and went back",
-    reg.INSTALL_NO_SLOTS: "this brick's programs do not run from a slot",
-    reg.INSTALL_ON_TRIAL: "another application is on trial",
-}
+RESULT_WORDS: dict[int, str] = reg.INSTALL_WORDS
 # After these another attempt with the same bundle may end otherwise.
 PASSING = (
     reg.INSTALL_DIGEST, reg.INSTALL_FLASH, reg.INSTALL_OTHER_RENTAL, reg.INSTALL_ROOT_WANTED,

@@ -286,6 +286,36 @@ INSTALL_NAMES = (
     (26, "not run from a slot"),
     (27, "on trial"),
 )
+# The same for people, after "refused: ".
+INSTALL_WORDS = {
+    1: "installed",
+    2: "already installed",
+    3: "not enough good signatures",
+    4: "older than what is installed, and no fallback of it",
+    5: "arrived damaged",
+    6: "too large",
+    7: "for other hardware",
+    8: "expired",
+    9: "decided other than its authors expect",
+    10: "unreadable",
+    11: "the brick's flash failed",
+    12: "another of this number came before it, with other content: two were signed",
+    13: "ordered for another kit",
+    14: "ordered for another rental",
+    15: "newer than this program",
+    16: "a root between is missing",
+    17: "a root that is still to come is wanted first",
+    18: "the root that names its director is over, or it was signed after the end of that root",
+    19: "not what the director ordered for this brick",
+    20: "stopped by the director",
+    21: "not the root that this brick was promised",
+    22: "names a brick twice",
+    23: "this brick was flashed before there was a place for roots",
+    24: "too many roots at once",
+    25: "tried, and went back",
+    26: "this brick's programs do not run from a slot",
+    27: "another application is on trial",
+}
 
 
 def name(names, number):

@@ -12,13 +12,15 @@ SPARE = 8
 
 
 class Kept(NamedTuple):
-    """The directive as it came. Times are market ms."""
+    """The directive as it came. Times are market ms; `state`: what it was judged to be, as hostagent.judged packs it, None from
+    an earlier program."""
 
     etag: str
     envelope: bytes
     fetched_ms: int
     confirmed_ms: int
     active_ms: int | None
+    state: bytes | None = None
 
 
 class Intents:
@@ -32,7 +34,8 @@ class Intents:
 
         def query(sql: Sql) -> Kept | None:
             row = sql.execute(
-                "SELECT etag, envelope, fetched_ms, confirmed_ms, active_ms FROM intent"
+                "SELECT etag, envelope, fetched_ms, confirmed_ms, active_ms, state"
+                " FROM intent LEFT JOIN intent_state USING (number)"
             ).fetchone()
             return None if row is None else Kept(*row)
 
@@ -42,7 +45,9 @@ class Intents:
         """In place of the one before."""
 
         def work(sql: Sql) -> None:
-            sql.execute("INSERT OR REPLACE INTO intent VALUES (1, ?, ?, ?, ?, ?)", kept)
+            sql.execute("INSERT OR REPLACE INTO intent VALUES (1, ?, ?, ?, ?, ?)", kept[:5])
+            if kept.state is not None:
+                sql.execute("INSERT OR REPLACE INTO intent_state VALUES (1, ?)", (kept.state,))
 
         return self._store.write(work)
 

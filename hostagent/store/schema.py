@@ -227,6 +227,13 @@ CREATE TABLE IF NOT EXISTS intent (
     active_ms INTEGER
 );
 
+-- What that directive was judged to be: its number, digest and instant under its directors, a map as bricks keep it
+-- (docs/formats/directive.md, State). At most one row.
+CREATE TABLE IF NOT EXISTS intent_state (
+    number INTEGER PRIMARY KEY CHECK (number = 1),
+    state BLOB NOT NULL
+);
+
 -- Envelopes and artefacts by their SHA-256; whole = 0: the beginning of one whose download broke off.
 CREATE TABLE IF NOT EXISTS targets (
     digest BLOB PRIMARY KEY,

@@ -1,7 +1,7 @@
 """Roots and directives: bytes as the page says, and each case of the vectors gets its answer."""
 
 import vectors
-from stallmark import bundle, cbor, control, directive, ed25519, rootmeta, trust, truststate
+from stallmark import bundle, cbor, control, directive, ed25519, registry, rootmeta, trust, truststate
 from stallmark.crypt import sha256
 from stallmark.errors import FormatError
 from stallmark.truststate import Me
@@ -126,3 +126,7 @@ def test_every_cut_is_refused():
         assert held.take_directive(data[:end], verify, me())[0] in (3, 10)
         assert held.take_root(data[:end], verify)[0] == 10
     vectors.raises(FormatError, bundle.opened, data, bundle.TYPE)
+
+
+def test_every_install_result_has_words_for_people():
+    assert sorted(registry.INSTALL_WORDS) == [number for number, _ in registry.INSTALL_NAMES]
