@@ -40,6 +40,7 @@ from brick.vitals import Vitals
 
 _TASK_MS = const(5000)  # deadline of a task that beats every round
 _MSG_HOLD = const(55)
+_MSG_STEP = const(52)
 _CHORES_MS = const(9000)  # one signature check included
 _REPLAY_STEP = const(32)  # records between two breaths of a replay
 
@@ -158,6 +159,7 @@ class Brick:
             (reg.MSG_RESTART, orders.restart),
         ):
             uplink.on(kind, handler)
+            (_MSG_STEP, self._step_rental),
         if self._tags is not None:
             uplink.on(reg.MSG_TAG_KEYS, self._tags.keys)
             uplink.on(reg.MSG_TAG_COUNTERS, self._tags.told)
@@ -309,6 +311,23 @@ class Brick:
 
     # --- start-up
 
+    def _step_rental(self, value):
+        """Message 52: the controller's order to go on with the next rental. Its code is loaded for it alone."""
+        from brick import stepping
+        from brick.unload import unload
+
+        try:
+            answer, stepped = stepping.take(
+                value, self._directing.identity, self._recorder, self._ending().write_down, self._counters
+            )
+        finally:
+            unload("brick.stepping", "stallmark.rental")
+        if stepped:  # by what ended with the rental before nothing is decided any more
+            self._decider.stopped = _always  # pyright: ignore[reportAttributeAccessIssue]
+            self._restart(False)
+        else:
+            self._post(*answer)
+
     def _replay(self, ruleset):
         """Read every record once: what is remembered, the key epoch's length, the number of this start-up."""
         state = State(ruleset, self._people)
@@ -440,3 +459,7 @@ class Brick:
                     return None
                 await aio.sleep_ms(0)
         return None if state.short and not alone else state
+
+
+def _always():
+    return True

@@ -102,6 +102,7 @@ NAMES = (
     (counters.RULES_RETURNS, "rules that went back"),
     (counters.APP_WAITS, "pieces of an application that waited"),
     (counters.MEMORY_SHORT, "times without memory for more people or rights"),
+    (counters.STEPS_REFUSED, "orders of a rental refused"),
 )
 
 

@@ -119,8 +119,10 @@ RULES_RETURNS = const(142)
 APP_WAITS = const(143)
 # Memory
 MEMORY_SHORT = const(154)
+# Rentals
+STEPS_REFUSED = const(155)
 
-_SIZE = const(155)
+_SIZE = const(156)
 
 
 class Counters:

@@ -44,6 +44,8 @@ class Identity:
 
     def advance_link(self, epoch, key):
         """Make the next link key durable and erase the one before. Raises OSError: then nothing changed."""
+        if epoch <= self.link_epoch:  # a session of the rental before, which ends with the restart
+            raise OSError("a link key of before")
         self._save({keystore.LINK_EPOCH: epoch, keystore.LINK_KEY: key})
 
     def rekeyed(self, epoch, tag):
@@ -53,8 +55,7 @@ class Identity:
     def advance_records(self):
         """Go on to the next record key. Raises OSError, and then nothing changed."""
         chain = keys.next_chain(self._fields[keystore.RECORD_CHAIN])
-        self._save({keystore.RECORD_EPOCH: self.record_epoch + 1, keystore.RECORD_CHAIN: chain})
-        self.mac_key = keys.record_mac_key(chain)
+        self.change({keystore.RECORD_EPOCH: self.record_epoch + 1, keystore.RECORD_CHAIN: chain})
 
     @property
     def tag_keys(self):
@@ -65,8 +66,19 @@ class Identity:
         """Make the event's tag keys durable. Raises OSError: then nothing changed."""
         self._save({keystore.TAG_KEYS: tag_keys})
 
-    def _save(self, changes):
+    def field(self, number):
+        """A field of the key partition (stallmark.keystore): for the step to another rental alone."""
+        return self._fields[number]
+
+    def change(self, changes, gone=()):
+        """Make fields durable, without those in `gone`, and the record key theirs. Raises OSError: then nothing changed."""
+        self._save(changes, gone)
+        self.mac_key = keys.record_mac_key(self._fields[keystore.RECORD_CHAIN])
+
+    def _save(self, changes, gone=()):
         fields = dict(self._fields)
         fields.update(changes)
+        for number in gone:
+            fields.pop(number, None)
         self._store.save(fields)
         self._fields = fields

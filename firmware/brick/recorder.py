@@ -19,6 +19,7 @@ _ESSENTIAL = (
     reg.KIND_CLOSE,
     reg.KIND_LOST,
     reg.KIND_OUTAGE,
+    reg.KIND_RENTAL,
 )
 _ENDS_EPOCH = (reg.KIND_CLOSE, reg.KIND_RENTAL)
 
@@ -40,6 +41,7 @@ class Recorder:
         self._pending = None
         self._in_epoch = 0
         self._epoch_over = False
+        self._step = None  # of the rental record that ended the epoch: [rental, link epoch]
         self.boot = identity.first_boot
 
     def connect(self, written, carry):
@@ -62,6 +64,8 @@ class Recorder:
         self._in_epoch += 1
         if self._in_epoch >= config.EPOCH_RECORDS or fields[10] in _ENDS_EPOCH:
             self._epoch_over = True
+        if fields[10] == reg.KIND_RENTAL:
+            self._step = fields[24]
 
     def write(self, kind, fields=None, private=None):
         """Write one record and return it.
@@ -70,10 +74,7 @@ class Recorder:
         the private map without its salt. Raises FullError where the journal has no room for this kind,
         OSError where flash fails: then nothing was written.
         """
-        if self._epoch_over:  # the record before was the last under its key
-            self._identity.advance_records()
-            self._epoch_over = False
-            self._in_epoch = 0
+        self.settle()  # the record before may have been the last under its key
         seq = self._journal.next_seq
         head = self._journal.head
         public = {
@@ -123,6 +124,12 @@ class Recorder:
     def settle(self):
         """Advance the record key now if the last record ended its epoch: for quiet moments and start-up."""
         if self._epoch_over:
-            self._identity.advance_records()
+            if self._step is None:
+                self._identity.advance_records()
+            else:
+                from brick import stepping
+
+                stepping.advance(self._identity, self._step[0], self._step[1])
+                self._step = None
             self._epoch_over = False
             self._in_epoch = 0

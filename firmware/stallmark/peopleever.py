@@ -21,6 +21,11 @@ class Ever:
         self._grants.pieces = self.table.pieces
         self.balance_at = self._attended + self._grants.size
 
+    def forget(self):
+        """Everybody: another rental begins."""
+        self.table.drop(b"\x01" * 256)
+        self.lost = False
+
     def place(self, subject6, spare=0):
         """Where a subject's entry is, made if need be while more than `spare` are free; -1 without room."""
         key = b"\x01" + subject6

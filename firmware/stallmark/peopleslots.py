@@ -88,6 +88,15 @@ class Visitors:
 
             self._windows = Windows(self.slots, windowed)
 
+    def forget(self):
+        """Everybody, as if nobody had come: another rental begins."""
+        self.table.drop(b"\x01" * 256)
+        for column in (self._sums, self._entries, self._unsure, self._dropped, self.closed):
+            for at in range(len(column)):
+                column[at] = 0
+        if self._windows is not None:
+            self._windows.forget()
+
     # --- what comes in
 
     def meet(self, slot, subject6, since, wall, event_type, trust, own, fresh, rule):

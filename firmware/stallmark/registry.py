@@ -78,6 +78,16 @@ INSTALL_RETURNED = const(25)
 INSTALL_NO_SLOTS = const(26)
 INSTALL_ON_TRIAL = const(27)
 
+# Results of an order to step to another rental (stallmark.rental)
+STEP_DONE = const(28)
+STEP_TAG = const(29)
+STEP_OTHER = const(30)
+STEP_LINK_EPOCH = const(31)
+
+# Messages of rentals
+MSG_STEPPED = const(13)
+MSG_STEP = const(52)
+
 # Messages of slots
 MSG_SLOTS = const(14)
 MSG_HOLD = const(55)

@@ -12,6 +12,7 @@ from stallmark.numbers import (
     KIND_REDEEM,
     KIND_REFUND,
     KIND_RELEASE,
+    KIND_RENTAL,
     KIND_RESERVE,
     KIND_RIGHTS,
     KIND_UNCERTAIN,
@@ -128,11 +129,12 @@ class State(Told):
         self.seq = record.seq
         f = record.fields
         kind = f[10]
-        if f[16] != self._rental:
+        if f[16] != self._rental or kind == KIND_RENTAL:
             if self._rental is not None:
-                self.rights.forget()
-                self._reserves = None
+                self._another_rental()
             self._rental = f[16]
+            if kind == KIND_RENTAL:
+                self._rental = f[24][0]
         if 13 in f and kind not in GIVES_BACK:
             for slice_id, amount in f[13]:
                 if kind == KIND_RIGHTS:
@@ -154,6 +156,19 @@ class State(Told):
             elif self._balances is not None and 20 in f and (kind == KIND_VOID or (kind == KIND_REFUND and _tokens(f))):
                 self._balances.void(f[20])
         return True
+
+    def _another_rental(self):
+        """Slices of the last rental can neither be spent nor come again, and its people are nobody's business any more."""
+        self.rights.forget()
+        self._reserves = self._others = self._revoked = None
+        if self._people is not None:
+            self._people.forget()
+        if self._ever is not None:
+            self._ever.forget()
+            if self._balances is not None:
+                from stallmark.balances import Balances
+
+                self._balances = Balances(self._ever)
 
     def _reserve(self, f, kind, seq):
         """A reserve's rights are set aside, and come back once at most: with its release."""

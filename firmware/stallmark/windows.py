@@ -20,6 +20,11 @@ class Windows:
         self._counters = counters
         self._cells = array("I", [0] * (rows * counters * _CELL))
 
+    def forget(self):
+        """Nothing was counted: rows are cleared as slots take them."""
+        for row in range(len(self._owner)):
+            self._owner[row] = 0
+
     def move(self, slot, counter, before, step):
         """Somebody who was last seen in step `before` (-1: never) is seen in a later one."""
         at = self._enter(slot, counter)

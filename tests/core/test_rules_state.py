@@ -115,6 +115,18 @@ def test_another_rental_starts_without_the_last_ones_rights():
     assert brick.state.slices_left() == [[1, 15]]
 
 
+def test_another_rental_knows_nobody_of_the_last_one():
+    brick = Brick(data(rule()))
+    for person in range(21):
+        brick.tap(person)
+    assert brick.tap(0).kind == reg.KIND_DENY, "had it already"
+    brick.write({10: reg.KIND_RENTAL, 24: [2]})
+    assert brick.state.person(0, subject(0)) < 0 and brick.state.count(0, 0) == 0
+    for person in range(5):
+        brick.tap(person)
+    assert brick.state.person(0, subject(0)) >= 0 and not brick.state.unsure(0)
+
+
 def test_a_voided_grant_gives_no_rights_back():
     brick = market()
     brick.tap(0)

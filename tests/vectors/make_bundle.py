@@ -146,6 +146,25 @@ def ack(seq: int) -> bytes:
     return hmac(K_CTL, b"stallmark/ack/1\0" + BRICK + seq.to_bytes(4, "big"))[:16]
 
 
+def u32s(*numbers: int) -> bytes:
+    return b"".join(number.to_bytes(4, "big") for number in numbers)
+
+
+def step(rental: int, following: int, epoch: int) -> dict[str, object]:
+    tag = hmac(K_CTL, b"stallmark/step/1\0" + BRICK + u32s(rental, following, epoch))[:16]
+    return {
+        "rental": rental, "following": following, "epoch": epoch, "tag": tag.hex(),
+        "value": cbor({0: rental, 1: following, 2: epoch, 3: tag}).hex(),
+    }  # fmt: skip
+
+
+def stepped(result: int, asked: int, rental: int, record_epoch: int, link_epoch: int) -> dict[str, object]:
+    said = (result, asked, rental, record_epoch, link_epoch)
+    tag = hmac(K_CTL, b"stallmark/stepped/1\0" + BRICK + u32s(*said))[:16]
+    return {"said": said, "tag": tag.hex(), "value": cbor({**dict(enumerate(said)), 5: tag}).hex()}
+
+
+ROOT_AFTER = expand(bytes(range(32)), b"root" + u32s(4), 32)
 write(
     "control.json",
     {
@@ -154,5 +173,14 @@ write(
         "acks": [
             {"ledger_seq": seq, "tag": ack(seq).hex()} for seq in (0, 1, 4711, 2**32 - 1)
         ],
-    },
+        "steps": [step(3, 4, 1 << 20), step(0, 1, 1), step(2**32 - 2, 2**32 - 1, 2**32 - 1)],
+        "answers": [
+            stepped(28, 4, 4, 18, (1 << 20) + 1), stepped(29, 4, 3, 17, 40), stepped(30, 9, 3, 17, 40),
+            stepped(31, 4, 3, 17, 1 << 21), stepped(11, 4, 3, 17, 40),
+        ],
+        "after": {
+            "rental": 4, "root": ROOT_AFTER.hex(), "k_ctl": expand(ROOT_AFTER, b"control", 32).hex(),
+            "link": expand(ROOT_AFTER, b"link", 32).hex(), "chain": expand(ROOT_AFTER, b"record", 32).hex(),
+        },
+    },  # fmt: skip
 )
