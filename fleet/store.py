@@ -23,6 +23,7 @@ from fleet.errors import Refused
 from fleet.ingest import Checked, HostState, check
 from fleet.keys import RecordKeys, Root, Seal
 from fleet.ledger.log import Log
+from fleet.rollouts import telemetry
 from fleet.spending import Slice
 
 
@@ -267,6 +268,7 @@ class Store:
             kinds = Counter(UNREADABLE_KIND if t.record is None else int(t.record[10]) for t in taken)
             tx.totals.update({f"kind:{kind}": n for kind, n in kinds.items()})
             self.booted |= boots.write(tx.connection, taken, now_ms)
+            telemetry.decided(tx.connection, taken)
             size = tx.size
         return answer, Tally(size, kinds, len(verdict.findings))
 

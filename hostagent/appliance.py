@@ -16,6 +16,8 @@ RESET_REASONS = {
 SHORT_HEAP = 16_384
 SHORT_BLOCK = 4_096
 NO_MEMORY = counter_names.name(154)
+# Places of the histogram of lights (firmware/brick/speed.py).
+LIGHTS = 16
 # The crystal of a sound board stays below this.
 DRIFT_PPM = 200
 
@@ -49,6 +51,7 @@ def parse(value: Any, before: dict[str, Any] | None) -> dict[str, Any] | None:
         "clock": _clock(_list(f.get(8))),
         "interpreter": str(f[9])[:16] if isinstance(f.get(9), str) else None,
         "wear": _wear(_list(f.get(10))),
+        "speed": _speed(_list(f.get(11))),
     }
 
 
@@ -86,6 +89,17 @@ def _wear(found: list[Any]) -> dict[str, Any] | None:
     if len(found) < 2:
         return None
     return {"start_log_erases": _int(found[0]), "journal_rounds": _int(found[1])}
+
+
+def _speed(found: list[Any]) -> dict[str, Any] | None:
+    """How long lights took by these rules: {"boot", "ruleset" (8 bytes, hex), "lights" (16 counts)}; None from older programs."""
+    if len(found) < 3 or type(found[0]) is not int or not isinstance(found[1], bytes | None):
+        return None
+    counts = _list(found[2])
+    if len(counts) != LIGHTS or not all(type(count) is int and 0 <= count < 1 << 32 for count in counts):
+        return None
+    ruleset = None if found[1] is None else found[1].hex()
+    return {"boot": found[0], "ruleset": ruleset if ruleset is None or len(ruleset) == 16 else None, "lights": counts}
 
 
 def warnings(said: dict[str, Any]) -> list[str]:

@@ -41,6 +41,11 @@ def _brick(brick: Brick, updater: Updater, now_ms: int, now: int, connected: boo
     power: dict[str, Any] = (brick.diagnostics or {}).get("power") or {}
     if power.get("believable") and type(power.get("percent")) is int and 0 <= power["percent"] <= 100:
         found["battery"] = power["percent"]
+    said: dict[str, Any] = brick.diagnostics or {}
+    speed: dict[str, Any] | None = said.get("speed")
+    if speed is not None and speed["ruleset"] is not None:
+        memory = {"free": said.get("heap_free"), "block": said.get("largest_block")}
+        found["figures"] = speed | {name: n for name, n in memory.items() if type(n) is int and n >= 0}
     result = updater.result_of(brick.brick)
     if result is not None:
         found["result"] = result[0]

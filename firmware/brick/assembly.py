@@ -94,6 +94,8 @@ class Brick:
         outbox = Outbox(journal, identity, counters, ticks)
         self.supervisor = supervisor = Supervisor(port.watchdog, ticks, counters, log, boots)
         vitals = Vitals(port, clock, counters, boots, supervisor, journal)
+        decider.speed.boot = recorder.boot
+        vitals.speed = decider.speed  # pyright: ignore[reportAttributeAccessIssue] - None until here
         self._diag = diag = Diagnosis(
             identity, journal, recorder, decider, clock, lamp, port.firmware_digest32, counters, ticks, vitals
         )

@@ -11,6 +11,7 @@ from stallmark.errors import FullError
 from brick import asking as question
 from brick import config, indicator
 from brick import counters as count
+from brick.speed import Speed
 
 # What is shown of several records is the first of these kinds among them; everything else is "nothing this time":
 # a control arm is never shown as a refusal.
@@ -45,6 +46,9 @@ class Decider:
         self.full = False
         self.owing = False  # a reserve is open whose end could not be written
         self.watch = None  # stallmark.risk.Watch: how unusual events are
+        self.speed = Speed()
+        self.since = None  # ticks at which the reader first saw what is handed in next (brick.intake)
+        self._since = None
         self._risk = None  # what the record of the event in hand says of it (field 22)
         self.sparing = False  # the battery is low: rights are not taken along any more (brick.power)
         self.stopped = None  # brick.directing: whether the director stopped the kit, then nothing is given
@@ -55,6 +59,7 @@ class Decider:
             self.asking.finish()
         self.ruleset = ruleset
         self.state = state
+        self.speed.use(None if ruleset is None else ruleset.digest8)
         if self.training is not None:
             self.training.begin(ruleset)
 
@@ -62,12 +67,14 @@ class Decider:
         """Decide, record, show. Returns the Record that the light is for; None where none could be written, where it
         was merged, and where the light comes later: `done(record or None)` is called once it is there."""
         if self.asking is not None and self.asking.waits(event, done):
+            self.since = None
             return None
         return self.decide_now(event, done)
 
     def decide_now(self, event, done=None):
         """`decide` for an event whose turn it is."""
         self.last_at = self._ticks()
+        self._since, self.since = self.since, None
         self._counters.add(count.DECISIONS)
         state = self.state if self.training is None else self.training.state
         decisions = self._judged(state, event)
@@ -77,6 +84,7 @@ class Decider:
             if self.sparing and any([decision.rights for decision in decisions]):
                 return _tell(done, self._left_for_power(event, decisions))
             if self.asking is not None and any([decision.ask for decision in decisions]):
+                self._since = None  # others come while this one waits
                 try:
                     return self.asking.begin(event, decisions, done)
                 except FullError:
@@ -88,6 +96,7 @@ class Decider:
     def refuse(self, event, kind, reason):
         """Record and show a refusal that no rule has to judge (a voucher that cannot be taken)."""
         self.last_at = self._ticks()
+        self._since, self.since = self.since, None
         self._counters.add(count.DECISIONS)
         refusal = _Refusal(kind, None, [reason], ())
         if self.training is None and self._merges(event, refusal):
@@ -152,7 +161,19 @@ class Decider:
             self.flash_failing = True
         else:
             self.flash_failing = self.full = False
-        return self._show(shown)
+        light = self._show(shown)
+        self._waited(event)
+        return light
+
+    def _waited(self, event):
+        """The light is there: how long it took, from the card in the field, or from the event where nobody knows that."""
+        since, self._since = self._since, None
+        if self.training is not None:
+            return
+        if since is not None:
+            self.speed.add(self._ticks() - since)
+        elif event.uptime_ms is not None:
+            self.speed.add(self._clock.uptime_ms() - event.uptime_ms)
 
     def _written(self, event, given):
         """Every record of an event that somebody is to see the outcome of, one after the other."""

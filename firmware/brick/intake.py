@@ -24,10 +24,12 @@ class Desk:
         self._lamp = lamp
         self._counters = counters
         self.vouchers = None
+        self.since = None  # ticks at which the reader saw the card that it hands in
         self._tags = tags
 
     def tap(self, uid, ndef, proof=None):
         """A card: its number, the NDEF message if it has one, and what it proved (brick.nfc.proving) or None."""
+        self._decider.since, self.since = self.since, None
         if proof is not None:
             self._proved(*proof)
             return

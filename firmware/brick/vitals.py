@@ -44,6 +44,7 @@ class Vitals:
         self._pages = (port.flash("journal").size // _SECTOR - _MARK_SECTORS) * _PAGES
         self._reason = port.reset_reason
         self._from = 0  # the counter with which the next message begins
+        self.speed = None  # brick.speed.Speed, where somebody decides
         self.power = None  # brick.power.Power, where this board measures
 
     def message(self):
@@ -65,6 +66,8 @@ class Vitals:
             9: ".".join([str(part) for part in sys.implementation[1][:3]]),
             10: [boots.erases, None if self._journal is None else self._journal.next_seq // self._pages],
         }
+        if self.speed is not None:
+            value[11] = self.speed.facts()
         self._fill(value)
         return value
 

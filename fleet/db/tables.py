@@ -313,6 +313,7 @@ settlements = Table(
 # Parts with tables of their own, on the same metadata.
 from fleet.db import (  # noqa: E402
     tables_desired,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    tables_gates,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     tables_hostos,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     tables_people,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     tables_rentals,  # noqa: F401  # pyright: ignore[reportUnusedImport]

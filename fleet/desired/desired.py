@@ -28,6 +28,7 @@ from fleet.desired.report import Report
 from fleet.desired.rows import Head
 from fleet.errors import FleetError
 
+from fleet.rollouts import telemetry
 LIFE_MS = (
     14 * 86_400_000
 )  # of a directive: as long as a kit may be away from its controller and still install
@@ -241,6 +242,8 @@ class Desired:
             )
         self.saw(kit, said.etag)
         if newest is not None:
+            own = {one.brick for one in self._config().bricks if one.kit == kit}
+            telemetry.reported(connection, said.bricks, own, now_ms)
             self._take_back(kit, newest)
         self.judge(kit)
 

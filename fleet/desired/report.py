@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,6 +30,32 @@ class Trouble(_Part):
     since_ms: int | None = Instant
 
 
+class FiguresSaid(_Part):
+    """What one diagnostics message of a brick says of its start-up and rules (8 bytes of their digest): `lights`, how many came
+    within each of 16 times (docs/formats/link.md, message 6); bytes of heap that are free, and the largest block of it."""
+
+    boot: int = Field(ge=0, le=0xFFFFFFFF)
+    ruleset: str = Hex8
+    lights: list[Annotated[int, Field(ge=0, le=0xFFFFFFFF)]] = Field(min_length=16, max_length=16)
+    free: int | None = Field(default=None, ge=0, le=1 << 40)
+    block: int | None = Field(default=None, ge=0, le=1 << 40)
+
+
+class ApplicationSaid(_Part):
+    """A brick's programs where they lie in slots: `state` of what runs; how the last installation of `bundle` ended, since
+    when; of one that comes, the bytes that are `there` of the `whole`, and why it `waits`."""
+
+    state: Literal["", "steady", "trial"] = ""
+    result: int | None = Field(default=None, ge=0, le=255)
+    bundle: str | None = Field(default=None, pattern="^[0-9a-f]{16}$")
+    text: str = Field(default="", max_length=200)
+    ms: int | None = Instant
+    there: int = Field(default=0, ge=0, le=0xFFFFFFFF)
+    whole: int = Field(default=0, ge=0, le=0xFFFFFFFF)
+    waits: str = Field(default="", max_length=80)
+    waits_ms: int | None = Instant
+
+
 class BrickSaid(_Part):
     """One brick as the host knows it. `left`: what slices at it can still spend by its own last word, by slice number.
     `result`: how its last installation ended (install results of the registry)."""
@@ -44,6 +71,8 @@ class BrickSaid(_Part):
     result_bundle: str | None = Field(default=None, pattern="^[0-9a-f]{16}$")
     result_text: str = Field(default="", max_length=200)
     result_ms: int | None = Instant
+    application: ApplicationSaid | None = None
+    figures: FiguresSaid | None = None
     battery: int | None = Field(default=None, ge=0, le=100)
     last_seq: int | None = Field(default=None, ge=0, le=0xFFFFFFFF)  # the newest record that it says it wrote
     left: list[tuple[int, int]] = Field(default=[], max_length=64)

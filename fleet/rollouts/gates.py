@@ -13,14 +13,26 @@ from fleet.rollouts.waves import REPLAY
 
 SHARES = ("errors", "uncertain")
 SHRINKING = ("heap", "battery")
-_UNITS = {"latency": "ms", "budget": "in 10,000 of the budget an hour", "heap": "kB free", "battery": "%"}
+_SEEN = {"latency": "lights", "budget": "decisions", "heap": "bricks", "battery": "kits"}
+# What `worse` and `worst` count in
+UNITS = {
+    "errors": "in 10,000", "uncertain": "in 10,000", "latency": "ms for 95 of 100 lights",
+    "budget": "in 10,000 of the budget an hour", "heap": "kB free", "battery": "%",
+}  # fmt: skip
 
 
 class Sample(NamedTuple):
-    """A figure over kits: `n` what it was seen on (events, kits); `value` the count of bad ones for shares, else the figure."""
+    """A figure over kits: `n` what it was seen on (events, kits, bricks); `value` the count of bad ones for shares, else the
+    figure, which lies between `least` and `most` where chance is in it. `of`: whose it is. `lacks`: why there is none; `fails`:
+    what is bad by itself."""
 
     n: int
     value: int
+    least: int | None = None
+    most: int | None = None
+    of: str = "before"
+    lacks: str | None = None
+    fails: str | None = None
 
 
 class Judgement(NamedTuple):
@@ -33,22 +45,34 @@ class Judgement(NamedTuple):
 def judge(gate: Gate, before: Sample, after: Sample) -> Judgement:
     """Pass, fail or inconclusive. For shares chance is taken into account: between "worse by less than `worse`" and "worse by
     more, even at the best" lies inconclusive. `worst` alone needs no before."""
+    if after.fails is not None:
+        return Judgement(facts.FAIL, after.fails)
+    if after.lacks is not None:
+        return Judgement(facts.INCONCLUSIVE, after.lacks)
     if after.n < gate.min_sample:
         return Judgement(
             facts.INCONCLUSIVE, f"{after.n} samples with the release: {gate.min_sample} are asked for"
         )
     if gate.name in SHARES:
         return _share(gate, before, after)
-    text = f"{before.value} before, {after.value} now, {_UNITS[gate.name]}"
     sign = -1 if gate.name in SHRINKING else 1
-    if gate.worst is not None and sign * (after.value - gate.worst) > 0:
+    # What the figure is at the best, and what it was at the worst: beyond chance is only what lies between those.
+    low = after.value if after.least is None else after.least
+    high = before.value if before.most is None else before.most
+    text = f"{before.value} {before.of}, {after.value} now, {UNITS[gate.name]} ({after.n} {_SEEN[gate.name]})"
+    if gate.worst is not None and sign * (low - gate.worst) > 0:
         return Judgement(facts.FAIL, f"{text}: {gate.worst} is the worst that is allowed")
     if before.n < gate.min_sample:
         return Judgement(
-            facts.INCONCLUSIVE, f"{before.n} samples before the release: {gate.min_sample} are asked for"
+            facts.INCONCLUSIVE,
+            f"{after.value} now, {UNITS[gate.name]}; {before.n} samples {before.of}: {gate.min_sample} are asked for",
         )
-    if sign * (after.value - before.value) > gate.worse:
+    if sign * (low - high) > gate.worse:
         return Judgement(facts.FAIL, f"{text}: worse by more than {gate.worse}")
+    if sign * (after.value - before.value) > gate.worse:
+        return Judgement(facts.INCONCLUSIVE, f"{text}: worse, and it may be chance")
+    if gate.worst is not None and sign * (after.value - gate.worst) > 0:
+        return Judgement(facts.INCONCLUSIVE, f"{text}: beyond {gate.worst}, and it may be chance")
     return Judgement(facts.PASS, text)
 
 

@@ -8,12 +8,15 @@ import os
 import secrets
 import socket
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from fleet.config import Config
+from fleet.core import reg
 from fleet.desired.why import Reason
 from fleet.errors import FleetError
 from fleet.hostos.steps import HostSteps
@@ -114,4 +117,14 @@ class Rolling:
         if not state.plan.gates:
             return []
         with self._controller.database.read() as connection:
-            return figures.looks(connection, state, self._controller.desired.all_facts, now_ms, number)
+            shares = money_of_bricks(self._controller.config)
+            return figures.looks(connection, state, self._controller.desired.all_facts, now_ms, number, shares)
+
+
+def money_of_bricks(config: Config) -> dict[bytes, int]:
+    """What each brick stands for of its kit's budgets in money, in minor units; the host's lane has its part."""
+    bricks = Counter(one.kit for one in config.bricks)
+    money = {
+        one.kit: sum(right.total for right in one.rights if right.unit == reg.UNIT_MINOR) for one in config.kits
+    }
+    return {one.brick: money.get(one.kit, 0) // bricks[one.kit] for one in config.bricks}

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from fleet.rollouts.gates import UNITS
 from fleet.rollouts.rank import rank
 from fleet.rollouts.state import (
     BAD,
@@ -115,7 +116,8 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
         f" at most {limits.in_flight} kits at a time"
     )
     for gate in plan.gates:
-        out.append(f"gate {gate.name}: may worsen by {gate.worse}")
+        worst = "" if gate.worst is None else f", and never pass {gate.worst}"
+        out.append(f"gate {gate.name}: may worsen by {gate.worse} {UNITS[gate.name]}{worst}")
     back = plan.rollback
     out.append(f"goes back to {back.name or back.digest[:12]} by itself after a halt" if back and plan.auto_rollback
                else "does not go back by itself")  # fmt: skip

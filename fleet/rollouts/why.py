@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fleet.rollouts import facts
 from fleet.rollouts.allow import quarantined
 from fleet.rollouts.state import (
     BACK,
@@ -185,7 +184,7 @@ def _whole(state: State, now_ms: int) -> list[Reason]:
                 found.append(
                     Reason("gate", f"gate {gate.name}: nobody has looked at it in this wave", state.wave_ms)
                 )
-            elif said.verdict != facts.PASS:
+            else:
                 found.append(Reason("gate", f"gate {gate.name}: {said.verdict}: {said.why}", said.since_ms))
     for status, words in (
         (OFFERED, "a directive waits for them"), (INSTALLING, "installing"), (GOING_BACK, "going back"),

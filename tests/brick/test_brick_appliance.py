@@ -188,5 +188,38 @@ def test_diagnostics_say_everything_a_technician_asks_and_fit_a_message(lent: Le
             assert said[5][0] == 0 and 4000 < said[5][2] < 4300 and said[5][5] is True
             assert said[6][0] == 1 and said[7] == [] and len(said[8]) == 4
             assert said[9].count(".") == 2 and said[10] == [1, 0]
+            boot, ruleset8, lights = said[11]
+            assert [boot, ruleset8] == [host.statuses[-1][0], host.statuses[-1][5]] and lights == [0] * 16
+
+    asyncio.run(market())
+
+
+def test_it_counts_how_long_customers_wait_for_their_light_by_the_rules_in_use(lent: Lent):
+    """One place of the histogram for every light; other rules begin anew; practice is not counted."""
+
+    async def market() -> None:
+        async with lent("events") as (lab, host):
+
+            async def lights() -> list[Any]:
+                host.diagnostics.clear()
+                host.send(reg.MSG_IDENTIFY, {})
+                await lab.until(lambda: host.diagnostics, "diagnostics")
+                return list(told(host)[11])
+
+            for n in range(5):
+                await lab.outcome(bytes([n]) * 8)
+            _, before, counts = await lights()
+            assert sum(counts) == 5
+            host.send(reg.MSG_TRAINING, {0: True, 1: "try"})
+            await lab.until(lambda: host.idle, "practice")
+            await lab.outcome(b"p" * 8)
+            host.send(reg.MSG_TRAINING, {0: False, 1: ""})
+            await lab.until(lambda: host.idle, "the end of practice")
+            assert sum((await lights())[2]) == 5
+            host.offer(lab.authors.bundle(ruleset(SAMPLES, rev=2), 2))
+            await lab.until(lambda: host.statuses[-1][5] != before, "other rules")
+            assert sum((await lights())[2]) == 0
+            await lab.outcome(b"z" * 8)
+            assert sum((await lights())[2]) == 1
 
     asyncio.run(market())

@@ -40,6 +40,7 @@ class Reader:
         self._present = None
         self._misses = 0
         self._attempts = 0
+        self._since = 0  # when the card that is being read came
         self._several = False
         self._recent = []
         self._checked = ticks()
@@ -140,6 +141,8 @@ class Reader:
             self._counters.add(count.NFC_COOLDOWN)
             self._present = key
             return
+        if not self._attempts:
+            self._since = self._ticks()
         try:
             ndef, proof = await self._read(target)
         except (ChipStatus, Damaged, NoAnswer, Slow) as error:  # the card's failure, or that of its place in the field
@@ -161,6 +164,7 @@ class Reader:
         self._attempts = 0
         self._present = key
         self._remember(key)
+        self._desk.since = self._since
         self._desk.tap(target.uid, ndef, proof)
 
     async def _read(self, target):

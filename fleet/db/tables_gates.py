@@ -1,0 +1,35 @@
+"""Tables of what gates compare: figures of bricks by the rules that they had in use, and what rules gave in each hour."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+
+from fleet.db.tables import Big, metadata
+
+# What a brick said of itself between a start-up (or change of rules) and the next. Lights only count up; of memory the least
+# that was ever said stands. The host's word.
+brick_figures = Table(
+    "brick_figures",
+    metadata,
+    Column("brick", LargeBinary, primary_key=True),
+    Column("boot", Big, primary_key=True, autoincrement=False),
+    Column("ruleset", LargeBinary, primary_key=True),  # the first 8 bytes of its digest
+    Column("first_ms", Big, nullable=False),
+    Column("last_ms", Big, nullable=False),
+    Column("lights", Text, nullable=False),  # JSON: 16 counts, docs/formats/link.md message 6
+    Column("free", Big, nullable=True),  # bytes of heap
+    Column("block", Big, nullable=True),  # bytes of its largest block
+    Column("battery", Integer, nullable=True),  # percent, the newest
+)
+
+# Decisions without a finding, by hour of their market time. `windows`: bit n is set where the n-th five minutes had one.
+given_hours = Table(
+    "given_hours",
+    metadata,
+    Column("brick", LargeBinary, primary_key=True),
+    Column("ruleset", LargeBinary, primary_key=True),
+    Column("hour", Big, primary_key=True, autoincrement=False),  # since 1970
+    Column("windows", Integer, nullable=False),
+    Column("decisions", Integer, nullable=False),
+    Column("minor", Big, nullable=False),  # granted, in minor units
+)
