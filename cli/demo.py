@@ -4,17 +4,16 @@ import asyncio
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from stallmark.errors import StallmarkError
 from virtualkit.brick_process import BrickCrashed
-from virtualkit.demo.chaos import TARGETS
-from virtualkit.demo.live import LiveStall
-from virtualkit.demo.once import Hour, MarketHour, in_words, to_json
-from virtualkit.demo.trouble import PARTS
 from virtualkit.interpreter import InterpreterMissing
+
+if TYPE_CHECKING:
+    from virtualkit.demo.once import Hour
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -66,6 +65,10 @@ def demo(
     if not set(kinds) <= {"serial", "ble"}:
         raise typer.BadParameter("links are serial, ble, or both with a comma between")
     console = Console(stderr=as_json)
+    # Late: controller, host and parts take a second to load, also for whoever only asks for help.
+    from virtualkit.demo.live import LiveStall
+    from virtualkit.demo.once import Hour
+
     try:
         if once:
             raise typer.Exit(
@@ -90,6 +93,8 @@ def demo(
 
 
 def _targets(kill: str | None) -> tuple[str, ...]:
+    from virtualkit.demo.chaos import TARGETS
+
     if kill is None:
         return ()
     if kill == "all":
@@ -100,6 +105,8 @@ def _targets(kill: str | None) -> tuple[str, ...]:
 
 
 def _parts(faults: str | None) -> tuple[str, ...]:
+    from virtualkit.demo.trouble import PARTS
+
     if faults == "all":
         return PARTS
     wanted = tuple(dict.fromkeys(faults.split(","))) if faults else ()
@@ -109,8 +116,10 @@ def _parts(faults: str | None) -> tuple[str, ...]:
     return wanted
 
 
-def _once(console: Console, state: Path | None, hour: Hour, as_json: bool) -> int:
+def _once(console: Console, state: Path | None, hour: "Hour", as_json: bool) -> int:
     """Runs the hour; a folder that nobody asked for is kept only if something was wrong."""
+    from virtualkit.demo.once import MarketHour, in_words, to_json
+
     folder = state or Path(tempfile.mkdtemp(prefix="stallmark-once-")) / "kit"
     console.print(
         f"market hour: {hour.taps} taps, seed {hour.seed}, kill {', '.join(hour.kill) or 'nothing'}"

@@ -1,12 +1,11 @@
 """`stallmark`: one command, a group for each person; every group is imported only when it is called."""
 
-import importlib
 import sys
 from typing import Any
 
 import typer
-import typer.core
-import typer.main
+
+from cli import lazy
 
 # name → (module, attribute, one line for --help). Modules load when the group is called, so that
 # `stallmark verify` needs neither a web server nor a database.
@@ -29,49 +28,27 @@ EXTRAS = {
     "fleet": "fleet",
     "rules": "fleet",
 }
+OURS = {"cli", "fleet", "hostagent", "virtualkit", "workbench", "stallmark"}
 
 
-class LazyGroup(typer.core.TyperGroup):
-    """Lists every group without importing one."""
+class Extras(lazy.LazyGroup):
+    """Says which extra of the distribution is not installed where a package is missing."""
 
-    # typer carries a click of its own, whose Context is not importable by a public name.
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return list(GROUPS)
-
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if cmd_name not in GROUPS:
-            return None
-        module, attribute, line = GROUPS[cmd_name]
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the group that was asked for; typer.Exit(2) where it needs more packages."""
         try:
-            app: Any = getattr(importlib.import_module(module), attribute)
+            return super().invoke(ctx)
         except ModuleNotFoundError as missing:
-            extra = EXTRAS.get(cmd_name)
-            if extra is None or (missing.name or "").split(".")[0] in {
-                "cli",
-                "fleet",
-                "hostagent",
-                "virtualkit",
-                "workbench",
-                "stallmark",
-            }:
+            extra = EXTRAS.get(ctx.invoked_subcommand or "")
+            if extra is None or (missing.name or "").split(".")[0] in OURS:
                 raise
-            remedy = (
-                f"`stallmark {cmd_name}` needs the package {missing.name!r}: pip install 'stallmark[{extra}]'"
-            )
+            remedy = f"`stallmark {ctx.invoked_subcommand}` needs the package {missing.name!r}: pip install 'stallmark[{extra}]'"
             typer.echo(remedy, err=True)
             raise typer.Exit(2) from missing
-        command = typer.main.get_command(app)
-        command.name = cmd_name
-        command.help = command.help or line
-        return command
-
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in GROUPS.items()])
 
 
 app = typer.Typer(
-    cls=LazyGroup,
+    cls=lazy.group(GROUPS, Extras),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -14,33 +14,32 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fleet import desiredcli
-from fleet.alerts import cli as alerts_cli
+from cli import lazy
 from fleet.config import Config, load
-from fleet.enrolment import cli as enrolment_cli
 from fleet.errors import ConfigError, FleetError, LedgerConflict
-from fleet.hostos import cli as hostos_cli
-from fleet.people import cli as people_cli
-from fleet.rentals import cli as rentals_cli
-from fleet.rollouts import cli as rollouts_cli
-from fleet.trust import cli as trust_cli
-from fleet.trust import cli_release
 
-app = typer.Typer(no_args_is_help=True, help="The fleet controller: ledger, receipts in public.")
+# What stands beside its part; loaded when it is called: name → (module, attribute, one line).
+PARTS: dict[str, tuple[str, str, str]] = {
+    "kits": ("fleet.desiredcli", "kits", "Every kit: its state, since when its host was not heard, and the first reason."),
+    "why": ("fleet.desiredcli", "why", "Why a kit runs what it runs: reasons in the order of their weight, with their age."),
+    "stop": ("fleet.desiredcli", "stop", "Stop a campaign on every kit that has it, or one kit, at once."),
+    "exposed": ("fleet.desiredcli", "exposed", "What kits can still spend at most of slices given out, and until when."),
+    "alerts": ("fleet.alerts.cli", "alerts", "What somebody must look at, the most pressing first, with whose work it is."),
+    "take-alert": ("fleet.alerts.cli", "take", "Take an alert over: the others see that somebody has it."),
+    "people": ("fleet.people.cli", "app", "Who may do what here: accounts, roles, tokens."),
+    "audit": ("fleet.people.cli", "audit_app", "The log of everything that people changed."),
+    "enrol": ("fleet.enrolment.cli", "app", "Bricks and hosts that wait to be accepted, replaced or ended."),
+    "keys": ("fleet.trust.cli", "app", "Whom the fleet trusts: root, authors, director and online keys."),
+    "release": ("fleet.trust.cli_release", "app", "Bundles that may be passed on: a list that the authors sign."),
+    "rentals": ("fleet.rentals.cli", "app", "Kits that are rented out: booked, packed, handed over, taken back."),
+    "rollout": ("fleet.rollouts.cli", "app", "Releases that go out in waves and stop by themselves."),
+    "simulate": ("fleet.rollouts.cli", "simulate", "Play a rollout to virtual kits on a virtual clock, by the same engine."),
+    "hosts": ("fleet.hostos.cli", "app", "The operating systems of hosts: list, tag, pin, restart, blink, logs."),
+}
+
+app = typer.Typer(cls=lazy.group(PARTS), no_args_is_help=True, help="The fleet controller: ledger, receipts in public.")
 bricks = typer.Typer(no_args_is_help=True, help="The bricks of a fleet.")
 app.add_typer(bricks, name="bricks")
-app.command()(alerts_cli.alerts)
-app.command("take-alert")(alerts_cli.take)
-app.add_typer(people_cli.app, name="people")
-app.add_typer(enrolment_cli.app, name="enrol")
-app.add_typer(people_cli.audit_app, name="audit")
-app.add_typer(trust_cli.app, name="keys")
-app.add_typer(cli_release.app, name="release")
-app.add_typer(rentals_cli.app, name="rentals")
-app.add_typer(rollouts_cli.app, name="rollout")
-app.add_typer(hostos_cli.app, name="hosts")
-app.command("simulate")(rollouts_cli.simulate)
-desiredcli.install(app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
 STATUS_TIMEOUT_S = 5.0

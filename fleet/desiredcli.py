@@ -19,14 +19,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 UNITS = {1: "money, minor units", 2: "pieces", 3: "people"}
 
 
-def install(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.command()(kits)
-    app.command()(why)
-    app.command()(stop)
-    app.command()(exposed)
-
-
 def kits(config: ConfigPath, as_json: AsJson = False) -> None:
     """Every kit: its state, since when its host was not heard, and the first reason."""
     from fleet.desired import look

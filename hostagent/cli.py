@@ -8,24 +8,26 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import httpx
 import typer
 from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
-from hostagent import bricks_cli
+from cli import lazy
 from hostagent import config as configuration
 from hostagent.errors import HostError, StoreUnavailable
-from hostagent.trust.cli import update
 
 START_AGAIN_S = 2.0
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The host agent: links, receipts, outbox.")
+# Loaded when it is called: name → (module, attribute, one line).
+PARTS: dict[str, tuple[str, str, str]] = {
+    "bricks": ("hostagent.bricks_cli", "app", "Bricks near this host: find them, give them a place, replace one."),
+    "update": ("hostagent.trust.cli", "update", "Fetches the signed lists and the bundles on them, and keeps what is good."),
+}
+
+app = typer.Typer(cls=lazy.group(PARTS), no_args_is_help=True, help="The host agent: links, receipts, outbox.")
 receipts = typer.Typer(no_args_is_help=True, help="Receipts in the host's store.")
 app.add_typer(receipts, name="receipts")
-app.add_typer(bricks_cli.app, name="bricks")
-app.command()(update)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The host's config.json.")]
 
@@ -179,6 +181,8 @@ def _way(line: dict[str, Any]) -> str:
 
 
 def _ask(address: str) -> dict[str, Any]:
+    import httpx  # late, as all that only some commands need
+
     try:
         answer = httpx.get(address, timeout=5, trust_env=False)
         answer.raise_for_status()

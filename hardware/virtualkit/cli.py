@@ -12,11 +12,8 @@ from rich.console import Console
 from stallmark.errors import StallmarkError
 from workbench import deskcli
 
-from virtualkit import control, newkit
 from virtualkit.brick_process import BrickCrashed
 from virtualkit.interpreter import InterpreterMissing
-from virtualkit.kit import VirtualKit
-from virtualkit.kitplan import KitPlan, with_links
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Make and run a virtual kit; tap and scan on it."
@@ -43,6 +40,10 @@ def new(
     nfc_bus: Annotated[str, typer.Option(help="How readers for tags are wired: hsu (UART) or spi.")] = "hsu",
 ) -> None:
     """A new kit: development keys, three bricks provisioned over their links, a signed campaign, cards to try."""
+    # Late, as in all commands: controller, host and parts take a second to load.
+    from virtualkit import newkit
+    from virtualkit.kitplan import KitPlan, with_links
+
     try:
         bricks = with_links(links.split(","))
     except ValueError as wrong:
@@ -77,6 +78,8 @@ def run(
 
 
 async def _run(folder: Path, timing: str) -> None:
+    from virtualkit.kit import VirtualKit
+
     kit = VirtualKit(folder, timing=timing)
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -204,6 +207,8 @@ def power(
 
 
 def _request(message: dict[str, Any], folder: Path) -> dict[str, Any]:
+    from virtualkit import control
+
     try:
         answer = control.request(
             folder / "run" / "kit.sock", {k: v for k, v in message.items() if v is not None}
