@@ -15,7 +15,7 @@ class VoucherDesk:
     whether nobody has tapped for so long.
 
     The tables of the issuers' keys are made when nobody is there, once for each key. Without them a check says the same and takes
-    three times as long. What they are and where they stand: stallmark.comb, stallmark.combstore."""
+    six times as long. What they are and where they stand: stallmark.comb, stallmark.combstore."""
 
     def __init__(self, flash, issuers, lamp, quiet, counters):
         self._flash = flash
@@ -158,11 +158,12 @@ async def _through(steps, pulse):
 
 
 def _quicken():
-    """SHA-512 in machine code, where this interpreter can make some."""
+    """SHA-512 and the one inversion in machine code, where this interpreter can make some."""
     try:
-        from brick import sha512words
+        from brick import inversewords, sha512words
     except (ImportError, SyntaxError):
         return
-    from stallmark import sha512
+    from stallmark import ed25519, sha512
 
     sha512.use(sha512words.digest)
+    ed25519.use(inversewords.inverse)

@@ -11,7 +11,7 @@ L = (1 << 252) + 27742317777372353535851937790883648493
 _D = -121665 * pow(121666, P - 2, P) % P
 D2 = 2 * _D % P
 _SQRT_M1 = pow(2, (P - 1) // 4, P)
-_MASK255 = (1 << 255) - 1
+MASK255 = (1 << 255) - 1
 
 # y of the points whose order divides 8: such a key or R fits many signatures (libsodium refuses them too).
 SMALL_ORDER = (
@@ -87,12 +87,23 @@ def scalar(data):
 
 
 def _canonical(data):
-    y = scalar(data) & _MASK255
+    y = scalar(data) & MASK255
     return y < P and y not in SMALL_ORDER
 
 
 def inverse(z):
-    """1/z modulo p, as z**(p - 2): 254 squarings and 11 multiplications, where pow(z, p - 2, p) takes 254 of each."""
+    """1/z modulo p, 0 <= z < p."""
+    return _inverse(z)
+
+
+def use(function):
+    """Take `function(z) -> 1/z modulo p` from now on: a port's faster one."""
+    global _inverse
+    _inverse = function
+
+
+def inverse_power(z):
+    """The same as z**(p - 2): 254 squarings and 11 multiplications, where pow(z, p - 2, p) takes 254 of each."""
     z2 = z * z % P
     z9 = pow(z2, 4, P) * z % P
     z11 = z9 * z2 % P
@@ -107,11 +118,14 @@ def inverse(z):
     return pow(run, 1 << 5, P) * z11 % P
 
 
+_inverse = inverse_power
+
+
 def decode(data):
     """Affine (x, y) of 32 bytes, or None when they are not on the curve (RFC 8032 §5.1.3)."""
     y = scalar(data)
     sign = y >> 255
-    y &= _MASK255
+    y &= MASK255
     u = (y * y - 1) % P
     v = (_D * y * y + 1) % P
     v3 = v * v * v % P

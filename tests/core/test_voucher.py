@@ -39,7 +39,7 @@ def test_every_two_bytes_and_every_byte_come_back():
 
 
 def test_what_no_bytes_make_is_not_base45():
-    for text in VECTORS["not_base45"]:
+    for text in VECTORS["not_base45"] + ["\u00e9AA", "A\u20ac", "AAA" + chr(0xD800) + "AA"]:
         raises(FormatError, base45.decode, text)
 
 
