@@ -82,15 +82,13 @@ def why(
         age = "" if reason.since_ms is None else f" (for {_age(one.now_ms - reason.since_ms)})"
         do = f". {reason.do}" if reason.do else ""
         typer.echo(f"  {number}. {reason.text}{age}{do}")
-    for item in one.rulesets():
-        boot = one.boots.get(item.brick)
-        said = one.said(item.brick)
-        label = item.brick.hex() if said is None or not said.name else f"{said.name} ({item.brick.hex()})"
-        proven = (
-            "nothing yet" if boot is None else "no rules" if boot.ruleset is None else boot.ruleset.hex()[:8]
-        )
-        age = "" if boot is None else f", {_ago(boot.at_ms, one.now_ms)}"
-        typer.echo(f"  {label}: wanted {item.artefact.hex()[:8]}, proven {proven}{age}")
+    for row in reasons.as_json(one, name, found)["bricks"]:
+        label = f"{row['name']} ({row['brick']})" if row["name"] else row["brick"]
+        thing = "application" if row["kind"] == 2 else "rules"
+        nothing = "on trial" if row["kind"] == 2 else "no rules"
+        proven = "nothing yet" if row["proven_ms"] is None else nothing if row["proven"] is None else row["proven"][:8]
+        age = "" if row["proven_ms"] is None else f", {_ago(row['proven_ms'], one.now_ms)}"
+        typer.echo(f"  {label}: {thing} wanted {row['wanted'][:8]}, proven {proven}{age}")
 
 
 def stop(

@@ -126,6 +126,7 @@ class Brick:
     bundle_result: tuple[bytes, int, str] | None = None
     # hostagent.slots.Slots, once the brick said where its programs lie.
     slots: Any = None
+    slots_ms: int = 0  # since when it says so, but for the bytes of what comes: monotonic ms
     warning: str | None = None
     # Replaced by another brick: no rights, and records only up to this one, where it is known (hostagent.ended).
     ended: bool = False

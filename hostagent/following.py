@@ -279,13 +279,15 @@ class Following:
 
 
 def _same(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether nothing changed but when bricks were heard, how far they wrote and what they have left."""
+    """Whether nothing changed but instants, how far bricks wrote, what they have left and how much of a download is there."""
     return _steady(before) == _steady(now)
 
 
 def _steady(news: dict[str, Any]) -> Any:
+    ages = dict.fromkeys(("heard_ms", "result_ms", "last_seq"))
+    pieces = dict.fromkeys(("ms", "waits_ms", "there"))
     bricks = [
-        {**one, "heard_ms": None, "last_seq": None, "left": bool(one.get("left"))}
+        {**one, **ages, "left": bool(one.get("left")), "application": {**one.get("application", {}), **pieces}}
         for one in news.get("bricks", [])
     ]
     return {**news, "bricks": bricks}

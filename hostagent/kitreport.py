@@ -6,6 +6,8 @@ from typing import Any
 
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
+from hostagent.core import reg
+from hostagent.slots import TRIAL, Slots
 from hostagent.updater import RESULT_WORDS, Updater
 
 MAX_BRICKS = 64
@@ -24,6 +26,26 @@ def describe(
             for brick in list(bricks.values())[:MAX_BRICKS]
         ],
     }
+
+
+def _application(brick: Brick, updater: Updater, now_ms: int, now: int) -> dict[str, Any]:
+    """What is known of its programs, where they lie in slots or an application was offered; else empty."""
+    found: dict[str, Any] = {}
+    slots: Slots | None = brick.slots
+    if slots is not None:
+        found["state"] = "trial" if slots.state == TRIAL else "steady"
+        found["ms"] = max(0, now_ms - (now - brick.slots_ms))
+        if slots.coming is not None:
+            found |= {"there": slots.coming[1], "whole": slots.coming[2], "waits": slots.waits, "waits_ms": found["ms"]}
+    result = updater.result_of(brick.brick, reg.ARTEFACT_APPLICATION)
+    if result is not None:
+        words = RESULT_WORDS.get(result[0], "")
+        if result[0] == reg.INSTALL_RETURNED and slots is not None and slots.returned is not None:
+            words = slots.why_returned
+        found |= {"result": result[0], "bundle": result[1].hex()[:16], "text": words}
+        if found.get("state") != "trial":
+            found["ms"] = max(0, now_ms - (now - result[2]))
+    return found
 
 
 def _brick(brick: Brick, updater: Updater, now_ms: int, now: int, connected: bool) -> dict[str, Any]:
@@ -51,4 +73,8 @@ def _brick(brick: Brick, updater: Updater, now_ms: int, now: int, connected: boo
         found["result"] = result[0]
         found["result_bundle"] = result[1].hex()[:16]
         found["result_text"] = RESULT_WORDS.get(result[0], "")
+        found["result_ms"] = max(0, now_ms - (now - result[2]))
+    application = _application(brick, updater, now_ms, now)
+    if application:
+        found["application"] = application
     return found

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hostagent.bricks import Brick
+from hostagent.clock import monotonic_ms
 from hostagent.core import Fields, reg
 
 STEADY, TRIAL = 1, 2
@@ -22,6 +23,16 @@ class Slots:
     coming: tuple[bytes, int, int, int] | None
     returned: tuple[bytes | None, int] | None
 
+    @property
+    def waits(self) -> str:
+        """Why what comes waits, "" where it does not."""
+        return "" if self.coming is None or not self.coming[3] else _name(reg.HOLD_NAMES, self.coming[3])
+
+    @property
+    def why_returned(self) -> str:
+        """Why what was tried last went back, "" where nothing did."""
+        return "" if self.returned is None else _name(reg.RETURN_NAMES, self.returned[1])
+
     def words(self) -> str:
         """One sentence for people."""
         said = f"programs from slot {'AB'[self.index]}"
@@ -30,12 +41,12 @@ class Slots:
         if self.state == TRIAL:
             said += ", on trial"
         if self.coming is not None:
-            _, there, whole, why = self.coming
+            _, there, whole, _ = self.coming
             said += f"; others come: {there} of {whole} bytes"
-            if why:
-                said += f", waiting: {_name(reg.HOLD_NAMES, why)}"
+            if self.waits:
+                said += f", waiting: {self.waits}"
         if self.returned is not None:
-            said += f"; others went back: {_name(reg.RETURN_NAMES, self.returned[1])}"
+            said += f"; others went back: {self.why_returned}"
         return said + "."
 
 
@@ -72,6 +83,12 @@ def _row(value: object, length: int) -> list[Any] | None:
     return cast(list[Any], value) if type(value) is list and len(cast(list[Any], value)) == length else None
 
 
+def _steady(said: Slots) -> tuple[object, ...]:
+    """What a piece more does not change."""
+    coming = said.coming and (said.coming[0], said.coming[3])
+    return said.index, said.state, said.bundle8, coming, said.returned
+
+
 def heard(brick: Brick, f: Fields) -> list[tuple[bytes, int, str]] | None:
     """Takes the message over; results that follow from it as (bundle8, install result, words), None where it is unreadable.
 
@@ -80,6 +97,8 @@ def heard(brick: Brick, f: Fields) -> list[tuple[bytes, int, str]] | None:
     if said is None:
         return None
     before, brick.slots = brick.slots, said
+    if before is None or _steady(before) != _steady(said):
+        brick.slots_ms = monotonic_ms()
     found: list[tuple[bytes, int, str]] = []
     if said.state == STEADY and said.bundle8 is not None and (before is None or before.state != STEADY):
         found.append((said.bundle8, reg.INSTALL_OK, said.words()))

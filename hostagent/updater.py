@@ -41,8 +41,8 @@ DRIFT_MS = 30_000
 
 @dataclass(frozen=True)
 class Offered:
-    """A verified bundle. `digest`: SHA-256 of the envelope, its name; `artefact`: digest32 of what it
-    carries."""
+    """A verified bundle. `digest`: SHA-256 of the envelope, its name; `artefact`: digest32 of what it carries; `program`: what
+    bricks report that run it, of an application."""
 
     data: bytes
     digest: bytes
@@ -51,6 +51,7 @@ class Offered:
     rev: int
     name: str
     terms: bytes | None
+    program: bytes | None = None
 
 
 def verify(data: bytes, authors: Quorum | None) -> Offered:
@@ -69,7 +70,8 @@ def verify(data: bytes, authors: Quorum | None) -> Offered:
     if not bundle.artefact_good(parsed, len(artefact), hashlib.sha256(artefact).digest()):
         raise BundleRefused("the artefact is not the one that was signed")
     f: Fields = parsed.fields
-    return Offered(data, parsed.digest, f[1], f[2], f[4], f[10], f[11])
+    program = artefact[16:48] if f[1] == reg.ARTEFACT_APPLICATION else None  # a pack's header: docs/formats/pack.md
+    return Offered(data, parsed.digest, f[1], f[2], f[4], f[10], f[11], program)
 
 
 class Updater:
@@ -227,11 +229,11 @@ class Updater:
             for item in self._rulesets()
         )
 
-    def result_of(self, brick: bytes) -> tuple[int, bytes] | None:
-        """(install result, bundle) of what the directive names for a brick, where there is one."""
-        item = None if self._intent is None else self._intent.item(brick)
+    def result_of(self, brick: bytes, kind: int = reg.ARTEFACT_RULESET) -> tuple[int, bytes, int] | None:
+        """(install result, bundle, when: monotonic ms) of what the directive names for a brick, where there is one."""
+        item = None if self._intent is None else self._intent.item(brick, kind)
         found = None if item is None else self._results.get((brick, item.bundle))
-        return None if item is None or found is None else (found[0], item.bundle)
+        return None if item is None or found is None else (found[0], item.bundle, found[1])
 
     def offered(self, digest8: bytes) -> Offered | None:
         """A bundle on offer by the beginning of its digest."""
@@ -306,12 +308,15 @@ class Updater:
         return [item for item in self._intent.items() if item.kind == reg.ARTEFACT_APPLICATION]
 
     def _program_for(self, brick: Brick) -> Offered | None:
-        """The application that may be offered to a brick now: one whose programs lie in slots, that runs others."""
-        if self._intent is None or not self._intent.in_force or brick.slots is None:
+        """The application that may be offered to a brick now, that runs another. One whose programs do not lie in slots is
+        offered it, too: its refusal says why it does not get it."""
+        if self._intent is None or not self._intent.in_force:
             return None
         item = self._intent.item(brick.brick, reg.ARTEFACT_APPLICATION)
         found = None if item is None else self._programs.get(item.bundle)
-        return None if found is None or brick.slots.bundle8 == found.digest[:8] else found
+        if found is None or (brick.slots is not None and brick.slots.bundle8 == found.digest[:8]):
+            return None
+        return None if brick.status is None or brick.status.firmware == found.program else found
 
     def _choose(self) -> None:
         """The bundle that stands for the kit: screens and questions go by it."""

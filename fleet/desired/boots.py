@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -10,6 +11,8 @@ from fleet.core import FormatError, cbor, receipt, recordform, reg
 from fleet.db import tables_desired as t
 from fleet.desired import rows
 from fleet.ingest import Taken
+
+SLOTS, ON_TRIAL = 6, 2  # of a boot record's detail (docs/formats/record.md)
 
 
 def write(connection: Connection, taken: Iterable[Taken], now_ms: int) -> set[bytes]:
@@ -27,7 +30,7 @@ def write(connection: Connection, taken: Iterable[Taken], now_ms: int) -> set[by
         ):
             continue
         if f[1] not in found or int(str(found[f[1]]["seq"])) < f[2]:
-            ruleset, program = f[24][:2]
+            ruleset, program = _proven(f[24])
             found[f[1]] = {
                 "brick": f[1], "seq": f[2], "at_ms": one.market_ms, "received_ms": now_ms,
                 "ruleset": ruleset, "program": program,
@@ -58,4 +61,11 @@ def _read(entry: bytes) -> tuple[bytes | None, bytes | None]:
         detail = recordform.check_public(cbor.decode(public))[24]
     except (FormatError, KeyError):
         return None, None
-    return detail[0], detail[1]
+    return _proven(detail)
+
+
+def _proven(detail: list[Any]) -> tuple[bytes | None, bytes | None]:
+    """(ruleset, program) of a boot record's detail. Programs that are on trial prove nothing yet: when they stay, the brick says
+    so in another record."""
+    trial = len(detail) > SLOTS and detail[SLOTS] == ON_TRIAL
+    return detail[0], None if trial else detail[1]

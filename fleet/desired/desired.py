@@ -18,6 +18,7 @@ from fleet import enrolled
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
 from fleet.config import Config, Kit, kid8
+from fleet.core import reg
 from fleet.db import tables_desired as t
 from fleet.desired import folder, orders, rows
 from fleet.desired.facts import Boot, Facts, judged
@@ -27,8 +28,9 @@ from fleet.desired.orders import HALTED, Item, Order
 from fleet.desired.report import Report
 from fleet.desired.rows import Head
 from fleet.errors import FleetError
-
 from fleet.rollouts import telemetry
+
+APPLICATION = reg.ARTEFACT_APPLICATION
 LIFE_MS = (
     14 * 86_400_000
 )  # of a directive: as long as a kit may be away from its controller and still install
@@ -128,11 +130,13 @@ class Desired:
         return found is not None and found.order.halted
 
     def bundle(self, kit: bytes) -> bytes | None:
-        """The bundle of a kit's first item, for hosts that know no directives."""
+        """The bundle of a kit's first item that is no application, for hosts that know no directives."""
         found = self._heads.get(kit)
-        if found is None or found.order.halted or not found.order.items:
+        if found is None or found.order.halted:
             return None
-        item = found.order.items[0]
+        item = next((one for one in found.order.items if one.kind != APPLICATION), None)
+        if item is None:
+            return None
         envelope, artefact = self.target(item.bundle), self.target(item.artefact)
         return None if envelope is None or artefact is None else folder.bundle.join(envelope, artefact)
 
@@ -192,7 +196,8 @@ class Desired:
         if release is None:
             raise DesiredError(f"the rules folder has no bundle for kit {kit.hex()}")
         self.add(folder.bundle.join(release.envelope, release.data))
-        items = release.items(self.bricks(kit))
+        bricks = self.bricks(kit)
+        items = release.items(bricks) + _others(self._heads.get(kit), release, bricks)
         return self.set_all([Wish(kit, items, reason, origin=rows.RULES)])[kit]
 
     def renew(self) -> list[bytes]:
@@ -237,13 +242,13 @@ class Desired:
         now_ms = self._clock.now_ms()
         with self._database.write() as connection:
             body = said.model_copy(update={"newest": None}).model_dump_json(exclude_none=True)
+            own = {one.brick for one in self._config().bricks if one.kit == kit}
+            telemetry.reported(connection, said.bricks, own, now_ms)
             rows.put(
                 connection, t.kit_reports, "kit", [{"kit": kit, "host": host, "at_ms": now_ms, "body": body}]
             )
         self.saw(kit, said.etag)
         if newest is not None:
-            own = {one.brick for one in self._config().bricks if one.kit == kit}
-            telemetry.reported(connection, said.bricks, own, now_ms)
             self._take_back(kit, newest)
         self.judge(kit)
 
@@ -332,6 +337,7 @@ class Desired:
         if release is None:
             return None
         items = release.items(bricks)
+        items += _others(head, release, bricks)
         if head is not None and head.order.items == items and head.order.rental == kit.rental:
             return None
         if release.digest not in kept:
@@ -440,10 +446,12 @@ def known(
     for one in config.bricks:
         bricks.setdefault(one.kit, []).append(one.brick)
     booted = rows.boots(connection, None if only is None else bricks.get(only, []))
+    wanted = {item.artefact for kit in kits if kit in heads for item in heads[kit].order.items if item.kind == APPLICATION}
+    programs = rows.programs(connection, wanted) if wanted else {}
     found: list[Facts] = []
     for kit in kits:
         state, said = states.get(kit), reports.get(kit)
-        facts = Facts(kit, now_ms, heads.get(kit))
+        facts = Facts(kit, now_ms, heads.get(kit), programs=programs)
         if state is not None:
             facts = replace(
                 facts, seen_ms=state.seen_ms, held=state.held, content=state.content,
@@ -460,6 +468,14 @@ def known(
         }
         found.append(replace(facts, boots=boots))
     return found
+
+
+def _others(head: Head | None, release: Release, bricks: Sequence[bytes]) -> tuple[Item, ...]:
+    """What stands beside rules of the folder: programs that a rollout ordered for bricks that are still there."""
+    if head is None:
+        return ()
+    room = max(0, folder.MAX_ITEMS - len(bricks))
+    return tuple(one for one in head.order.items if one.kind != release.kind and one.brick in bricks)[:room]
 
 
 def _origin(order: Order) -> str:

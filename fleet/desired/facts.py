@@ -9,12 +9,14 @@ from fleet.desired.orders import Item
 from fleet.desired.report import BrickSaid, Report
 from fleet.desired.rows import Head
 
+PROVABLE = (reg.ARTEFACT_RULESET, reg.ARTEFACT_APPLICATION)
 UNREACHABLE_MS = 180_000  # a host asks at least once a minute
 
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """A brick's newest boot record: proven by its MAC. `at_ms`: market time, `received_ms`: when it came here."""
+    """A brick's newest boot record: proven by its MAC. `at_ms`: market time, `received_ms`: when it came here; `program`: None
+    while it is on trial."""
 
     seq: int
     at_ms: int
@@ -38,6 +40,7 @@ class Facts:
     report: Report | None = None
     report_ms: int | None = None
     boots: dict[bytes, Boot] = field(default_factory=dict[bytes, Boot])
+    programs: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])  # artefact → what bricks report of that application
 
     @property
     def reachable(self) -> bool:
@@ -62,15 +65,24 @@ class Facts:
             None if self.report is None else self.report.etag,
         )
 
-    def rulesets(self) -> tuple[Item, ...]:
-        """What the directive says of rulesets."""
+    def wanted(self) -> tuple[Item, ...]:
+        """What the directive says of rulesets and applications: what boot records speak of."""
         if self.head is None:
             return ()
-        return tuple(item for item in self.head.order.items if item.kind == reg.ARTEFACT_RULESET)
+        return tuple(item for item in self.head.order.items if item.kind in PROVABLE)
 
     def differing(self) -> list[Item]:
         """Items whose brick did not prove to run them."""
-        return [item for item in self.rulesets() if not _runs(self.boots.get(item.brick), item)]
+        return [item for item in self.wanted() if not self.runs(item)]
+
+    def runs(self, item: Item) -> bool:
+        """Whether an item's brick proved to run it."""
+        boot = self.boots.get(item.brick)
+        if boot is None:
+            return False
+        if item.kind == reg.ARTEFACT_APPLICATION:
+            return boot.program is not None and boot.program == self.programs.get(item.artefact)
+        return boot.ruleset == item.artefact
 
     def drifted(self) -> list[Item]:
         """Those of bricks that ran them before, as the whole kit did."""
@@ -85,7 +97,7 @@ class Facts:
     @property
     def active(self) -> bool:
         """Whether every brick proved to run what the directive says."""
-        return self.head is not None and not self.halted and bool(self.rulesets()) and not self.differing()
+        return self.head is not None and not self.halted and bool(self.wanted()) and not self.differing()
 
     @property
     def state(self) -> str:
@@ -123,7 +135,3 @@ def judged(facts: Facts) -> tuple[bytes | None, int | None, int | None]:
     # A brick that is new in the kit, or never said what it runs, drifted from nothing.
     differing = [facts.boots[item.brick] for item in facts.differing() if item.brick in facts.boots]
     return facts.content, facts.active_ms, min((boot.at_ms for boot in differing), default=None)
-
-
-def _runs(boot: Boot | None, item: Item) -> bool:
-    return boot is not None and boot.ruleset == item.artefact

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, LargeBinary, Table, bindparam, delete, func, insert, select, update
 
+from fleet import packs
 from fleet.db import tables
 from fleet.db import tables_desired as t
 from fleet.desired import orders
@@ -170,6 +171,13 @@ def target(connection: Connection, digest: bytes) -> bytes | None:
     return connection.execute(
         select(t.directive_targets.c.data).where(t.directive_targets.c.digest == digest)
     ).scalar_one_or_none()
+
+
+def programs(connection: Connection, artefacts: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Artefact → digest32 by which bricks report it, of those that are application packs and are here."""
+    head = func.substr(t.directive_targets.c.data, 1, packs.HEADER, type_=LargeBinary)
+    query = select(t.directive_targets.c.digest, head).where(t.directive_targets.c.digest.in_(set(artefacts)))
+    return {digest: start[16:] for digest, start in connection.execute(query) if start[:6] == packs.MAGIC}
 
 
 # --- what is known of kits

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from fleet.core import reg
+from fleet.desired import brickwhy
 from fleet.desired.facts import Facts
 from fleet.desired.orders import SECURITY_CRITICAL, Item
+from fleet.desired.reason import Reason
 
-DONE = (reg.INSTALL_OK, reg.INSTALL_ALREADY)
 HOLDS = ("battery", "quiet", "busy", "lock", "quarantine", "rented", "deferred")  # in this order
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason. `since_ms`: market ms, None where nobody knows; `brick`: whose it is, None for the kit."""
-
-    code: str
-    text: str
-    since_ms: int | None = None
-    brick: str | None = None
-    do: str = ""
-
-    def as_json(self, now_ms: int) -> dict[str, Any]:
-        """With its age in seconds."""
-        age = None if self.since_ms is None else max(0, now_ms - self.since_ms) // 1000
-        return {
-            "code": self.code, "text": self.text, "since_ms": self.since_ms, "age_s": age, "brick": self.brick, "do": self.do,
-        }  # fmt: skip
 
 
 def reasons(facts: Facts, more: tuple[Reason, ...] = ()) -> list[Reason]:
     """All of them, the first the one that keeps the kit from what it should be; `more`: of rollouts and rentals. The last one
     says how it stands where nothing is wrong."""
-    found = [*_kit(facts), *_link(facts), *more, *_host(facts), *_bricks(facts)]
+    found = [*_kit(facts), *_link(facts), *more, *_host(facts), *brickwhy.reasons(facts)]
     if found:
         return found
     head = facts.head
@@ -42,7 +24,7 @@ def reasons(facts: Facts, more: tuple[Reason, ...] = ()) -> list[Reason]:
     if facts.active:
         text = f"every brick runs what directive {head.number} says, by its own boot record"
         return [Reason("active", text, facts.active_ms)]
-    if not facts.rulesets():
+    if not facts.wanted():
         return [Reason("empty", f"directive {head.number} asks nothing of any brick", head.made_ms)]
     return [
         Reason(
@@ -72,7 +54,7 @@ def as_json(facts: Facts, name: str, found: list[Reason]) -> dict[str, Any]:
         "last_download_ms": None if said is None else said.last_download_ms,
         "last_activation_ms": None if said is None else said.last_activation_ms,
         "reasons": [one.as_json(facts.now_ms) for one in found],
-        "bricks": [_brick(facts, item) for item in facts.rulesets()],
+        "bricks": [_brick(facts, item) for item in facts.wanted()],
     }  # fmt: skip
 
 
@@ -143,52 +125,21 @@ def _host(facts: Facts) -> list[Reason]:
     return found
 
 
-def _bricks(facts: Facts) -> list[Reason]:
-    if facts.halted:
-        return []
-    found: list[Reason] = []
-    for item in facts.differing():
-        said, boot, brick = facts.said(item.brick), facts.boots.get(item.brick), item.brick.hex()
-        name = brick if said is None or not said.name else said.name
-        refused = (
-            said is not None
-            and said.result not in (None, *DONE)
-            and said.result_bundle == item.bundle.hex()[:16]
-        )
-        if refused:
-            assert said is not None and said.result is not None
-            words = reg.INSTALL_WORDS.get(said.result) or said.result_text or f"install result {said.result}"
-            text = f"{name} refused rules {item.artefact.hex()[:8]}: {words}"
-            found.append(Reason("refused", text, said.result_ms, brick))
-        elif facts.drift_ms is not None and boot is not None:
-            what = "no rules" if boot.ruleset is None else f"rules {boot.ruleset.hex()[:8]}"
-            text = f"{name} ran what it should and now runs {what}: it is installed anew"
-            found.append(Reason("drift", text, boot.at_ms, brick))
-        elif said is not None and not said.connected:
-            found.append(Reason("brick-away", f"{name} has no link to its host", said.heard_ms, brick))
-        elif boot is None:
-            found.append(Reason("never-booted", f"{name} never said what it runs", None, brick))
-        elif said is not None and said.ruleset == item.artefact.hex():
-            text = f"{name} says that it runs it; the proof, its boot record, is on its way"
-            found.append(Reason("unproven", text, facts.report_ms, brick))
-        else:
-            found.append(
-                Reason(
-                    "installing", f"{name} has not taken up rules {item.artefact.hex()[:8]} yet", None, brick
-                )
-            )
-    return found
-
-
 def _brick(facts: Facts, item: Item) -> dict[str, Any]:
+    """`kind` 2: an application; `wanted` and `proven` are then what bricks report of it (`artefact` names it)."""
     boot, said = facts.boots.get(item.brick), facts.said(item.brick)
+    program = item.kind == reg.ARTEFACT_APPLICATION
+    proven = None if boot is None else boot.program if program else boot.ruleset
+    spoken = None if said is None else said.program if program else said.ruleset
     return {
         "brick": item.brick.hex(),
         "name": "" if said is None else said.name,
-        "wanted": item.artefact.hex(),
-        "proven": None if boot is None or boot.ruleset is None else boot.ruleset.hex(),
+        "kind": item.kind,
+        "artefact": item.artefact.hex(),
+        "wanted": facts.programs.get(item.artefact, item.artefact).hex(),
+        "proven": None if proven is None else proven.hex(),
         "proven_ms": None if boot is None else boot.at_ms,
-        "said": None if said is None else said.ruleset,
+        "said": spoken,
         "connected": None if said is None else said.connected,
     }
 

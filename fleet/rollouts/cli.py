@@ -33,7 +33,13 @@ ANSWER_S = (8.0, 1.0)  # that a verb waits for its answer, where somebody leads 
 def plan_rollout(
     name: Name,
     config: ConfigPath,
-    bundle: Annotated[Path, typer.Option("--bundle", help="What kits are to run.")],
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="The rules that kits are to run, in a bundle that authors signed.")
+    ] = None,
+    application: Annotated[
+        Path | None,
+        typer.Option("--application", help="Or their bricks' programs (`stallmark fleet release application`)."),
+    ] = None,
     back_to: Annotated[
         Path | None, typer.Option("--back-to", help="Bundle to go back to; by default what kits run now.")
     ] = None,
@@ -99,7 +105,8 @@ def plan_rollout(
 
     who = second.beside(getpass.getuser()) if planner is None else _proven(config, planner)
     with _database(config) as (read, connection, now_ms):
-        new = planning.read_bundle(bundle)
+        path, new = planning.chosen(bundle, application)
+        planning.fits(new, gate or [], events)
         notes: list[str] = []
         old = planning.way_back(connection, new, back_to, notes)
         fleet = planning.fleet_now(connection, read)
@@ -119,7 +126,7 @@ def plan_rollout(
         )
         zero = None
         if limits is not None and events is not None:
-            zero = gates.gate_zero(limits, planning.replay_files(connection, old, bundle, events), now_ms)
+            zero = gates.gate_zero(limits, planning.replay_files(connection, old, path, events), now_ms)
         for one in (new, old):
             if one is not None:
                 rows.put_target(connection, one.envelope, now_ms)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from fleet.core import reg
 from fleet.desired import rows
 from fleet.desired.desired import Desired, Wish
-from fleet.desired.facts import Facts
+from fleet.desired.facts import Boot, Facts
 from fleet.desired.orders import SECURITY_CRITICAL, Item
 from fleet.desired.report import BrickSaid
 from fleet.hostos.steps import HostSteps
@@ -16,12 +16,19 @@ from fleet.rollouts.facts import Command, Fact
 from fleet.rollouts.plan import Release
 from fleet.rollouts.state import COMPLETE, FLYING, GOING_BACK, RUNNING, SUPERSEDED, WHOLE, Kit, State
 
+RULES = reg.ARTEFACT_RULESET
 DONE = (reg.INSTALL_OK, reg.INSTALL_ALREADY)
 BROKE = (
     reg.INSTALL_DIGEST,
     reg.INSTALL_VECTOR,
     reg.INSTALL_FLASH,
+    reg.INSTALL_RETURNED,
 )  # it was tried; all others: it was refused
+# Another attempt may end otherwise, and is made by itself.
+NOT_YET = (
+    reg.INSTALL_OTHER_RENTAL, reg.INSTALL_ROOT_WANTED, reg.INSTALL_ROOT_EXPIRED, reg.INSTALL_NOT_NAMED, reg.INSTALL_HALTED,
+    reg.INSTALL_ON_TRIAL,
+)  # fmt: skip
 SLACK_MS = 60_000  # by which a host's clock may be behind the controller's
 GATE_MS = 60_000
 BATCH = 200  # directives of one transaction
@@ -88,12 +95,15 @@ class KitFacts:
             items = (*kept, *self._items(state, one, release, kit))
             flags = SECURITY_CRITICAL if state.plan.security_critical else 0
             word = "back to" if one.back else "release"
-        if head is not None and set(head.order.items) == set(items) and head.origin != rows.RULES:
+        if head is not None and set(head.order.items) == set(items) and (head.origin != rows.RULES or kind != RULES):
             return None
         reason = f"rollout {state.rollout}: {word}" + (
             f" {state.plan.release.name}" if word == "release" else ""
         )
-        return Wish(kit, items, reason, None, flags, rows.KEPT)
+        origin = rows.KEPT
+        if kind != RULES and head is not None and head.origin == rows.RULES:
+            origin = rows.RULES  # rules go on to be the folder's
+        return Wish(kit, items, reason, None, flags, origin)
 
     def _items(self, state: State, one: facts.Deliver, release: Release, kit: bytes) -> list[Item]:
         """All that the kit has, or those that are named; the host's lane goes with the last of them."""
@@ -149,20 +159,34 @@ def _of(state: State, name: str, kit: Kit, known: Facts) -> list[Fact]:
     release = plan.rollback if kit.status == GOING_BACK and plan.rollback is not None else plan.release
     if kit.status in FLYING and not kit.taken and known.fetched and _names(known, release):
         found.append(facts.Fetched(name, release.digest, known.seen_ms or known.now_ms))
-    digests = {plan.release.digest, "" if plan.rollback is None else plan.rollback.digest}
+    both = [plan.release] if plan.rollback is None else [plan.rollback, plan.release]
+    digests = {one.digest for one in both}
+    proofs = {one.program: one.digest for one in both}
     for at, unit in enumerate(kit.units):
         if unit == "":
             continue  # a kit without bricks proves nothing
         brick = bytes.fromhex(unit)
         boot = known.boots.get(brick)
-        if boot is not None and boot.ruleset is not None and (0, boot.received_ms) > kit.heard[at]:
-            digest = boot.ruleset.hex()
-            if digest in digests or kit.marks[at] == "o":
-                found.append(facts.Reported(name, facts.OK, digest, boot.received_ms, 0, unit))
+        digest = None if boot is None else _proven(plan.release.kind, boot, proofs)
+        if boot is not None and digest is not None and (digest in digests or kit.marks[at] == "o"):
+            at_ms = boot.received_ms
+            if kit.status == GOING_BACK and kit.taken and kit.marks[at] == "-" and digest == release.digest:
+                # A brick that did not take the release, or went back by itself, proved before that it runs the old one.
+                at_ms = max(at_ms, kit.heard[at][1] + 1)
+            if (0, at_ms) > kit.heard[at]:
+                found.append(facts.Reported(name, facts.OK, digest, at_ms, 0, unit))
         said = known.said(brick)
         if said is not None and kit.status in FLYING:
             found += _trouble(name, kit, at, said, release, known)
     return found
+
+
+def _proven(kind: int, boot: Boot, proofs: dict[str, str]) -> str | None:
+    """What a boot record says of this kind, as the digest of a release; None where it says nothing."""
+    if kind != reg.ARTEFACT_APPLICATION:
+        return None if boot.ruleset is None else boot.ruleset.hex()
+    # Programs on trial prove nothing yet.
+    return None if boot.program is None else proofs.get(boot.program.hex(), boot.program.hex())
 
 
 def _names(known: Facts, release: Release) -> bool:
@@ -172,15 +196,14 @@ def _names(known: Facts, release: Release) -> bool:
 
 def _trouble(name: str, kit: Kit, at: int, said: BrickSaid, release: Release, known: Facts) -> list[Fact]:
     """What a host says of an installation that did not happen."""
-    if (
-        said.result is None
-        or said.result in DONE
-        or said.result_bundle != release.bundle[:16]
-        or kit.marks[at] != "-"
-    ):
+    result, of, words, at_ms = said.result, said.result_bundle, said.result_text, said.result_ms
+    if release.kind == reg.ARTEFACT_APPLICATION:
+        told = said.application
+        result, of, words, at_ms = (None, None, "", None) if told is None else (told.result, told.bundle, told.text, told.ms)
+    if result is None or result in (*DONE, *NOT_YET) or of != release.bundle[:16] or kit.marks[at] != "-":
         return []
-    if (said.result_ms or 0) < kit.since_ms - SLACK_MS or known.report_ms is None:
+    if (at_ms or 0) < kit.since_ms - SLACK_MS or known.report_ms is None:
         return []
-    outcome = facts.FAILED if said.result in BROKE else facts.REJECTED
-    words = said.result_text or f"install result {said.result}"
+    outcome = facts.FAILED if result in BROKE else facts.REJECTED
+    words = words or f"install result {result}"
     return [facts.Reported(name, outcome, release.digest, known.report_ms, 0, kit.units[at], words)]

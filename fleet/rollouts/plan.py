@@ -12,6 +12,7 @@ from fleet.errors import FleetError
 MAX_WAVES = 64
 MAX_LISTED = 20_000  # kits that one wave names
 MAX_TEXT = 96  # of names and reasons: as much as a directive carries
+APPLICATION = 2  # artefact kind (docs/formats/bundle.md)
 GATES = ("errors", "uncertain", "latency", "budget", "heap", "battery")
 
 Hex8 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -31,14 +32,15 @@ class _Frozen(BaseModel):
 
 
 class Release(_Frozen):
-    """What kits are to run. `digest`: SHA-256 of the artefact, `bundle` of the signed file it travels in; `host`: release of
-    the host that goes with it, or none."""
+    """What kits are to run. `digest`: SHA-256 of the artefact, `bundle` of the signed file it travels in; `program`: of an
+    application (kind 2), what bricks that run it report; `host`: release of the host that goes with it, or none."""
 
     digest: Hex32
     bundle: Hex32
     rev: int = Field(ge=0, lt=1 << 32)
     length: int = Field(gt=0, lt=1 << 32)
     kind: int = Field(default=1, ge=1, le=255)
+    program: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     hardware: Text = ""
     name: Text = ""
     host: Text = ""
@@ -146,6 +148,11 @@ class Plan(_Frozen):
             raise ValueError(
                 "the rollback's release is the one that is rolled out: name what kits go back to"
             )
+        both = [self.release] if self.rollback is None else [self.release, self.rollback]
+        if any(one.kind == APPLICATION and not one.program for one in both):
+            raise ValueError("an application without what bricks report of it: nothing would ever prove it")
+        if len({one.kind for one in both}) > 1:
+            raise ValueError("kits go back to a release of the same kind: rules to rules, an application to an application")
         listed = [kit for wave in self.waves for kit in wave.kits]
         if len(set(listed)) != len(listed):
             raise ValueError("a kit is listed twice")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from fleet import enrolled
+from fleet import enrolled, packs
 from fleet.config import Config
 from fleet.core import FormatError, reg
 from fleet.desired import folder, rows
@@ -19,6 +20,7 @@ from fleet.hostos.model import RELEASE
 from fleet.rollouts.gates import Replayed
 from fleet.rollouts.plan import GATES, Gate, Plan, PlanError, Release, Wave
 
+OF_PROGRAMS = ("errors", "uncertain")  # gates that compare bricks with themselves, whatever their rules
 _TIME = re.compile(r"^(\d{1,6})(s|min|h|d)$")
 _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 MAX_BUNDLE = 4 << 20
@@ -55,8 +57,33 @@ def read_bundle(path: Path) -> folder.Release:
         raise PlanError(f"{path} cannot be read: {error.strerror}") from None
     except FormatError as error:
         raise PlanError(
-            f"{path} is no bundle: {error}. `stallmark rules compile` and `sign` make one"
+            f"{path} is no bundle: {error}. `stallmark rules compile --sign` makes one of rules, `stallmark fleet release "
+            "application` one of programs"
         ) from None
+
+
+def chosen(rules: Path | None, application: Path | None) -> tuple[Path, folder.Release]:
+    """The one bundle that a plan is for. Raises PlanError."""
+    if (rules is None) == (application is None):
+        raise PlanError("name one release: --bundle FILE for rules, or --application FILE for the bricks' programs")
+    path = rules or application
+    assert path is not None
+    found = read_bundle(path)
+    if (found.kind == reg.ARTEFACT_APPLICATION) != (application is not None):
+        wanted = "--application" if found.kind == reg.ARTEFACT_APPLICATION else "--bundle"
+        raise PlanError(f"{path} carries {'programs' if wanted == '--application' else 'rules'}: name it with {wanted}")
+    return path, found
+
+
+def fits(new: folder.Release, gates: Sequence[str], events: Path | None) -> None:
+    """Whether what is asked for can be measured of this release. Raises PlanError."""
+    if new.kind != reg.ARTEFACT_APPLICATION:
+        return
+    if events is not None:
+        raise PlanError("gate 0 replays events by rules: programs have no replay. Leave --events out")
+    for one in gates:
+        if (name := one.partition(":")[0]) not in OF_PROGRAMS:
+            raise PlanError(f"gate {name} compares rules with rules: for programs there are {', '.join(OF_PROGRAMS)}")
 
 
 def release_of(bundle: folder.Release, host: str = "") -> Release:
@@ -64,9 +91,15 @@ def release_of(bundle: folder.Release, host: str = "") -> Release:
     service can be told."""
     if host and not RELEASE.fullmatch(host):
         raise PlanError("a host's release is named by its commit in full, or id:NUMBER")
+    program = ""
+    if bundle.kind == reg.ARTEFACT_APPLICATION:
+        try:
+            program = packs.digest(bundle.data).hex()
+        except FormatError as wrong:
+            raise PlanError(f"{bundle.name}: {wrong}") from None
     return Release(
         digest=bundle.artefact.hex(), bundle=bundle.digest.hex(), rev=bundle.rev, length=bundle.length, kind=bundle.kind,
-        name=bundle.name, host=host,
+        program=program, name=bundle.name, host=host,
     )  # fmt: skip
 
 
@@ -121,12 +154,14 @@ def running_now(connection: Connection, kind: int) -> tuple[bytes, bytes] | None
     found: Counter[tuple[bytes, bytes]] = Counter()
     for head in rows.heads(connection):
         found.update({(item.bundle, item.artefact) for item in head.order.items if item.kind == kind})
-    if not found and kind == reg.ARTEFACT_RULESET:
-        proved = Counter(boot.ruleset for boot in rows.boots(connection).values())
-        for order in rows.remembered(connection):
-            for item in order.items:
-                if item.kind == kind and item.artefact in proved:
-                    found[item.bundle, item.artefact] = proved[item.artefact]
+    if not found:
+        once = [item for order in rows.remembered(connection) for item in order.items if item.kind == kind]
+        program = kind == reg.ARTEFACT_APPLICATION
+        said = rows.programs(connection, {item.artefact for item in once}) if program else {}
+        proved = Counter(boot.program if program else boot.ruleset for boot in rows.boots(connection).values())
+        for item in once:
+            if (runs := said.get(item.artefact) if program else item.artefact) in proved:
+                found[item.bundle, item.artefact] = proved[runs]
     if not found:
         return None
     ((envelope, artefact), _) = found.most_common(1)[0]
@@ -140,6 +175,8 @@ def way_back(
     """What kits go back to: a bundle that is named, or what they run now, where the new one's authors signed it as fallback."""
     if chosen is not None:
         old = read_bundle(chosen)
+        if old.kind != new.kind:
+            raise PlanError(f"{chosen} is of another kind than the release: rules go back to rules, programs to programs")
     else:
         known = running_now(connection, new.kind)
         if known is None:
