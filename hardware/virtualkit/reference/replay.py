@@ -13,6 +13,7 @@ from typing import Any
 import cbor2
 
 from virtualkit.core import record, rights, rules
+from virtualkit.reference import hearing
 from virtualkit.reference.audit import Findings, chain_link
 from virtualkit.reference.events import ANSWERS, BOOT, Group, as_event, baskets, groups
 from virtualkit.reference.flashimage import FlashRecord
@@ -68,6 +69,7 @@ def check_replay(records: Sequence[FlashRecord], kit: Kit, findings: Findings) -
     link = bytes(16)
     active: bytes | None = None
     events = groups(records)
+    slow = hearing.slow_by(records)
     for at, one in enumerate(records):
         fields = one.fields
         if fields[18] != link:
@@ -87,6 +89,7 @@ def check_replay(records: Sequence[FlashRecord], kit: Kit, findings: Findings) -
             done.named += evidence is not None
             done.known += evidence in kit.heads
             here = nothing if active is None else world
+            here.slow_ms = slow[at]
             _replay(events[one.seq], ruleset.digest, active, here, done, findings)
         world.apply(record.from_parts(one.seq, one.public, one.mac, one.private))
     return done

@@ -9,14 +9,13 @@ from typing import Any
 import cbor2
 
 from virtualkit.core import parameters, people, risk, state
+from virtualkit.reference import hearing
 from virtualkit.reference.events import Group, expected
 from virtualkit.reference.flashimage import FlashRecord
 from virtualkit.reference.held import Held, Key
 
 _MOST_TRIES = 4000
 _MOST_FLOORS = 16
-_MOST_SIGNALS = 8
-_LATE_MS = 2000  # clocks of one kit differ by less
 _UNREAL = 9  # flags training and shadow, docs/formats/registry.md
 
 
@@ -43,9 +42,13 @@ class Kit:
 
 
 class World:
-    """The engine's state, fed with a brick's records, and what it may have known besides."""
+    """The engine's state, fed with a brick's records, and what it may have known besides.
+
+    `slow_ms`: how far the brick's clock was behind at the event that comes next.
+    """
 
     def __init__(self, ruleset: Any, slices: Sequence[Any], kit: Kit) -> None:
+        self.slow_ms = 0
         self._ruleset = ruleset
         self._kit = kit
         self._state = state.State(ruleset)
@@ -78,7 +81,7 @@ class World:
         named = self._kit.heads.get(group.evidence) if group.evidence is not None else None
         if named is not None:
             self._hear({bytes(brick): seq for brick, seq in cbor2.loads(named)})
-        for heard in self._hearing(happened):
+        for heard in hearing.counts(self._signals, happened.wall_ms, self.slow_ms, self._signals_heard):
             if self._signals:
                 self._state._signals = _as_of(self._ruleset, self._signals[:heard])
             if self._fits(self._state, happened, group):
@@ -141,15 +144,6 @@ class World:
                 self._floors = [self._floors[0] | mine]
                 return True
         return False
-
-    # --- signals
-
-    def _hearing(self, happened: Any) -> list[int]:
-        """How many of the kit's signals the brick may have heard by then: all first, never fewer than before. When a signal
-        reached it is in no record."""
-        until = happened.wall_ms
-        most = sum(until is None or at <= until + _LATE_MS for *_, at in self._signals)
-        return list(range(max(most, self._signals_heard), self._signals_heard - 1, -1))[:_MOST_SIGNALS] or [0]
 
     # --- news of others
 
