@@ -13,6 +13,7 @@ from threading import Lock
 
 from fastapi import Request
 
+from fleet.buckets import Bucket
 from fleet.config import Host
 from fleet.errors import Refused
 
@@ -42,7 +43,7 @@ class Access:
         self._known: dict[bytes, Host] = {}
         self._short: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()  # digest: host, end
         self._ended: dict[bytes, str] = {}
-        self._buckets: dict[bytes, _Bucket] = {}
+        self._buckets: dict[bytes, Bucket] = {}
         self._lock = Lock()
         self.stranger: Callable[[bytes, str], None] = lambda _digest, _address: None
         for host in hosts:
@@ -51,7 +52,7 @@ class Access:
     def admit(self, host: Host) -> None:
         """This host is known from now on, by this credential."""
         self._known[host.host] = host
-        self._buckets.setdefault(host.host, _Bucket(self._now))
+        self._buckets.setdefault(host.host, Bucket(self._now, RATE, BURST))
         if host.token_sha256:
             self._bearers[host.token_sha256] = host
 
@@ -126,22 +127,6 @@ class Access:
         if lent[1] < self._now():
             raise Refused(401, "this short token has ended: sign a request for a new one", expired=1)
         return self._known.get(lent[0])
-
-
-class _Bucket:
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._level = BURST
-        self._at = now()
-
-    def take(self) -> bool:
-        now = self._now()
-        self._level = min(BURST, self._level + (now - self._at) * RATE)
-        self._at = now
-        if self._level < 1:
-            return False
-        self._level -= 1
-        return True
 
 
 async def body(request: Request, limit: int) -> bytes:

@@ -87,9 +87,12 @@ def router(controller: Controller, trust: Callable[[], dict[str, Any]] = dict) -
         return StreamingResponse(_stream(events, missed), media_type="text/event-stream", headers=headers)
 
     @api.get("/healthz", tags=["operation"], response_model=None)
-    def healthz() -> Response:
+    def healthz(request: Request) -> Response:
         """Counters; 503 while checkpoints cannot be published."""
         found = {**health(controller), "trust": trust()}
+        found["people"] = {
+            name: request.app.state.people.met[name] for name in ("wrong", "held_back", "over_rate")
+        }
         return JSONResponse(found, 200 if found["status"] == "ok" else 503, headers=PRIVATE)
 
     return api

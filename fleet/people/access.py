@@ -51,25 +51,32 @@ def people_of(request: Request) -> People:
 
 
 def caller(request: Request) -> Caller:
-    """Who sent this. Raises Refused 401, 403. A new cookie is set by `fleet.people.headers`."""
+    """Who sent this. Raises Refused 401, 403, 429. A new cookie is set by `fleet.people.headers`."""
     people = people_of(request)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         found = people.by_token(token.strip(), from_here(request))
         if found is None:
             raise Refused(401, f"this token is not known, has expired or was ended: {SIGN_IN}")
+        people.within_rate(found)
         return found
-    cookie = request.cookies.get(cookie_name(people))
+    cookie = cookie_of(request)
     found = None if cookie is None else people.by_cookie(cookie)
     if found is None or found.session is None:
         raise Refused(401, f"nobody is signed in here: {SIGN_IN}")
     if found.cookie is not None:
         set_cookie(request, found.cookie)  # first: what is refused below must not lose it
+    people.within_rate(found)
     if request.method not in SAFE:
         demand_own_page(request)
         if not found.session.proves(request.headers.get("x-csrf-token")):
             raise Refused(403, "this request does not name its session's token: load the page again")
     return found
+
+
+def cookie_of(request: Request) -> str | None:
+    """The session's cookie that a browser sent."""
+    return request.cookies.get(cookie_name(people_of(request)))
 
 
 def person(request: Request) -> Caller:
@@ -81,9 +88,10 @@ def person(request: Request) -> Caller:
 
 
 def demand_recent(people: People, found: Caller, what: str) -> None:
-    """Refuses what must not be done with a session that was left open. Raises Refused 403."""
+    """Refuses what must not be done with a session that was left open; `again` in the answer tells a page to ask who it is.
+    Raises Refused 403."""
     if found.session is None or not found.session.recent(people.now_ms()):
-        raise Refused(403, f"sign in again first: {what} only within ten minutes of signing in")
+        raise Refused(403, f"sign in again first: {what} only within ten minutes of signing in", again=1)
 
 
 def demand_own_page(request: Request) -> None:

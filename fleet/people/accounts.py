@@ -84,6 +84,12 @@ def password_of(connection: Connection, name: str) -> str | None:
     ).scalar_one_or_none()
 
 
+def renew_hash(connection: Connection, name: str, old: str, new: str) -> None:
+    """The same password hashed anew, unless it was changed meanwhile."""
+    mine = (t.accounts.c.name == name) & (t.accounts.c.password == old)
+    connection.execute(update(t.accounts).where(mine).values(password=new))
+
+
 def add(
     connection: Connection,
     actor: Actor,

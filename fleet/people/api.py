@@ -11,6 +11,7 @@ from fleet.people import accounts, api_approvals, api_audit, api_people, passkey
 from fleet.people.access import (
     address_of,
     caller,
+    cookie_of,
     demand_own_page,
     demand_recent,
     people_of,
@@ -45,7 +46,7 @@ def _session(api: APIRouter) -> None:
             lambda: _began(
                 request,
                 *people_of(request).sign_in(
-                    body.text("name"), body.text("password", 1024), address_of(request)
+                    body.text("name"), body.text("password", 1024), address_of(request), cookie_of(request)
                 ),
             )
         )
@@ -63,7 +64,10 @@ def _session(api: APIRouter) -> None:
         demand_own_page(request)
         body = await read(request, passkeys.MAX_BODY)
         return await in_thread(
-            lambda: _began(request, *people_of(request).passkey_in(body.value, address_of(request)))
+            lambda: _began(
+                request,
+                *people_of(request).passkey_in(body.value, address_of(request), cookie_of(request)),
+            )
         )
 
     @api.get("/session", summary="Who is signed in", response_model=None)
@@ -128,7 +132,7 @@ def _passkeys(api: APIRouter) -> None:
         demand_recent(people, found, "passkeys change")
         with people.database.write() as connection:
             owner = accounts.demand(connection, found.actor, found.actor.name)
-            passkeys.remove(connection, owner, number, people.now_ms())
+            passkeys.remove(connection, found.actor, owner, number, people.now_ms())
         return JSONResponse({"removed": number})
 
 
@@ -154,7 +158,7 @@ def _new_password(request: Request, body: Body) -> Response:
     people, found = people_of(request), person(request)
     name = found.actor.name
     # The same back-off as signing in: a session that somebody else holds is no way to try passwords.
-    people.sign_in(name, body.text("now", 1024), address_of(request))
+    people.good_password(name, body.text("now", 1024), address_of(request))
     stored = people.passwords.make(body.text("new", 1024), name)
     with people.database.write() as connection:
         accounts.set_password(connection, found.actor, name, stored, people.now_ms())

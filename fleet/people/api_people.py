@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from fleet.errors import Refused
-from fleet.people import accounts, places, roles, tokens
+from fleet.people import accounts, passkeys, places, recovery, roles, tokens
 from fleet.people.access import caller, demand_recent, people_of, person, require
 from fleet.people.actors import Actor
 from fleet.people.bodies import read
@@ -110,6 +110,42 @@ def _people(api: APIRouter) -> None:
 
         return await in_thread(work)
 
+    @api.get("/people/{name}/access", summary="What opens an account", response_model=None)
+    def access(
+        name: str, request: Request, actor: Annotated[Actor, Depends(require("people.read"))]
+    ) -> Response:
+        """`{"password": whether it has one, "passkeys", "tokens", "sessions": how many}`."""
+        with people_of(request).database.read() as connection:
+            return JSONResponse(recovery.access_of(connection, actor, name))
+
+    @api.post(
+        "/people/{name}/recover", summary="Bring an account back after a compromise", response_model=None
+    )
+    async def recover(name: str, request: Request) -> Response:
+        """Body: `{"password", "reason"}`. Ends its passkeys, tokens and sessions; it counts again where it was disabled. Without
+        a password nobody signs in as it."""
+        body = await read(request)
+
+        def work() -> Response:
+            people, actor = people_of(request), _by_person(request)
+            password = body.text("password", 1024, "")
+            stored = people.passwords.make(password, name.lower()) if password else None
+            with people.database.write() as connection:
+                reason = body.text("reason", recovery.MAX_REASON, "")
+                after = recovery.recover(connection, actor, name, people.now_ms(), stored, reason)
+            return JSONResponse(after.as_json())
+
+        return await in_thread(work)
+
+    @api.delete("/people/{name}/passkeys/{number}", summary="Forget somebody's passkey", response_model=None)
+    def forget(name: str, number: str, request: Request) -> Response:
+        """It signs nobody in from then on."""
+        people, actor = people_of(request), _by_person(request)
+        with people.database.write() as connection:
+            owner = accounts.within(connection, actor, name)
+            passkeys.remove(connection, actor, owner, number, people.now_ms())
+        return JSONResponse({"removed": number})
+
     @api.post("/kits/{kit}/place", summary="Say where a kit belongs", response_model=None)
     async def place(kit: str, request: Request) -> Response:
         """Body: `{"tenant", "hub", "tags"}`."""
@@ -203,9 +239,12 @@ async def in_thread(work: Callable[[], Response]) -> Response:
 
 
 def _by_person(request: Request) -> Actor:
-    """Who changes accounts: a person with a session (or the development token), never an API token."""
+    """Who changes accounts: a person who signed in just now (or the development token), never an API token."""
     found = caller(request)
     if found.actor.how == "token":
         raise Refused(403, "a token makes and changes no accounts: a person who is signed in does")
-    people_of(request).demand(found.actor, "people.write")
+    people = people_of(request)
+    people.demand(found.actor, "people.write")
+    if found.session is not None:
+        demand_recent(people, found, "accounts change")
     return found.actor

@@ -172,6 +172,35 @@ def password(config: ConfigPath, name: Name) -> None:
 
 
 @app.command()
+def recover(
+    config: ConfigPath,
+    name: Name,
+    reason: Annotated[str, typer.Option("--reason", help="Stands in the log.")] = "",
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="Nobody signs in as this until it gets one.")
+    ] = False,
+) -> None:
+    """Bring an account back after somebody else had it: its passkeys, tokens and sessions end, it gets a new password.
+
+    A disabled account counts again. Look in the log for what was done with it, approvals first."""
+    from fleet.people import commands, recovery
+    from fleet.people.actors import COMMAND
+    from fleet.people.passwords import Passwords
+
+    read = _load(config)
+    try:
+        with commands.beside(read) as connection:
+            had = recovery.access_of(connection, COMMAND, name)
+        stored = None if no_password else Passwords().make(ask_password(), name)
+        with commands.beside(read) as connection:
+            recovery.recover(connection, COMMAND, name, commands.now_ms(), stored, reason)
+    except FleetError as error:
+        raise _stop(str(error)) from None
+    ended = f"{len(had['passkeys'])} passkeys, {len(had['tokens'])} tokens, {had['sessions']} sessions"
+    typer.echo(f"{name} is back: {ended} have ended" + ("." if no_password else "; the new password counts."))
+
+
+@app.command()
 def place(
     config: ConfigPath,
     kit: Annotated[str, typer.Argument(help="A kit: its name or its id in hex.")],

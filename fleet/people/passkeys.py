@@ -30,6 +30,7 @@ from fleet.db import tables_people as t
 from fleet.errors import Refused
 from fleet.people import accounts, audit
 from fleet.people.accounts import Account
+from fleet.people.actors import Actor
 
 LIFE_MS = 300_000
 MOST = 10  # of one account
@@ -226,14 +227,14 @@ def every(connection: Connection, account: str) -> list[dict[str, Any]]:
     ]
 
 
-def remove(connection: Connection, account: Account, number: str, now_ms: int) -> None:
-    """Forgets one. Raises Refused 404."""
+def remove(connection: Connection, actor: Actor, account: Account, number: str, now_ms: int) -> None:
+    """Forgets one of an account. Raises Refused 404."""
     for row in connection.execute(select(t.passkeys).where(t.passkeys.c.account == account.name)).all():
         if _number(row.credential) == number:
             connection.execute(delete(t.passkeys).where(t.passkeys.c.credential == row.credential))
             audit.record(
                 connection,
-                account.actor(),
+                actor,
                 "people.passkey.end",
                 f"account {account.name}",
                 {"passkey": number, "name": row.name},

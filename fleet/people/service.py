@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from fleet.buckets import Buckets
 from fleet.config import Config
 from fleet.db.engine import Database
 from fleet.errors import Refused
@@ -24,6 +26,8 @@ from fleet.people.passwords import Passwords
 from fleet.people.places import place_of
 from fleet.people.sessions import Session
 
+RATE = 20.0  # calls a second that one token, or the sessions of one account, may make for long
+BURST = 300.0
 WRONG = "name or password is wrong, or this account is disabled"
 DEVELOPMENT = Actor("development", EVERY, frozenset(roles.ROLES), how="development")
 
@@ -35,6 +39,7 @@ class Caller:
     actor: Actor
     session: Session | None = None
     cookie: str | None = None
+    key: str = ""  # whose calls are counted together; empty: nobody's
 
 
 def wall_ms() -> int:
@@ -64,6 +69,10 @@ class People:
         self._names = Attempts()
         self._addresses = Attempts(free=20)
         self._answers = Attempts(free=20)  # of passkeys, by address
+        self.calls = Buckets(time.monotonic, RATE, BURST)  # by token, and by account of a session
+        self.met: Counter[str] = (
+            Counter()
+        )  # since the start, for /healthz: a log line each would let strangers fill it
 
     # --- who is calling
 
@@ -84,7 +93,7 @@ class People:
         if stale:
             with self.database.write() as connection:
                 tokens.used(connection, number, now_ms)
-        return Caller(actor)
+        return Caller(actor, key=number)
 
     def by_cookie(self, cookie: str) -> Caller | None:
         """The caller of a session's cookie; turns it where it is time."""
@@ -114,7 +123,16 @@ class People:
         if session.wants:
             with self.database.write() as connection:
                 fresh = sessions.touch(connection, session, cookie, now_ms)
-        return Caller(owner.actor(), session, fresh)
+        return Caller(owner.actor(), session, fresh, owner.name)
+
+    def within_rate(self, found: Caller) -> None:
+        """Counts a call. Raises Refused 429 where a token or an account makes too many."""
+        if found.key and not self.calls.take(found.key):
+            self.met["over_rate"] += 1
+            whose = "this token" if found.session is None else "this account"
+            raise Refused(
+                429, f"too many requests by {whose}: at most {RATE:.0f} a second for long", retry_after=1
+            )
 
     def demand(self, actor: Actor, permission: str, thing: Thing | None = None) -> None:
         """Raises Refused 403 with the reason where this actor may not do that."""
@@ -134,8 +152,16 @@ class People:
 
     # --- signing in and out
 
-    def sign_in(self, name: str, password: str, address: str) -> tuple[Account, Session, str]:
-        """By name and password: (account, session, cookie). Raises Refused 401, 429, 503."""
+    def sign_in(
+        self, name: str, password: str, address: str, earlier: str | None = None
+    ) -> tuple[Account, Session, str]:
+        """By name and password: (account, session, cookie); the session of the cookie `earlier` ends. Raises Refused 401, 429,
+        503."""
+        owner = self.good_password(name, password, address)
+        return self._signed_in(owner, "password", address, earlier)
+
+    def good_password(self, name: str, password: str, address: str) -> Account:
+        """The account of a name and its password; wrong ones are held back. Raises Refused 401, 429, 503."""
         now_ms, name = self.now_ms(), name.strip().lower()[:64]
         self._begin(name, address, now_ms)
         with self.database.read() as connection:
@@ -148,28 +174,46 @@ class People:
             self._addresses.undo(network(address))
             raise
         if not good or owner is None or owner.disabled_ms is not None:
+            self.met["wrong"] += 1
             raise Refused(401, WRONG)
         self._names.right(name)
         self._addresses.undo(network(address))
-        with self.database.write() as connection:
-            session, cookie = sessions.begin(connection, owner.name, now_ms)
-            _signed_in(connection, owner, "password", address, now_ms)
-        return owner, session, cookie
+        if stored is not None and self.passwords.old(stored):  # made with weaker settings than today's
+            again = self.passwords.make(password, name)
+            with self.database.write() as connection:
+                accounts.renew_hash(connection, name, stored, again)
+        return owner
 
-    def passkey_in(self, answer: dict[str, Any], address: str) -> tuple[Account, Session, str]:
+    def passkey_in(
+        self, answer: dict[str, Any], address: str, earlier: str | None = None
+    ) -> tuple[Account, Session, str]:
         """By a passkey's answer. Nobody guesses one, so wrong passwords from the same address, perhaps a proxy's, do not hold
         it back; only wrong answers are. Raises Refused 401, 422, 429."""
         now_ms = self.now_ms()
         try:
             with self.database.write() as connection:
                 owner = self.passkeys.finish_signing_in(connection, answer, now_ms)
-                session, cookie = sessions.begin(connection, owner.name, now_ms)
-                _signed_in(connection, owner, "passkey", address, now_ms)
         except Refused:
+            self.met["wrong"] += 1
             waits = self._answers.begin(network(address), now_ms)
             if waits:
                 raise _later("this address", waits) from None
             raise
+        return self._signed_in(owner, "passkey", address, earlier)
+
+    def _signed_in(
+        self, owner: Account, by: str, address: str, earlier: str | None
+    ) -> tuple[Account, Session, str]:
+        now_ms = self.now_ms()
+        with self.database.write() as connection:
+            before = None if earlier is None else sessions.find(connection, earlier, now_ms)
+            if before is not None:
+                sessions.end(connection, before)
+            session, cookie = sessions.begin(connection, owner.name, now_ms)
+            after = {"by": by, "from": network(address)}
+            audit.record(
+                connection, owner.actor(), "session.begin", f"account {owner.name}", None, after, now_ms
+            )
         return owner, session, cookie
 
     def sign_out(self, caller: Caller) -> None:
@@ -182,10 +226,12 @@ class People:
         """A try begins, and counts as wrong until it was right. Raises Refused 429."""
         waits = self._names.begin(name, now_ms)
         if waits:
+            self.met["held_back"] += 1
             raise _later("this account", waits, "; a passkey works meanwhile")
         waits = self._addresses.begin(network(address), now_ms)
         if waits:
             self._names.undo(name)
+            self.met["held_back"] += 1
             raise _later("this address", waits, "; a passkey works meanwhile")
 
 
@@ -195,16 +241,4 @@ def _later(whose: str, waits_ms: int, more: str = "") -> Refused:
         429,
         f"too many wrong tries for {whose}: wait {seconds} seconds, then try again{more}",
         retry_after=seconds,
-    )
-
-
-def _signed_in(connection: Any, owner: Account, by: str, address: str, now_ms: int) -> None:
-    audit.record(
-        connection,
-        owner.actor(),
-        "session.begin",
-        f"account {owner.name}",
-        None,
-        {"by": by, "from": network(address)},
-        now_ms,
     )

@@ -193,7 +193,7 @@ def test_many_hosts_at_once_and_the_same_batch_at_once(tmp_path):
 def test_one_host_cannot_take_the_others_turn():
     """The bucket of a host: a burst, then a steady rate."""
     now = [0.0]
-    bucket = access._Bucket(lambda: now[0])
+    bucket = access.Bucket(lambda: now[0], access.RATE, access.BURST)
     assert sum(bucket.take() for _ in range(1000)) == access.BURST
     now[0] += 1.0
     assert sum(bucket.take() for _ in range(1000)) == access.RATE
