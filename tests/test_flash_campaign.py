@@ -14,6 +14,8 @@ def test_no_cut_and_no_flipped_bit_loses_doubles_or_changes_anything():
     assert not broken, broken
     assert sum(counts["images"] for counts in told.values()) > 5000
     assert told["journal: cuts"]["records acknowledged"] >= flash_journal.RECORDS
+    files = told["small files, MicroPython's VfsLfs2: cuts"]
+    assert 0 < files["images with the new file"] < files["images"]
     wear = told["journal: wear"]
     assert wear["most erases of a ring sector"] - wear["fewest erases of a ring sector"] <= 1, "evenly worn"
     assert wear["erases"] * 10 < wear["records"]

@@ -1,8 +1,8 @@
 """Flash under cuts, flipped bits and years of use: `python -m tests.campaigns.flash --bytes all --seeds 4`.
 
 Power ends inside every operation: after each n-th byte (`--bytes n`; `all`: each one), and with the whole page or sector part of
-its way. Journal, rules, programs in their slots, keys, tables, and small files on littlefs. No acknowledged record lost, none
-doubled, never without rules, programs or keys: counts printed.
+its way. Journal, rules, programs in their slots, keys, tables, and small files on littlefs, by way of littlefs-python and of
+MicroPython's own VfsLfs2. No acknowledged record lost, none doubled, never without rules, programs or keys: counts printed.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.campaigns import flash_files, flash_journal, flash_pairs, flash_slots, flash_tables
+from tests.campaigns import flash_files, flash_journal, flash_pairs, flash_slots, flash_tables, flash_vfs
 
 ERASE_STRIDE = 61  # of a sector, unless every byte is asked for
 WEAR = 20_000
@@ -27,6 +27,7 @@ def jobs(seed, seeds, stride, erase_stride, wear):
             ("rules: cuts", flash_pairs.slot_cuts, (one, stride, erase_stride)),
             ("keys: cuts", flash_pairs.key_cuts, (one, stride, erase_stride)),
             ("small files: cuts", flash_files.cuts, (one, stride, erase_stride)),
+            ("small files, MicroPython's VfsLfs2: cuts", flash_vfs.cuts, (one, stride, erase_stride)),
             ("programs: cuts", flash_slots.program_cuts, (one, stride, erase_stride)),
             ("tried rules: cuts", flash_slots.rule_cuts, (one, stride, erase_stride)),
             ("tables: cuts", flash_tables.cuts, (one, stride, erase_stride)),
