@@ -117,7 +117,7 @@ def halves(chip, offset, data, stride):
         now = bytes(chip.data[offset : offset + size])
         if now != last:  # else the byte is FF, and nothing differs from the cut before it
             last = now
-            yield "byte {}".format(byte)
+            yield f"byte {byte}"
         chip.data[offset : offset + size] = old
     number = int.from_bytes(old, "big")
     for share in SHARES:
@@ -126,7 +126,7 @@ def halves(chip, offset, data, stride):
         else:
             left = number & (int.from_bytes(data, "big") | bits(size, 1 - share))
         chip.data[offset : offset + size] = left.to_bytes(size, "big")
-        yield "share {}".format(share)
+        yield f"share {share}"
         chip.data[offset : offset + size] = old
 
 
@@ -136,14 +136,14 @@ def main(seed, stride, erase_stride):
     images = again = newer = 0
     for number, (offset, data, (before, after, done)) in enumerate(steps):
         for where in halves(chip, offset, data, erase_stride if data is None else stride):
-            step = "seed {} operation {} {}".format(seed, number, where)
+            step = f"seed {seed} operation {number} {where}"
             operations = chip.operations
             fs = vfs.VfsLfs2(Device(chip))
             found = content(fs, BOARD)
-            assert found == before or found == after, step + ": a file that nobody wrote"
+            assert found in (before, after), step + ": a file that nobody wrote"
             log = content(fs, LOG) or b""
-            assert len(log) >= done and lines.startswith(log), "{}: {} bytes of the log, {} closed".format(
-                step, len(log), done
+            assert len(log) >= done and lines.startswith(log), (
+                f"{step}: {len(log)} bytes of the log, {done} closed"
             )
             assert chip.operations == operations, step + ": reading wrote"
             images += 1
