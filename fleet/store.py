@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +18,7 @@ from fleet.core import batch, leaf, reg
 from fleet.counts import UNREADABLE_KIND, Tally
 from fleet.db import tables
 from fleet.db.engine import Database
-from fleet.desired import boots
+from fleet.desired import boots, obeyed
 from fleet.errors import Refused
 from fleet.ingest import Checked, HostState, check
 from fleet.keys import RecordKeys, Root, Seal
@@ -79,11 +79,12 @@ class Store:
         self.revoked.update(ended)
         return False, list(ended)
 
-    def admit(self, host: Host) -> None:
-        """A host that people accepted delivers from now on."""
+    def admit(self, hosts: Collection[Host]) -> None:
+        """Hosts that people accepted deliver from now on."""
         with self._database.write() as connection:
-            rows.register(connection, (host,), ())
-        self._hosts.setdefault(host.host, HostState())
+            rows.register(connection, hosts, ())
+        for host in hosts:
+            self._hosts.setdefault(host.host, HostState())
 
     def learn_revoked(self) -> None:
         """Who was revoked since, here or by a command beside this program."""
@@ -268,6 +269,7 @@ class Store:
             kinds = Counter(UNREADABLE_KIND if t.record is None else int(t.record[10]) for t in taken)
             tx.totals.update({f"kind:{kind}": n for kind, n in kinds.items()})
             self.booted |= boots.write(tx.connection, taken, now_ms)
+            obeyed.write(tx.connection, taken)
             telemetry.decided(tx.connection, taken)
             size = tx.size
         return answer, Tally(size, kinds, len(verdict.findings))

@@ -5,10 +5,8 @@ Blocking and thread-safe. Other programs (`stallmark fleet stop`) write to the s
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Protocol
 
@@ -17,35 +15,29 @@ from sqlalchemy import Connection
 from fleet import enrolled
 from fleet.campaigns import Campaigns
 from fleet.clock import Clock
-from fleet.config import Config, Kit, kid8
+from fleet.config import Config, kid8
 from fleet.core import reg
 from fleet.db import tables_desired as t
-from fleet.desired import folder, orders, rows
-from fleet.desired.facts import Boot, Facts, judged
+from fleet.desired import folder, orders, renewing, rows, takeback
+from fleet.desired import wishes as wished
+from fleet.desired.facts import Facts, judged
 from fleet.desired.floor import Floor
 from fleet.desired.folder import Release, RulesFolder
+from fleet.desired.knowing import known
 from fleet.desired.orders import HALTED, Item, Order
 from fleet.desired.report import Report
 from fleet.desired.rows import Head
-from fleet.errors import FleetError
+from fleet.desired.takeback import TakeBack
+from fleet.desired.wishes import LIFE_MS, DesiredError, Wish
 from fleet.rollouts import telemetry
+from fleet.trust import clockguard
+from fleet.trust.repository import Repository
 
-APPLICATION = reg.ARTEFACT_APPLICATION
-LIFE_MS = (
-    14 * 86_400_000
-)  # of a directive: as long as a kit may be away from its controller and still install
-RENEW_MS = 3 * 86_400_000  # after so long it is made anew, so that a kit that leaves has eleven days or more
 LOOK_MS = 60_000  # between looks for what is old
 AT_ONCE = 250  # directives in one transaction
-SPREAD = 0.1  # part of that by which renewals of kits are apart
-BELIEVED = 1_000_000  # numbers above those of this start that a host's newer directive may have
 TARGETS_KEPT = 16 * 1024 * 1024  # bytes of targets in memory
 
 logger = logging.getLogger(__name__)
-
-
-class DesiredError(FleetError):
-    """A directive that cannot be made; the message says why."""
 
 
 class Storage(Protocol):
@@ -58,21 +50,6 @@ class Storage(Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """What is committed."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before. `lifts`: ends a stop.
-    `instead_of`: of this directive's number (0: of none); where another stands by then, nothing is to be done."""
-
-    kit: bytes
-    items: tuple[Item, ...]
-    reason: str
-    expires_ms: int | None = None
-    flags: int = 0
-    origin: str = rows.SET
-    lifts: bool = False
-    instead_of: int | None = None
 
 
 class Desired:
@@ -101,11 +78,12 @@ class Desired:
         self._due_ms = 0
         self._seen: dict[bytes, tuple[int, str | None]] = {}  # not written yet
         self._targets: dict[bytes, bytes] = {}
-        self._lies: set[bytes] = set()
         self._foreign: set[bytes] = set()  # kits whose directive another director signed
+        self._signed_ms = 0  # the newest instant that a directive has from here
         ledger = config().ledger
         with database.read() as connection:
             self._floor = Floor(ledger.with_name(ledger.name + ".directives"), rows.highest(connection))
+        self._shown = TakeBack(self._floor.base)
         self._learn()
 
     # --- what is in force
@@ -134,7 +112,7 @@ class Desired:
         found = self._heads.get(kit)
         if found is None or found.order.halted:
             return None
-        item = next((one for one in found.order.items if one.kind != APPLICATION), None)
+        item = next((one for one in found.order.items if one.kind != reg.ARTEFACT_APPLICATION), None)
         if item is None:
             return None
         envelope, artefact = self.target(item.bundle), self.target(item.artefact)
@@ -159,7 +137,7 @@ class Desired:
         """Keeps a bundle so that directives may name it. Raises FormatError."""
         release = folder.read(data)
         with self._database.write() as connection:
-            _keep(connection, release, self._clock.now_ms())
+            wished.keep(connection, release, self._clock.now_ms())
         return release
 
     def bricks(self, kit: bytes) -> list[bytes]:
@@ -196,8 +174,7 @@ class Desired:
         if release is None:
             raise DesiredError(f"the rules folder has no bundle for kit {kit.hex()}")
         self.add(folder.bundle.join(release.envelope, release.data))
-        bricks = self.bricks(kit)
-        items = release.items(bricks) + _others(self._heads.get(kit), release, bricks)
+        items = wished.of_rules(self._heads.get(kit), release, self.bricks(kit))
         return self.set_all([Wish(kit, items, reason, origin=rows.RULES)])[kit]
 
     def renew(self) -> list[bytes]:
@@ -282,6 +259,12 @@ class Desired:
 
     # --- inside
 
+    def directed_anew(self) -> None:
+        """The controller has another director's key: what stands is signed by it at the next `renew`."""
+        with self._lock:
+            self._foreign = set(self._heads)
+            self._looked = ()
+
     def _learn(self) -> list[bytes]:
         """Takes up what is new in the table; the kits."""
         with self._database.read() as connection:
@@ -292,6 +275,7 @@ class Desired:
         for one in found:
             self._heads[one.kit] = one
             self._change = max(self._change, one.change)
+            self._signed_ms = max(self._signed_ms, rows.signed_ms(one))
             if orders.signed_by(one.envelope, director):
                 self._foreign.discard(one.kit)
             else:
@@ -302,55 +286,21 @@ class Desired:
         """What the folder and the calendar ask for."""
         with self._database.read() as connection:
             ended = enrolled.revoked(enrolled.every(connection).items())
-        bricks: dict[bytes, list[bytes]] = {}
-        for one in config.bricks:
-            if one.brick not in ended:
-                bricks.setdefault(one.kit, []).append(one.brick)
-        made: list[Wish] = []
-        kept: set[bytes] = set()
-        for kit in config.kits:
-            head = self._heads.get(kit.kit)
-            wish = self._by_folder(kit, head, bricks.get(kit.kit, []), kept, now_ms)
-            if wish is None and head is not None:
-                wish = self._again(head, now_ms)
-            if wish is not None:
-                made.append(replace(wish, instead_of=0 if head is None else head.number))
-        return made
 
-    def _again(self, head: Head, now_ms: int) -> Wish | None:
-        """The same once more, where it grows old, or its director's key is no longer this controller's."""
-        order, expires_ms = head.order, None
-        if head.origin == rows.SET:
-            expires_ms = order.expires_ms
-            if head.kit not in self._foreign or expires_ms <= now_ms:
-                return None
-        elif head.kit not in self._foreign and not _old(head, now_ms):
-            return None
-        return Wish(head.kit, order.items, order.reason, expires_ms, order.flags, head.origin)
-
-    def _by_folder(
-        self, kit: Kit, head: Head | None, bricks: list[bytes], kept: set[bytes], now_ms: int
-    ) -> Wish | None:
-        if head is not None and head.origin != rows.RULES:
-            return None
-        release = self._folder.of(kit.kit)
-        if release is None:
-            return None
-        items = release.items(bricks)
-        items += _others(head, release, bricks)
-        if head is not None and head.order.items == items and head.order.rental == kit.rental:
-            return None
-        if release.digest not in kept:
-            kept.add(release.digest)
+        def keep(release: Release) -> None:
             with self._database.write() as connection:
-                _keep(connection, release, now_ms)
-        return Wish(kit.kit, items, folder.REASON, origin=rows.RULES)
+                wished.keep(connection, release, now_ms)
+
+        return renewing.wanted(config, ended, self._heads, self._foreign, self._folder, keep, now_ms)
 
     def _write(self, wishes: Sequence[Wish]) -> list[Head]:
         """Signs and stores; nobody is told."""
         if not wishes:
             return []
         config, now_ms = self._config(), self._clock.now_ms()
+        if not all(wish.halts for wish in wishes):
+            # Bricks never forget an instant; that of a stop they need not believe.
+            clockguard.require(Repository(config.trust), now_ms, (self._signed_ms,))
         rental = {one.kit: one.rental for one in config.kits}
         made: list[Head] = []
         with self._database.write() as connection:
@@ -364,8 +314,8 @@ class Desired:
                     continue
                 if wish.kit not in rental:
                     raise DesiredError(f"kit {wish.kit.hex()} is not in this controller's configuration")
-                _check(connection, wish, there)
-                wish = _under_stop(wish, heads.get(wish.kit))
+                wished.check(connection, wish, there)
+                wish = wished.under_stop(wish, heads.get(wish.kit))
                 change += 1
                 order = Order(
                     wish.kit,
@@ -395,13 +345,8 @@ class Desired:
 
     def _take_back(self, kit: bytes, envelope: bytes) -> None:
         """A host showed a directive that this database does not know: it was restored from an older copy."""
-        order = orders.own(envelope, self._config().secrets.director_public)
-        if order is None or order.kit != kit:
-            self._lie(kit, "a directive that this controller did not sign for it")
-            return
-        if order.number > self._floor.base + BELIEVED:
-            # Who has the director's key must not use up the numbers of every kit.
-            self._lie(kit, f"directive {order.number}, far above all of this controller: is its key stolen?")
+        order = self._shown.believed(kit, envelope, self._config().secrets.director_public)
+        if order is None:
             return
         with self._lock:
             self._learn()
@@ -410,7 +355,7 @@ class Desired:
                 return
             self._floor.raise_to(order.number)
             now_ms = self._clock.now_ms()
-            origin = _origin(order)
+            origin = takeback.origin(order)
             with self._database.write() as connection:
                 change = rows.last_change(connection) + 1
                 etag = orders.etag_of(envelope)
@@ -424,97 +369,6 @@ class Desired:
             kit.hex(), order.number,
         )  # fmt: skip
         self.changed([kit])
-
-    def _lie(self, kit: bytes, what: str) -> None:
-        if kit not in self._lies:
-            self._lies.add(kit)
-            logger.warning("kit %s presents %s", kit.hex(), what)
-
-
-def known(
-    connection: Connection,
-    config: Config,
-    now_ms: int,
-    kits: Sequence[bytes],
-    heads: dict[bytes, Head],
-    seen: dict[bytes, tuple[int, str | None]],
-    only: bytes | None = None,
-) -> list[Facts]:
-    """Facts of these kits, out of the tables and of what was not written yet. `only`: the one kit, where it is one."""
-    states, reports = rows.states(connection, only), rows.reports(connection, only)
-    bricks: dict[bytes, list[bytes]] = {}
-    for one in config.bricks:
-        bricks.setdefault(one.kit, []).append(one.brick)
-    booted = rows.boots(connection, None if only is None else bricks.get(only, []))
-    wanted = {item.artefact for kit in kits if kit in heads for item in heads[kit].order.items if item.kind == APPLICATION}
-    programs = rows.programs(connection, wanted) if wanted else {}
-    found: list[Facts] = []
-    for kit in kits:
-        state, said = states.get(kit), reports.get(kit)
-        facts = Facts(kit, now_ms, heads.get(kit), programs=programs)
-        if state is not None:
-            facts = replace(
-                facts, seen_ms=state.seen_ms, held=state.held, content=state.content,
-                active_ms=state.active_ms, drift_ms=state.drift_ms,
-            )  # fmt: skip
-        if kit in seen:
-            facts = replace(facts, seen_ms=seen[kit][0], held=seen[kit][1] or facts.held)
-        if said is not None:
-            facts = replace(facts, report=Report.model_validate_json(said.body), report_ms=said.at_ms)
-        boots = {
-            brick: Boot(row.seq, row.at_ms, row.received_ms, row.ruleset, row.program)
-            for brick in bricks.get(kit, [])
-            if (row := booted.get(brick)) is not None
-        }
-        found.append(replace(facts, boots=boots))
-    return found
-
-
-def _others(head: Head | None, release: Release, bricks: Sequence[bytes]) -> tuple[Item, ...]:
-    """What stands beside rules of the folder: programs that a rollout ordered for bricks that are still there."""
-    if head is None:
-        return ()
-    room = max(0, folder.MAX_ITEMS - len(bricks))
-    return tuple(one for one in head.order.items if one.kind != release.kind and one.brick in bricks)[:room]
-
-
-def _origin(order: Order) -> str:
-    """Where a directive that a host showed came from, as far as it says so itself."""
-    if order.halted:
-        return rows.STOPPED
-    if order.expires_ms != order.issued_ms + LIFE_MS:
-        return rows.SET
-    return rows.RULES if order.reason == folder.REASON else rows.KEPT
-
-
-def _under_stop(wish: Wish, head: Head | None) -> Wish:
-    """What is ordered for a stopped kit waits in its directive: only `lift` ends a stop."""
-    if wish.lifts or head is None or not head.order.halted or wish.flags & HALTED:
-        return wish
-    return replace(
-        wish, reason=head.order.reason, expires_ms=None, flags=wish.flags | HALTED, origin=rows.STOPPED
-    )
-
-
-def _keep(connection: Connection, release: Release, now_ms: int) -> None:
-    rows.put_target(connection, release.envelope, now_ms)
-    rows.put_target(connection, release.data, now_ms)
-
-
-def _check(connection: Connection, wish: Wish, there: set[bytes]) -> None:
-    if len(wish.items) > folder.MAX_ITEMS:
-        raise DesiredError(f"{len(wish.items)} items: a directive has at most {folder.MAX_ITEMS}")
-    for item in wish.items:
-        for digest in (item.bundle, item.artefact):
-            if digest not in there and not rows.has_target(connection, digest):
-                raise DesiredError(f"{digest.hex()} is not here: give its bundle to this controller first")
-            there.add(digest)
-
-
-def _old(head: Head, now_ms: int) -> bool:
-    """Whether it is time to make it anew; kits of one start do not all come at once."""
-    late = random.Random(head.kit).random() * SPREAD * RENEW_MS
-    return now_ms - head.made_ms >= RENEW_MS - late or now_ms < head.made_ms - LIFE_MS
 
 
 def _cut(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fleet.core import reg
+from fleet.desired.obeyed import Obeyed
 from fleet.desired.orders import Item
 from fleet.desired.report import BrickSaid, Report
 from fleet.desired.rows import Head
@@ -40,6 +41,7 @@ class Facts:
     report: Report | None = None
     report_ms: int | None = None
     boots: dict[bytes, Boot] = field(default_factory=dict[bytes, Boot])
+    obeyed: dict[bytes, Obeyed] = field(default_factory=dict[bytes, Obeyed])
     programs: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])  # artefact → what bricks report of that application
 
     @property
@@ -87,6 +89,23 @@ class Facts:
     def drifted(self) -> list[Item]:
         """Those of bricks that ran them before, as the whole kit did."""
         return self.differing() if self.drift_ms is not None else []
+
+    @property
+    def withheld(self) -> list[bytes]:
+        """Bricks that were started twice under an older directive than their host says that it has."""
+        if self.report is None:
+            return []
+        newest = self.report.number or 0
+        return [
+            brick for brick, one in self.obeyed.items() if one.behind_ms is not None and one.number < newest
+        ]
+
+    @property
+    def stop_proven(self) -> list[bytes]:
+        """Bricks whose own boot record shows the stop that stands, or what came after it."""
+        if self.head is None or not self.halted:
+            return []
+        return [brick for brick, one in self.obeyed.items() if one.number >= self.head.number]
 
     def said(self, brick: bytes) -> BrickSaid | None:
         """What the host says of a brick."""

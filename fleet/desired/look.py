@@ -14,8 +14,9 @@ from fleet.clock import open_clock
 from fleet.config import Config
 from fleet.db.engine import outside, read_only
 from fleet.desired import rows, stops
-from fleet.desired.desired import Desired, known
+from fleet.desired.desired import Desired
 from fleet.desired.facts import Facts
+from fleet.desired.knowing import known
 from fleet.errors import ConfigError
 
 
@@ -27,6 +28,12 @@ def facts(config: Config, kit: str | None = None) -> list[Facts]:
         heads = {one.kit: one for one in rows.heads(connection)}
         now_ms = open_clock(config.clock_file).now_ms()
         return known(connection, merged, now_ms, wanted, heads, {}, wanted[0] if kit is not None else None)
+
+
+def signed_ms(config: Config) -> int:
+    """The newest instant that a directive has from here; 0 without one. Raises ConfigError."""
+    with _reading(config) as connection:
+        return max((rows.signed_ms(one) for one in rows.heads(connection)), default=0)
 
 
 def exposed(config: Config, kits: list[bytes]) -> list[stops.Exposed]:
@@ -103,4 +110,4 @@ def _kit(config: Config, wanted: str) -> bytes:
     raise ConfigError(f"no kit {wanted!r} in this configuration; there are: {names}")
 
 
-__all__ = ["exposed", "facts", "stop"]
+__all__ = ["exposed", "facts", "signed_ms", "stop"]

@@ -61,6 +61,11 @@ def last_change(connection: Connection) -> int:
     return connection.execute(select(func.max(t.directive_heads.c.change))).scalar_one() or 0
 
 
+def signed_ms(head: Head) -> int:
+    """The instant that others believe for a directive's sake: none for a stop, which has to go out whatever the clock says."""
+    return 0 if head.order.halted else head.order.issued_ms
+
+
 def highest(connection: Connection) -> int:
     """The highest number of any kit."""
     return connection.execute(select(func.max(t.directive_heads.c.number))).scalar_one() or 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tuf.api.metadata import TargetFile
 
-from fleet.trust import compact, files, metadata
+from fleet.trust import clockguard, compact, files, metadata
 from fleet.trust.draft import ReleaseDraft, RootDraft
 from fleet.trust.errors import DraftError, TrustError
 from fleet.trust.keyset import Holder, KeySet
@@ -73,6 +73,7 @@ def next_root(
     repository: Repository, change: Change, now_ms: int, days: int = ROOT_DAYS, why: str = ""
 ) -> RootDraft:
     """Root N+1, unsigned, after a change; an online key that ends gets a fresh successor. Raises TrustError, OSError."""
+    clockguard.require(repository, now_ms)
     keys = repository.keys()
     fresh = set(change.fresh)
     known = {one.kid for _, holders, _ in keys.roles for one in holders}
@@ -109,6 +110,7 @@ def next_release(
     why: str = "",
 ) -> ReleaseDraft:
     """The next list of releases, unsigned: the published one with some more and some fewer. Raises TrustError."""
+    clockguard.require(repository, now_ms)
     before = repository.targets()
     listed: dict[str, TargetFile] = repository.listed()
     for digest in remove:

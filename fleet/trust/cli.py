@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fleet.errors import FleetError
-from fleet.trust import ceremony, draft, files, keyfile, status
+from fleet.trust import ceremony, clockguard, draft, files, keyfile, status
 from fleet.trust.acts import begin_development, opened, pass_on, put_out, sign_with
 from fleet.trust.errors import TrustError
 from fleet.trust.keyset import Holder
@@ -236,6 +236,30 @@ def renew(
     except (FleetError, OSError) as error:
         raise stop(error) from None
     typer.echo(f"signed: {', '.join(done)}" if done else "Nothing was due.")
+
+
+@app.command()
+def clock(
+    config: ConfigPath,
+    today: Annotated[
+        str, typer.Option("--today", help="The day that it is, YYYY-MM-DD: the clock is right.")
+    ] = "",
+) -> None:
+    """Whether the controller's clock is believed: more than 30 days after all that was signed here, it is not. A person who
+    knows what day it is says so with --today. Exit code 1 where it is not believed."""
+    try:
+        read, repository, now_ms = opened(config)
+        if today:
+            typer.echo(clockguard.say(repository, now_ms, today))
+            return
+        from fleet.desired import look
+
+        why = clockguard.doubt(repository, now_ms, [look.signed_ms(read)])
+    except (FleetError, OSError) as error:
+        raise stop(error) from None
+    typer.echo(why or "The clock is believed.")
+    if why:
+        raise typer.Exit(1)
 
 
 @app.command("root")

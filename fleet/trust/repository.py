@@ -19,7 +19,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Time
 
 from fleet.core import FormatError, bundle
 from fleet.signatures import good as signature_good
-from fleet.trust import compact, files, metadata
+from fleet.trust import clockguard, compact, files, metadata
 from fleet.trust.draft import ReleaseDraft, RootDraft, require_complete
 from fleet.trust.errors import DraftError, TrustDamaged, TrustError, TrustMissing
 from fleet.trust.keyset import KeySet
@@ -245,6 +245,7 @@ class Repository:
                 f"root {root.signed.version} ran out at {root.signed.expires}: `stallmark fleet keys rotate`, or set the "
                 "clock; nothing was signed"
             )
+        clockguard.require(self, now_ms, [last])
 
     def _sign(self, root: Metadata[Root], role: str, made: Metadata[Any]) -> None:
         holders = {name: found for name, found, _ in metadata.keys_of(root.signed).roles}[role]

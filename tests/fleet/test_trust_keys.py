@@ -11,7 +11,7 @@ from stallmark import bundle, cbor, rootmeta, trust
 from stallmark import registry as reg
 from tuf.api.metadata import Metadata
 
-from fleet.trust import ceremony, draft, keyfile, metadata, status
+from fleet.trust import ceremony, clockguard, draft, keyfile, metadata, status
 from fleet.trust.ceremony import Change
 from fleet.trust.errors import DraftError, KeyFileError, TrustError, TrustMissing
 from fleet.trust.keyset import Holder
@@ -361,6 +361,27 @@ def test_a_wrong_clock_signs_nothing(repository, roots, authors):
     with pytest.raises(TrustError, match="ran out"):
         repository.renew(4_080_000_000_000)
     assert repository.file("timestamp.json") == before
+
+
+def test_a_clock_far_ahead_signs_nothing_until_a_person_says_what_day_it_is(repository, roots, authors):
+    begun(repository, roots, authors)
+    day = 24 * 3600_000
+    assert repository.renew(NOW + 30 * day) == ["snapshot 2", "timestamp 2"]
+    late = NOW + 61 * day
+    for act in (
+        lambda: repository.renew(late),
+        lambda: ceremony.next_root(repository, ceremony.Change(), late),
+        lambda: ceremony.next_release(repository, (), (), late),
+    ):
+        with pytest.raises(clockguard.ClockDoubted, match="31 days after .* `stallmark fleet keys clock --today"):
+            act()
+    with pytest.raises(clockguard.ClockDoubted, match="not 2026-01-01"):
+        clockguard.say(repository, late, "2026-01-01")
+    clockguard.say(repository, late, metadata.instant(late).date().isoformat())
+    assert repository.renew(late) == ["snapshot 3", "timestamp 3"]
+    ceremony.next_root(repository, ceremony.Change(), late + 30 * day)
+    with pytest.raises(clockguard.ClockDoubted):
+        ceremony.next_root(repository, ceremony.Change(), 4_070_908_800_000)
 
 
 def test_a_stop_between_two_files_is_made_good_by_the_next_renewal(repository, roots, authors):
