@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
@@ -24,6 +25,7 @@ from fleet.desired import boots
 from fleet.desired.desired import Desired
 from fleet.desired.why import Reason
 from fleet.errors import Refused
+from fleet.keys import RecordKeys
 from fleet.ledger.files import Folder
 from fleet.ledger.log import Log
 from fleet.ledger.note import Signer
@@ -234,6 +236,19 @@ class Controller:
     def rental_of(self, kit: bytes) -> int | None:
         """The rental that a kit is in; None for one that is not here."""
         return next((one.rental for one in self.config.kits if one.kit == kit), None)
+
+    @contextmanager
+    def keys(self) -> Generator[RecordKeys]:
+        """The keys of bricks, while nothing is being taken. Nobody asks for them inside a transaction that writes: whoever takes
+        a batch waits for that the other way round."""
+        with self._taking:
+            yield self._store.keys
+
+    def reconfigure(self, change: Callable[[Config], Config]) -> None:
+        """Goes on with another configuration, as commands beside this controller changed it."""
+        with self._taking:
+            self.config = change(self.config)
+            self.archive.configured(self.config)
 
     def admit(self, host: Host) -> None:
         """Takes a host in that people accepted, or its credential of another rental; its key stands in the ledger before it

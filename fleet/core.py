@@ -15,6 +15,7 @@ from stallmark import receipt as _receipt
 from stallmark import record as _record
 from stallmark import recordform as _recordform
 from stallmark import registry as reg
+from stallmark import rental as _rental
 from stallmark import rights as _rights
 from stallmark import rootmeta as _rootmeta
 from stallmark import tagkeys as _tagkeys
@@ -34,6 +35,7 @@ leaf: Any = _leaf
 receipt: Any = _receipt
 record: Any = _record
 recordform: Any = _recordform
+rental: Any = _rental
 rights: Any = _rights
 rootmeta: Any = _rootmeta
 tagkeys: Any = _tagkeys

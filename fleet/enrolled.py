@@ -19,8 +19,9 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 from sqlalchemy import Connection, select
 
-from fleet.config import Brick, Config, Host
+from fleet.config import Brick, Config, Host, Kit
 from fleet.db import tables, tables_people
+from fleet.db.tables_rentals import rental_kits
 from fleet.errors import ConfigError, Refused
 
 BRICK = "enrolled:"  # + id in hex: what is known of it, JSON
@@ -138,10 +139,16 @@ def merged(connection: Connection, config: Config) -> Config:
         added.append(Brick(brick, row.sealed, row.rental, bytes.fromhex(facts["kit"]), row.first_epoch))
     mine = {host.host for host in config.hosts if host.rental is None}
     hosts = [host for host in accepted(connection) if host.host not in mine]
-    if not added and not hosts:
-        return config
     own = tuple(host for host in config.hosts if host.host in mine)
-    return replace(config, bricks=(*config.bricks, *added), hosts=(*own, *hosts))
+    return replace(
+        config, bricks=(*config.bricks, *added), hosts=(*own, *hosts), kits=kits(connection, config)
+    )
+
+
+def kits(connection: Connection, config: Config) -> tuple[Kit, ...]:
+    """The kits of a configuration, each in the rental that it is in: it rises whenever a kit changes hands."""
+    now = {row.kit: int(row.rental) for row in connection.execute(select(rental_kits))}
+    return tuple(replace(one, rental=max(one.rental, now.get(one.kit, 0))) for one in config.kits)
 
 
 def accepted(connection: Connection) -> list[Host]:

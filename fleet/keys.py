@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hmac import compare_digest
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -14,6 +15,7 @@ from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
 from fleet.core import control, crypt, keyschedule, tagkeys
+from fleet.core import rental as stepping
 from fleet.errors import ConfigError
 
 MAX_STEPS = 512  # epochs that a key is worked out ahead: what claims to be further is not believed
@@ -119,6 +121,33 @@ class RecordKeys:
         tag: bytes = control.rekey_tag(chain.control, brick, epoch)
         key: bytes = control.rekeyed(chain.control, epoch)
         return tag, key
+
+    def newest_rental(self, brick: bytes) -> int:
+        """The rental of a brick's newest root."""
+        return self._roots[brick][-1].rental
+
+    def rental_order(self, brick: bytes, following: int, epoch: int) -> tuple[bytes, bytes]:
+        """(tag for the brick, link key) of the step to the rental `following`, whose link key begins at `epoch`, under its
+        newest root."""
+        root = self._roots[brick][-1]
+        tag: bytes = stepping.order_tag(self._chain(root).control, brick, root.rental, following, epoch)
+        return tag, self._after(brick, following)[1]
+
+    def rental_said(self, brick: bytes, said: tuple[int, int, int, int, int], tag: bytes) -> bool:
+        """Whether a brick made this answer to an order (docs/formats/control.md): under the root of the rental that it says it
+        is in, also where that is the one after its newest here, because its record is still under way."""
+        mine, asked = self._roots[brick], said[1]
+        known = [self._chain(one).control for one in mine if one.rental == said[2]]
+        if not known and asked == said[2] > mine[-1].rental:
+            known = [self._after(brick, asked)[0]]
+        return any(compare_digest(stepping.answer_tag(key, brick, *said), tag) for key in known)
+
+    def _after(self, brick: bytes, following: int) -> tuple[bytes, bytes]:
+        """(K_ctl, link key) of the rental after a brick's newest."""
+        newest = self._roots[brick][-1]
+        secret = self._seal.open(newest.sealed, f"the root of brick {brick.hex()}")
+        _, k_ctl, link, _ = stepping.root_after(secret, following)
+        return k_ctl, link
 
     def root_tag(self, brick: bytes, version: int, digest: bytes) -> bytes:
         """Tag under a brick's newest K_ctl of the first compact root that it is told (docs/formats/directive.md)."""

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from nacl.exceptions import CryptoError
 from nacl.public import SealedBox
 from nacl.signing import VerifyKey
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from fleet import enrolled
 from fleet.config import Config, Host
 from fleet.db import tables
 from fleet.db.engine import outside
+from fleet.db.tables_rentals import rental_steps
 from fleet.errors import ConfigError
 from fleet.keys import RecordKeys
 
@@ -78,9 +79,13 @@ def of_kit(connection: Connection, config: Config, kit: bytes) -> list[Order]:
 def sealed(keys: RecordKeys, host: Host, one: Order) -> tuple[bytes, bytes]:
     """(tag16 for the brick, link key sealed for the host's signing key)."""
     tag, key = keys.rekey(one.brick, one.epoch, one.root)
+    return tag, box(host, key)
+
+
+def box(host: Host, key: bytes) -> bytes:
+    """A key sealed for a host's signing key. Raises ConfigError."""
     try:
-        box = SealedBox(VerifyKey(host.public).to_curve25519_public_key())
-        return tag, box.encrypt(key)
+        return SealedBox(VerifyKey(host.public).to_curve25519_public_key()).encrypt(key)
     except (CryptoError, RuntimeError) as wrong:
         raise ConfigError(f"the public key of host {host.name} is none: {wrong}") from wrong
 
@@ -110,9 +115,7 @@ def _kit(config: Config, kit: str | None) -> bytes | None:
 def _one(connection: Connection, brick: bytes) -> Order:
     name = tables.meta.c.name == NAME + brick.hex()
     before = connection.execute(select(tables.meta.c.value).where(name)).scalar_one_or_none()
-    number = _order(brick, before or "0").number + 1
-    if number > MOST:
-        raise ConfigError(f"brick {brick.hex()} was given {MOST} link keys: erase and enrol it anew")
+    number = next_number(connection, brick)
     # Of the root of today: after a rental step the same epoch would mean another key, and a host that has the one of
     # before would tell the brick the tag of the other.
     newest = select(func.max(tables.roots.c.first_epoch)).where(tables.roots.c.brick == brick)
@@ -122,7 +125,26 @@ def _one(connection: Connection, brick: bytes) -> Order:
         connection.execute(tables.meta.insert().values(name=NAME + brick.hex(), value=value))
     else:
         connection.execute(tables.meta.update().where(name).values(value=value))
+    # An order to step to another rental that waits gets a link key after this one, or the brick would refuse it.
+    waiting = (rental_steps.c.brick == brick) & (rental_steps.c.rental == _rental(connection, brick))
+    connection.execute(update(rental_steps).where(waiting).values(number=number + 1))
     return Order(brick, number, root)
+
+
+def next_number(connection: Connection, brick: bytes) -> int:
+    """Of a brick's next link key that is ordered, here or with the step to another rental. Raises ConfigError."""
+    row = connection.execute(select(tables.meta.c.value).where(tables.meta.c.name == NAME + brick.hex())).first()
+    most = select(func.max(rental_steps.c.number)).where(rental_steps.c.brick == brick)
+    before = _order(brick, "0" if row is None else row.value).number
+    number = max(before, connection.execute(most).scalar_one_or_none() or 0) + 1
+    if number >= MOST:
+        raise ConfigError(f"brick {brick.hex()} was given {MOST} link keys: erase and enrol it anew")
+    return number
+
+
+def _rental(connection: Connection, brick: bytes) -> int:
+    newest = select(tables.roots.c.rental).where(tables.roots.c.brick == brick).order_by(tables.roots.c.first_epoch.desc())
+    return int(connection.execute(newest).scalars().first() or 0)
 
 
 def _order(brick: bytes, value: str) -> Order:

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from fleet import campaigns, enrolled, rights, settlements
-from fleet.api import ending
+from fleet.api import ending, steps
 from fleet.api.access import IN_FLIGHT, Access, body
 from fleet.controller import Controller
 from fleet.errors import Refused
@@ -207,6 +207,7 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
         )
 
     api.include_router(ending.router(controller, access, worker))
+    api.include_router(steps.router(controller, access, worker))
     return api
 
 

@@ -91,6 +91,23 @@ custody = Table(
 )
 Index("custody_booking", custody.c.booking)
 
+# One row for each order to a brick to step to another rental; open until its record of kind 21 is in the ledger.
+rental_steps = Table(
+    "rental_steps",
+    metadata,
+    Column("brick", LargeBinary, primary_key=True),
+    Column("following", Big, primary_key=True),  # the rental that begins
+    Column("kit", LargeBinary, nullable=False),
+    Column("rental", Big, nullable=False),  # the one that it leaves
+    Column("number", Big, nullable=False),  # of its link key, counted with the orders of fleet.rekeys
+    Column("ordered_ms", Big, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("answered_ms", Big, nullable=True),  # when an answer came whose tag is the brick's
+    Column("result", Big, nullable=True),
+    Column("said", Text, nullable=False),  # JSON: that answer with its tag, empty: none
+)
+Index("rental_steps_kit", rental_steps.c.kit)
+
 wipes = Table(
     "wipes",
     metadata,

@@ -135,7 +135,8 @@ def router(controller: Controller, current: numbers.Current, changed: Callable[[
 
     @api.post("/{id}/hand-over", summary="The kit leaves the hub", response_model=None)
     def hand_over(id: str, request: Request, body: bodies.Over, actor: Writing) -> Response:
-        """A new rental number; credentials of the one before open nothing from now on."""
+        """A new rental number; credentials of the one before open nothing from now on, bricks are ordered to step (`steps`). 409
+        where one has not stepped since before; `force` (permission rentals.force) hands over all the same."""
         hosts = [brick_of(host) for host in body.hosts]
         if None in hosts:
             raise Refused(422, "hosts: ids of 16 hex characters")
@@ -143,7 +144,7 @@ def router(controller: Controller, current: numbers.Current, changed: Callable[[
         return do(
             request,
             lambda c, now, wall: handing.hand_over(
-                c, controller.config, actor, id, body.holder, given, now, wall
+                c, controller.config, actor, id, body.holder, given, now, wall, body.force
             ),
         )
 

@@ -59,10 +59,11 @@ class Back(Items):
 
 
 class Over(_Body):
-    """Who takes it, and which hosts get the new rental's credentials."""
+    """Who takes it, which hosts get the new rental's credentials; `force`: why it goes although a brick has not stepped."""
 
     holder: str = Field(max_length=80)
     hosts: list[str] = Field(default=[], max_length=8)
+    force: str = Field(default="", max_length=200)
 
 
 class Swap(_Body):

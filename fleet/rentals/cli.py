@@ -69,14 +69,14 @@ def book(
     from fleet.rentals import bookings, rows
     from fleet.rentals.words import read_instant, when
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         wanted = bookings.Wanted(
             rows.kit_of(at.config, kit).kit, read_instant(begin, zone), read_instant(end, zone), renter,
             key or secrets.token_hex(16), round(buffer_h * HOUR_MS), draft,
         )  # fmt: skip
         made = bookings.book(at.connection, at.config, COMMAND, wanted, at.now_ms, at.wall_ms)
     again = ", as it was before" if made["again"] else ""
-    _say(
+    say(
         made,
         as_json,
         f"{made['booking']}: {made['state']}{again}, {when(made['from_ms'])} to {when(made['to_ms'])}",
@@ -96,7 +96,7 @@ def listed(
     from fleet.rentals.overdue import sweep
     from fleet.rentals.words import ago, when
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         sweep(at.connection, at.now_ms)
         wanted = None if kit is None else rows.kit_of(at.config, kit).kit
         found = bookings.listed(at.connection, COMMAND, at.now_ms, wanted, every)
@@ -128,9 +128,9 @@ def reserve(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
     from fleet.people.actors import COMMAND
     from fleet.rentals import bookings
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = bookings.reserve(at.connection, at.config, COMMAND, id, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: {made['state']}")
+    say(made, as_json, f"{id}: {made['state']}")
 
 
 @app.command()
@@ -139,9 +139,9 @@ def pack(config: ConfigPath, id: Id, item: Items = None, as_json: AsJson = False
     from fleet.people.actors import COMMAND
     from fleet.rentals import handing
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = handing.pack(at.connection, at.config, COMMAND, id, _items(item), at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: packed, {len(made['items'])} items: {', '.join(made['items'])}")
+    say(made, as_json, f"{id}: packed, {len(made['items'])} items: {', '.join(made['items'])}")
 
 
 @app.command()
@@ -150,9 +150,9 @@ def unpack(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
     from fleet.people.actors import COMMAND
     from fleet.rentals import handing
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = handing.unpack(at.connection, at.config, COMMAND, id, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: unpacked")
+    say(made, as_json, f"{id}: unpacked")
 
 
 @app.command()
@@ -167,10 +167,10 @@ def swap(
     from fleet.people.actors import COMMAND
     from fleet.rentals import handing
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         new = _items([into])[0]
         made = handing.swap(at.connection, at.config, COMMAND, id, out, new, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: {made['in']} for {made['out']}")
+    say(made, as_json, f"{id}: {made['in']} for {made['out']}")
 
 
 @app.command("hand-over")
@@ -181,22 +181,29 @@ def hand_over(
     host: Annotated[
         list[str] | None, typer.Option("--host", help="Host to accept for the new rental; again for more.")
     ] = None,
+    force: Annotated[
+        str,
+        typer.Option("--force", metavar="REASON", help="Although a brick has not stepped since the kit came back."),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """The kit leaves the hub: a new rental number, credentials of the one before open nothing within a second."""
+    """The kit leaves the hub: a new rental number, credentials of the one before open nothing within a second, bricks step to it
+    as soon as they are connected."""
     from fleet.enrolled import brick_of
     from fleet.errors import ConfigError
     from fleet.people.actors import COMMAND
     from fleet.rentals import handing
     from fleet.rentals.words import when
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         hosts = [brick_of(one) for one in host or []]
         if None in hosts:
             raise ConfigError("--host: an id of 16 hex characters")
         given = [one for one in hosts if one is not None]
-        made = handing.hand_over(at.connection, at.config, COMMAND, id, holder, given, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: OUT, rental {made['rental']}, due {when(made['to_ms'])}")
+        made = handing.hand_over(
+            at.connection, at.config, COMMAND, id, holder, given, at.now_ms, at.wall_ms, force
+        )
+    say(made, as_json, f"{id}: OUT, rental {made['rental']}, due {when(made['to_ms'])}")
     if not as_json:
         for one in made["credentials_ended"]:
             again = (
@@ -207,7 +214,8 @@ def hand_over(
             typer.echo(f"  host {one}: credential {again}")
         for one in made["hosts_of_keys_json"]:
             typer.echo(f"  host {one}: its token stands in keys.json and goes on")
-        typer.echo(f"  bricks {made['bricks']}")
+        for one in made["steps"]:
+            typer.echo(f"  {one['text']}")
         for text in made["notes"]:
             typer.echo(f"  note: {text}")
 
@@ -226,11 +234,11 @@ def take_back(
     from fleet.people.actors import COMMAND
     from fleet.rentals import returning
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = returning.take_back(
             at.connection, at.config, COMMAND, id, _items(item), force, at.now_ms, at.wall_ms
         )
-    _say(
+    say(
         made,
         as_json,
         f"{id}: {made['state']}" + ("" if made["closed"] else ", not closed: something is undrained"),
@@ -260,9 +268,9 @@ def wipe(
     from fleet.people.actors import COMMAND
     from fleet.rentals import returning
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = returning.wipe(at.connection, COMMAND, id, what, key, read, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: {what} is wiped, {len(key)} keys, as said by whoever runs this command")
+    say(made, as_json, f"{id}: {what} is wiped, {len(key)} keys, as said by whoever runs this command")
 
 
 @app.command()
@@ -279,9 +287,9 @@ def inspect(
     from fleet.people.actors import COMMAND
     from fleet.rentals import returning
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = returning.inspect(at.connection, at.config, COMMAND, id, grade, service, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: inspected, grade {grade}; the kit is {made['state']}")
+    say(made, as_json, f"{id}: inspected, grade {grade}; the kit is {made['state']}")
 
 
 @app.command()
@@ -290,9 +298,9 @@ def cancel(config: ConfigPath, id: Id, reason: Reason, as_json: AsJson = False) 
     from fleet.people.actors import COMMAND
     from fleet.rentals import bookings
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = bookings.cancel(at.connection, at.config, COMMAND, id, reason, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{id}: {made['state']}")
+    say(made, as_json, f"{id}: {made['state']}")
 
 
 @app.command()
@@ -308,11 +316,11 @@ def extend(
     from fleet.rentals import bookings
     from fleet.rentals.words import read_instant, when
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         made = bookings.extend(
             at.connection, at.config, COMMAND, id, read_instant(end, zone), at.now_ms, at.wall_ms
         )
-    _say(made, as_json, f"{id}: {made['state']}, until {when(made['to_ms'])}")
+    say(made, as_json, f"{id}: {made['state']}, until {when(made['to_ms'])}")
 
 
 @app.command()
@@ -327,10 +335,10 @@ def kit(
     from fleet.people.actors import COMMAND
     from fleet.rentals import returning, rows
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         id = rows.kit_of(at.config, kit).kit
         made = returning.move(at.connection, at.config, COMMAND, id, verb, reason, at.now_ms, at.wall_ms)
-    _say(made, as_json, f"{kit}: {made['state']}")
+    say(made, as_json, f"{kit}: {made['state']}")
 
 
 @app.command()
@@ -341,7 +349,7 @@ def why(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
     from fleet.rentals.overdue import sweep
     from fleet.rentals.words import ago, when
 
-    with _desk(config) as at:
+    with desk_of(config) as at:
         sweep(at.connection, at.now_ms)
         found = desk.whole(at.connection, at.config, COMMAND, id, at.now_ms)
     if as_json:
@@ -392,12 +400,13 @@ def _items(texts: list[str] | None) -> tuple[Seen, ...]:
     return tuple(found)
 
 
-def _say(made: dict[str, Any], as_json: bool, words: str) -> None:
+def say(made: dict[str, Any], as_json: bool, words: str) -> None:
+    """An answer, for programs or for people."""
     typer.echo(json.dumps(made, indent=1) if as_json else words)
 
 
 @contextmanager
-def _desk(config: Path) -> Generator[Desk]:
+def desk_of(config: Path) -> Generator[Desk]:
     """One transaction beside the controller; what is refused ends the command with one line and exit code 1."""
     from fleet import enrolled
     from fleet.clock import open_clock
@@ -412,3 +421,8 @@ def _desk(config: Path) -> Generator[Desk]:
     except FleetError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+
+
+from fleet.rentals.cli_show import show  # noqa: E402 - more commands of the same app
+
+__all__ = ["app", "show"]

@@ -10,7 +10,7 @@ from fleet.config import Config
 from fleet.db.tables_rentals import bookings
 from fleet.desired.why import Reason
 from fleet.people.actors import Actor
-from fleet.rentals import custody, handing, returning, rows, states
+from fleet.rentals import custody, handing, returning, rows, states, steps
 from fleet.rentals.words import when
 
 DO = {
@@ -28,6 +28,7 @@ def whole(connection: Connection, config: Config, actor: Actor, id: str, now_ms:
     rows.may(connection, actor, "rentals.read", row.kit)
     return {
         **rows.shown(row, now_ms), "custody": custody.of(connection, id), "wipes": returning.wipes_of(connection, id),
+        "bricks": steps.shown(connection, config, row.kit, now_ms),
         "why": [one.as_json(now_ms) for one in why(connection, config, row, now_ms)],
     }  # fmt: skip
 
@@ -50,6 +51,11 @@ def why(connection: Connection, config: Config, row: Any, now_ms: int) -> list[R
             )
         for stops, text in handing.gates(connection, config, row.kit, now_ms):
             found.append(Reason("gate" if stops else "note", text))
+    if row.state not in (states.DRAFT, states.CANCELLED):
+        for one in steps.opened(connection, config, row.kit):
+            found.append(
+                Reason("not-stepped", one.text(now_ms), one.ordered_ms, one.brick.hex(), "switch it on beside its host")
+            )
     if row.borne:
         found.append(
             Reason("borne", "it was closed although something was undrained: see `borne`", row.closed_ms)

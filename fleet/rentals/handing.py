@@ -14,7 +14,7 @@ from fleet.desired.desired import known
 from fleet.enrolment import decide
 from fleet.errors import Refused
 from fleet.people.actors import Actor
-from fleet.rentals import custody, numbers, occupied, rows, states
+from fleet.rentals import custody, numbers, occupied, rows, states, steps
 from fleet.rentals.custody import Seen
 from fleet.rentals.overdue import sweep
 from fleet.rentals.words import ago, when
@@ -118,11 +118,16 @@ def hand_over(
     hosts: list[bytes],
     now_ms: int,
     wall_ms: int,
+    force: str = "",
 ) -> dict[str, Any]:
-    """The kit leaves the hub: a new rental number, credentials of the one before end, those of `hosts` are given anew. `holder`:
-    who signs for it, the hub's own reference. Raises Refused 403, 404, 409, 422."""
+    """The kit leaves the hub: a new rental number, its bricks are ordered to step to it, credentials of the one before end,
+    those of `hosts` are given anew. `holder`: who signs for it, the hub's own reference. `force`: a reason to hand over although
+    a brick still has the keys of an earlier rental, for whoever has rentals.force. Raises Refused 403, 404, 409, 422."""
     row = rows.booking(connection, id)
     rows.may(connection, actor, "rentals.write", row.kit)
+    if force:
+        rows.may(connection, actor, "rentals.force", row.kit)
+        force = rows.reason(force)
     if not holder.strip() or len(holder) > 80 or not holder.isprintable():
         raise Refused(422, "who takes the kit: the hub's own reference, at most 80 printable characters")
     sweep(connection, now_ms)
@@ -130,12 +135,21 @@ def hand_over(
     stopped = [one for one in gates(connection, config, row.kit, now_ms) if one[0]]
     if stopped:
         raise Refused(409, stopped[0][1])
+    behind = [one.text(now_ms) for one in steps.opened(connection, config, row.kit)]
+    if behind and not force:
+        raise Refused(
+            409,
+            f"{'; '.join(behind)}: switch it on beside its host until it has, take it out of the kit "
+            "(`stallmark fleet bricks revoke`), or hand over with --force REASON",
+        )
     if now_ms >= row.to_ms:
         raise Refused(409, f"this booking ended at {when(row.to_ms)}: extend it first, or cancel it")
     if now_ms < row.from_ms:  # early: the time before must be free, too
         occupied.move(connection, id, now_ms, row.to_ms + row.buffer_ms, now_ms)
         connection.execute(update(bookings).where(bookings.c.id == id).values(from_ms=now_ms))
-    number, ended, kept = numbers.change_hands(connection, config, row.kit, now_ms)
+    number, ended, kept = numbers.change_hands(
+        connection, config, row.kit, f"handed over for booking {id}", now_ms
+    )
     given = numbers.accept_again(connection, config, actor, row.kit, hosts, wall_ms)
     rows.move_kit(connection, config, actor, row.kit, "hand-over", now_ms, note=id)
     rows.move_booking(
@@ -148,7 +162,8 @@ def hand_over(
     made = {
         "booking": id, "kit": row.kit.hex(), "rental": number, "to_ms": row.to_ms, "credentials_ended": ended,
         "credentials_given": [one["host"] for one in given], "hosts_of_keys_json": kept,
-        "bricks": "keep the keys of the rental that they were provisioned for",
+        "steps": [one.as_json(now_ms) for one in steps.opened(connection, config, row.kit)],
+        "borne": {"by": f"the hub, {actor.name}", "reason": force, "behind": behind} if behind else None,
         "notes": [text for _, text in gates(connection, config, row.kit, now_ms)],
     }  # fmt: skip
     rows.note(connection, actor, "hand-over", id, row.state, {**made, "holder": holder}, wall_ms)

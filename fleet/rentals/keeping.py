@@ -11,7 +11,7 @@ from stallmark.errors import StallmarkError
 
 from fleet.controller import Controller
 from fleet.desired.why import Reason
-from fleet.rentals import desk
+from fleet.rentals import desk, serving
 from fleet.rentals.numbers import Current
 from fleet.rentals.overdue import sweep
 
@@ -39,6 +39,7 @@ class Keeping:
     def look(self) -> None:
         """Once. Raises SQLAlchemyError, OSError."""
         self._current.look()
+        serving.follow(self._controller)
         if time.monotonic() - self._swept_s >= SWEEP_S:
             self._swept_s = time.monotonic()
             with self._controller.database.write() as connection:

@@ -1,7 +1,7 @@
 """The rental that a kit's host credentials are of: a number that rises whenever the kit changes hands.
 
 What was accepted for an earlier number opens nothing from then on (`fleet.api.access`). Hosts of keys.json have a token of no
-rental: they are named, not ended. Bricks' keys stay of the rental they were provisioned for (docs/rentals.md)."""
+rental: they are named, not ended. Bricks are ordered to step to it (fleet.rentals.steps)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from fleet.db.engine import Database
 from fleet.db.tables_rentals import rental_kits
 from fleet.enrolment import decide
 from fleet.people.actors import Actor
-from fleet.rentals import rows
+from fleet.rentals import rows, steps
 
 LOOK_S = 1.0
 
 
 def change_hands(
-    connection: Connection, config: Config, kit: bytes, now_ms: int
+    connection: Connection, config: Config, kit: bytes, why: str, now_ms: int
 ) -> tuple[int, list[str], list[str]]:
-    """Raises the number: (the new one, hosts whose credential ended with it, hosts of keys.json that go on), ids in hex."""
+    """Raises the number, and orders the kit's bricks to step to it: (the new one, hosts whose credential ended with it, hosts of
+    keys.json that go on), ids in hex."""
     number = (
         max(rows.kit_of(config, kit.hex()).rental, int(rows.kit(connection, config, kit, now_ms).rental)) + 1
     )
     connection.execute(update(rental_kits).where(rental_kits.c.kit == kit).values(rental=number))
+    steps.order(connection, config, kit, why, now_ms)
     table, revoked = tables_people.host_credentials, decide.ends(connection)
     mine = connection.execute(select(table).where(table.c.kit == kit).order_by(table.c.host)).all()
     ended = [row.host.hex() for row in mine if row.host not in revoked]

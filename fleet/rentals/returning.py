@@ -16,7 +16,7 @@ from fleet.desired import stops
 from fleet.enrolment import decide
 from fleet.errors import Refused
 from fleet.people.actors import Actor
-from fleet.rentals import custody, drain, numbers, occupied, rows, states
+from fleet.rentals import custody, drain, numbers, occupied, rows, states, steps
 from fleet.rentals.bookings import release
 from fleet.rentals.custody import Seen
 from fleet.rentals.overdue import sweep
@@ -235,7 +235,9 @@ def _close(
     connection: Connection, config: Config, actor: Actor, row: Any, left: list[drain.Undrained], force: str,
     now_ms: int, wall_ms: int,
 ) -> dict[str, Any]:  # fmt: skip
-    number, ended, kept = numbers.change_hands(connection, config, row.kit, now_ms)
+    number, ended, kept = numbers.change_hands(
+        connection, config, row.kit, f"booking {row.id} was closed", now_ms
+    )
     borne = _borne(connection, row, left, force, now_ms) if left else None
     rows.move_booking(
         connection, row, "close", now_ms, closed_ms=now_ms, borne="" if borne is None else json.dumps(borne)
@@ -248,6 +250,7 @@ def _close(
         "closed": True, **rows.shown(rows.booking(connection, row.id), now_ms),
         "undrained": [one.as_json(now_ms) for one in left],
         "credentials_ended": ended, "hosts_of_keys_json": kept,
+        "steps": [one.as_json(now_ms) for one in steps.opened(connection, config, row.kit)],
     }  # fmt: skip
     after = {"credentials_ended": ended, "borne": borne, "reason": force}
     rows.note(connection, actor, "force" if left else "close", row.id, states.RETURNED, after, wall_ms)
