@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Collection, Container, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -250,15 +250,27 @@ class Controller:
             self.config = change(self.config)
             self.archive.configured(self.config)
 
-    def admit(self, host: Host) -> None:
-        """Takes a host in that people accepted, or its credential of another rental; its key stands in the ledger before it
-        delivers anything. Raises OSError, SQLAlchemyError."""
+    def admit(self, hosts: Collection[Host]) -> None:
+        """Takes hosts in that people accepted, or their credentials of another rental, all at once: a fleet's start has thousands.
+        Their keys stand in the ledger before they deliver anything. Raises OSError, SQLAlchemyError."""
+        names = {host.host for host in hosts}
         with self._taking:
-            others = tuple(one for one in self.config.hosts if one.host != host.host)
-            self._store.admit(host)
-            self.config = replace(self.config, hosts=(*others, host))
+            others = tuple(one for one in self.config.hosts if one.host not in names)
+            self._store.admit(hosts)
+            self.config = replace(self.config, hosts=(*others, *hosts))
             publickeys.log_keys(self.log, self.config, self.clock.now_ms())
             self.archive.configured(self.config)
+
+    def direct_by(self, seed: bytes) -> None:
+        """Signs as another director from now on: its key stands in the ledger, slices that are out get its signature, and so do
+        directives at their next look. Raises OSError, SQLAlchemyError."""
+        with self._taking:
+            now_ms = self.clock.now_ms()
+            self.config = replace(self.config, secrets=replace(self.config.secrets, director_seed=seed))
+            publickeys.log_keys(self.log, self.config, now_ms)
+            rights.sign_anew(self.database, self.config, now_ms)
+            self.archive.configured(self.config)
+        self.desired.directed_anew()
 
     def publish(self) -> bool:
         """Signs everything that is durable, discloses keys that are due, and tells the listeners; True where

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -79,11 +79,12 @@ class Store:
         self.revoked.update(ended)
         return False, list(ended)
 
-    def admit(self, host: Host) -> None:
-        """A host that people accepted delivers from now on."""
+    def admit(self, hosts: Collection[Host]) -> None:
+        """Hosts that people accepted deliver from now on."""
         with self._database.write() as connection:
-            rows.register(connection, (host,), ())
-        self._hosts.setdefault(host.host, HostState())
+            rows.register(connection, hosts, ())
+        for host in hosts:
+            self._hosts.setdefault(host.host, HostState())
 
     def learn_revoked(self) -> None:
         """Who was revoked since, here or by a command beside this program."""

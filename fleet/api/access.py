@@ -42,6 +42,7 @@ class Access:
         self._bearers: dict[bytes, Host] = {}
         self._known: dict[bytes, Host] = {}
         self._short: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()  # digest: host, end
+        self._each: dict[bytes, list[bytes]] = {}  # host: digests of its short tokens, the oldest first
         self._ended: dict[bytes, str] = {}
         self._buckets: dict[bytes, Bucket] = {}
         self._lock = Lock()
@@ -60,7 +61,7 @@ class Access:
         """This host gets nothing more, also what it waits for now: whoever waits for it asks `demand` again."""
         self._ended[host] = reason
         with self._lock:
-            for digest in [one for one, (whose, _) in self._short.items() if whose == host]:
+            for digest in self._each.pop(host, []):
                 del self._short[digest]
 
     def known(self, host: bytes) -> Host | None:
@@ -88,12 +89,17 @@ class Access:
         self.demand(host)
         now, token = self._now(), f"smh_{secrets.token_urlsafe(32)}"
         with self._lock:  # hosts are ended in other threads
-            mine = [one for one, (whose, _) in self._short.items() if whose == host.host]
-            for digest in mine[: max(0, len(mine) - SHORT_EACH + 1)]:
-                del self._short[digest]
-            self._short[sha256(token.encode()).digest()] = (host.host, now + SHORT_S)
+            mine = self._each.setdefault(host.host, [])
+            while len(mine) >= SHORT_EACH:
+                del self._short[mine.pop(0)]
+            digest = sha256(token.encode()).digest()
+            self._short[digest] = (host.host, now + SHORT_S)
+            mine.append(digest)
             while self._short and next(iter(self._short.values()))[1] < now:
-                self._short.popitem(last=False)
+                over, (whose, _) = self._short.popitem(last=False)
+                self._each[whose].remove(over)
+                if not self._each[whose]:
+                    del self._each[whose]
         return token, SHORT_S
 
     def host(self, request: Request) -> Host:

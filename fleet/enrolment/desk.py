@@ -135,9 +135,10 @@ class Desk:
         with self._controller.database.read() as connection:
             hosts = enrolled.accepted(connection)
             ends = {host: str(one["reason"]) for host, one in decide.ends(connection).items()}
-        for host in hosts:
-            if self._access.known(host.host) != host:
-                self._controller.admit(host)
+        new = [host for host in hosts if self._access.known(host.host) != host]
+        if new:
+            self._controller.admit(new)
+            for host in new:
                 self._access.admit(host)
         fresh = {host: reason for host, reason in ends.items() if self._ends.get(host) != reason}
         kits: set[bytes] = set()
