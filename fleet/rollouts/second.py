@@ -75,15 +75,13 @@ def reason(connection: Connection, name: str, wall_ms: int, now_ms: int) -> Reas
     found = approvals.of(connection, KIND, name, what.digest)
     if not found:
         return None
-    newest = found[0]
     good = _agreed(connection, name, what)
-    if good is not None:
-        text = f"{good.sentence(wall_ms)}: it can be started"
-        newest = good
-    else:
-        text = words(connection, newest, what, wall_ms)
+    newest = good or found[0]
+    code, text = "agreed", f"{newest.sentence(wall_ms)}: it can be started"
+    if good is None:
+        code, text = "second person", words(connection, newest, what, wall_ms)
     since = max((vote.at_ms for vote in newest.votes), default=newest.made_ms)
-    return Reason("second person", text, now_ms - max(0, wall_ms - since))
+    return Reason(code, text, now_ms - max(0, wall_ms - since))
 
 
 def words(connection: Connection, found: Approval | None, what: Planned, wall_ms: int) -> str:
@@ -126,7 +124,7 @@ def kind(config: Config) -> approvals.Kind:
         except BookError as gone:
             return [str(gone)]
         release = state.plan.release
-        named = f"{release.name or 'no name'}, revision {release.rev}"
+        named = f"{release.name}, revision {release.rev}".removeprefix(", ")
         lines = [f"Start of the rollout {found.thing}, planned by {what.by}: {named}"]
         if what.digest != found.digest:
             lines.append("This is about an earlier plan of this name: it starts nothing any more.")

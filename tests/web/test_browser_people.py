@@ -69,6 +69,24 @@ def test_a_passkey_is_made_after_a_password_and_signs_in_alone(browser, desk):
     page.close()
 
 
+def test_one_changes_ones_own_password(browser, desk):
+    desk.account("gus", "operator")
+    page = browser.page()
+    page.open(desk.at_localhost() + "/admin")
+    page.wait(OUT)
+    page.trouble.clear()
+    fill(page, "gus", WORDS)
+    page.wait(IN)
+    page.do(f"document.querySelector('#words-now').value = '{WORDS}'")
+    page.do("document.querySelector('#words-new').value = 'quite another market'")
+    press(page, "#new-words [type=submit]")
+    page.wait(OUT + " && document.querySelector('#told').innerText.includes('sign in with it')")
+    fill(page, "gus", "quite another market")
+    page.wait(IN)
+    assert page.trouble == []
+    page.close()
+
+
 def test_at_an_address_the_page_says_why_there_are_no_passkeys(browser, desk):
     desk.at_localhost()
     desk.people.passkeys = type(desk.people.passkeys)(desk.url)

@@ -1,8 +1,8 @@
 // A rollout as it goes: waves of dots, the reason of each kit on click. Asks /v1/admin/rollouts every other second.
 
+import { ask, become, by, change, make, me, request, state, tell } from "./admin.mjs";
 import { age } from "./when.mjs";
 
-const by = (id) => document.getElementById(id);
 const ROOT = "/v1/admin/rollouts";
 const ASK_MS = 2000;
 const RETRY_MS = 5000;
@@ -19,34 +19,9 @@ const BUTTONS = { start: "Start", pause: "Pause", resume: "Resume", "stop/halt":
 
 let rollout = new URLSearchParams(location.search).get("rollout");
 let kit = null; // whose reasons stand there; null: the rollout's
-let csrf = "";
-let may = [];
 let etag = "";
 let phase = "";
-
-/** One request. Throws with `status` what the controller says; null where nothing changed. */
-async function ask(method, path, body, headers = {}) {
-  if (body !== undefined) headers = { ...headers, "Content-Type": "application/json", "X-CSRF-Token": csrf };
-  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-  if (answer.status === 304) return null;
-  const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(found.reason ?? `the controller answered ${answer.status}`), { status: answer.status });
-  if (path.endsWith("/picture")) etag = answer.headers.get("ETag") ?? "";
-  return found;
-}
-
-function make(name, words, more = {}) {
-  const element = Object.assign(document.createElement(name), more);
-  element.textContent = words;
-  return element;
-}
-
-function say(tone, icon, words) {
-  by("state").className = `state is-${tone}`;
-  by("state").querySelector("use").setAttribute("href", `#i-${icon}`);
-  const word = by("state").querySelector(".word");
-  if (word.textContent !== words) word.textContent = words;
-}
+let waits = false; // for the second person
 
 const TONES = { running: "good", complete: "good", paused: "warn", halted: "bad", "rolling back": "warn", "rolled back": "calm", planned: "calm" };
 
@@ -76,12 +51,17 @@ function wave(found, number, open) {
   return item;
 }
 
+function pill() {
+  const waiting = waits && phase === "planned";
+  state(waiting ? "warn" : TONES[phase] ?? "calm", waiting ? "wait" : TONES[phase] ?? "calm", waiting ? "waiting for the second person" : phase);
+}
+
 /** The picture anew. The focus stays on the dot that had it. */
 function draw(found) {
   phase = found.phase;
   const focused = document.activeElement?.dataset?.kit;
   by("name").textContent = `Rollout ${found.rollout}`;
-  say(TONES[phase] ?? "calm", TONES[phase] ?? "calm", phase);
+  pill();
   by("waves").replaceChildren(...found.waves.map((one, at) => wave(one, at + 1, found.wave)));
   if (focused) by("waves").querySelector(`[data-kit="${focused}"]`)?.focus();
   const gates = Object.entries(found.gates);
@@ -96,7 +76,7 @@ function draw(found) {
 }
 
 function verbs() {
-  const allowed = (VERBS[phase] ?? []).filter((verb) => may.includes(verb.startsWith("stop/") ? "rollouts.halt" : "rollouts.write"));
+  const allowed = (VERBS[phase] ?? []).filter((verb) => me.permissions.includes(verb.startsWith("stop/") ? "rollouts.halt" : "rollouts.write"));
   by("verbs").hidden = allowed.length === 0;
   const shown = [...by("verb-buttons").querySelectorAll("button")].map((one) => one.dataset.verb).join();
   if (shown === allowed.join()) return;
@@ -118,6 +98,8 @@ async function reasons() {
     item.append(make("span", `(${age(one.age_s * 1000)})`, { className: "soft" }));
     return item;
   }));
+  waits = found.some((one) => one.code === "second person");
+  pill();
   by("of-all").hidden = whom === null;
   by("of-whom").hidden = whom !== null;
 }
@@ -126,7 +108,7 @@ async function reasons() {
 async function list() {
   const { rollouts } = await ask("GET", ROOT);
   by("none").hidden = rollouts.length > 0;
-  if (!rollouts.length) say("calm", "calm", "nothing to see");
+  if (!rollouts.length) state("calm", "calm", "nothing to see");
   rollout ??= rollouts.at(-1)?.rollout ?? null;
   by("all").hidden = rollouts.length < 2;
   by("all").replaceChildren("All: ", ...rollouts.reverse().flatMap((one) => {
@@ -139,24 +121,22 @@ async function list() {
 async function look() {
   let wait = ASK_MS;
   try {
-    if (!may.length) {
-      const session = await ask("GET", "/v1/admin/session");
-      [csrf, may] = [session.csrf ?? "", session.permissions];
-    }
+    if (!me.name) become(await ask("GET", "/v1/admin/session"));
     await list();
     if (rollout) {
-      const found = await ask("GET", `${ROOT}/${encodeURIComponent(rollout)}/picture`, undefined, etag ? { "If-None-Match": etag } : {});
+      const { answer, found } = await request("GET", `${ROOT}/${encodeURIComponent(rollout)}/picture`, undefined, etag ? { "If-None-Match": etag } : {});
+      etag = answer.headers.get("ETag") ?? "";
       if (found) draw(found);
-      else say(TONES[phase] ?? "calm", TONES[phase] ?? "calm", phase); // it is there again
+      else pill(); // it is there again
       await reasons();
     }
     by("signed-out").hidden = true;
   } catch (error) {
     wait = RETRY_MS;
     const out = error.status === 401;
-    if (out) may = [];
+    if (out) me.name = "";
     by("signed-out").hidden = !out;
-    say("warn", "warn", out ? "not signed in" : `not up to date: ${error.message}`);
+    state("warn", "warn", out ? "not signed in" : `not up to date: ${error.message}`);
   }
   setTimeout(look, document.hidden ? 5 * wait : wait);
 }
@@ -167,13 +147,13 @@ by("waves").addEventListener("click", (event) => {
   kit = pressed.dataset.kit;
   for (const one of by("waves").querySelectorAll("button")) one.setAttribute("aria-pressed", String(one === pressed));
   by("why-title").textContent = `Why: ${pressed.dataset.name}`;
-  reasons().catch((error) => say("warn", "warn", error.message));
+  reasons().catch((error) => state("warn", "warn", error.message));
 });
 by("of-all").addEventListener("click", () => {
   kit = null;
   by("why-title").textContent = "Why";
   for (const one of by("waves").querySelectorAll("button")) one.setAttribute("aria-pressed", "false");
-  reasons().catch((error) => say("warn", "warn", error.message));
+  reasons().catch((error) => state("warn", "warn", error.message));
 });
 by("verbs").addEventListener("submit", (event) => event.preventDefault());
 by("verb-buttons").addEventListener("click", async (event) => {
@@ -181,18 +161,18 @@ by("verb-buttons").addEventListener("click", async (event) => {
   if (!verb) return;
   const reason = by("reason").value.trim();
   const needed = verb.startsWith("stop/") && !reason;
-  by("told").hidden = !needed;
+  tell(needed ? "Say why: the reason stands beside it for good." : "");
   if (needed) {
-    by("told").textContent = "Say why: the reason stands beside it for good.";
     by("reason").focus();
     return;
   }
   try {
-    await ask("POST", `${ROOT}/${encodeURIComponent(rollout)}/${verb}`, { reason });
+    const { approval, sentence } = await change("POST", `${ROOT}/${encodeURIComponent(rollout)}/${verb}`, { reason });
     by("reason").value = "";
+    if (approval) tell(`Not begun yet: ${sentence}. It stands on the page Approvals as number ${approval}; start it again then.`);
+    await reasons();
   } catch (error) {
-    by("told").textContent = `This did not work: ${error.message}.`;
-    by("told").hidden = false;
+    tell(`This did not work: ${error.message}.`);
   }
 });
 for (const [look, words] of Object.entries(WORDS)) {
