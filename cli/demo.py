@@ -54,6 +54,13 @@ def demo(
             help="serial, ble, or ble,serial: by what the host reaches the bricks of a new kit. Radios start two seconds later."
         ),
     ] = "serial",
+    slots: Annotated[
+        bool,
+        typer.Option(
+            "--slots",
+            help="Live: bricks run from slots of their flash, from now on: applications can come to them (docs/slots.md).",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --once: one JSON object on standard output.")
     ] = False,
@@ -86,7 +93,7 @@ def demo(
                     as_json,
                 )
             )
-        asyncio.run(LiveStall(state or Path("state"), console, timing, int(pause * 1000), seed, kinds).run())
+        asyncio.run(LiveStall(state or Path("state"), console, timing, int(pause * 1000), seed, kinds, slots).run())
     except (StallmarkError, BrickCrashed, InterpreterMissing) as failed:
         typer.echo(f"stallmark demo: {failed}", err=True)
         raise typer.Exit(1) from failed

@@ -188,6 +188,7 @@ class Brick:
             tried = Trial(application.expected, self._working, ticks, *(() if given is None else given))
             application.trial = tried  # pyright: ignore[reportAttributeAccessIssue] - None until here
             diag.leave = self._leave  # pyright: ignore[reportAttributeAccessIssue] - None until here
+            diag.stayed = self._stayed  # pyright: ignore[reportAttributeAccessIssue] - None until here
         self._add_event_port(clock)
         self._add_power(lamp, chores, log)
         self._first_records(summary)
@@ -217,6 +218,13 @@ class Brick:
 
     def _leave(self, reason):
         self._application.leave(reason, self._boots, self._port.reset)  # pyright: ignore[reportOptionalMemberAccess]
+
+    def _stayed(self):
+        """The trial is over: a second boot record says so under its MAC."""
+        try:
+            self._record_boot()
+        except FullError:
+            self._counters.add(count.JOURNAL_FULL)
 
     def _switch(self, slot, digest):
         """What memory holds goes to flash, then the header of the new application, then a new start."""
@@ -365,13 +373,15 @@ class Brick:
             self._counters.add(count.JOURNAL_FULL)
 
     def _record_boot(self):
-        """The version report: what decides here, written at start-up and at every activation."""
+        """The version report: what decides here, written at start-up, at every activation and when a trial is over."""
         ruleset = self._decider.ruleset
         digest = None if ruleset is None else ruleset.digest
         port = self._port
         directing = self._directing
         detail = [digest, port.firmware_digest32, directing.number, port.reset_reason, self._journal.torn]
         detail.append(directing.root_version)
+        if self._application is not None:
+            detail.append(2 if self._application.on_trial else 1)
         self._recorder.write(reg.KIND_BOOT, {8: None if digest is None else digest[:8], 24: detail})
 
     # --- what the parts ask of each other

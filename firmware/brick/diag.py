@@ -36,6 +36,7 @@ class Diagnosis:
         self.directing = None
         self.application = None
         self.leave = None  # what ends a trial that failed
+        self.stayed = None  # what says that one is over
         self._reader = None
         self._scanner = None
         self._uplink = None
@@ -145,6 +146,7 @@ class Diagnosis:
                 return
             unload("brick.trial")
             application.tell(None)
+            self.stayed()  # pyright: ignore[reportOptionalCall]
 
     async def run(self, pulse):
         """The task that sends diagnostics while the link is up."""

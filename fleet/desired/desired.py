@@ -140,11 +140,12 @@ class Desired:
             wished.keep(connection, release, self._clock.now_ms())
         return release
 
-    def bricks(self, kit: bytes) -> list[bytes]:
-        """Bricks of a kit that a directive may name: every one that is not revoked, the host's lane among them."""
+    def bricks(self, kit: bytes, lane: bool = True) -> list[bytes]:
+        """Bricks of a kit that a directive may name: every one that is not revoked, with `lane` the host's own among them."""
         with self._database.read() as connection:
             ended = enrolled.revoked(enrolled.every(connection).items())
-        return [one.brick for one in self._config().bricks if one.kit == kit and one.brick not in ended]
+        found = [one for one in self._config().bricks if one.kit == kit and one.brick not in ended]
+        return [one.brick for one in found if lane or not one.lane]
 
     def set(
         self, kit: bytes, items: Iterable[Item], reason: str, expires_ms: int | None = None, flags: int = 0

@@ -108,7 +108,7 @@ class KitFacts:
     def _items(self, state: State, one: facts.Deliver, release: Release, kit: bytes) -> list[Item]:
         """All that the kit has, or those that are named; the host's lane goes with the last of them."""
         units = state.kits[one.kit].units
-        every = self._desired.bricks(kit)
+        every = self._desired.bricks(kit, lane=release.kind == RULES)  # the lane is the host's own program
         named = [bytes.fromhex(brick) for brick in one.bricks]
         if not named or (units != WHOLE and set(one.bricks) == set(units)):
             named = every

@@ -5,6 +5,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from virtualkit import slots
 from virtualkit.brick import DEFAULT_HEAP, BrickSpec, VirtualBrick
 from virtualkit.clockfile import MarketClock
 from virtualkit.control import ControlServer
@@ -75,13 +76,17 @@ class VirtualKit:
     async def start(self) -> None:
         """Ports, bricks and control socket; returns when every brick runs.
 
-        Raises brick_process.BrickCrashed, interpreter.InterpreterMissing, FileNotFoundError without kit.json.
+        Raises brick_process.BrickCrashed, interpreter.InterpreterMissing, FileNotFoundError without kit.json; where bricks run
+        from slots, workbench.errors.BenchError.
         """
         kit = self.folder.load()
         if self.clock is None and kit.get("market_clock"):
             self.clock = MarketClock(self.folder.clock)
             self._own_clock = True
         await self.prepare()
+        slotted = None if self._entry is not None else slots.times(kit)
+        if slotted is not None:
+            await asyncio.to_thread(slots.fill, [self.folder.flash(brick["name"]) for brick in kit["bricks"]])
         try:
             for number, brick in enumerate(kit["bricks"]):
                 spec = BrickSpec(
@@ -95,7 +100,8 @@ class VirtualKit:
                     clock=self.clock.path if self.clock else None,
                     nfc_bus=brick.get("nfc_bus", "hsu"),
                     source=self._source,
-                    entry=self._entry,
+                    entry=self._entry if slotted is None else slots.ENTRY,
+                    extra=slotted or {},
                     links=tuple(brick.get("links", ("serial",))),
                 )
                 air = None if self.airfield is None else self.airfield.air

@@ -123,8 +123,10 @@ def test_a_new_application_is_on_trial_and_stays_once_all_works_as_before(slotte
                 and slots(host)[3] == sha256(bundle.split(data)[0])[:8]
                 and slots(host)[4] == 2
             )
-            assert host.of_kind(reg.KIND_BOOT)[-1].fields[24][1] == edition(2)[16:48], (
-                "the version, under the record's MAC"
+            assert host.of_kind(reg.KIND_BOOT)[-1].fields[24][1] == edition(2)[16:48], "the version, under the record's MAC"
+            await lab.until(
+                lambda: [found.fields[24][6:] for found in host.of_kind(reg.KIND_BOOT)][-2:] == [[2], [1]],
+                "a record that it is on trial, and one that it stays",
             )
             host.answers.clear()
             host.restart()

@@ -28,6 +28,7 @@ from virtualkit.kitplan import KitPlan, with_links
 from virtualkit.market import Crowd
 from virtualkit.newkit import event_key, new_kit, tag_keys, usual_ports
 from virtualkit.pins import GRANTED, Edge
+from virtualkit.slots import turn_on
 
 REFRESH_PER_SECOND = 4
 WORDS = {
@@ -51,8 +52,10 @@ class LiveStall:
         mean_ms: int,
         seed: int | None,
         links: tuple[str, ...] = ("serial",),
+        slots: bool = False,
     ) -> None:
         self._links = links
+        self._slots = slots
         self._path = path
         self._console = console
         self._timing = timing
@@ -66,6 +69,8 @@ class LiveStall:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._over.set)
         folder = await self._kit()
+        if self._slots:
+            turn_on(folder)
         kit = folder.load()
         operator = json.loads(folder.operator.read_text())
         scene = Scene(
