@@ -40,3 +40,9 @@ def test_how_slow_a_clock_was_is_said_by_its_next_correction():
 
 def test_a_clock_that_was_not_set_was_not_slow():
     assert slow_by([record(1), record(18, [None, 4000, 2])]) == [0, 0]
+
+
+def test_corrections_one_after_the_other_add_up():
+    steps = [record(1), record(18, [1000, 4000, 2]), record(18, [4000, 9000, 2]), record(1), record(18, [10_000, 11_000, 2])]
+    assert slow_by(steps)[0] == 8000
+    assert slow_by(steps)[3] == 1000

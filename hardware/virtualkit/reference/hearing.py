@@ -11,18 +11,21 @@ _MOST_TRIES = 8
 
 
 def slow_by(records: Sequence[FlashRecord]) -> list[int]:
-    """For each record of one brick, in order of seq: how far its wall clock was behind, in ms, by the next correction of it.
+    """For each record of one brick, in order of seq: how far its wall clock was behind, in ms, by what corrected it next.
 
-    0 where it was ahead, and where none followed before the brick started anew. A clock that is behind hears of signals that
-    are, by its own time, still to come.
+    0 where it was ahead, and where no correction followed before the brick started anew. Corrections one after the other add up,
+    as a clock that is far off is mended in steps. A clock that is behind hears of signals that are, by its own time, to come.
     """
     found: list[int] = []
-    behind = 0
+    behind, run = 0, False
     for one in reversed(records):
-        if one.fields[10] == BOOT:
+        kind = one.fields[10]
+        if kind == CLOCK and one.fields[24][0] is not None:
+            step: int = one.fields[24][1] - one.fields[24][0]
+            behind = max(0, step + (behind if run else 0))
+        elif kind == BOOT:
             behind = 0
-        elif one.fields[10] == CLOCK and one.fields[24][0] is not None:
-            behind = max(0, one.fields[24][1] - one.fields[24][0])
+        run = kind == CLOCK
         found.append(behind)
     return found[::-1]
 
