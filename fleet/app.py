@@ -38,6 +38,7 @@ from fleet.rentals import api as rentals_api
 from fleet.rentals.keeping import Keeping
 from fleet.rentals.numbers import Current
 from fleet.rollouts.runner import Rolling
+from fleet.trust.noticing import Noticing
 from fleet.trust.renewing import Renewing
 from fleet.trust.repository import Repository
 from fleet.web import pages
@@ -97,7 +98,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     current = Current(controller.database, controller.rental_of)
     access = Access(config.hosts, current=current)
     repository = Repository(config.trust)
-    renewing = Renewing(repository, clock)
+    renewing = Renewing(repository, clock, lambda: controller.config.secrets.director_public)
     desk = Desk(controller, access)
     desk.woken = current.woken = directing.waiting.changed
     keeping = Keeping(controller, current)
@@ -112,6 +113,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
         rented = asyncio.create_task(keeping.run(), name="rentals")
         told = asyncio.create_task(sending.run(), name="alerts")
         signing = asyncio.create_task(renewing.run(), name="signed lists")
+        noticed = asyncio.create_task(noticing.run(), name="published keys")
         waves = asyncio.create_task(rolling.run(), name="rollouts")
         devices = asyncio.create_task(watching.run(), name="host OS")
         try:
@@ -119,7 +121,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment, rented, told, signing, waves, devices):
+            for one in (task, desired, enrolment, rented, told, signing, noticed, waves, devices):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one
@@ -139,6 +141,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.state.desk = desk
     app.state.people = people = People(controller.database, config)
     sending = Sending(controller, config.alerts, people.now_ms)
+    noticing = Noticing(controller, repository, people.now_ms)
     app.add_middleware(SecureHeaders, https=people.https)
     app.state.watching = watching
     _answer_refusals(app, controller.met)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 from stallmark.errors import StallmarkError
 
 from fleet import rights
+from fleet.alerts import trusted
 from fleet.alerts.judge import Budget, Expiring, Facts, Failing, Kit, Rental, Rollout, Waiting
 from fleet.config import Config
 from fleet.db import tables_desired, tables_people, tables_rentals
@@ -33,6 +34,7 @@ def gather(connection: Connection, config: Config, now_ms: int, wall_ms: int) ->
         _waiting(connection, now_ms, wall_ms),
         _rentals(connection),
         _failing(connection, now_ms, wall_ms),
+        trusted.alerts(connection, config, now_ms),
     )
 
 

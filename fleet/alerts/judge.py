@@ -100,6 +100,7 @@ class Facts:
     waiting: tuple[Waiting, ...] = ()
     rentals: tuple[Rental, ...] = ()
     failing: tuple[Failing, ...] = ()
+    trust: tuple[Alert, ...] = ()  # of keys, clocks and directives that do not arrive: fleet.alerts.trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def judge(facts: Facts, now_ms: int) -> list[Alert]:
         *(alert for one in facts.budgets for alert in _budget(one)),
         *(alert for one in facts.rentals if (alert := _rental(one, now_ms)) is not None),
         *map(_failing, facts.failing),
+        *facts.trust,
         *(alert for one in facts.waiting if (alert := _waiting(one, now_ms)) is not None),
     ]
     first = {id(one) for one in found if one.key.startswith("expires:")}

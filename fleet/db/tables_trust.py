@@ -23,7 +23,7 @@ brick_orders = Table(
 trust_seen = Table(
     "trust_seen",
     metadata,
-    Column("what", Text, primary_key=True),  # "root" or "release"
+    Column("what", Text, primary_key=True),  # "root" or "targets"
     Column("version", Big, nullable=False),
     Column("digest", Text, nullable=False),
 )

@@ -18,6 +18,7 @@ from fleet.desired.desired import Desired
 from fleet.desired.facts import Facts
 from fleet.desired.knowing import known
 from fleet.errors import ConfigError
+from fleet.people import commands
 
 
 def facts(config: Config, kit: str | None = None) -> list[Facts]:
@@ -33,7 +34,7 @@ def facts(config: Config, kit: str | None = None) -> list[Facts]:
 def signed_ms(config: Config) -> int:
     """The newest instant that a directive has from here; 0 without one. Raises ConfigError."""
     with _reading(config) as connection:
-        return max((rows.signed_ms(one) for one in rows.heads(connection)), default=0)
+        return rows.newest_ms(connection)
 
 
 def exposed(config: Config, kits: list[bytes]) -> list[stops.Exposed]:
@@ -53,10 +54,15 @@ def stop(config: Config, campaign: str | None, kit: str | None, reason: str, lif
                 _Beside(connection), lambda: merged, open_clock(config.clock_file), Campaigns(config.rules)
             )
             wanted = stops.chosen(desired, merged, campaign, kit)
+            after = {"kits": [one.hex() for one in wanted], "reason": reason}
+
+            def noted(within: Connection) -> None:
+                commands.record(within, "kits.lift" if lift else "kits.stop", campaign or kit or "", after)
+
             if lift:
-                stops.lift(desired, connection, wanted)
+                stops.lift(desired, connection, wanted, noted)
             else:
-                stops.stop(desired, wanted, reason)
+                stops.stop(desired, wanted, reason, noted)
             return wanted
     except DBAPIError as failed:
         raise ConfigError(

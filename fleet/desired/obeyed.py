@@ -53,14 +53,15 @@ def write(connection: Connection, taken: Iterable[Taken]) -> None:
 
 def read(connection: Connection, kits: Mapping[bytes, bytes]) -> dict[bytes, Obeyed]:
     """By brick, of those in `kits` (brick8: kit8)."""
-    table, past = tables_trust.brick_orders, tables_desired.directives
+    table, past, stands = tables_trust.brick_orders, tables_desired.directives, tables_desired.directive_heads
+    newest = {row.kit: row.number for row in connection.execute(select(stands.c.kit, stands.c.number))}
     found: dict[bytes, Obeyed] = {}
     for row in connection.execute(select(table)):
         kit = kits.get(row.brick)
         if kit is None:
             continue
         behind_ms = None
-        if row.root and row.before_ms is not None:
+        if row.root and row.before_ms is not None and row.number < newest.get(kit, 0):
             newer = past.c.kit == kit, past.c.number > row.number
             made_ms = connection.execute(select(func.min(past.c.made_ms)).where(*newer)).scalar_one()
             if made_ms is not None and row.before_ms - made_ms >= APART_MS:

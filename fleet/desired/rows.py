@@ -66,6 +66,12 @@ def signed_ms(head: Head) -> int:
     return 0 if head.order.halted else head.order.issued_ms
 
 
+def newest_ms(connection: Connection) -> int:
+    """The newest such instant of all that stand, as this controller wrote it down; 0 without one."""
+    halted = t.directive_heads.c.flags.op("&")(orders.HALTED)
+    return connection.execute(select(func.max(t.directive_heads.c.made_ms)).where(halted == 0)).scalar_one() or 0
+
+
 def highest(connection: Connection) -> int:
     """The highest number of any kit."""
     return connection.execute(select(func.max(t.directive_heads.c.number))).scalar_one() or 0

@@ -16,7 +16,7 @@ HOLDS = ("battery", "quiet", "busy", "lock", "quarantine", "rented", "deferred")
 def reasons(facts: Facts, more: tuple[Reason, ...] = ()) -> list[Reason]:
     """All of them, the first the one that keeps the kit from what it should be; `more`: of rollouts and rentals. The last one
     says how it stands where nothing is wrong."""
-    found = [*_kit(facts), *_link(facts), *more, *_host(facts), *brickwhy.reasons(facts)]
+    found = [*_kit(facts), *_link(facts), *_withheld(facts), *more, *_host(facts), *brickwhy.reasons(facts)]
     if found:
         return found
     head = facts.head
@@ -71,7 +71,9 @@ def _kit(facts: Facts) -> list[Reason]:
         ]
     if facts.halted:
         stopped = facts.fetched and facts.report is not None and facts.report.halted
-        told = "its host keeps to it" if stopped else "its host does not know it yet"
+        told = "its host keeps to it, by its own word" if stopped else "its host does not know it yet"
+        if (proven := len(facts.stop_proven)) and facts.obeyed:
+            told += f"; {proven} of {len(facts.obeyed)} bricks show it in their own boot record"
         left = _left(facts)
         at = f"; bricks still hold rights of {left} (the host's word)" if left else ""
         text = f"stopped: {head.order.reason or 'no reason given'}; {told}{at}"
@@ -113,6 +115,20 @@ def _link(facts: Facts) -> list[Reason]:
     return []
 
 
+def _withheld(facts: Facts) -> list[Reason]:
+    """Bricks whose own boot records show an older directive than their host says that it has."""
+    found: list[Reason] = []
+    for brick in facts.withheld:
+        one = facts.obeyed[brick]
+        text = (
+            f"{brickwhy.label(facts, brick)} is at directive {one.number} by its own boot record, also after another start; its "
+            f"host says that it has {facts.report.number if facts.report else 0}"
+        )
+        do = "does its page say why it refuses the newer ones? If not, its host keeps them back: look at that machine"
+        found.append(Reason("withheld", text, one.behind_ms, brick.hex(), do))
+    return found
+
+
 def _host(facts: Facts) -> list[Reason]:
     said = facts.report
     if said is None:
@@ -127,7 +143,7 @@ def _host(facts: Facts) -> list[Reason]:
 
 def _brick(facts: Facts, item: Item) -> dict[str, Any]:
     """`kind` 2: an application; `wanted` and `proven` are then what bricks report of it (`artefact` names it)."""
-    boot, said = facts.boots.get(item.brick), facts.said(item.brick)
+    boot, said, obeyed = facts.boots.get(item.brick), facts.said(item.brick), facts.obeyed.get(item.brick)
     program = item.kind == reg.ARTEFACT_APPLICATION
     proven = None if boot is None else boot.program if program else boot.ruleset
     spoken = None if said is None else said.program if program else said.ruleset
@@ -139,6 +155,8 @@ def _brick(facts: Facts, item: Item) -> dict[str, Any]:
         "wanted": facts.programs.get(item.artefact, item.artefact).hex(),
         "proven": None if proven is None else proven.hex(),
         "proven_ms": None if boot is None else boot.at_ms,
+        "directive": None if obeyed is None else obeyed.number,
+        "root": None if obeyed is None else obeyed.root,
         "said": spoken,
         "connected": None if said is None else said.connected,
     }

@@ -137,7 +137,7 @@ def settle(repository: Repository, config: Path | None, now_ms: int) -> list[str
         secret = files.read_json(path, MAX_KEYS_JSON)
         if secret.get("director_seed") != key.seed.hex():
             files.write_json(path, {**secret, "director_seed": key.seed.hex()}, secret=True)
-            done.append(f"{path}: the new director key; restart the controller")
+            done.append(f"{path}: the new director key; a running controller takes it up by itself")
     # Until keys.json has it, a new director's seed stays here too.
     repository.online.keep_only((*keys.snapshot, *keys.timestamp, *keys.directors), keys.development)
     if repository.targets() is not None:

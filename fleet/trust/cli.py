@@ -211,9 +211,10 @@ def show(
 ) -> None:
     """Roles, thresholds, keys, ages, what runs out first. Exit code 1 where something is to be done."""
     try:
-        _, repository, now_ms = opened(config)
-        found = status.facts(repository, now_ms)
-        lines = status.words(repository, now_ms)
+        read, repository, now_ms = opened(config)
+        director = read.secrets.director_public
+        found = status.facts(repository, now_ms, director)
+        lines = status.words(repository, now_ms, director)
     except (FleetError, OSError) as error:
         raise stop(error) from None
     echo([json.dumps(found, indent=1)] if as_json else lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fleet.clock import Clock
@@ -20,9 +21,13 @@ log = logging.getLogger(__name__)
 class Renewing:
     """Looks every minute; signs only what is past half of its time. `trouble`: why it could not, None where it could."""
 
-    def __init__(self, repository: Repository, clock: Clock) -> None:
+    def __init__(
+        self, repository: Repository, clock: Clock, director: Callable[[], bytes | None] = lambda: None
+    ) -> None:
+        """`director`: the public key that signs directives here."""
         self._repository = repository
         self._clock = clock
+        self._director = director
         self._health: tuple[float, dict[str, Any]] | None = None
         self.trouble: str | None = None
 
@@ -49,7 +54,7 @@ class Renewing:
         """For /healthz: profile, INSECURE where it is, what runs out first, what is wrong; at most HEALTH_S old."""
         now = time.monotonic()
         if self._health is None or now - self._health[0] > HEALTH_S:
-            self._health = now, status.health(self._repository, self._clock.now_ms())
+            self._health = now, status.health(self._repository, self._clock.now_ms(), self._director())
         found = self._health[1]
         if self.trouble and self.trouble not in found["trouble"]:
             return {**found, "trouble": [self.trouble, *found["trouble"]]}

@@ -52,9 +52,18 @@ class Repository:
         """Whether a first root was published."""
         return self._path("1.root.json").exists()
 
+    def newest(self, role: str) -> int:
+        """The highest number of a role's files; 0 where there are none."""
+        folder = self.folder / "metadata"
+        if not folder.is_dir():
+            return 0
+        ending = f".{role}.json"
+        stems = (path.name[: -len(ending)] for path in folder.iterdir() if path.name.endswith(ending))
+        return max((int(stem) for stem in stems if stem.isascii() and stem.isdigit()), default=0)
+
     def root(self, version: int | None = None) -> Metadata[Root]:
         """A published root, the newest where none is named. Raises TrustMissing, TrustDamaged."""
-        number = self._newest("root") if version is None else version
+        number = self.newest("root") if version is None else version
         if not number:
             raise TrustMissing(f"{self.folder}: no root yet: `stallmark fleet keys init` makes it")
         return self._read(Root, f"{number}.root.json")
@@ -63,9 +72,9 @@ class Repository:
         """The keys of the newest root. Raises TrustMissing, TrustDamaged."""
         return metadata.keys_of(self.root().signed)
 
-    def targets(self) -> Metadata[Targets] | None:
-        """The newest list of releases; None before the first."""
-        number = self._newest("targets")
+    def targets(self, version: int | None = None) -> Metadata[Targets] | None:
+        """A list of releases, the newest where none is named; None before the first."""
+        number = self.newest("targets") if version is None else version
         return self._read(Targets, f"{number}.targets.json") if number else None
 
     def timestamp(self) -> Metadata[Timestamp] | None:
@@ -74,7 +83,7 @@ class Repository:
 
     def snapshot(self) -> Metadata[Snapshot] | None:
         """The snapshot that the timestamp names, else the newest on disk; None before the first."""
-        number = self._newest("snapshot")
+        number = self.newest("snapshot")
         return self._read(Snapshot, f"{number}.snapshot.json") if number else None
 
     def listed(self) -> dict[str, TargetFile]:
@@ -107,7 +116,7 @@ class Repository:
         Raises TrustError, OSError."""
         with files.locked(self.folder):
             draft.check()
-            last = self._newest("root")
+            last = self.newest("root")
             data = draft.root.to_bytes()
             if draft.version == last and self.file(f"{last}.root.json") == data:
                 return
@@ -129,7 +138,7 @@ class Repository:
         OSError."""
         with files.locked(self.folder):
             draft.check()
-            last = self._newest("targets")
+            last = self.newest("targets")
             data = draft.targets.to_bytes()
             if draft.version == last and self.file(f"{last}.targets.json") == data:
                 return
@@ -162,7 +171,7 @@ class Repository:
         signed: list[bytes] = bundle.signers(parsed, authors, _verify)
         if len(signed) < keys.author_threshold:
             raise DraftError(
-                f"{len(signed)} of the authors that root {self._newest('root')} names signed this bundle, "
+                f"{len(signed)} of the authors that root {self.newest('root')} names signed this bundle, "
                 f"{keys.author_threshold} must"
             )
         if not bundle.artefact_good(parsed, len(artefact), sha256(artefact).digest()):
@@ -273,15 +282,6 @@ class Repository:
             ],
         }
         files.write_json(self.folder / "keys.json", value)
-
-    def _newest(self, role: str) -> int:
-        """The highest number of a role's files; 0 where there are none."""
-        folder = self.folder / "metadata"
-        if not folder.is_dir():
-            return 0
-        ending = f".{role}.json"
-        stems = (path.name[: -len(ending)] for path in folder.iterdir() if path.name.endswith(ending))
-        return max((int(stem) for stem in stems if stem.isascii() and stem.isdigit()), default=0)
 
     def _read(self, kind: type[T], name: str) -> Metadata[T]:
         try:

@@ -75,11 +75,27 @@ def standings(repository: Repository) -> list[Standing]:
     return sorted(made, key=lambda one: one.expires_ms)
 
 
-def facts(repository: Repository, now_ms: int) -> dict[str, Any]:
-    """Everything, for programs and for alerts. Raises TrustError."""
+def unnamed_director(repository: Repository, director: bytes | None) -> str | None:
+    """What is wrong where the newest root does not name this director (public key): bricks and hosts refuse what it signs. None
+    where it does, and where there is no root. Raises TrustError."""
+    if director is None or not repository.exists():
+        return None
+    root = repository.root()
+    if any(one.public == director for one in metadata.keys_of(root.signed).directors):
+        return None
+    return (
+        f"this controller signs with a director that root {root.signed.version} does not name: bricks and hosts refuse its "
+        "directives and slices: restart it"
+    )
+
+
+def facts(repository: Repository, now_ms: int, director: bytes | None = None) -> dict[str, Any]:
+    """Everything, for programs and for alerts. `director`: the public key that signs directives here. Raises TrustError."""
     keys = repository.keys()
     lists = standings(repository)
     trouble = [said for one in lists if (said := one.trouble(now_ms)) is not None]
+    if (unnamed := unnamed_director(repository, director)) is not None:
+        trouble.insert(0, unnamed)
     if repository.targets() is None:
         trouble.append("no list of releases yet: `stallmark fleet release renew` makes an empty one")
     return {
@@ -112,12 +128,12 @@ def facts(repository: Repository, now_ms: int) -> dict[str, Any]:
     }
 
 
-def health(repository: Repository, now_ms: int) -> dict[str, Any]:
+def health(repository: Repository, now_ms: int, director: bytes | None = None) -> dict[str, Any]:
     """The few words for /healthz: profile, what runs out first, what is wrong."""
     if not repository.exists():
         return {"profile": "none: releases are not listed", "insecure": False, "trouble": []}
     try:
-        found = facts(repository, now_ms)
+        found = facts(repository, now_ms, director)
     except (TrustError, OSError) as error:
         return {"profile": "unreadable", "insecure": False, "trouble": [str(error)]}
     first = found["lists"][0]
@@ -130,9 +146,9 @@ def health(repository: Repository, now_ms: int) -> dict[str, Any]:
     }
 
 
-def words(repository: Repository, now_ms: int) -> list[str]:
+def words(repository: Repository, now_ms: int, director: bytes | None = None) -> list[str]:
     """For the terminal. Raises TrustError."""
-    found = facts(repository, now_ms)
+    found = facts(repository, now_ms, director)
     lines = [f"Profile: {found['profile']}", f"Root {found['root']}, {found['releases']} releases listed"]
     for role in found["roles"]:
         who = ", ".join(f"{one['name']} {one['kid']}" for one in role["keys"])
