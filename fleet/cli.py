@@ -33,7 +33,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "release": ("fleet.trust.cli_release", "app", "Bundles that may be passed on: a list that the authors sign."),
     "rentals": ("fleet.rentals.cli", "app", "Kits that are rented out: booked, packed, handed over, taken back."),
     "rollout": ("fleet.rollouts.cli", "app", "Releases that go out in waves and stop by themselves."),
-    "simulate": ("fleet.rollouts.cli", "simulate", "Play a rollout to virtual kits on a virtual clock, by the same engine."),
+    "simulate": ("fleet.simulate.cli", "simulate", "Play a rollout to virtual kits, or with --live to real hosts."),
     "hosts": ("fleet.hostos.cli", "app", "The operating systems of hosts: list, tag, pin, restart, blink, logs."),
 }
 
@@ -380,6 +380,7 @@ def _table(found: dict[str, Any]) -> Table:
     table.add_row("status", found["status"] + (f": {found['reason']}" if found["reason"] else ""))
     trust = found.get("trust", {})
     table.add_row("signed lists", "; ".join([trust.get("profile", "?"), *trust.get("trouble", [])]))
+    table.add_row("hosts that wait for a directive", str(found.get("hosts_waiting", "?")))
     table.add_row("leaves, published", f"{found['ledger_size']}, {found['published_size']}")
     for word, n in found["leaves"].items():
         table.add_row(f"  {word}", str(n))

@@ -89,7 +89,7 @@ def router(controller: Controller, trust: Callable[[], dict[str, Any]] = dict) -
     @api.get("/healthz", tags=["operation"], response_model=None)
     def healthz(request: Request) -> Response:
         """Counters; 503 while checkpoints cannot be published."""
-        found = {**health(controller), "trust": trust()}
+        found = {**health(controller), "trust": trust(), "hosts_waiting": request.app.state.waiting.count}
         found["people"] = {
             name: request.app.state.people.met[name] for name in ("wrong", "held_back", "over_rate")
         }

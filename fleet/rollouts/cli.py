@@ -1,4 +1,4 @@
-"""`stallmark fleet rollout …` and `stallmark fleet simulate`. Everything but the simulator works beside a running controller."""
+"""`stallmark fleet rollout …`: everything works beside a running controller."""
 
 from __future__ import annotations
 
@@ -242,63 +242,6 @@ def why(
         typer.echo(json.dumps({"reasons": [showing.reason_json(one, now_ms) for one in found]}, indent=1))
     else:
         Console(markup=False, emoji=False).print(showing.reasons(found, now_ms))
-
-
-def simulate(
-    kits: Annotated[int, typer.Option(min=1, max=100_000)] = 10_000,
-    bricks: Annotated[int, typer.Option(min=1, max=8, help="Of each kit.")] = 4,
-    faults: Annotated[
-        str,
-        typer.Option(
-            help="none, market, bad, uncertain, flapping; or percentages such as away=30,fail=2,slow=5."
-        ),
-    ] = "market",
-    seed: Annotated[int, typer.Option(help="The same seed, the same story.")] = 1,
-    waves: Annotated[
-        str, typer.Option(help="How many kits are in, one size after the other.")
-    ] = "10,1%,10%,50%,100%",
-    soak: Annotated[str, typer.Option(help="How long a wave is watched.")] = "1h",
-    in_flight: Annotated[int, typer.Option("--in-flight", min=1, help="Kits at it at a time.")] = 200,
-    failures: Annotated[int, typer.Option(min=1, help="So many bad kits halt it.")] = 200,
-    failure_percent: Annotated[int, typer.Option("--failure-percent", min=0, max=100)] = 10,
-    gates: Annotated[
-        bool, typer.Option("--gates/--no-gates", help="With a gate on uncertain decisions.")
-    ] = True,
-    days: Annotated[float, typer.Option(min=0.01, max=365, help="Virtual days at most.")] = 14.0,
-    picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE", help="Write a PNG.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Play a rollout to virtual kits on a virtual clock, by the controller's own engine.
-
-    Exit code 1 where the release did not go through, or an invariant broke."""
-    from fleet.rollouts import simulation_report
-    from fleet.rollouts.plan import PlanError
-    from fleet.rollouts.simulate import Simulation
-    from fleet.rollouts.virtualfleet import read_faults
-
-    try:
-        plan = simulation_report.plan(kits, waves, soak, in_flight, failures, failure_percent, gates)
-        simulation = Simulation(plan, kits, bricks, read_faults(faults), seed)
-    except PlanError as error:
-        raise _stop(str(error)) from None
-    console = Console(stderr=True)
-    with console.status("simulating …") as spinner:
-        story = simulation.run(
-            days,
-            lambda state: spinner.update(f"{state.phase}, wave {state.wave + 1}, {state.count('ok')} good …"),
-        )
-    if as_json:
-        typer.echo(json.dumps(story.as_json(), indent=1))
-    else:
-        for line in simulation_report.words(story):
-            typer.echo(line)
-    if picture is not None:
-        try:
-            simulation_report.draw(story, picture)
-        except OSError as error:
-            raise _stop(f"{picture} cannot be written: {error.strerror}") from None
-    if story.phase != "complete" or story.given_after_halt:
-        raise typer.Exit(1)
 
 
 def _verb(config: Path, name: str, verb: str, reason: str, accept: bool = False) -> None:

@@ -33,11 +33,27 @@ SIGHT_MS = 10_000  # hosts that wait are looked at so often at first
 GATE_MS = 300_000
 SAMPLE_MS = 300_000  # between two points of the picture
 MAX_KITS = 100_000
+UNDER_WAY_MS = 10_000.0  # that a delivery which a halt overtakes may take
+
+
+@dataclass(slots=True)
+class LiveFigures:
+    """What only the live form measures. `hosts` waited when the rules changed for all of them; `delivered_ms`, `active_ms`: (p50,
+    p99) from that change; `last_delivery_ms`: from the halt to the last delivery of what was halted, None without a halt, below
+    nought where none came after it; `memory`: bytes of the controller for each waiting host; `counts`: of what hosts did."""
+
+    hosts: int
+    delivered_ms: tuple[float, float]
+    active_ms: tuple[float, float]
+    last_delivery_ms: float | None
+    memory: float
+    counts: dict[str, int]
 
 
 @dataclass(slots=True)
 class Story:
-    """What a simulation came to. Instants in virtual ms since the start; `series`: (instant, in flight, kits by status)."""
+    """What a simulation came to. Instants in ms since the start, virtual or, with `live`, real; `series`: (instant, in flight,
+    kits by status)."""
 
     kits: int
     bricks: int
@@ -63,6 +79,14 @@ class Story:
         default_factory=list[tuple[int, int, dict[str, int]]]
     )
     words: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    live: LiveFigures | None = None
+
+    @property
+    def late(self) -> bool:
+        """Whether something was given out after a halt: at all, or on a real network later than what was under way."""
+        if self.live is None:
+            return self.given_after_halt > 0
+        return (self.live.last_delivery_ms or 0.0) > UNDER_WAY_MS
 
     def as_json(self) -> dict[str, Any]:
         """For programs; times that kits took as percentiles."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fleet.rollouts import planning
 from fleet.rollouts.plan import Gate, Limits, Plan, Release
-from fleet.rollouts.simulate import Story
+from fleet.rollouts.simulate import LiveFigures, Story
 
 GROUPS = (  # words, statuses, colour
     ("runs the release", ("ok",), "#2a7f4f"),
@@ -18,6 +18,7 @@ GROUPS = (  # words, statuses, colour
     ("rented", ("deferred",), "#c9b79c"),
     ("waits", ("waiting", "superseded"), "#e4e4e4"),
 )
+UNITS = (("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1_000))
 
 
 def plan(kits: int, sizes: str, soak: str, in_flight: int, failures: int, percent: int, gates: bool) -> Plan:
@@ -37,15 +38,25 @@ def plan(kits: int, sizes: str, soak: str, in_flight: int, failures: int, percen
 def words(story: Story) -> list[str]:
     """For people."""
     took = story.as_json()["took_ms"]
+    deliveries = (
+        f"{story.deliveries:,} deliveries, at most {story.most_in_flight} kits at it at a time; waves began after "
+        + ", ".join(_time(at) for at in story.waves)
+    )
+    log = f"{story.events:,} events in the log"
+    if story.live is not None:
+        ran = f"{_time(story.virtual_ms)} of real time, {story.seconds:.0f} s with the hosts' coming; {log}"
+    else:
+        ran = (
+            f"{_time(story.virtual_ms)} of virtual time in {story.seconds:.1f} s; {story.facts:,} facts in {story.steps:,} steps,"
+            f" {log}"
+        )
     out = [
         f"{story.kits:,} kits with {story.bricks} bricks, seed {story.seed}: {story.phase}. {story.reason}".rstrip(
             ". "
         )
         + ".",
-        f"{_time(story.virtual_ms)} of virtual time in {story.seconds:.1f} s; {story.facts:,} facts in {story.steps:,} steps,"
-        f" {story.events:,} of them in the log",
-        f"{story.deliveries:,} deliveries, at most {story.most_in_flight} kits at it at a time; waves began after "
-        + ", ".join(_time(at) for at in story.waves),
+        ran,
+        deliveries,
         "kits: "
         + ", ".join(
             f"{n:,} {status}" for status, n in sorted(story.outcomes.items(), key=lambda one: -one[1])
@@ -58,17 +69,40 @@ def words(story: Story) -> list[str]:
             f"halted after {_time(story.halt_ms)}; {story.given_before_halt} deliveries before, {story.given_after_halt} after;"
             f" {story.still_running} bricks still run the release"
         )
+    if story.live is not None:
+        out += _live(story.live)
+    return out
+
+
+def _live(live: LiveFigures) -> list[str]:
+    delivered, active = live.delivered_ms, live.active_ms
+    out = [
+        f"other rules for all {live.hosts:,} hosts that waited: directive after {delivered[0] / 1000:.2f} s (p50), "
+        f"{delivered[1] / 1000:.2f} s (p99); active, proved by boot records in the ledger, after {active[0] / 1000:.2f} s (p50), "
+        f"{active[1] / 1000:.2f} s (p99)",
+        f"controller: {live.memory / 1024:.1f} KiB of memory for each waiting host, its connection and token included",
+    ]
+    if live.last_delivery_ms is not None:
+        last = live.last_delivery_ms
+        out.append(
+            f"halt to last delivery: {last / 1000:.2f} s"
+            if last > 0
+            else f"halt to last delivery: none after it, the last one {-last / 1000:.2f} s before"
+        )
+    out.append("hosts: " + ", ".join(f"{n:,} {what}" for what, n in live.counts.items()))
     return out
 
 
 def draw(story: Story, path: Path) -> None:
-    """A PNG: kits by status over time with the waves' beginnings, places taken, and how long kits took. Raises OSError."""
+    """A picture, PNG or SVG by its name: kits by status over time with the waves' beginnings, places taken, how long kits took.
+    Raises OSError, ValueError (another kind of file)."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib.figure import Figure
 
-    hours = [at / 3_600_000 for at, _, _ in story.series]
+    word, unit = next(one for one in UNITS if story.virtual_ms >= 3 * one[1] or one is UNITS[-1])
+    hours = [at / unit for at, _, _ in story.series]
     figure = Figure(figsize=(11, 8), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, height_ratios=[3, 1, 1])  # pyright: ignore[reportGeneralTypeIssues]
     shown = [
@@ -84,15 +118,11 @@ def draw(story: Story, path: Path) -> None:
         colors=[colour for _, _, colour in shown],
     )
     for number, at in enumerate(story.waves, 1):
-        top.axvline(at / 3_600_000, color="black", linewidth=0.6)
-        top.annotate(
-            f"wave {number}", (at / 3_600_000, story.kits), rotation=90, va="top", ha="right", fontsize=8
-        )
+        top.axvline(at / unit, color="black", linewidth=0.6)
+        top.annotate(f"wave {number}", (at / unit, story.kits), rotation=90, va="top", ha="right", fontsize=8)
     if story.halt_ms is not None:
-        top.axvline(story.halt_ms / 3_600_000, color="#b3261e", linewidth=2)
-        top.annotate(
-            "halt", (story.halt_ms / 3_600_000, story.kits / 2), color="#b3261e", rotation=90, ha="left"
-        )
+        top.axvline(story.halt_ms / unit, color="#b3261e", linewidth=2)
+        top.annotate("halt", (story.halt_ms / unit, story.kits / 2), color="#b3261e", rotation=90, ha="left")
     took = sorted(story.took_ms)
     shown_ms = max(
         [
@@ -102,10 +132,10 @@ def draw(story: Story, path: Path) -> None:
         ]
     )
     end = (
-        min(story.virtual_ms, max(shown_ms, 600_000)) / 3_600_000
+        min(story.virtual_ms, max(shown_ms, 600_000)) / unit
     )  # the last few kits take days: they are in the words
     if story.phase != "complete":
-        end = story.virtual_ms / 3_600_000
+        end = story.virtual_ms / unit
     for one in (top, middle, bottom):
         one.set_xlim(0, end)
     top.set_ylabel("kits")
@@ -117,16 +147,18 @@ def draw(story: Story, path: Path) -> None:
     top.legend(loc="lower right", fontsize=8)
     middle.plot(hours, [flying for _, flying, _ in story.series], color="#e0a030")
     middle.set_ylabel("kits at it")
-    middle.set_xlabel("hours since the start")
+    middle.set_xlabel(f"{word} since the start")
     if story.took_ms:
-        bottom.hist([ms / 3_600_000 for ms in story.took_ms], bins=60, range=(0, end), color="#2a7f4f")
+        bottom.hist([ms / unit for ms in story.took_ms], bins=60, range=(0, end), color="#2a7f4f")
     bottom.set_ylabel("kits")
-    bottom.set_xlabel("hours from the start until good")
+    bottom.set_xlabel(f"{word} from the start until good")
     figure.savefig(path, dpi=110)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _time(ms: int) -> str:
     minutes = ms / 60_000
+    if minutes < 3:
+        return f"{ms / 1000:.1f} s"
     if minutes < 120:
         return f"{minutes:.0f} min"
     return f"{minutes / 60:.1f} h" if minutes < 2 * 1440 else f"{minutes / 1440:.1f} days"

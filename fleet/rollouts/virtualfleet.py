@@ -71,6 +71,30 @@ def read_faults(text: str) -> Faults:
     return Faults(**made)
 
 
+class Luck:
+    """Chance by a seed: the distributions that both forms of the simulator draw from."""
+
+    def __init__(self, random_: random.Random, faults: Faults) -> None:
+        self.random = random_
+        self._faults = faults
+
+    def chance(self, percent: float) -> bool:
+        """Whether it happens; nothing is drawn where it cannot."""
+        return percent > 0 and self.random.random() * 100 < percent
+
+    def stay_s(self, here: bool) -> float:
+        """How long a kit stays switched on, or away."""
+        away = self._faults.away / 100
+        if not away:
+            return 365 * 86_400.0
+        hours = HERE_H if here else HERE_H * away / (1 - away)
+        return self.random.expovariate(1 / (hours * 3_600))
+
+    def install_s(self, slow: float) -> float:
+        """How long a brick takes for its step."""
+        return INSTALL_S * slow * math.exp(self.random.gauss(0, 0.5))
+
+
 class VirtualFleet:
     """Kits as a queue of what happens when (virtual ms). Orders go in, facts come out."""
 
@@ -78,6 +102,7 @@ class VirtualFleet:
         self, kits: int, bricks: int, faults: Faults, seed: int, start_ms: int, new: str, old: str
     ) -> None:
         self._random = random.Random(seed)
+        self._luck = Luck(self._random, faults)
         self._faults = faults
         self._digests = (new, old)
         self.kits = [f"{n:016x}" for n in range(1, kits + 1)]
@@ -211,17 +236,13 @@ class VirtualFleet:
     # --- chance
 
     def _chance(self, percent: float) -> bool:
-        return percent > 0 and self._random.random() * 100 < percent
+        return self._luck.chance(percent)
 
     def _stay(self, kit: str) -> float:
-        away = self._faults.away / 100
-        if not away:
-            return 365 * 86_400.0
-        hours = HERE_H if self.here[kit] else HERE_H * away / (1 - away)
-        return self._random.expovariate(1 / (hours * 3_600))
+        return self._luck.stay_s(self.here[kit])
 
     def _install_s(self, kit: str) -> float:
-        return INSTALL_S * self._slow[kit] * math.exp(self._random.gauss(0, 0.5))
+        return self._luck.install_s(self._slow[kit])
 
     def _later(self, now_ms: int, seconds: float, what: str, kit: str, more: Any = None) -> None:
         self._count += 1
