@@ -168,7 +168,6 @@ def tag_keys(
     Hosts fetch them, sealed for each brick, and their bricks then know tags that prove themselves. Without a file it also
     says the key that the desk seals for (--sealing)."""
     from fleet import tagkeys
-    from fleet.people import commands
 
     try:
         read = load(config)
@@ -176,8 +175,6 @@ def tag_keys(
             _list_tag_keys(read, as_json)
             return
         event, version, fresh = tagkeys.take(read, file)
-        if fresh:
-            commands.note(read, "tags.keys", f"event {event.hex()}", {"version": version})
     except FleetError as error:
         raise _stop(str(error)) from None
     if as_json:
@@ -216,13 +213,10 @@ def rekey(
     host was copied, give the kit's host another token in config.json first, or the copy fetches them, too. The controller
     may be running."""
     from fleet import rekeys
-    from fleet.people import commands
 
     try:
         read = load(config)
         made = rekeys.order(read, kit, brick or [])
-        after = {"bricks": [one.brick.hex() for one in made]}
-        commands.note(read, "bricks.rekey", f"kit {kit}" if kit else "bricks", after)
     except FleetError as error:
         raise _stop(str(error)) from None
     for one in made:

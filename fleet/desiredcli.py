@@ -112,12 +112,9 @@ def stop(
     hold rights start anew without them. A kit that nobody reaches goes on with what it has: the table says how much at most,
     and until when."""
     from fleet.desired import look, stops
-    from fleet.people import commands
 
     read = _load(config)
     wanted = _or_stop(lambda: look.stop(read, campaign, kit, reason, lift))
-    after = {"kits": [one.hex() for one in wanted], "reason": reason}
-    _or_stop(lambda: commands.note(read, "kits.lift" if lift else "kits.stop", campaign or kit or "", after))
     if lift:
         typer.echo(f"lifted on {len(wanted)} kits: what stood before stands again")
         return

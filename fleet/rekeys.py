@@ -20,6 +20,7 @@ from fleet.db import tables
 from fleet.db.engine import outside
 from fleet.db.tables_rentals import rental_steps
 from fleet.errors import ConfigError
+from fleet.people import commands
 from fleet.keys import RecordKeys
 
 STEP = 1 << 20  # epochs between two orders: more handshakes than a brick makes in its life
@@ -55,7 +56,10 @@ def order(config: Config, kit: str | None, bricks: Sequence[str]) -> list[Order]
         with engine.begin() as connection:
             ended = enrolled.revoked(enrolled.every(connection).items())
             wanted = _wanted(enrolled.merged(connection, config), ended, kit, bricks)
-            return [_one(connection, brick) for brick in wanted]
+            made = [_one(connection, brick) for brick in wanted]
+            after = {"bricks": [one.brick.hex() for one in made]}
+            commands.record(connection, "bricks.rekey", f"kit {kit}" if kit else "bricks", after)
+            return made
     except DBAPIError as failed:
         raise ConfigError(
             f"the database {config.database} cannot be written: {failed.orig}. `stallmark fleet init` makes it"

@@ -83,6 +83,8 @@ def take(config: Config, path: Path) -> tuple[bytes, int, bool]:
         with engine.begin() as connection:
             _table.create(connection, checkfirst=True)
             version, fresh = keep(connection, Seal(config.secrets.seal_key), event, keys, now_ms)
+            if fresh:
+                commands.record(connection, "tags.keys", f"event {event.hex()}", {"version": version})
     except DBAPIError as failed:
         raise ConfigError(f"the database {config.database} cannot be written: {failed.orig}") from failed
     finally:

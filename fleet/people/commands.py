@@ -36,14 +36,8 @@ def beside(config: Config) -> Generator[Connection]:
         engine.dispose()
 
 
-def note(config: Config, verb: str, thing: str, after: object) -> None:
-    """A line of the audit log for what another part has just made durable by itself. Raises ConfigError."""
-    with beside(config) as connection:
-        record(connection, verb, thing, after)
-
-
 def record(connection: Connection, verb: str, thing: str, after: object) -> None:
-    """The same in the transaction that makes it durable."""
+    """A line of the audit log, in the transaction that makes the change durable."""
     demand_tables(connection)
     audit.record(connection, COMMAND, verb, thing, None, after, now_ms())
 
