@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect,
 from sqlalchemy.pool import NullPool, QueuePool
 
 from fleet.db import tables
+from fleet.db.making import make_missing
 from fleet.db.migration import take_over
 from fleet.errors import ConfigError
 
@@ -85,7 +86,7 @@ class Database:
     def _open_schema(self) -> None:
         with self.write() as connection:
             if not inspect(connection).has_table(tables.meta.name):
-                tables.metadata.create_all(connection)
+                make_missing(connection)
                 connection.execute(tables.meta.insert().values(name="schema", value=str(tables.SCHEMA)))
             found = connection.execute(
                 select(tables.meta.c.value).where(tables.meta.c.name == "schema")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, update
 
 from fleet.db import tables
+from fleet.db.making import make_missing
 from fleet.errors import ConfigError
 
 
@@ -12,7 +13,7 @@ def take_over(connection: Connection, found: str | None) -> None:
     """Brings a database of schema `found` to this program's. Raises ConfigError where that is not possible."""
     if found == str(tables.SCHEMA):
         # Tables of parts that this database has not met yet begin empty.
-        tables.metadata.create_all(connection)
+        make_missing(connection)
         return
     if found not in ("1", "2", "3"):
         written = "is of no schema that can be read" if found is None else f"was written as schema {found}"
@@ -24,7 +25,7 @@ def take_over(connection: Connection, found: str | None) -> None:
         _from_1(connection)
     # Since 3 payments that were set aside wait for a winner, since 4 there is what moves intent: rollouts, directives,
     # people. Before, none of it was remembered: those tables begin empty.
-    tables.metadata.create_all(connection)
+    make_missing(connection)
     known = update(tables.meta).where(tables.meta.c.name == "schema")
     connection.execute(known.values(value=str(tables.SCHEMA)))
 
