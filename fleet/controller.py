@@ -30,6 +30,7 @@ from fleet.ledger.files import Folder
 from fleet.ledger.log import Log
 from fleet.ledger.note import Signer
 from fleet.live import Live
+from fleet.people import actors, audit
 from fleet.privatekeys import PrivateKeys
 from fleet.store import Store
 
@@ -188,6 +189,10 @@ class Controller:
         with self._taking:
             with self.database.write() as connection:
                 facts = enrolled.end(connection, brick, reason, self.clock.now_ms())
+                after = {"revoked_ms": facts["revoked_ms"], "reason": facts["reason"]}
+                who, thing = actors.device("bench", bench.name), f"brick {brick.hex()}"
+                if not found.get("revoked_ms"):
+                    audit.record(connection, who, "enrol.revoke", thing, None, after, audit.wall_ms())
             self._store.learn_revoked()
         return {"brick": brick.hex(), "revoked_ms": facts["revoked_ms"], "reason": facts["reason"]}
 

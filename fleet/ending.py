@@ -18,6 +18,7 @@ from fleet.config import Config
 from fleet.controller import Controller
 from fleet.db import tables
 from fleet.errors import Refused
+from fleet.people import actors, audit
 
 MAX_BODY = 1024
 # Records that a brick's journal holds (docs/formats/flash.md, 1 MiB of pages of 256 bytes): a host cannot vouch for more.
@@ -48,15 +49,23 @@ def parse(data: bytes) -> Ending:
     return Ending(enrolled.parse_revocation(json.dumps({"reason": f.get("reason")}).encode()), last)
 
 
-def end(controller: Controller, kit: bytes, brick: bytes, told: Ending) -> dict[str, Any]:
-    """Ends a brick of this kit, once: what was said first stands. Durable when it returns. Raises Refused 404; OSError,
-    SQLAlchemyError."""
+def end(
+    controller: Controller, kit: bytes, brick: bytes, told: Ending, host: str = "of the kit"
+) -> dict[str, Any]:
+    """Ends a brick of this kit, once: what was said first stands. Durable when it returns. `host`: who says so. Raises
+    Refused 404; OSError, SQLAlchemyError."""
     now_ms = controller.clock.now_ms()
     with controller.database.write() as connection:
         known = enrolled.merged(connection, controller.config)
         if not any(one.brick == brick and one.kit == kit and not one.lane for one in known.bricks):
             raise Refused(404, "this kit has no brick of that name")
+        before = enrolled.one(connection, brick)
         facts = _ended(connection, known, brick, told, now_ms)
+        if before is None or not before.get("revoked_ms"):
+            after = {word: facts[word] for word in ("revoked_ms", "reason", "head")}
+            who = actors.device("host", host)
+            thing = f"brick {brick.hex()}"
+            audit.record(connection, who, "enrol.revoke", thing, None, after, audit.wall_ms())
     controller.renew(force=True)  # it learns who is revoked
     return {
         "brick": brick.hex(),

@@ -20,8 +20,8 @@ from fleet.db import tables
 from fleet.db.engine import outside
 from fleet.db.tables_rentals import rental_steps
 from fleet.errors import ConfigError
-from fleet.people import commands
 from fleet.keys import RecordKeys
+from fleet.people import commands
 
 STEP = 1 << 20  # epochs between two orders: more handshakes than a brick makes in its life
 MOST = 4095  # orders of one brick

@@ -23,6 +23,7 @@ from fleet.errors import Refused
 from fleet.ingest import Checked, HostState, check
 from fleet.keys import RecordKeys, Root, Seal
 from fleet.ledger.log import Log
+from fleet.people import actors, audit
 from fleet.rollouts import telemetry
 from fleet.spending import Slice
 
@@ -73,6 +74,9 @@ class Store:
         with self._database.write() as connection:
             rows.register(connection, (), (brick,))
             ended = enrolled.add(connection, new, bench, config, now_ms)
+            after = {"kit": new.kit.hex(), "rental": new.rental, "ended": [one.hex() for one in ended]}
+            who, thing = actors.device("bench", bench.name), f"brick {new.brick.hex()}"
+            audit.record(connection, who, "bricks.register", thing, None, after, audit.wall_ms())
         self.keys.add(Root(brick.brick, 0, brick.rental, brick.sealed_root))
         self._bricks[brick.brick] = BrickState(brick.brick, epoch=0)
         self._kits[brick.brick] = brick.kit

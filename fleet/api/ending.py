@@ -28,7 +28,7 @@ def router(controller: Controller, access: Access, worker: Executor) -> APIRoute
             raise Refused(422, "a brick is 16 hex characters")
         told = ending.parse(await body(request, ending.MAX_BODY))
         work = asyncio.get_running_loop().run_in_executor(
-            worker, lambda: ending.end(controller, host.kit, brick8, told)
+            worker, lambda: ending.end(controller, host.kit, brick8, told, host.host.hex())
         )
         return JSONResponse(await work)
 

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
 
 from fleet.api.directives import explained
 from fleet.controller import Controller
 from fleet.desired import stops, why
 from fleet.desired.desired import DesiredError
 from fleet.errors import Refused
+from fleet.people import audit
 from fleet.people.access import require
 from fleet.people.actors import ANYTHING, Actor, sees
 from fleet.people.api_people import in_thread
@@ -75,14 +77,17 @@ def router(controller: Controller, people: People) -> APIRouter:
             raise Refused(422, "'reason' is shown wherever somebody asks why: say in a few words what it is")
         wanted = _meant(actor, campaign, kit)
         before = [one.hex() for one in wanted if desired.halted(one)]
+        after = {"stopped": [] if lift else [one.hex() for one in wanted], "reason": reason}
+
+        def noted(connection: Connection) -> None:
+            verb, thing = "kits.lift" if lift else "kits.stop", campaign or kit or ""
+            audit.record(connection, actor, verb, thing, before, after, people.now_ms())
+
         if lift:
             with controller.database.read() as connection:
-                stops.lift(desired, connection, wanted)
+                stops.lift(desired, connection, wanted, noted)
         else:
-            stops.stop(desired, wanted, reason)
-        now = [one.hex() for one in wanted if desired.halted(one)]
-        after = {"stopped": now, "reason": reason}
-        people.record(actor, "kits.lift" if lift else "kits.stop", campaign or kit or "", before, after)
+            stops.stop(desired, wanted, reason, noted)
         return JSONResponse({"kits": _rows(wanted)}, headers=NO_STORE)
 
     def _meant(actor: Actor, campaign: str | None, kit: str | None) -> list[bytes]:

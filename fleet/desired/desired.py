@@ -38,6 +38,7 @@ AT_ONCE = 250  # directives in one transaction
 TARGETS_KEPT = 16 * 1024 * 1024  # bytes of targets in memory
 
 logger = logging.getLogger(__name__)
+Also = Callable[[Connection], None]  # what else a transaction writes
 
 
 class Storage(Protocol):
@@ -157,12 +158,16 @@ class Desired:
         origin = rows.STOPPED if flags & HALTED else rows.KEPT if expires_ms is None else rows.SET
         return self.set_all([Wish(kit, tuple(items), reason, expires_ms, flags, origin)])[kit]
 
-    def set_all(self, wishes: Sequence[Wish]) -> dict[bytes, int]:
-        """The same for many kits, a few hundred at a time: those that are durable are told at once."""
+    def set_all(self, wishes: Sequence[Wish], also: Also | None = None) -> dict[bytes, int]:
+        """The same for many kits, a few hundred at a time: those that are durable are told at once. `also` writes something
+        else in the transaction of the first ones, where there are none in one of its own."""
         given: dict[bytes, int] = {}
+        if not wishes and also is not None:
+            with self._lock, self._database.write() as connection:
+                also(connection)
         for first in range(0, len(wishes), AT_ONCE):
             with self._lock:
-                made = self._write(wishes[first : first + AT_ONCE])
+                made = self._write(wishes[first : first + AT_ONCE], None if first else also)
                 self._learn()
             self.changed([one.kit for one in made])
             given |= {one.kit: one.number for one in made}
@@ -294,7 +299,7 @@ class Desired:
 
         return renewing.wanted(config, ended, self._heads, self._foreign, self._folder, keep, now_ms)
 
-    def _write(self, wishes: Sequence[Wish]) -> list[Head]:
+    def _write(self, wishes: Sequence[Wish], also: Also | None = None) -> list[Head]:
         """Signs and stores; nobody is told."""
         if not wishes:
             return []
@@ -342,6 +347,8 @@ class Desired:
                     )
                 )
             rows.write(connection, made)
+            if also is not None:
+                also(connection)
         return made
 
     def _take_back(self, kit: bytes, envelope: bytes) -> None:

@@ -14,7 +14,7 @@ from fleet.config import Config
 from fleet.core import FormatError
 from fleet.db import tables
 from fleet.desired import folder, rows
-from fleet.desired.desired import Desired, DesiredError, Wish
+from fleet.desired.desired import Also, Desired, DesiredError, Wish
 from fleet.desired.facts import Facts
 from fleet.desired.orders import HALTED
 
@@ -94,8 +94,9 @@ def chosen(desired: Desired, config: Config, campaign: str | None, kit: str | No
     return found
 
 
-def stop(desired: Desired, kits: Iterable[bytes], reason: str) -> dict[bytes, int]:
-    """Stops kits; durable on return. Those that are stopped already keep their directive."""
+def stop(desired: Desired, kits: Iterable[bytes], reason: str, also: Also | None = None) -> dict[bytes, int]:
+    """Stops kits; durable on return. Those that are stopped already keep their directive. `also` writes who did it down, in
+    the transaction of the first ones."""
     wishes = [
         Wish(
             kit,
@@ -108,12 +109,14 @@ def stop(desired: Desired, kits: Iterable[bytes], reason: str) -> dict[bytes, in
         for kit in kits
         if not desired.halted(kit)
     ]
-    return desired.set_all(wishes) if wishes else {}
+    return desired.set_all(wishes, also)
 
 
-def lift(desired: Desired, connection: Connection, kits: Iterable[bytes]) -> dict[bytes, int]:
+def lift(
+    desired: Desired, connection: Connection, kits: Iterable[bytes], also: Also | None = None
+) -> dict[bytes, int]:
     """Takes stops back: each kit gets what it had before, or what was ordered for it meanwhile. Where that has expired, it
-    may give again, and nothing is to be installed: bricks take no directive that is over."""
+    may give again, and nothing is to be installed: bricks take no directive that is over. `also` as above."""
     wishes: list[Wish] = []
     for kit in kits:
         if not desired.halted(kit):
@@ -130,7 +133,7 @@ def lift(desired: Desired, connection: Connection, kits: Iterable[bytes]) -> dic
         if expires_ms is not None and expires_ms <= desired.now_ms:
             items, reason, expires_ms, origin = (), OVER, None, rows.KEPT
         wishes.append(Wish(kit, items, reason, expires_ms, flags, origin, lifts=True))
-    return desired.set_all(wishes) if wishes else {}
+    return desired.set_all(wishes, also)
 
 
 def as_json(

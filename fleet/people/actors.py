@@ -45,6 +45,11 @@ class Thing:
     production: bool = False
 
 
+def device(kind: str, name: str) -> Actor:
+    """A bench or a host in the log: a device with a credential of its own, and no permission here."""
+    return Actor(f"{kind} {name}", how=kind)
+
+
 ANYTHING = Thing()
 COMMAND = Actor("command line", EVERY, frozenset(roles.ROLES), how="command")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -24,6 +25,11 @@ MAX_LINE = 16_384
 PAGE = 500
 SECRET_WORDS = ("password", "token", "secret", "code", "seed", "private", "cookie")
 KEPT = (bool, int, dict, type(None))  # of such a name all the same: it says that there is one, not which
+
+
+def wall_ms() -> int:
+    """The machine's clock, ms since 1970: instants of the log are of no market."""
+    return time.time_ns() // 1_000_000
 
 
 def line_hash(line: str) -> str:

@@ -4,7 +4,6 @@ The person at this keyboard has the controller's files: they act as "command lin
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -18,6 +17,8 @@ from fleet.errors import ConfigError, Refused
 from fleet.people import accounts, audit
 from fleet.people.actors import ANYTHING, COMMAND, refusal
 from fleet.people.passwords import Passwords
+
+now_ms = audit.wall_ms  # the machine's clock
 
 
 @contextmanager
@@ -58,8 +59,3 @@ def proven(connection: Connection, name: str, password: str, permission: str) ->
 def demand_tables(connection: Connection) -> None:
     """Makes the tables that a database of an earlier version has not met yet."""
     tables.metadata.create_all(connection)
-
-
-def now_ms() -> int:
-    """The machine's clock."""
-    return time.time_ns() // 1_000_000

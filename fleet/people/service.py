@@ -20,6 +20,7 @@ from fleet.people import accounts, audit, roles, sessions, tokens
 from fleet.people.accounts import Account
 from fleet.people.actors import EVERY, Actor, Thing, refusal
 from fleet.people.approvals import Kind
+from fleet.people.audit import wall_ms
 from fleet.people.limits import Attempts, network
 from fleet.people.passkeys import Passkeys
 from fleet.people.passwords import Passwords
@@ -40,11 +41,6 @@ class Caller:
     session: Session | None = None
     cookie: str | None = None
     key: str = ""  # whose calls are counted together; empty: nobody's
-
-
-def wall_ms() -> int:
-    """The machine's clock, ms since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class People:
