@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from fleet.rollouts import planning
@@ -39,8 +40,8 @@ def words(story: Story) -> list[str]:
     """For people."""
     took = story.as_json()["took_ms"]
     deliveries = (
-        f"{story.deliveries:,} deliveries, at most {story.most_in_flight} kits at it at a time; waves began after "
-        + ", ".join(_time(at) for at in story.waves)
+        f"{story.deliveries:,} deliveries, at most {story.most_in_flight} kits at it at a time; waves began "
+        + ", ".join(f"after {_time(at)}" if at else "at once" for at in story.waves)
     )
     log = f"{story.events:,} events in the log"
     if story.live is not None:
@@ -65,8 +66,9 @@ def words(story: Story) -> list[str]:
     if took:
         out.append("start to good: " + ", ".join(f"{_time(ms)} (p{p})" for p, ms in took.items()))
     if story.halt_ms is not None:
+        why = next((text for _, text in story.words if text.startswith("halted: ")), "halted: ")[8:]
         out.append(
-            f"halted after {_time(story.halt_ms)}; {story.given_before_halt} deliveries before, {story.given_after_halt} after;"
+            f"halted after {_time(story.halt_ms)}{' (' + why + ')' if why else ''}; {story.given_before_halt} deliveries before, {story.given_after_halt} after;"
             f" {story.still_running} bricks still run the release"
         )
     if story.live is not None:
@@ -119,7 +121,7 @@ def draw(story: Story, path: Path) -> None:
     )
     for number, at in enumerate(story.waves, 1):
         top.axvline(at / unit, color="black", linewidth=0.6)
-        top.annotate(f"wave {number}", (at / unit, story.kits), rotation=90, va="top", ha="right", fontsize=8)
+        top.annotate(f" wave {number}", (at / unit, story.kits), rotation=90, va="top", ha="left", fontsize=8)
     if story.halt_ms is not None:
         top.axvline(story.halt_ms / unit, color="#b3261e", linewidth=2)
         top.annotate("halt", (story.halt_ms / unit, story.kits / 2), color="#b3261e", rotation=90, ha="left")
@@ -139,12 +141,12 @@ def draw(story: Story, path: Path) -> None:
     for one in (top, middle, bottom):
         one.set_xlim(0, end)
     top.set_ylabel("kits")
-    top.set_title(
-        f"{story.kits:,} kits, seed {story.seed}: {story.phase} {('- ' + story.reason) if story.reason else ''}"[
-            :110
-        ]
+    title = (
+        f"{story.kits:,} kits, seed {story.seed}: {story.phase}{': ' if story.reason else ''}{story.reason}"
     )
-    top.legend(loc="lower right", fontsize=8)
+    top.set_title("\n".join(textwrap.wrap(title, 100)), fontsize=11)
+    top.yaxis.set_major_formatter("{x:,.0f}")
+    top.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     middle.plot(hours, [flying for _, flying, _ in story.series], color="#e0a030")
     middle.set_ylabel("kits at it")
     middle.set_xlabel(f"{word} since the start")
