@@ -50,11 +50,11 @@ class Directing:
         self._envelope = None
         self._refused = None  # (digest8, result) of the last one: told again, it costs nothing
         self._forget()
-        self._look()
+        self._look(True)
 
     # --- what is in force
 
-    def _look(self):
+    def _look(self, mend=False):
         """Take over, in short, what the flash holds. Raises OSError."""
         from stallmark import truststate, truststore
 
@@ -64,12 +64,13 @@ class Directing:
             self._bits |= _WITHOUT
         else:
             store = truststore.TrustStore(self.flash)
-            fields = store.load()
+            fields = store.load(mend)
             if store.damaged:
                 self._bits |= _DAMAGED
         if fields is None:
             self.root, self.number, self.order8, self._flags, self._named = None, 0, None, 0, ()
-            self.directors = (self.identity.director,)
+            # What was there may have named others, or stopped this kit: until somebody says it anew, nobody directs.
+            self.directors = () if self._bits & _DAMAGED else (self.identity.director,)
         else:
             self.root, self.number, self.order8, self._flags = truststate.summary(fields)
             self._named, self.directors = truststate.parties(fields)
@@ -83,7 +84,10 @@ class Directing:
         return 0 if self.root is None else self.root[0]
 
     def stopped(self):
-        """Whether the director stopped this kit: nothing is installed and nothing is given, until a newer directive."""
+        """Whether the director stopped this kit: nothing is installed and nothing is given, until a newer directive. A trust
+        store that is damaged may have held a stop: so it is one."""
+        if self._bits & _DAMAGED:
+            return True
         return self.root is not None and self._flags & _STOPPED != 0  # pyright: ignore[reportOperatorIssue]
 
     def status(self):

@@ -72,6 +72,7 @@ class Trust:
         self._authors = authors
         self._threshold = threshold
         self._promised = promised
+        self._damaged = strict
         self._strict = strict or promised is not None
 
     @property
@@ -127,7 +128,10 @@ class Trust:
             return INSTALL_THRESHOLD, None
         if old is not None and f[1] == old[ROOT_VERSION]:
             return _EQUIVOCATION, alarmed(old, ALARM_ROOT)
-        return INSTALL_OK, with_root(old, f, digest)
+        new = with_root(old, f, digest)
+        if old is None and self._damaged:
+            new[FLAGS] = directive.HALTED  # what was lost may have been a stop: the next directive says so
+        return INSTALL_OK, new
 
     def take_roots(self, envelopes, verify, tag_good=None):
         """`(result, new state or None, how many were taken)` for a chain of at most eight, told at once. It goes as far as

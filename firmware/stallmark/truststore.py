@@ -23,8 +23,9 @@ class TrustStore:
         self._generation = 0
         self.damaged = False
 
-    def load(self):
-        """The newest state, or None. Its header is programmed once more: a cut may have left it faint. Raises OSError."""
+    def load(self, mend=False):
+        """The newest state, or None. With `mend`, at start-up, its header is programmed once more: a cut may have left it faint.
+        Raises OSError."""
         found = None
         blank = True
         self._newest, self._generation = None, 0
@@ -37,7 +38,7 @@ class TrustStore:
                 self._generation, found = good
                 self._newest = sector
         self.damaged = found is None and not blank
-        if found is not None:
+        if mend and found is not None:
             self._flash.read_into(self._newest * _SECTOR, header)  # type: ignore
             self._flash.program(self._newest * _SECTOR, header)  # type: ignore
         return found

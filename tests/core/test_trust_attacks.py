@@ -414,6 +414,16 @@ def test_a_stop_outlives_its_director():
     assert lifted.fields[truststate.FLAGS] == 0 and install(lifted, NEW, OLD) == reg.INSTALL_OK
 
 
+def test_a_damaged_store_counts_as_a_stop_until_the_next_directive():
+    lost = provisioned(strict=True)
+    assert install(lost, NEW, OLD) == reg.INSTALL_ROOT_WANTED
+    result, fields = lost.take_root(root(), verify, lambda version, digest: True)
+    assert result == reg.INSTALL_OK and fields[truststate.FLAGS] == directive.HALTED
+    again = trust.Trust(fields)
+    assert install(again, NEW, OLD) == reg.INSTALL_HALTED, "what was lost may have been one"
+    assert install(obeyed(again, order(5, [item(NEW)])), NEW, OLD) == reg.INSTALL_OK
+
+
 def test_a_fallback_needs_no_author_and_still_a_director():
     back = release(b"rules of before", 9)[1]
     installed = release(b"new rules", 11, fallback=[back.fields[2]])[1]
