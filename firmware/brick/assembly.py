@@ -40,6 +40,8 @@ from brick.vitals import Vitals
 
 _TASK_MS = const(5000)  # deadline of a task that beats every round
 _MSG_HOLD = const(55)
+_MSG_SHADOW = const(53)
+_GAVE_WAY = const(5)  # a state of rules that are tried
 _MSG_STEP = const(52)
 _CHORES_MS = const(9000)  # one signature check included
 _REPLAY_STEP = const(32)  # records between two breaths of a replay
@@ -53,6 +55,7 @@ class Brick:
         self._port = port
         self._boots = boots
         self._counters = counters = Counters()
+        self._clock = clock
         counters.set(count.BOOTS_BAD, boots.bad)
         counters.set(count.BOOT_LOG_ERRORS, 1 if boots.trouble else 0)
         self._lamp = lamp
@@ -77,6 +80,8 @@ class Brick:
         )
         self._application = application = self._add_application(boots)
         judge = application.judge if application is not None and application.on_trial else None
+        installer.before = self._give_way  # pyright: ignore[reportAttributeAccessIssue] - None until here
+        self._slots = slots
         ruleset = installer.load(boots.bad, judge)
         if judge is not None and application.wrong_rules:
             application.leave(application.wrong_rules, boots, port.reset)
@@ -147,7 +152,8 @@ class Brick:
             (reg.MSG_CLOSE, orders.close),
             (reg.MSG_IDENTIFY, orders.identify),
             (reg.MSG_OFFER, installer.offered),
-            (reg.MSG_CHUNK, installer.chunk),
+            (reg.MSG_CHUNK, self._chunk),
+            (_MSG_SHADOW, self._try_rules),
             (reg.MSG_TRUST, directing.told),
             (reg.MSG_TRUST_PIECE, directing.piece),
             (reg.MSG_SLICE, allotment.received),
@@ -398,6 +404,8 @@ class Brick:
     def _session_begins(self):
         self._installer.restart()
         self._directing.restart()
+        if self._decider.shadow is not None:
+            self._decider.shadow.linked()
         if self._application is not None:
             self._application.tell(self._installer.pending, anew=True)
         self._post(reg.MSG_DIAGNOSTICS, self._diag.diagnostics())
@@ -406,6 +414,28 @@ class Brick:
         """Another root or directive is in force."""
         self._installer.reconsider()
         self._uplink.status_changed()
+
+    def _try_rules(self, value):
+        """Message 53. Its code is loaded for it alone."""
+        from brick import shadow
+
+        uses = shadow.Uses(
+            self._directing.identity, self._directing, self._installer, self._slots, self._journal, self._outbox,
+            self._decider, self._clock, self._counters, self._post, self._allotment.hand_out, self._people, self._recorder.boot,
+        )  # fmt: skip
+        self._decider.shadow = shadow.ordered(value, uses, self._decider.shadow)
+
+    def _give_way(self):
+        """Rules are to be installed over what is tried."""
+        if self._decider.shadow is not None:
+            self._decider.shadow.end(_GAVE_WAY)
+
+    def _chunk(self, value):
+        tried = self._decider.shadow
+        if tried is not None and tried.coming and type(value) is dict and value.get(0) == tried.digest8:
+            tried.chunk(value)
+        else:
+            self._installer.chunk(value)
 
     def _quiet(self, ms):
         reader = self._reader

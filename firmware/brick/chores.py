@@ -4,9 +4,11 @@ import gc
 
 from stallmark.constant import const
 from stallmark.errors import FullError
+from stallmark.rules import READING
 
 from brick import aio, config
 from brick import counters as count
+from brick.unload import unload
 
 # Why an application waits; docs/formats/registry.md
 CUSTOMERS = const(1)
@@ -78,6 +80,7 @@ class Chores:
         if self._decider.full and self._journal.free_pages > config.SHORT_PAGES:
             self._decider.full = False
             self._changed()
+        self._shadow()
         if self._quiet(config.LULL_MS):
             self._recorder.settle()
             self._journal.erase_ahead()
@@ -88,6 +91,14 @@ class Chores:
             self._decider.close_repeats()
         except FullError:  # last, because what makes room comes before it; the merged ones wait
             pass
+
+    def _shadow(self):
+        """Rules that are tried begin, end and are told of; their code goes with them."""
+        tried = self._decider.shadow
+        if tried is not None and not tried.look(self._ticks()):
+            self._decider.shadow = None
+            unload("brick.shadow", "stallmark.shadow", "stallmark.golden", "stallmark.bundle", *READING)
+            gc.collect()
 
     def _last(self):
         """Rules that were in use for a minute are not blamed for failed start-ups."""
@@ -139,13 +150,23 @@ class Chores:
         since = self._allotment.waiting_since
         # Before the first ruleset is there, no slice can be told good: they wait for it.
         if since is None or (installer.installed is None and (installer.busy or self._directing.busy)):
-            return False
+            return self._try()
         now = self._ticks()
         if not self._may(True, now - since, config.SLICE_PATIENCE_MS):
             return False
         if self._allotment.step():
             self._heavy_ms = self._ticks() - now
         self._changed()
+        return True
+
+    def _try(self):
+        """A piece of the rules that are tried, last of all: nobody waits for it."""
+        tried = self._decider.shadow
+        if tried is None or not tried.waiting or self.sparing:
+            return False
+        if not self._quiet(config.IDLE_MS if tried.heavy else config.LULL_MS):
+            return False
+        tried.step()
         return True
 
     def _direct(self):

@@ -103,6 +103,7 @@ NAMES = (
     (counters.APP_WAITS, "pieces of an application that waited"),
     (counters.MEMORY_SHORT, "times without memory for more people or rights"),
     (counters.STEPS_REFUSED, "orders of a rental refused"),
+    (counters.SHADOWS_REFUSED, "rules to be tried refused"),
 )
 
 

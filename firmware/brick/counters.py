@@ -122,7 +122,10 @@ MEMORY_SHORT = const(154)
 # Rentals
 STEPS_REFUSED = const(155)
 
-_SIZE = const(156)
+# Rules in the shadow
+SHADOWS_REFUSED = const(160)
+
+_SIZE = const(161)
 
 
 class Counters:

@@ -47,6 +47,8 @@ class Decider:
         self.owing = False  # a reserve is open whose end could not be written
         self.watch = None  # stallmark.risk.Watch: how unusual events are
         self.speed = Speed()
+        self.shadow = None  # brick.shadow.Shadow, while other rules are tried
+        self._score = None
         self.since = None  # ticks at which the reader first saw what is handed in next (brick.intake)
         self._since = None
         self._risk = None  # what the record of the event in hand says of it (field 22)
@@ -79,6 +81,8 @@ class Decider:
         state = self.state if self.training is None else self.training.state
         decisions = self._judged(state, event)
         if self.training is None:
+            if self.shadow is not None:
+                self.shadow.note(event, decisions, self._score)
             if len(decisions) == 1 and self._merges(event, decisions[0]):
                 return _tell(done, None)
             if self.sparing and any([decision.rights for decision in decisions]):
@@ -108,9 +112,11 @@ class Decider:
         self._risk = None
         if self.stopped is not None and self.stopped():
             return [engine.plain(reg.KIND_DENY, [reg.REASON_HALTED])]
+        self._score = None
         if self.watch is None:
             return engine.decide(self.ruleset, state, event)
         score, signal = self.watch.see(event)
+        self._score = score
         self._risk = risk.field(self.watch.version, score, signal)
         if score >= config.RISK_HIGH:
             self._counters.add(count.RISK_HIGH)

@@ -60,6 +60,7 @@ class Installer:
         self._gone = None  # (digest8, directive) of rules that made start-ups fail
         self._told_gone = False
         self._reading = None  # an application that is read back
+        self.before = None  # called before rules are written over the slot that is not in use
         self._application = self._flash = self._switch_to = None
 
     def load(self, failed=0, judge=None):
@@ -270,6 +271,8 @@ class Installer:
             if self._start and not self._envelope():
                 return
         else:
+            if self.before is not None:
+                self.before()
             self._slots = self._rules
             self._slots.begin(self._length)
         self._go_on()

@@ -1,6 +1,6 @@
 """Trust at work on a brick: state from flash, verdict by stallmark.trust, state to flash. Loaded for a moment."""
 
-from stallmark import control, rules
+from stallmark import bundle, control, rules
 from stallmark.trust import Trust
 from stallmark.truststate import Me
 from stallmark.truststore import TrustStore
@@ -42,6 +42,20 @@ def may_install(directing, found, installed, floor_ms, clock_ms, known, kind=1):
     me = _me(directing, installed)
     try:
         return held.may_install(found, _one(directing, known), me, installed, rules.ENGINE, floor_ms, clock_ms, kind)
+    except _Later:
+        return None
+
+
+def authored(directing, found, installer, known):
+    """Install result for a parsed bundle of rules that nobody is to act by: all but what the director orders. None where another
+    turn is needed. Raises OSError."""
+    held = _held(directing)
+    authors, threshold = held.authors
+    now_ms = held.time_lb(installer.floor_ms)
+    try:
+        return bundle.check(
+            found, authors, threshold, _one(directing, known), installer.installed, directing.hardware, rules.ENGINE, now_ms
+        )
     except _Later:
         return None
 

@@ -88,6 +88,10 @@ STEP_LINK_EPOCH = const(31)
 MSG_STEPPED = const(13)
 MSG_STEP = const(52)
 
+# Messages of rules in the shadow
+MSG_SHADOWED = const(16)
+MSG_SHADOW = const(53)
+
 # Messages of slots
 MSG_SLOTS = const(14)
 MSG_HOLD = const(55)

@@ -102,6 +102,12 @@ class Slots:
         self._flashes[index].read_into(_MARKS + mark, view)
         return self._buffer[0] != 0xFF
 
+    @property
+    def proven(self):
+        """True where the active bundle has lasted: nothing goes back to the other slot any more."""
+        active = self.active()
+        return active is not None and self._fallen(self._flashes.index(active[1]._flash), 0)
+
     def lasted(self):
         """The active bundle has been in use for long enough: failed start-ups are not laid at its door any more."""
         active = self.active()
@@ -158,6 +164,11 @@ class Slots:
         self._length = length
         self._written = 0
         self._erased = 0
+
+    @property
+    def writing(self):
+        """True from `begin` until `finish` or `abandon`."""
+        return self._target is not None
 
     @property
     def written(self):

@@ -164,6 +164,41 @@ def stepped(result: int, asked: int, rental: int, record_epoch: int, link_epoch:
     return {"said": said, "tag": tag.hex(), "value": cbor({**dict(enumerate(said)), 5: tag}).hex()}
 
 
+# --- rules in the shadow
+TRIED = bytes(range(0x40, 0x60))
+SUMMARY = {
+    0: 1, 1: BRICK, 2: TRIED[:8], 3: 3, 4: 12, 5: 7, 6: 120, 7: 4,
+    8: [[2, 3, 1, 1, 3], [1, 1, 14, 10, 1]], 9: 0, 10: [4200, 4650, 1, 2],
+    11: [[1_790_000_123_456, 19, 0, [1, 0, None, None, 21, 20]], [0, 33, 1, [10]]], 12: 0, 13: 2,
+}  # fmt: skip
+
+
+def tried(length: int, until: int) -> dict[str, object]:
+    data = BRICK + TRIED + length.to_bytes(4, "big") + until.to_bytes(8, "big")
+    tag = hmac(K_CTL, b"stallmark/shadow/1\0" + data)[:16]
+    return {"length": length, "until": until, "tag": tag.hex(), "value": cbor({0: TRIED, 1: length, 2: until, 3: tag}).hex()}
+
+
+BAD_SUMMARIES = {
+    "another brick's form": {**SUMMARY, 1: BRICK[:7]}, "counts do not add up": {**SUMMARY, 7: 5},
+    "more differ than came": {**SUMMARY, 6: 3},
+    "nine pairs": {**SUMMARY, 7: 9, 8: [[2, 3, 1, 1, 1]] * 9}, "a pair of four": {**SUMMARY, 7: 0, 8: [[2, 3, 1, 1]]},
+    "four examples": {**SUMMARY, 11: [[0, 19, 0, [1]]] * 4}, "a later version": {**SUMMARY, 0: 2},
+    "money below nothing": {**SUMMARY, 10: [0, -1, 0, 0]},
+}  # fmt: skip
+write(
+    "shadow.json",
+    {
+        "k_ctl": K_CTL.hex(), "brick8": BRICK.hex(), "bundle": TRIED.hex(),
+        "orders": [tried(1800, 1_790_000_600_000), tried(1, 0), tried(65536, 2**53)],
+        "summary": {
+            "fields": json_form(SUMMARY), "bytes": cbor(SUMMARY).hex(),
+            "tag": hmac(K_CTL, b"stallmark/shadowed/1\0" + cbor(SUMMARY))[:16].hex(),
+        },
+        "refused": [{"name": name, "bytes": cbor(bad).hex()} for name, bad in BAD_SUMMARIES.items()],
+    },
+)  # fmt: skip
+
 ROOT_AFTER = expand(bytes(range(32)), b"root" + u32s(4), 32)
 write(
     "control.json",
