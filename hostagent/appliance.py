@@ -16,6 +16,7 @@ RESET_REASONS = {
 SHORT_HEAP = 16_384
 SHORT_BLOCK = 4_096
 NO_MEMORY = counter_names.name(154)
+MEMORY_AGAIN = counter_names.name(134)
 # Places of the histogram of lights (firmware/brick/speed.py).
 LIGHTS = 16
 # The crystal of a sound board stays below this.
@@ -122,10 +123,12 @@ def warnings(said: dict[str, Any]) -> list[str]:
     block, free = said.get("largest_block"), said.get("heap_free")
     if (block is not None and 0 < block < SHORT_BLOCK) or (free is not None and 0 < free < SHORT_HEAP):
         found.append("is short of memory: switch it off and on in a quiet moment, and tell the hub")
-    if said.get("counters", {}).get(NO_MEMORY):
+    counters = said.get("counters", {})
+    if counters.get(NO_MEMORY, 0) > counters.get(MEMORY_AGAIN, 0):
         found.append(
             "had no memory for more people or rights: limits of people it could not remember are not known, and rules that need "
-            "them say so. Switch it off and on in a quiet moment; if that comes back, tell the hub"
+            "them say so. It tries again whenever nobody came for a minute. If this stays, switch it off and on in a quiet "
+            "moment; if it comes back, tell the hub"
         )
     clock = said.get("clock")
     if clock is not None and abs(clock["drift_ppm"] or 0) > DRIFT_PPM:

@@ -133,6 +133,8 @@ class Telling:
                 self.tags.linked(brick)
         ruleset8 = None if brick.status is None else brick.status.ruleset8
         if ruleset8 is not None and ruleset8 != queue.signals8:
+            if not anew:  # a brick with other rules has a new state: of balances it knows none
+                queue.balances = OrderedDict.fromkeys(self._newest())
             queue.signals8, queue.signals, queue.signals_due = ruleset8, [], True
         due = self.openvalues.due(brick)
         if due is not None and all(kind != reg.MSG_PARAMETERS for kind, _ in queue.short):

@@ -142,6 +142,8 @@ class Brick:
             uplink.status_changed,
             work,
         )
+        shortage = chores.shortage
+        shortage.remember = self._remember  # pyright: ignore[reportAttributeAccessIssue] - None until here
         chores.application = application  # pyright: ignore[reportAttributeAccessIssue] - None until here
         if application is not None:
             uplink.on(_MSG_HOLD, application.hold)
@@ -165,9 +167,9 @@ class Brick:
             (reg.MSG_REVOKED, kitwide.revoked),
             (reg.MSG_TRAINING, kitwide.training),
             (reg.MSG_RESTART, orders.restart),
+            (_MSG_STEP, self._step_rental),
         ):
             uplink.on(kind, handler)
-            (_MSG_STEP, self._step_rental),
         if self._tags is not None:
             uplink.on(reg.MSG_TAG_KEYS, self._tags.keys)
             uplink.on(reg.MSG_TAG_COUNTERS, self._tags.told)
@@ -317,16 +319,6 @@ class Brick:
     def _restart(self, safe):
         self.supervisor.finish(lambda: self._ending().restart(safe))
 
-    def _add_event_port(self, clock):
-        if "events" in self._port.parts:
-            from brick.events import EventPort
-
-            line = Line(self._port.uart("events", config.LINK_BAUD))
-            bench = EventPort(line, self._decider.decide, clock, self._counters)
-            self.supervisor.add("events", bench.run, None)
-
-    # --- start-up
-
     def _step_rental(self, value):
         """Message 52: the controller's order to go on with the next rental. Its code is loaded for it alone."""
         from brick import stepping
@@ -343,6 +335,16 @@ class Brick:
             self._restart(False)
         else:
             self._post(*answer)
+
+    def _add_event_port(self, clock):
+        if "events" in self._port.parts:
+            from brick.events import EventPort
+
+            line = Line(self._port.uart("events", config.LINK_BAUD))
+            bench = EventPort(line, self._decider.decide, clock, self._counters)
+            self.supervisor.add("events", bench.run, None)
+
+    # --- start-up
 
     def _replay(self, ruleset):
         """Read every record once: what is remembered, the key epoch's length, the number of this start-up."""
@@ -466,24 +468,38 @@ class Brick:
             decider.close_repeats(everything=True)
         except FullError:
             self._counters.add(count.JOURNAL_FULL)
-        try:
-            state = await self._read_back(ruleset, False)
-        except MemoryError:
-            state = None
-        if state is None:
-            decider.use(None, State())
-            gc.collect()
-            state = await self._read_back(ruleset, True)
-        decider.asking.finish()  # pyright: ignore[reportAttributeAccessIssue]
-        for entry in self._journal.records(state.seq + 1):
-            state.apply(entry)
-        decider.use(ruleset, state)
-        self._allotment.renew()
+        await self._use_anew(ruleset)
         try:
             self._record_boot()
         except FullError:
             self._counters.add(count.JOURNAL_FULL)
         gc.collect()
+
+    async def _remember(self):
+        """Memory was short for somebody: the journal is read once more, by the same rules. A host tells again what it tells as a
+        session begins."""
+        await self._use_anew(self._decider.ruleset)
+        self._uplink.anew()
+        gc.collect()
+
+    async def _use_anew(self, ruleset):
+        decider = self._decider
+        try:
+            state = await self._read_back(ruleset, False)
+        except MemoryError:
+            state = None
+        if state is None:
+            bare = State()
+            bare.keep(decider.state)
+            decider.use(None, bare)
+            gc.collect()
+            state = await self._read_back(ruleset, True)
+        decider.asking.finish()  # pyright: ignore[reportAttributeAccessIssue]
+        for entry in self._journal.records(state.seq + 1):
+            state.apply(entry)
+        state.keep(decider.state)
+        decider.use(ruleset, state)
+        self._allotment.renew()
 
     async def _read_back(self, ruleset, alone):
         """The state by a ruleset of all that is in the journal. None, unless it is `alone` in memory, where there is none for

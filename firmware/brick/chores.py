@@ -8,6 +8,7 @@ from stallmark.rules import READING
 
 from brick import aio, config
 from brick import counters as count
+from brick.shortage import Shortage
 from brick.unload import unload
 
 # Why an application waits; docs/formats/registry.md
@@ -49,7 +50,7 @@ class Chores:
         self._lasting_since = ticks()
         self._lasted = False
         self._began = ticks()
-        self._short = False
+        self.shortage = Shortage(decider, quiet, counters, ticks, changed)
 
     async def run(self, pulse):
         """Look after everything, for ever."""
@@ -64,17 +65,12 @@ class Chores:
                 self._counters.add(count.FLASH_ERRORS)
             if not busy and self._quiet(config.LULL_MS) and self._ticks() - self._collected > _COLLECT_MS:
                 gc.collect()
-                self._decider.state.ahead()
+                await self.shortage.after_collecting()
                 self._collected = self._ticks()
             await self._wake.wait(1 if busy else _TURN_MS)
 
     def _books(self):
-        short = self._decider.state.short
-        if short != self._short:
-            self._short = short
-            if short:
-                self._counters.add(count.MEMORY_SHORT)
-            self._changed()
+        self.shortage.look()
         if self._outbox.mark_due():
             self._outbox.mark()
         if self._decider.full and self._journal.free_pages > config.SHORT_PAGES:

@@ -64,6 +64,11 @@ CLOCK_STEP_MS = const(2000)  # a correction larger than this is a record of its 
 EARLIEST_MS = const(1735689600000)  # 2025 begins: before this program was made
 LATEST_MS = const(0x7FFFFFFFFFFF)  # in the year 6429; later times would leave no room to count on
 
+# Memory
+REMEMBER_MS = const(60000)  # after so long without memory for somebody, and without a tap, the journal is read once more,
+REMEMBER_MOST_MS = const(3600000)  # later twice as long each time, up to this;
+REMEMBER_BYTES = const(4096)  # only where a block of this size is free
+
 # Epochs
 EPOCH_RECORDS = const(1024)
 

@@ -97,6 +97,7 @@ NAMES = (
     (counters.ROOTS_TAKEN, "roots taken"),
     (counters.TRUST_REFUSED, "roots and directives refused"),
     (counters.INSTALLS_HALTED, "installs ended by a directive"),
+    (counters.MEMORY_AGAIN, "times with memory for them again"),
     (counters.APP_TRIALS, "start-ups of an application on trial"),
     (counters.APP_RETURNS, "applications that went back"),
     (counters.RULES_RETURNS, "rules that went back"),

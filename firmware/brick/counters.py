@@ -112,12 +112,13 @@ DIRECTIVES_TAKEN = const(130)
 ROOTS_TAKEN = const(131)
 TRUST_REFUSED = const(132)
 INSTALLS_HALTED = const(133)
+# Memory
+MEMORY_AGAIN = const(134)
 # Slots
 APP_TRIALS = const(140)
 APP_RETURNS = const(141)
 RULES_RETURNS = const(142)
 APP_WAITS = const(143)
-# Memory
 MEMORY_SHORT = const(154)
 # Rentals
 STEPS_REFUSED = const(155)

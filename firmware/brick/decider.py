@@ -65,6 +65,10 @@ class Decider:
         if self.training is not None:
             self.training.begin(ruleset)
 
+    def ahead(self):
+        """In a quiet moment: memory for those who come next. Slots that are over need none any more."""
+        self.state.ahead(self._clock.wall_ms() if self._clock.quality >= reg.QUALITY_HOST else None)
+
     def decide(self, event, done=None):
         """Decide, record, show. Returns the Record that the light is for; None where none could be written, where it
         was merged, and where the light comes later: `done(record or None)` is called once it is there."""

@@ -61,6 +61,12 @@ class Uplink:
         self._asked = self._asked or asked
         self.wake.raise_()
 
+    def anew(self):
+        """End the session, as if the host had said that it has none: the next one tells everything that holds."""
+        if self._link.up:
+            self._heard(self._link.receive(reg.FRAME_NOTICE, bytes((reg.NOTICE_NO_SESSION,)), self._lines.now()))
+            self.wake.raise_()
+
     def listener(self, number):
         """The task that reads line `number`."""
         return lambda pulse: self._listen(pulse, number)

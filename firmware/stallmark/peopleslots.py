@@ -174,6 +174,14 @@ class Visitors:
                 self._entries[slot] = 0
         return any(gone) and self.table.drop(gone)
 
+    def ended(self, wall):
+        """Slots in which somebody found no memory and that are over at `wall` are done with: their people go."""
+        for slot, (_start, end) in enumerate(self.slots):
+            if self.closed[slot] and end <= wall:
+                self.closed[slot] = 0
+                self._drop_ended(wall)
+                self._dropped[slot] = 1
+
     # --- what a decision asks
 
     def find(self, slot, subject):

@@ -293,8 +293,11 @@ class State(Told):
             or (spent is not None and spent.short)
         )
 
-    def ahead(self):
-        """In a quiet moment: memory for those who come next, so that nobody waits for it."""
+    def ahead(self, wall=None):
+        """In a quiet moment: memory for those who come next, so that nobody waits for it. `wall`: the latest instant known (ms);
+        slots that it is behind of take nobody any more."""
+        if wall is not None and self._people is not None:
+            self._people.ended(wall)
         for part in (self._people, self._ever):
             if part is not None:
                 part.table.ahead(_NEXT)

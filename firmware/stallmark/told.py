@@ -71,6 +71,12 @@ class Told:
             self._revoked = Revoked()
         return self._revoked.take(first, entries)
 
+    def keep(self, before):
+        """Takes over what the state before was told whatever its rules, revoked subjects; and by the same rules, signals."""
+        self._revoked = before._revoked
+        if self._signals is not None and before.ruleset is not None and before.ruleset.digest8 == self.ruleset.digest8:
+            self._signals = before._signals
+
     # --- what a decision asks
 
     def granted_ever(self, subject, rule):

@@ -34,6 +34,10 @@ class LeapingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._leaping.now
 
+    def stand_still(self, seconds: float) -> None:
+        """Time goes on."""
+        self._leaping.now += seconds
+
 
 def run(scene: Coroutine[Any, Any, None]) -> None:
     """asyncio.run, without the waiting."""
@@ -44,3 +48,10 @@ def run(scene: Coroutine[Any, Any, None]) -> None:
 def now_ns() -> int:
     """The running loop's nanoseconds: what the models take for their clock."""
     return int(asyncio.get_running_loop().time() * 1e9)
+
+
+def stand_still(ms: int) -> None:
+    """The running loop's time goes on, and nobody has a turn: somebody computes."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, LeapingLoop)
+    loop.stand_still(ms / 1000)

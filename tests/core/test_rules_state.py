@@ -416,6 +416,22 @@ def test_whoever_found_no_memory_stays_unknown_and_the_next_slot_remembers_again
     assert kept.granted(kept.person(1, subject(1)), 0) == 1
 
 
+def test_a_slot_that_is_over_leaves_no_state_short():
+    two = [[START - 1000, START + 100_000], [START + 100_000, START + 200_000]]
+    kept = Brick(data(rule(slots=[0, 1]), slots=two)).state
+    memory = _no_memory(kept)
+    kept._people.meet(0, subject(1)[:6], 10, START + 10, reg.EVENT_NFC_TAP, 3, True, True, 0)
+    memory.most = 9
+    kept.ahead(START + 99_999)
+    assert kept.short
+    kept.ahead(None)
+    assert kept.short, "nobody knows what time it is"
+    kept.ahead(START + 100_000)
+    assert not kept.short and not kept.room(0, START + 100_000) and kept.unsure(0), "nobody is taken for a newcomer there"
+    kept._people.meet(0, subject(2)[:6], 10, START + 99_000, reg.EVENT_NFC_TAP, 3, True, True, 0)
+    assert kept.person(0, subject(2)) < 0 and kept.room(1, START + 100_000)
+
+
 def test_memory_for_those_who_come_next_is_there_before_they_come():
     kept = Brick(data(rule())).state
     kept.ahead()

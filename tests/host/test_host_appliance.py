@@ -85,3 +85,5 @@ def test_the_stall_page_says_how_full_the_packs_are_and_how_old_that_is():
 def test_a_brick_without_memory_for_its_people_is_somebodys_work():
     said = appliance.parse({0: 5, 3: [[154, 1]]}, None)
     assert any("no memory for more people" in one for one in appliance.warnings(said))
+    said = appliance.parse({0: 5, 3: [[134, 1], [154, 1]]}, None)
+    assert not any("no memory" in one for one in appliance.warnings(said)), "it has remembered them since"

@@ -86,6 +86,24 @@ def test_sums_that_are_not_whole_are_told_to_nobody(monkeypatch: pytest.MonkeyPa
     assert told is not None and told[1][2] == subject(1)[:6] + b"\0\0\0\x02", "of before its restart, too"
 
 
+def test_a_brick_with_other_rules_is_told_all_balances_again(monkeypatch: pytest.MonkeyPatch):
+    kit = Kit(monkeypatch)
+    kit.brick.status = SimpleNamespace(ruleset8=b"rules--1")
+    kit.read(b"brick--b", 9)
+    kit.link()
+    whole = subject(1)[:6] + b"\0\0\0\x02"
+    told = kit.telling.idle(kit.brick)
+    assert told is not None and told[1][2] == whole
+    kit.telling.status(kit.brick)
+    kit.ms += 60_000
+    told = kit.telling.idle(kit.brick)
+    assert told is not None and told[1][2] == b"", "nothing is new"
+    kit.brick.status = SimpleNamespace(ruleset8=b"rules--2")
+    kit.telling.status(kit.brick)
+    told = kit.telling.idle(kit.brick)
+    assert told is not None and told[1][2] == whole, "its new state takes nobody's for nothing"
+
+
 def test_on_a_quiet_day_balances_do_not_grow_old(monkeypatch: pytest.MonkeyPatch):
     kit = Kit(monkeypatch)
     kit.link()

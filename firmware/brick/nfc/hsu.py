@@ -6,6 +6,9 @@ from brick import aio
 from brick.nfc import frame
 
 _CHUNK = const(64)
+_LAST_MS = const(5)  # for what is in the UART already
+_LATE_MS = const(3)  # a timer that rings later than this: the brick stood still
+_AGAIN = const(3)
 _SILENT_LINE_MS = const(20)  # a line that reports readable and gives nothing (unplugged pty): do not spin
 
 
@@ -38,16 +41,27 @@ class Hsu:
             await aio.sleep_ms(_SILENT_LINE_MS)
 
     async def receive(self, ms):
-        """The kind of the next frame (see nfc.frame); asyncio's TimeoutError after `ms` without one."""
+        """The kind of the next frame (see nfc.frame); asyncio's TimeoutError after `ms` without one.
+
+        A time that is over does not tell that the chip was silent: the brick may have stood still, over a signature. What came
+        meanwhile counts, and where it did stand still the chip gets its time anew, three times at most."""
         kind = self.reader.next()
         if kind:
             return kind
         deadline = self._ticks() + ms
+        again = _AGAIN
         while True:
             left = deadline - self._ticks()
             if left <= 0:
-                raise aio.TimeoutError
-            await aio.wait_ms(self._fill(), left)
+                if not again:
+                    raise aio.TimeoutError
+                again -= 1
+                left = ms if left < -_LATE_MS else _LAST_MS
+                deadline = self._ticks() + left
+            try:
+                await aio.wait_ms(self._fill(), left)
+            except aio.TimeoutError:
+                continue
             kind = self.reader.next()
             if kind:
                 return kind
@@ -56,7 +70,8 @@ class Hsu:
         """Read and drop everything that arrives within `ms` milliseconds."""
         deadline = self._ticks() + ms
         try:
-            while True:
+            while deadline - self._ticks() > 0:
                 await self.receive(deadline - self._ticks())
         except aio.TimeoutError:
-            self.reader.clear()
+            pass
+        self.reader.clear()
