@@ -24,7 +24,7 @@ from hostagent.budgets import Budgets
 from hostagent.chain import Chain, short
 from hostagent.clock import open_clock
 from hostagent.config import Config
-from hostagent.controller import Controller, Standing
+from hostagent.controller import Controller, Standing, Step
 from hostagent.core import Fields, new_host_link, reg
 from hostagent.directing import Directing
 from hostagent.ended import Ended
@@ -45,6 +45,7 @@ from hostagent.rekeys import Rekeys
 from hostagent.signed import credential
 from hostagent.signer import Signer
 from hostagent.staff import Staff
+from hostagent.steps import Steps
 from hostagent.store import open_store
 from hostagent.store.intents import Intents
 from hostagent.store.outbox import Outbox
@@ -126,13 +127,20 @@ class Agent:
             backoff(),
         )
         self._find_position()
+        self.steps = Steps(
+            store,
+            self.controller,
+            config.keys.signing_seed,
+            config.rental,
+            self._tell,
+        )
         self.budgets = Budgets(
             Slices(store),
             self.controller,
             self.clock,
             self.bricks,
             config.kit,
-            config.rental,
+            self.steps.rental,
             config.director,
             successor="recovered" in store.meta and "slices_settled" not in store.meta,
         )
@@ -210,6 +218,13 @@ class Agent:
         self.directing.load(store.meta.get(META_ROOTS))
         self.intent.judged.root = lambda: self.directing.state
         self.kitside.telling.directing = self.directing
+        self.kitside.telling.steps = self.steps
+        self.kitside.exchange.rental = lambda: self.steps.rental
+        self.steps.leaving = self.kitside.telling.another_rental
+        self.steps.moved = self._another_rental
+        self.puller.pull_steps = self.steps.pull
+        if self.lane is not None:
+            self.steps.lane = self._lane_steps
         self.updater.ready = self.directing.ready
         self.puller.pull_roots = self.directing.pull
         self.exchange = self.kitside.exchange
@@ -545,6 +560,18 @@ class Agent:
         session = self.session_of(brick)
         if session is not None:
             session.flush()
+
+    def _another_rental(self) -> None:
+        """The kit is in another rental: people, balances and slices of the one before are nobody's any more here."""
+        self.budgets.renew(self.steps.rental)
+        self.exchange.another_rental()
+
+    async def _lane_steps(self, order: Step) -> Fields | None:
+        assert self.lane is not None
+        return await self.lane.step(order.rental, order.following, order.epoch, order.tag)
+
+    def _tell(self, brick: bytes, kind: int, value: Any) -> bool:
+        return self.kitside.telling.tell(brick, kind, value)
 
     def _every(self, call: Callable[[Session], None]) -> None:
         for line in self.lines:

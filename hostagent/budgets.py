@@ -81,8 +81,16 @@ class Budgets:
     async def load(self) -> None:
         """Takes up what the store knows."""
         for row in await asyncio.wrap_future(self._table.all()):
+            if rights.decode_slice(row.slice.payload).rental != self._rental:
+                continue
             self._slices[row.slice.id] = Held(row.slice, row.brick, row.result, row.withheld, hint=row.hint)
         self._floor = await asyncio.wrap_future(self._table.floor())
+
+    def renew(self, rental: int) -> None:
+        """Another rental began: slices of the one before are nobody's any more; the store keeps who had them."""
+        self._rental = rental
+        self._slices.clear()
+        self._ruleset.clear()
 
     async def pull(self) -> None:
         """Asks the controller for slices and takes in what is new. Raises ControllerError,

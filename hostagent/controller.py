@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import httpx
 
+from hostagent.authorities import authorities
 from hostagent.errors import ControllerError
 from hostagent.signed import Bearer
 
@@ -27,6 +28,7 @@ MAX_JSON = 4 * 1024 * 1024
 MAX_BUNDLE = 1024 * 1024
 MAX_ROOT = 4096
 MAX_DIRECTIVE = 4096
+MOST_STEPS = 64
 # A long-poll may be silent for as long as it waits, and somewhat longer.
 WAIT_MORE_S = 15.0
 # What a controller may ask hosts to leave between two questions.
@@ -100,6 +102,21 @@ class Rekey:
 
 
 @dataclass(frozen=True)
+class Step:
+    """An order to a brick to step from a rental to the one that follows; `key`: its link key from `epoch` on, sealed for this
+    host, other bytes each time it is asked for. The host's own lane is a brick, too."""
+
+    brick: bytes
+    rental: int
+    following: int
+    epoch: int
+    tag: bytes
+    key: bytes = field(repr=False, compare=False)
+    lane: bool
+
+
+
+@dataclass(frozen=True)
 class SealedTagKeys:
     """An event's tag keys as message 47 carries them to one brick; nobody on the way can open them."""
 
@@ -162,6 +179,7 @@ class Controller:
             timeout=httpx.Timeout(silence_s, connect=min(CONNECT_S, silence_s)),
             # The kit's own network has no proxy; a proxy in the environment is for addresses elsewhere.
             trust_env=not _loopback(base),
+            verify=authorities(base),
         )
 
     async def close(self) -> None:
@@ -331,6 +349,21 @@ class Controller:
         return [_rekey(entry) for entry in _list(answer, "rekeys")]
 
     @_counted
+    async def steps(self) -> tuple[int, list[Step]]:
+        """The kit's rental, and the orders to step to it that its bricks have not followed yet."""
+        answer = await self._json("GET", f"/v1/kits/{self._kit}/steps")
+        rental = answer.get("rental")
+        if type(rental) is not int or not 0 <= rental <= 0xFFFFFFFF:
+            raise ControllerError("unreadable", "answer without a rental")
+        return rental, [_step(entry) for entry in _list(answer, "steps")[:MOST_STEPS]]
+
+    @_counted
+    async def stepped(self, brick: bytes, said: list[int], tag: bytes) -> None:
+        """Hands a brick's answer to such an order on; durable there on return."""
+        body = json.dumps({"brick": brick.hex(), "said": said, "tag": base64.b64encode(tag).decode()}).encode()
+        await self._json("POST", f"/v1/kits/{self._kit}/steps", body, "application/json")
+
+    @_counted
     async def tag_keys(self, event: bytes, etag: str | None) -> tuple[str, list[SealedTagKeys]] | None:
         """(ETag, an event's tag keys for each brick of the kit); None where they are still those of `etag`."""
         headers = {} if etag is None else {"If-None-Match": etag}
@@ -489,6 +522,17 @@ def _rekey(entry: Any) -> Rekey:
         if brick and tag and key and len(tag) == 16 and type(epoch) is int and 0 < epoch <= 0xFFFFFFFF:
             return Rekey(brick, epoch, tag, key)
     raise ControllerError("unreadable", "an order for a link key that is none")
+
+
+def _step(entry: Any) -> Step:
+    if isinstance(entry, dict):
+        f = cast(dict[str, Any], entry)
+        brick, tag, key = _hex(f.get("brick"), 8), _base64(f.get("tag")), _base64(f.get("key"))
+        numbers = [f.get(name) for name in ("rental", "following", "epoch")]
+        good = [one for one in numbers if type(one) is int and 0 <= one <= 0xFFFFFFFF]
+        if brick and tag and key and len(tag) == 16 and len(good) == 3:
+            return Step(brick, good[0], good[1], good[2], tag, key, f.get("lane") is True)
+    raise ControllerError("unreadable", "an order to step to another rental that is none")
 
 
 def _tag_keys(entry: Any) -> SealedTagKeys:

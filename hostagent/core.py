@@ -71,6 +71,9 @@ from stallmark import (
     registry as reg,
 )
 from stallmark import (
+    rental as _rental,
+)
+from stallmark import (
     rights as _rights,
 )
 from stallmark import (
@@ -129,6 +132,7 @@ people: Any = _people
 pulled: Any = _pulled
 receipt: Any = _receipt
 record: Any = _record
+rental: Any = _rental
 rights: Any = _rights
 rootmeta: Any = _rootmeta
 ruleform: Any = _ruleform
@@ -256,6 +260,7 @@ __all__ = [
     "receipt",
     "record",
     "reg",
+    "rental",
     "rights",
     "rootmeta",
     "rules",

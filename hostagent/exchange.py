@@ -39,6 +39,8 @@ class Book:
 
     ruleset: Any
     read: int
+    # Whoever came in an earlier rental of the kit is nobody's business any more.
+    rental: int = 0
     logs: dict[bytes, Log] = field(default_factory=lambda: {})
     ready: bool = False
 
@@ -58,6 +60,8 @@ class Book:
         known.add(fields[2], self._entries(stored, fields))
 
     def _entries(self, stored: Stored, fields: Fields) -> bytes:
+        if fields[16] < self.rental:
+            return b""
         told: Fields = fields
         if fields.get(8) != self.ruleset.digest8:
             # Its rule numbers mean other rules: the person came, nothing else is known here.
@@ -137,6 +141,8 @@ class Exchange:
         self._standing = {one.brick: one for one in standing}
         self.on_record: list[Callable[[Stored], None]] = []
         self.on_news: Callable[[], None] = lambda: None
+        # The rental that the kit is in.
+        self.rental: Callable[[], int] = lambda: 0
         # There is a message for this brick.
         self.on_ready: Callable[[bytes], None] = lambda brick8: None
         # The lane has a new state.
@@ -206,6 +212,17 @@ class Exchange:
         self._tell_own()
         self.on_news()
 
+    def another_rental(self) -> None:
+        """Everybody is told anew, from the records of this rental alone."""
+        self.books.clear()
+        self._own = self._lane_state = None
+        self._lane_cursors = {}
+        for receiver in self._receivers.values():
+            receiver.begin()
+            receiver.told_ms.clear()
+            self.uses(receiver.ruleset8)
+        self._wake.set()
+
     # --- rules in use
 
     def uses(self, ruleset8: bytes | None) -> Book | None:
@@ -218,7 +235,7 @@ class Exchange:
             ruleset = self._ruleset(ruleset8)
             if ruleset is None:
                 return None
-            book = self.books[ruleset8] = Book(ruleset, max(0, self._newest() - LOOK_BACK))
+            book = self.books[ruleset8] = Book(ruleset, max(0, self._newest() - LOOK_BACK), self.rental())
             while len(self.books) > BOOKS:
                 self.books.pop(next(iter(self.books)))
             self._wake.set()

@@ -51,6 +51,8 @@ class Puller:
         self.tell_ended: Callable[[], Awaitable[None]] | None = None
         # Roots for bricks (hostagent.directing).
         self.pull_roots: Callable[[], Awaitable[None]] | None = None
+        # Orders to step to another rental (hostagent.steps).
+        self.pull_steps: Callable[[], Awaitable[None]] | None = None
         self.reached_at: float | None = None
         self.trouble: str | None = None
 
@@ -82,6 +84,7 @@ class Puller:
             await self._pull_bundle()
         await self._budgets.pull()
         await self._pull_rekeys()
+        await self._pull_steps()
         await self._tell()
 
     async def _follows(self) -> bool:
@@ -120,6 +123,15 @@ class Puller:
             return
         try:
             await self._rekeys.pull()
+        except ControllerError as failed:
+            if failed.kind != "refused":  # an older controller does not know these
+                raise
+
+    async def _pull_steps(self) -> None:
+        if self.pull_steps is None:
+            return
+        try:
+            await self.pull_steps()
         except ControllerError as failed:
             if failed.kind != "refused":  # an older controller does not know these
                 raise

@@ -46,7 +46,9 @@ class Rekeys:
             known = self._orders.get(one.brick)
             if known is not None and known[0] >= one.epoch:
                 continue
-            if max(self._keys.find_link_keys(one.brick) or {}, default=-1) < one.epoch:
+            held = self._keys.find_link_keys(one.brick) or {}
+            # Not after the newest: the key of another rental (hostagent.steps) may have come before this order.
+            if one.epoch not in held and min(held, default=-1) < one.epoch:
                 key = self._open(one)
                 if key is None:
                     continue

@@ -23,6 +23,7 @@ from hostagent.exchange import Exchange, Message
 from hostagent.openvalues import OpenValues
 from hostagent.signals import Heard
 from hostagent.staff import NOBODY
+from hostagent.steps import Steps
 from hostagent.store import tokens
 from hostagent.store.records import Stored
 from hostagent.store.store import Store
@@ -108,6 +109,8 @@ class Telling:
         self.tags: TagSide | None = None
         # Roots and directives for bricks.
         self.directing: Directing | None = None
+        # Orders to step to another rental.
+        self.steps: Steps | None = None
         # What bricks and records are told of who did something (hostagent.staff).
         self.label: Callable[[str], str] = lambda name: NOBODY
 
@@ -131,6 +134,9 @@ class Telling:
             self._everything(brick.brick, queue)
             if self.tags is not None:
                 self.tags.linked(brick)
+            order = None if self.steps is None else self.steps.message(brick.brick)
+            if order is not None:
+                self._append(brick.brick, queue, (reg.MSG_STEP, order))
         ruleset8 = None if brick.status is None else brick.status.ruleset8
         if ruleset8 is not None and ruleset8 != queue.signals8:
             if not anew:  # a brick with other rules has a new state: of balances it knows none
@@ -166,6 +172,8 @@ class Telling:
             self._asking.ask(brick, value, lambda answer: self._reply(brick, answer))
         elif kind == reg.MSG_PARAMETERS_RESULT:
             self.openvalues.answered(brick, value)
+        elif self.steps is not None and kind == reg.MSG_STEPPED:
+            self.steps.heard(brick, value)
         elif self.directing is not None and kind in (reg.MSG_TRUST_WANTED, reg.MSG_TRUST_RESULT):
             self._trusted(brick, self.directing.message(brick, kind, value))
         else:
@@ -241,6 +249,21 @@ class Telling:
     def _everybody(self, message: Message) -> None:
         for brick8 in list(self._queues):
             self.tell(brick8, *message)
+
+    async def another_rental(self) -> None:
+        """Balances and revocations of the rental before are forgotten, in the store, too. Raises StoreUnavailable."""
+        await asyncio.wrap_future(self._sums.forget())
+        await asyncio.wrap_future(self._store.set_meta({META_REVOKED: b""}))
+        self._tokens.clear()
+        self._revoked = b""
+        for brick8, queue in self._queues.items():
+            queue.balances.clear()
+            if queue.linked:
+                for message in self._revocations(b"", True):
+                    self._append(brick8, queue, message)
+        lane = self._lane()
+        if lane is not None:
+            lane.state.revoke(True, b"")
 
     # --- training
 

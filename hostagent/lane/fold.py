@@ -21,7 +21,7 @@ from hostagent.store.database import Sql
 from hostagent.store.records import Stored, after
 from hostagent.store.store import Store
 
-VERSION = 1
+VERSION = 2
 # Records read at a time; and after how many new ones a fold is kept anew.
 PAGE = 200
 KEEP_AFTER = 500
@@ -73,7 +73,7 @@ class Fold:
                 "rules": None if self._rules is None else self._rules.digest8,
                 "brick": self._brick,
                 "seq": self.seq,
-                "place": [place.epoch, place.in_epoch, place.over, place.boot],
+                "place": [place.epoch, place.in_epoch, place.over, place.boot, place.steps],
                 "slips": [[seq, cbor.encode(fields)] for seq, fields in self.slips.reserves.items()],
                 "paid": sorted(self.slips.paid),
                 "state": told,

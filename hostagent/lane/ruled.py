@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from hostagent import signer
-from hostagent.core import FormatError, reg, rights
+from hostagent.core import Fields, FormatError, reg, rental, rights
 from hostagent.errors import BundleRefused, HostError
 from hostagent.lane import fold, ruleset
 from hostagent.lane.book import Book
@@ -147,6 +147,29 @@ class Ruled(Writing):
         self._updater.on_result(self.brick, digest8, reg.INSTALL_OK, "")
         self._take_slices()
 
+    async def step(self, here: int, following: int, epoch: int, tag: bytes) -> Fields | None:
+        """The controller's order to step to another rental, as a brick follows it (docs/formats/control.md): its answer, None
+        while the lane has not started. Its people, slices, reserves and slips end with the record. Raises StoreUnavailable."""
+        if self.trouble is not None:
+            return None
+        book = self.book
+        book.settle()
+        value = rental.order(here, following, epoch, tag)
+        # A lane has no link: any epoch will do.
+        result: int = rental.judge(value, book.control_key, self.brick8, book.rental, epoch - 1)[0]
+        if not result:
+            if self._intake.busy:
+                return None
+            _, durable = self._write([Draft(reg.KIND_RENTAL, {24: [following, epoch]}), self._boot()])
+            await asyncio.shield(durable)
+            self.given.clear()
+            self._take_slices()
+            result = reg.STEP_DONE
+        answer: Fields = rental.answer(
+            book.control_key, self.brick8, result, following, book.rental, book.epoch, epoch
+        )
+        return answer
+
     def _take_slices(self) -> None:
         self._say()
         self.give(self.slices())
@@ -165,7 +188,7 @@ class Ruled(Writing):
                 piece: Any = rights.decode_slice(payload)
             except FormatError:
                 continue
-            if piece.kit != self._config.kit or piece.rental != self._config.rental:
+            if piece.kit != self._config.kit or piece.rental != self.book.rental:
                 result = reg.SLICE_OTHER_KIT
             elif not any(signer.verify(one, rights.slice_message(payload), signature) for one in directors):
                 result = reg.SLICE_SIGNATURE

@@ -19,7 +19,10 @@ class SlipBook:
     def note(self, record: Any, state: Any) -> None:
         """A record of the lane, applied to its state before."""
         fields: Fields = record.fields
-        if fields[10] == reg.KIND_RESERVE and fields.get(24):
+        if fields[10] == reg.KIND_RENTAL:  # slips of the rental before are worth nothing
+            self.reserves.clear()
+            self.paid.clear()
+        elif fields[10] == reg.KIND_RESERVE and fields.get(24):
             self.reserves[record.seq] = fields
             if len(self.reserves) > MOST:
                 self._forget(state)

@@ -148,13 +148,14 @@ class Store:
         self.write(work)
 
     def import_link_keys(self, keys: Iterable[tuple[bytes, int, bytes]]) -> "Future[None]":
-        """Takes keys from elsewhere (the bench's, the controller's) for bricks that the store knows not, or only from
-        earlier epochs. They are known when the future is done, not before: a brick that is told of a key burns its old
+        """Takes keys from elsewhere (the bench's, the controller's) for bricks that the store knows not, or whose own key may
+        be of an earlier epoch. They are known when the future is done, not before: a brick that is told of a key burns its old
         one."""
         fresh = [
             (brick, epoch, key)
             for brick, epoch, key in keys
-            if epoch > max(self.link_keys.get(brick, {}), default=-1)
+            if epoch > min(self.link_keys.get(brick, {}), default=-1)
+            and epoch not in self.link_keys.get(brick, {})
         ]
 
         def work(sql: Sql) -> None:

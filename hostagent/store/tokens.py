@@ -89,6 +89,14 @@ class Tokens:
 
         return self._store.read(query)
 
+    def forget(self) -> "Future[None]":
+        """Nobody has any: another rental began."""
+
+        def work(sql: Sql) -> None:
+            sql.execute("DELETE FROM token_sums")
+
+        return self._store.write(work)
+
     def count(self) -> "Future[None]":
         """Counts every receipt anew, for a store from before there was the table. Nothing is to be written meanwhile:
         a host does it once, before it takes records."""
