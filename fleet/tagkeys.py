@@ -26,6 +26,7 @@ from fleet.db.engine import outside
 from fleet.db.tables_tags import tag_keys as _table
 from fleet.errors import ConfigError
 from fleet.keys import RecordKeys, Seal
+from fleet.people import commands
 
 FORMAT = "stallmark-tag-keys/1"
 MAX_FILE = 4096
