@@ -1,8 +1,10 @@
 """What all tests share: made-up examples are the same ones in every run (others with HYPOTHESIS_PROFILE=random), long files
 come first, and programs that tests start find their modules compiled."""
 
+import functools
 import gc
 import os
+import ssl
 import sys
 from pathlib import Path
 
@@ -16,6 +18,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # Hosts, controllers and demos are started dozens of times: without this each would compile all its modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Each new HTTP client reads all authorities (25 ms of CPU), also for an address of this machine: here once for all.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 TESTS = Path(__file__).parent
 # Files of more than some five seconds (`pytest --durations=100`), the longest first: what runs last must be short, or one

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from hostagent.authorities import authorities
 from hostagent.clock import Clock
 from hostagent.config import Config
 from hostagent.signed import credential
@@ -174,5 +175,6 @@ def controller_of(told: Config) -> Source:
         auth=credential(told),
         # The kit's own network has no proxy; a proxy in the environment is for addresses elsewhere.
         trust_env=httpx.URL(told.controller).host not in LOOPBACK,
+        verify=authorities(told.controller),
     )
     return over_http(told.controller, client)
