@@ -1,5 +1,6 @@
-"""The label of a brick: short code, QR, kit and board, as a PNG of 62 × 29 mm at 300 dpi (a common label printer's size)."""
+"""Labels as PNG of 62 × 29 mm at 300 dpi, a common printer's size: a QR and a few lines. A brick's: short code, kit, board."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from stallmark import base32
@@ -10,7 +11,7 @@ WIDTH_MM, HEIGHT_MM, DPI = 62, 29, 300
 
 
 def short_code(brick: bytes) -> str:
-    """Eight characters of Crockford base32 in two groups, from the identity's first five bytes."""
+    """Eight characters of base32 (RFC 4648) in two groups, from the identity's first five bytes."""
     text: str = base32.encode(brick[:5])
     return f"{text[:4]}-{text[4:8]}"
 
@@ -30,7 +31,13 @@ def ready() -> None:
 
 
 def write(path: Path, brick: bytes, kit_name: str, board: str, made: str) -> None:
-    """Draws the label. `made`: the day, as text. Raises ToolMissing."""
+    """Draws a brick's label. `made`: the day, as text. Raises ToolMissing, OSError."""
+    draw_label(path, content(brick), ((short_code(brick), 72), (kit_name, 38), (board, 32), (made, 32)))
+
+
+def draw_label(path: Path, qr: str, lines: Sequence[tuple[str, int]]) -> None:
+    """Draws any label: what its QR says, and lines with their sizes in dots; what is too long gets smaller. Raises ToolMissing,
+    OSError."""
     try:
         import segno
         from PIL import Image, ImageDraw, ImageFont
@@ -39,7 +46,7 @@ def write(path: Path, brick: bytes, kit_name: str, board: str, made: str) -> Non
     width, height = _dots(WIDTH_MM), _dots(HEIGHT_MM)
     picture = Image.new("L", (width, height), 255)
     draw = ImageDraw.Draw(picture)
-    code = segno.make_qr(content(brick), error="m", boost_error=False)
+    code = segno.make_qr(qr, error="m", boost_error=False)
     rows = [bytes(row) for row in code.matrix]
     scale = (height - _dots(4)) // (len(rows) + 4)
     left = top = (height - scale * len(rows)) // 2
@@ -49,7 +56,6 @@ def write(path: Path, brick: bytes, kit_name: str, board: str, made: str) -> Non
                 at = (left + x * scale, top + y * scale)
                 draw.rectangle((*at, at[0] + scale - 1, at[1] + scale - 1), fill=0)
     column = left * 2 + scale * len(rows)
-    lines = ((short_code(brick), 72), (kit_name, 38), (board, 32), (made, 32))
     y = _dots(2.5)
     for text, size in lines:
         font = ImageFont.load_default(size)

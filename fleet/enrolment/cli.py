@@ -128,17 +128,32 @@ def code(
     kind: Annotated[str, typer.Argument(help="host or brick")],
     device: Device,
     days: Annotated[int, typer.Option("--days", min=1, max=400)] = 180,
+    label: Annotated[
+        Path | None,
+        typer.Option("--label", metavar="FILE", help="Draw the spare's label too: QR and code, a PNG."),
+    ] = None,
 ) -> None:
     """Make the one-time code for the label of a spare. Shown once; an earlier one of the same device ends."""
-    from fleet.enrolment import decide
+    from fleet.enrolment import decide, spare
     from fleet.people.actors import COMMAND
     from fleet.people.commands import now_ms
 
+    at_ms = now_ms()
     with _beside(config) as (connection, read):
-        made = decide.code(connection, read, COMMAND, _kind(kind), _id(device), now_ms(), days * DAY_MS)
+        if label is not None:
+            spare.ready(label)
+        which = _id(device)
+        made = decide.code(connection, read, COMMAND, _kind(kind), which, at_ms, days * DAY_MS)
+        if label is not None:
+            kit = spare.kit_name(connection, read, kind, which)
+            try:
+                spare.write(label, made, kind, which, kit, at_ms + days * DAY_MS)
+            except OSError as failed:  # the earlier code still counts then
+                raise ConfigError(f"--label {label} cannot be written: {failed.strerror}") from None
     typer.echo(made)
+    where = f"Print {label} (62 × 29 mm) and put it on" if label is not None else "Write it on the label of"
     typer.echo(
-        f"Write it on the label of {kind} {device}: it is shown once, counts once and ends in {days} days.",
+        f"{where} {kind} {device}: it is shown once, counts once and ends in {days} days.",
         err=True,
     )
 

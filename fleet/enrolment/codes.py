@@ -21,7 +21,11 @@ SIZE = 8  # 40 bits
 LIFE_MS = 180 * 86_400_000
 LONGEST_MS = 400 * 86_400_000
 _ALIKE = str.maketrans("OIL", "011")
-WRONG = "this code is not known, was used, or has ended: a technician makes a new one (`stallmark fleet enrol code`)"
+QR = "STALLMARK:CODE:"  # before a code in the QR of its label: a scanner types the whole
+WRONG = (
+    "this code is not known, was used, or has ended: a technician makes a new one (`stallmark fleet enrol code`). What stands large "
+    "on a bench's own label is the brick's short name and opens nothing"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,9 @@ def every(connection: Connection) -> list[dict[str, Any]]:
 
 
 def read(code: str) -> str | None:
-    """A code as somebody types it: any case, O for 0, I and L for 1, with or without the dash; None where it is none."""
-    text = code.strip().upper().replace("-", "").replace(" ", "").translate(_ALIKE)
+    """A code as somebody types it: any case, O for 0, I and L for 1, with or without the dash, or as its label's QR says it; None
+    where it is none."""
+    text = code.strip().upper().removeprefix(QR).replace("-", "").replace(" ", "").translate(_ALIKE)
     return text if len(text) == SIZE and not set(text) - set(LETTERS) else None
 
 

@@ -68,8 +68,8 @@ def words(story: Story) -> list[str]:
     if story.halt_ms is not None:
         why = next((text for _, text in story.words if text.startswith("halted: ")), "halted: ")[8:]
         out.append(
-            f"halted after {_time(story.halt_ms)}{' (' + why + ')' if why else ''}; {story.given_before_halt} deliveries before, {story.given_after_halt} after;"
-            f" {story.still_running} bricks still run the release"
+            f"halted after {_time(story.halt_ms)}{' (' + why + ')' if why else ''}; {story.given_before_halt} deliveries before,"
+            f" {story.given_after_halt} after; {story.still_running} bricks still run the release"
         )
     if story.live is not None:
         out += _live(story.live)

@@ -2,6 +2,8 @@
 
 import json
 
+import zxingcpp
+from PIL import Image
 from typer.testing import CliRunner
 
 from fleet.enrolment import pending
@@ -35,10 +37,18 @@ def test_devices_are_listed_accepted_replaced_and_ended_on_the_command_line(tmp_
     assert f"rental {stall.world.rental}" in accepted.output
     assert do("reject", *config, "host", other.host8.hex(), "--reason", "not ours").exit_code == 0
     old, spare = (one.brick8.hex() for one in stall.world.bricks)
-    label = do("code", *config, "brick", spare).stdout.strip()
+    earlier = do("code", *config, "brick", spare).stdout.strip()
     swap = ["replace", *config, "--kit", "kit-1", "--old", old, "--code"]
-    assert do(*swap, "0000-0000").exit_code == 1
-    assert do(*swap, label).exit_code == 0
+    picture = tmp_path / "spare.png"
+    assert "expected the name of a .png" in do("code", *config, "brick", spare, "--label", "spare.txt").output
+    label = do("code", *config, "brick", spare, "--label", str(picture)).stdout.strip()
+    assert picture.stat().st_mode & 0o077 == 0
+    (scanned,) = [one.text for one in zxingcpp.read_barcodes(Image.open(picture).convert("L"))]
+    assert scanned == "STALLMARK:CODE:" + label.replace("-", "")
+    for wrong in ("0000-0000", earlier):
+        refused = do(*swap, wrong)
+        assert refused.exit_code == 1 and "short name" in refused.output
+    assert do(*swap, scanned).exit_code == 0
     again = do(*swap, label)
     assert (again.exit_code, "was used" in again.output) == (1, True)
     assert do("revoke", *config, "host", signer.host8.hex(), "--reason", "lost").exit_code == 0
