@@ -23,8 +23,8 @@ LONGEST_MS = 400 * 86_400_000
 _ALIKE = str.maketrans("OIL", "011")
 QR = "STALLMARK:CODE:"  # before a code in the QR of its label: a scanner types the whole
 WRONG = (
-    "this code is not known, was used, or has ended: a technician makes a new one (`stallmark fleet enrol code`). What stands large "
-    "on a bench's own label is the brick's short name and opens nothing"
+    "this code is not known, was used, or has ended: a technician makes a new one (`stallmark fleet enrol code`). What stands "
+    "large on a bench's own label is the brick's short name and opens nothing"
 )
 
 
