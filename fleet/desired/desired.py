@@ -304,10 +304,12 @@ class Desired:
         if not wishes:
             return []
         config, now_ms = self._config(), self._clock.now_ms()
+        repository = Repository(config.trust)
         if not all(wish.halts for wish in wishes):
             # Bricks never forget an instant; that of a stop they need not believe.
-            clockguard.require(Repository(config.trust), now_ms, (self._signed_ms,))
+            clockguard.require(repository, now_ms, (self._signed_ms,))
         rental = {one.kit: one.rental for one in config.kits}
+        newest = max(orders.ROOT_VERSION, repository.newest("root"))
         made: list[Head] = []
         with self._database.write() as connection:
             change = rows.last_change(connection)
@@ -332,6 +334,8 @@ class Desired:
                     wish.flags,
                     _cut(wish.reason),
                     rental[wish.kit],
+                    # A brick from which a root is kept back takes no new order; a stop it takes all the same.
+                    orders.ROOT_VERSION if wish.halts else newest,
                 )
                 envelope = orders.sign(order, config.secrets.director_seed)
                 made.append(

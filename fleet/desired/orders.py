@@ -15,7 +15,7 @@ from fleet.core import FormatError, bundle, cbor, directive
 SECURITY_CRITICAL: int = directive.SECURITY_CRITICAL
 HALTED: int = directive.HALTED
 MAX_REASON = 96  # bytes
-ROOT_VERSION = 1
+ROOT_VERSION = 1  # that a directive wants where nobody says more
 
 
 class Item(NamedTuple):

@@ -193,3 +193,17 @@ def test_a_director_whose_key_is_elsewhere_is_said_now(stall, published):
     repository.online.keep_only(made.keys.snapshot, False)
     Noticing(stall.controller, repository, lambda: stall.world.now_ms).once()
     assert alerts(stall)["trust:director"].urgency == NOW
+
+
+def test_a_directive_wants_the_newest_root_and_a_stop_none(stall, published):
+    repository, roots, _ = published
+    desired, kit = stall.controller.desired, stall.world.kit
+    desired.set(kit, (), "go")
+    assert desired.head(kit).order.root_version == 1
+    made = ceremony.next_root(repository, ceremony.Change(), stall.world.now_ms)
+    repository.publish_root(sign(made, *roots[:2]))
+    number = desired.set(kit, (), "on")
+    assert desired.head(kit).order.root_version == 2
+    assert desired.renew() == [] and desired.head(kit).number == number, "what stands is not signed again for that"
+    stops.stop(desired, [kit], "wrong")
+    assert desired.head(kit).order.root_version == 1
