@@ -6,16 +6,15 @@ Roots come from the controller and are kept; the directive is the one that the h
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-from hostagent import signer
 from hostagent.bricks import Brick
 from hostagent.clock import monotonic_ms
-from hostagent.core import Fields, FormatError, bundle, cbor, directive, reg, rootmeta, trust
+from hostagent.core import Fields, bundle, directive, reg
 from hostagent.errors import ControllerError
 from hostagent.links.tells import Message
+from hostagent.roots import Roots, Source, word
 
 # An envelope goes whole in one message up to this size, else by pieces that the brick asks for.
 WHOLE = 400
@@ -24,23 +23,8 @@ PIECE = 256
 AGAIN_MS = 30_000
 # A controller is asked for newer roots so often at most.
 EVERY_S = 10.0
-# Roots that are kept: bricks that are further behind wait for the controller.
-MOST_ROOTS = 64
 NO_STORE, DAMAGED, PROMISED = 2, 4, 8
-WORDS: dict[int, str] = dict(reg.INSTALL_NAMES)
 log = logging.getLogger("hostagent.directing")
-
-
-class Source(Protocol):
-    """What is needed of the controller. Both raise ControllerError."""
-
-    def root(self, version: int) -> Coroutine[Any, Any, bytes | None]:
-        """The envelope of compact root `version`, None where there is none."""
-        ...
-
-    def root_tags(self, version: int) -> Coroutine[Any, Any, dict[bytes, bytes]]:
-        """The tag under which each brick takes that root as its first."""
-        ...
 
 
 @dataclass
@@ -66,61 +50,49 @@ class Directing:
         keep: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> None:
         self._source = source
-        self._keep = keep
+        self._roots = Roots(source, keep)
         self._pulled_at: float | None = None
         self._bricks = bricks
         self._order = order
         self._flush = flush
-        self._roots: dict[int, bytes] = {}
-        self._trust = trust.Trust(None)
         self._tags: dict[bytes, bytes] = {}
         self._told: dict[bytes, _Told] = {}
         self._order8: tuple[bytes, bytes] | None = None
-        self.trouble: str | None = None
 
     # --- from the controller
 
     @property
+    def trouble(self) -> str | None:
+        """Why a newer root is not passed on; None: nothing is wrong."""
+        return self._roots.trouble
+
+    @property
     def version(self) -> int:
         """The newest root here; 0 without one."""
-        return max(self._roots, default=0)
+        return self._roots.version
 
     @property
     def directors(self) -> list[bytes] | None:
         """Public keys of the directors by the newest root; None without a root."""
-        fields: Fields | None = self._trust.fields
+        fields = self._roots.state
         return None if fields is None else [public for _, public in fields[7]]
 
     @property
     def state(self) -> Fields | None:
         """What is trusted after the newest root, as stallmark.trust keeps it; None without a root."""
-        fields: Fields | None = self._trust.fields
-        return fields
+        return self._roots.state
 
     def load(self, kept: bytes | None) -> None:
-        """Takes up the roots that were kept; each is judged anew."""
-        try:
-            envelopes: list[bytes] = [] if kept is None else cbor.decode(kept)
-        except FormatError:
-            envelopes = []
-        for envelope in envelopes:
-            if not self._take(envelope):
-                break
+        """Takes up the roots that were kept."""
+        self._roots.load(kept)
 
     async def pull(self) -> None:
         """Fetches roots up to the newest, and tags for bricks that have none; where it did so a moment ago, nothing. Raises
         ControllerError, StoreUnavailable."""
         if self._pulled_at is not None and time.monotonic() - self._pulled_at < EVERY_S:
             return
-        changed, first_time = False, self._pulled_at is None
-        for _ in range(MOST_ROOTS - len(self._roots)):
-            envelope = await self._source.root(self.version + 1)
-            if envelope is None or not self._take(envelope):
-                break
-            changed = True
-        if changed and self._keep is not None:
-            await self._keep(cbor.encode([self._roots[version] for version in sorted(self._roots)]))
-        first = min(self._roots, default=0)
+        first_time = self._pulled_at is None
+        changed, first = await self._roots.pull(), self._roots.first
         lacking = first_time or any(
             not self._tags.get(one.brick) for one in self._bricks.values() if _rootless(one)
         )
@@ -135,31 +107,6 @@ class Directing:
         self._pulled_at = time.monotonic()
         if changed:
             self.look()
-
-    def _take(self, envelope: bytes) -> bool:
-        """Keeps a root that follows from the one before. The first is judged by the bricks: they know what they were
-        promised, or which authors must sign it."""
-        held = self._trust
-        if held.fields is None:
-            try:
-                promised = hashlib.sha256(bundle.opened(envelope, rootmeta.TYPE)[0]).digest()
-            except FormatError as wrong:
-                self._complain(f"unreadable root: {wrong}")
-                return False
-            held = trust.Trust(None, promised=promised)
-        result, fields = held.take_root(envelope, signer.verify)
-        if result != reg.INSTALL_OK:
-            self._complain(f"root {self.version + 1} is not passed on: {_word(result)}")
-            return False
-        self._trust, self.trouble = trust.Trust(fields), None
-        self._roots[fields[1]] = envelope
-        log.info("root %d: %d directors, %d authors", fields[1], len(fields[7]), len(fields[9]))
-        return True
-
-    def _complain(self, text: str) -> None:
-        if self.trouble != text:
-            log.warning("%s", text)
-        self.trouble = text
 
     # --- to bricks
 
@@ -184,7 +131,7 @@ class Directing:
         if said.version == 0:
             # A root that is on its way ends what was begun before it: no use in beginning.
             known = brick.brick in self._tags or said.bits & PROMISED
-            return not self._roots or not known or self._refused_all(brick)
+            return not self.version or not known or self._refused_all(brick)
         found = self._order()
         return found is None or said.order8 == self._digest8(found[1])
 
@@ -212,7 +159,7 @@ class Directing:
         if said is None or said.bits & NO_STORE:
             return None
         if said.version < self.version:
-            version = said.version + 1 if said.version else min(self._roots)
+            version = said.version + 1 if said.version else self._roots.first
             envelope = self._roots.get(version)
             if envelope is None:
                 return None
@@ -240,12 +187,12 @@ class Directing:
         return None
 
     def _answered(self, brick: Brick, told: _Told, result: int) -> None:
-        word = _word(result)
+        said = word(result)
         if result in (reg.INSTALL_OK, reg.INSTALL_ALREADY):
-            log.info("%s took root or directive %s: %s", brick.name, told.digest8.hex(), word)
+            log.info("%s took root or directive %s: %s", brick.name, told.digest8.hex(), said)
         else:
             brick.counters["trust_refused"] += 1
-            log.warning("%s refuses root or directive %s: %s", brick.name, told.digest8.hex(), word)
+            log.warning("%s refuses root or directive %s: %s", brick.name, told.digest8.hex(), said)
         # Its status says what it has now; it comes after this.
         if result == reg.INSTALL_OK:
             told.refused.clear()  # what did not fit before may fit now
@@ -262,10 +209,6 @@ class Directing:
             payload = bundle.opened(envelope, directive.TYPE)[0]
             self._order8 = envelope, hashlib.sha256(payload).digest()[:8]
         return self._order8[1]
-
-
-def _word(result: int) -> str:
-    return WORDS.get(result, f"result {result}, newer than this program")
 
 
 def _rootless(brick: Brick) -> bool:

@@ -10,7 +10,7 @@ from stallmark.crypt import sha256
 from stallmark.trust import Trust
 from stallmark.truststate import Me
 
-from hostagent import directing, signer
+from hostagent import directing, roots, signer
 from hostagent.bricks import Brick, Status
 from hostagent.core import reg
 from hostagent.directing import Directing
@@ -207,10 +207,56 @@ def test_roots_are_kept_and_judged_anew_after_a_start():
     again = Directing(Source(), {}, lambda: None, lambda brick8: None)
     again.load(kept[-1])
     assert again.version == 2 and again.directors == public(DIRECTORS)
-    for bad in (None, b"", b"\x80", kept[-1][:-1], b"\x81\x41\x00"):
+    for bad in (
+        None,
+        b"",
+        b"\x80",
+        kept[-1][:-1],
+        b"\x81\x41\x00",
+        b"\xa0",
+        b"\xa2\x01\xa0\x02\x80",
+        b"\x01",
+    ):
         spoilt = Directing(Source(), {}, lambda: None, lambda brick8: None)
         spoilt.load(bad)
         assert spoilt.version == 0
+
+
+def test_after_many_roots_the_newest_are_asked_for_and_those_between_fetched_for_who_lacks_them(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(roots, "MOST_ROOTS", 4)
+    monkeypatch.setattr(directing, "EVERY_S", -1.0)
+    kept: list[bytes] = []
+
+    async def keep(data: bytes) -> None:
+        kept.append(data)
+
+    source = Source(*[root(number) for number in range(1, 12)])
+    bricks: dict[bytes, Brick] = {}
+    made = Directing(source, bricks, lambda: None, lambda brick8: None, keep)
+    one = Model(ONE, made)
+    bricks[ONE] = one.brick
+    asyncio.run(made.pull())
+    assert made.version == 4
+    for expected in (8, 11, 11):
+        asyncio.run(made.pull())
+        assert made.version == expected
+    # After a start, what is trusted is known without the roots between.
+    again = Directing(source, bricks, lambda: None, lambda brick8: None, keep)
+    again.load(kept[-1])
+    assert again.version == 11 and again.directors == public(DIRECTORS[:1])
+    one.host = again
+    again.linked(one.brick)
+    asyncio.run(again.pull())
+    results: list[int] = []
+    for _ in range(5):
+        results += one.settle()
+        asyncio.run(again.pull())
+    assert results == [reg.INSTALL_OK] * 11 and one.trust.fields[1] == 11
+    source.roots.append(root(12, directors=2))
+    asyncio.run(again.pull())
+    assert again.version == 12 and one.settle() == [reg.INSTALL_OK]
 
 
 def test_bricks_of_older_programs_are_left_alone():
