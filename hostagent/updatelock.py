@@ -199,15 +199,22 @@ class Updates(Protocol):
 
 
 class Locking:
-    """The same with the update lock held from a bundle's first chunk to its result, or LEASE_S after the last one."""
+    """The same with the update lock held from a bundle's first chunk to the result of the last brick that was offered it, or
+    LEASE_S after its last chunk: chunks are asked for by bundle, so nobody knows which brick is at it."""
 
     def __init__(self, updates: Updates, lock: UpdateLock) -> None:
         self._updates = updates
         self._lock = lock
+        self._offered: dict[bytes, bytes] = {}  # brick: bundle, of those that did not say how it ended
 
     def offer_for(self, brick: Brick) -> tuple[bytes, int, int] | None:
         """Nothing while an update of the host is under way."""
-        return None if self._lock.taken else self._updates.offer_for(brick)
+        offer = None if self._lock.taken else self._updates.offer_for(brick)
+        if offer is None:
+            self._offered.pop(brick.brick, None)
+        else:
+            self._offered[brick.brick] = offer[0]
+        return offer
 
     def chunk(self, digest8: bytes, offset: int) -> bytes | None:
         """None, as for another bundle, where the lock cannot be held: the brick asks again after the next offer."""
@@ -217,7 +224,9 @@ class Locking:
     def on_result(self, brick: Brick, digest8: bytes, result: int, text: str) -> None:
         """However it ended."""
         self._updates.on_result(brick, digest8, result, text)
-        self._lock.release(_why(digest8))
+        self._offered.pop(brick.brick, None)
+        if digest8 not in self._offered.values():
+            self._lock.release(_why(digest8))
 
 
 def _why(digest8: bytes) -> str:

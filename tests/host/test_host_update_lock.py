@@ -1,6 +1,7 @@
 """The update lock: held while a brick is written to, never for ever, and never somebody else's."""
 
 import json
+from typing import NamedTuple
 
 import pytest
 
@@ -103,6 +104,12 @@ def test_without_a_folder_nothing_happens():
     lock.close()
 
 
+class Named(NamedTuple):
+    """What of a brick counts here."""
+
+    brick: bytes
+
+
 class Offers:
     """The bundle on offer."""
 
@@ -121,17 +128,32 @@ class Offers:
 
 def test_an_installation_holds_it_from_the_first_chunk_to_the_result(tmp_path, lock):
     offers = Offers()
-    updates = Locking(offers, lock)
-    assert updates.offer_for(None) and not lock.held
+    updates, brick = Locking(offers, lock), Named(b"1" * 8)
+    assert updates.offer_for(brick) and not lock.held
     assert updates.chunk(b"d" * 8, 0) and lock.held
     assert "6464646464646464 is being installed" in lock.state()["why"][0]
-    updates.on_result(None, b"d" * 8, 0, "")
+    updates.on_result(brick, b"d" * 8, 0, "")
     assert offers.results == [0] and not lock.held
     assert updates.chunk(b"d" * 8, 600) is None and not lock.held
+
+
+def test_one_brick_that_is_through_leaves_it_to_the_others(tmp_path, watch, lock):
+    updates, first, second = Locking(Offers(), lock), Named(b"1" * 8), Named(b"2" * 8)
+    assert updates.offer_for(first) and updates.offer_for(second)
+    assert updates.chunk(b"d" * 8, 0)
+    updates.on_result(first, b"d" * 8, 1, "")
+    assert lock.held  # the second one may be in the middle of it
+    updates.on_result(second, b"d" * 8, 1, "")
+    assert not lock.held
+    assert updates.offer_for(first) and updates.offer_for(second) and updates.chunk(b"d" * 8, 0)
+    updates.on_result(first, b"d" * 8, 1, "")
+    watch.now += LEASE_S  # and the second one was only offered it, or is gone
+    lock.look()
+    assert not (tmp_path / NAME).exists()
 
 
 def test_no_installation_begins_while_the_host_is_updated(tmp_path, lock):
     (tmp_path / NAME).write_text("0")
     updates = Locking(Offers(), lock)
-    assert updates.offer_for(None) is None
+    assert updates.offer_for(Named(b"1" * 8)) is None
     assert updates.chunk(b"d" * 8, 0) is None
