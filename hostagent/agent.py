@@ -42,6 +42,7 @@ from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
 from hostagent.rekeys import Rekeys
+from hostagent.shadows import Shadows
 from hostagent.signed import credential
 from hostagent.signer import Signer
 from hostagent.staff import Staff
@@ -226,6 +227,8 @@ class Agent:
         if self.lane is not None:
             self.steps.lane = self._lane_steps
         self.updater.ready = self.directing.ready
+        shadows = Shadows(self.targets, self.bricks, self._flush)
+        self.kitside.telling.shadows, self.updater.tried, self.following.answered = shadows, shadows.chunk, shadows.answered
         self.puller.pull_roots = self.directing.pull
         self.exchange = self.kitside.exchange
         self._tell_exchange = pauses.Soon(self.exchange.durable, EXCHANGE_S)

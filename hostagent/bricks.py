@@ -127,6 +127,8 @@ class Brick:
     # hostagent.slots.Slots, once the brick said where its programs lie.
     slots: Any = None
     slots_ms: int = 0  # since when it says so, but for the bytes of what comes: monotonic ms
+    # (summary, tag16) of rules that it tries, as it said it last (hostagent.shadows).
+    shadow: tuple[bytes, bytes] | None = None
     warning: str | None = None
     # Replaced by another brick: no rights, and records only up to this one, where it is known (hostagent.ended).
     ended: bool = False

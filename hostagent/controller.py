@@ -322,9 +322,9 @@ class Controller:
         return found
 
     @_counted
-    async def post_status(self, report: dict[str, Any]) -> None:
-        """Says how the kit stands (docs/desired-state.md)."""
-        await self._json("POST", f"/v1/kits/{self._kit}/status", json.dumps(report).encode(), "application/json")
+    async def post_status(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Says how the kit stands (docs/desired-state.md); the answer has what bricks are to try."""
+        return await self._json("POST", f"/v1/kits/{self._kit}/status", json.dumps(report).encode(), "application/json")
 
     @_counted
     async def slices(self) -> tuple[list[SignedSlice], int]:

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hostagent.backoff import Backoff
@@ -72,6 +72,8 @@ class Following:
         self.last_success_ms: int | None = None
         self.last_download_ms: int | None = None
         self.reports = 0
+        # What the answer to a report orders beside the directive (hostagent.shadows).
+        self.answered: Callable[[dict[str, Any]], Awaitable[None]] = _nothing
 
     @property
     def trouble(self) -> str | None:
@@ -209,13 +211,14 @@ class Following:
             if not due and said is not None and _same(said, news) and self._newest is None:
                 continue
             try:
-                await self._controller.post_status(self._whole(news))
+                answer = await self._controller.post_status(self._whole(news))
                 said, said_at = news, monotonic_ms()
                 self.reports += 1
                 backoff.reset()
                 if self._newest is not None:
                     self._newest = None
                     await asyncio.sleep(1.0)
+                await self.answered(answer)
             except ControllerError as failed:
                 if failed.kind not in ("refused", "invalid", "busy"):
                     self._wrong("controller", str(failed))
@@ -278,14 +281,18 @@ class Following:
         self._trouble.pop(code, None)
 
 
+async def _nothing(_: dict[str, Any]) -> None:
+    """Nobody asks for more."""
+
+
 def _same(before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether nothing changed but instants, how far bricks wrote, what they have left and how much of a download is there."""
     return _steady(before) == _steady(now)
 
 
 def _steady(news: dict[str, Any]) -> Any:
-    ages = dict.fromkeys(("heard_ms", "result_ms", "last_seq"))
-    pieces = dict.fromkeys(("ms", "waits_ms", "there"))
+    ages = dict.fromkeys(("heard_ms", "result_ms", "last_seq", "figures", "shadow"))
+    pieces = dict.fromkeys(("ms", "waits", "waits_ms", "there"))
     bricks = [
         {**one, **ages, "left": bool(one.get("left")), "application": {**one.get("application", {}), **pieces}}
         for one in news.get("bricks", [])

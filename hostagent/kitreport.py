@@ -68,6 +68,8 @@ def _brick(brick: Brick, updater: Updater, now_ms: int, now: int, connected: boo
     if speed is not None and speed["ruleset"] is not None:
         memory = {"free": said.get("heap_free"), "block": said.get("largest_block")}
         found["figures"] = speed | {name: n for name, n in memory.items() if type(n) is int and n >= 0}
+    if brick.shadow is not None:
+        found["shadow"] = {"summary": brick.shadow[0].hex(), "tag": brick.shadow[1].hex()}
     result = updater.result_of(brick.brick)
     if result is not None:
         found["result"] = result[0]

@@ -21,6 +21,7 @@ from hostagent.directing import Directing
 from hostagent.errors import StoreUnavailable
 from hostagent.exchange import Exchange, Message
 from hostagent.openvalues import OpenValues
+from hostagent.shadows import Shadows
 from hostagent.signals import Heard
 from hostagent.staff import NOBODY
 from hostagent.steps import Steps
@@ -109,6 +110,8 @@ class Telling:
         self.tags: TagSide | None = None
         # Roots and directives for bricks.
         self.directing: Directing | None = None
+        # Rules that bricks try beside those in use.
+        self.shadows: Shadows | None = None
         # Orders to step to another rental.
         self.steps: Steps | None = None
         # What bricks and records are told of who did something (hostagent.staff).
@@ -124,6 +127,8 @@ class Telling:
         self._queues[brick.brick] = _Queue(balances=OrderedDict.fromkeys(self._newest()))
         if self.directing is not None:
             self.directing.linked(brick)
+        if self.shadows is not None:
+            self.shadows.linked(brick)
 
     def status(self, brick: Brick) -> None:
         """A brick said what it decides by; the first time over a link it is told everything that holds."""
@@ -176,6 +181,8 @@ class Telling:
             self.steps.heard(brick, value)
         elif self.directing is not None and kind in (reg.MSG_TRUST_WANTED, reg.MSG_TRUST_RESULT):
             self._trusted(brick, self.directing.message(brick, kind, value))
+        elif self.shadows is not None and kind == reg.MSG_SHADOWED:
+            return self.shadows.message(brick, value)
         else:
             return False
         return True
@@ -206,7 +213,9 @@ class Telling:
         queue = self._queue(brick.brick)
         if not queue.linked:
             return None
-        return queue.short.popleft() if queue.short else self._signals(queue)
+        if queue.short:
+            return queue.short.popleft()
+        return self._signals(queue) or (None if self.shadows is None else self.shadows.next_for(brick))
 
     def idle(self, brick: Brick) -> Message | None:
         """Something for a link that has nothing else on its way."""

@@ -104,6 +104,8 @@ class Updater:
         self._programs: dict[bytes, Offered] = {}
         # Whether a brick has heard what the director ordered (hostagent.directing): before, it would refuse.
         self.ready: Callable[[Brick], bool] = lambda brick: True
+        # A piece of rules that are only tried (hostagent.shadows).
+        self.tried: Callable[[bytes, int], bytes | None] = lambda digest8, offset: None
         self.current: Offered | None = None
         self.trouble: str | None = None
         # (digest32 of the envelope, all bytes) -> whether it is on the authors' signed list; where a root is configured.
@@ -271,7 +273,9 @@ class Updater:
         if self._intent is not None and self._intent.halted:
             return None
         current = self.offered(digest8)
-        if current is None or not 0 <= offset < len(current.data):
+        if current is None:
+            return self.tried(digest8, offset)
+        if not 0 <= offset < len(current.data):
             return None
         if not self.listed(current.digest, current.data):
             return None
