@@ -12,6 +12,7 @@ from stallmark import registry as reg
 
 from hostagent.config import Quorum
 from hostagent.errors import BundleRefused
+from hostagent.updatelock import NAME
 from hostagent.updater import verify
 from tests.world import World
 
@@ -101,6 +102,55 @@ def test_a_brick_gets_the_bundle_and_later_the_next_one_and_none_twice(tmp_path)
             await until(lambda: agent.bricks[brick.brick.brick8].status is not None)
             assert agent.updater.offer_for(agent.bricks[brick.brick.brick8]) is None
         brick.unplug()
+
+    asyncio.run(scenario())
+
+
+class Halting(Installer):
+    """One that asks for nothing more after its first chunk, as a brick that writes flash, until it is let."""
+
+    let = False
+    locked: list[bool]
+
+    def _want(self):
+        begun = bool(self.fetching[2])
+        self.locked.append((self.folder.parent / "lock" / NAME).exists())
+        if self.let or not begun:
+            super()._want()
+
+
+def test_nobody_updates_the_host_in_the_middle_of_an_installation_also_after_a_crash(tmp_path):
+    async def scenario():
+        world = World(83)
+        world.brick()
+        controller = OnDemand(world)
+        controller.bundle = ('"1"', make(world, world.octets(5000), 1))
+        await controller.start()
+        lock = tmp_path / "lock" / NAME
+        lock.parent.mkdir()
+        path = host_folder(
+            world, tmp_path / "host", controller.address, authors=as_config(world), update_lock=str(lock.parent)
+        )
+        brick = Halting(world, 0, tmp_path / "host")
+        brick.folder, brick.locked = tmp_path / "host", []
+        async with running(path) as agent:
+            brick.plug()
+            await until(lambda: len(brick.locked) == 2)
+            assert agent.update_lock.held and "is being installed" in lock.read_text()
+            left = lock.read_text()
+        assert not lock.exists()  # an agent that ends lets it go
+        lock.write_text(left)  # one that is killed does not
+        brick.unplug()
+        brick.let = True
+        brick.power_on()
+        async with running(path) as agent:
+            brick.plug()
+            await until(lambda: getattr(brick, "installed", None) is not None)
+            await until(lambda: not agent.update_lock.held)
+            assert not lock.exists()
+            assert brick.locked[-1] and not brick.locked[0]
+        brick.unplug()
+        await controller.stop()
 
     asyncio.run(scenario())
 
