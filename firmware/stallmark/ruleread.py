@@ -41,7 +41,12 @@ def _head(ruleset, data, places):
     ruleset.id = ruleshapes.name(get(1), "ruleset id (1)", 48)
     ruleset.rev = form.uint(get(2), "ruleset rev (2)", form.U32)
     ruleset.currency = ruleshapes.currency(get(3))
-    ruleset.slots = tuple([ruleshapes.slot(pair) for pair in form.array(get(4), "slots (4)", most_slots)])
+    count, at = ruleshapes.array_head(data, places[4], "slots (4)", most_slots)
+    slots = []
+    for _ in range(count):
+        pair, at = ruleshapes.decode(data, at, 16)
+        slots.append(ruleshapes.slot(pair))
+    ruleset.slots = tuple(slots)
     terms = get(6)
     ruleset.terms = None if terms is None else form.octets(terms, "terms (6)", 16)
     ruleset.people_capacity = form.uint(get(7), "people capacity (7)", MAX_PEOPLE)

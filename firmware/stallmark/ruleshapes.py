@@ -4,8 +4,6 @@ from stallmark import cborread, form
 from stallmark.errors import FormatError, LimitError
 from stallmark.expr import MAX_SLOT_MS
 
-_WINDOWS = (512, 2048, 8192, 49152)  # bytes that are read of a value in flash; the last are all of a ruleset
-
 # --- places of fields, without decoding what is between
 
 
@@ -71,19 +69,15 @@ def field(data, at_of, key, what):
 
 
 def decode(data, at, most):
-    """(value, offset after it) of at most `most` values at an offset of bytes, or of a stallmark.pages.Pages: then as few bytes
-    are read as hold the value. Raises FormatError, LimitError."""
+    """(value, offset after it) of at most `most` values at an offset of bytes, or of a stallmark.pages.Pages: then just its
+    bytes are read, once their end is known. Raises FormatError, LimitError."""
     if type(data) is bytes:
         return cborread.decode_prefix(data, at, 16, most)
-    for size in _WINDOWS:
-        window = data[at : at + size]
-        try:
-            value, end = cborread.decode_prefix(window, 0, 16, most)
-            return value, at + end
-        except FormatError:  # perhaps because it does not end within the window
-            if at + size >= len(data):
-                raise
-    raise LimitError("value of more than {} bytes, at {}".format(_WINDOWS[-1], at))
+    try:
+        end = _skip(data, at, 16)
+    except IndexError:
+        raise FormatError("ends early, at {}".format(at))
+    return cborread.decode_prefix(data[at:end], 0, 16, most)[0], end
 
 
 def array_head(data, at, what, most):

@@ -117,3 +117,36 @@ def test_too_many_bytes_are_refused_before_they_are_read():
     pages = paged(bytes(49153))
     raises(FormatError, rules.Ruleset, pages)
     assert pages._source.reads == 0
+
+
+class Measured(Pages):
+    """Knows the most bytes that were asked for at once."""
+
+    most = 0
+
+    def __getitem__(self, key):
+        found = Pages.__getitem__(self, key)
+        if type(key) is not int:
+            self.most = max(self.most, len(found))
+        return found
+
+
+def test_the_longest_list_of_slots_and_values_that_are_none_take_no_large_piece_of_memory():
+    hour = 3_600_000
+    slots = [[1_790_000_000_000 + number * hour, 1_790_000_000_000 + (number + 1) * hour] for number in range(64)]
+    found = data(rule(), slots=slots)
+    assert len(found) > 1200
+    pages = Measured(Flash(found), 0, len(found))
+    same(rules.Ruleset(found), rules.Ruleset(pages))
+    assert 0 < pages.most < 200, (pages.most, len(found))
+    for at in range(0, len(found), 61):
+        for byte in (0x1C, 0xFF, 0x5A, 0x9B):
+            bent = found[:at] + bytes((byte,)) + found[at + 1 :]
+            pages = Measured(Flash(bent), 0, len(bent))
+            try:
+                rules.Ruleset(bent)
+            except FormatError:
+                raises(FormatError, rules.Ruleset, pages)
+            else:
+                same(rules.Ruleset(bent), rules.Ruleset(pages))
+            assert pages.most < 200, (at, byte, pages.most)
