@@ -151,7 +151,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     app.include_router(benches.router(controller, taking))
     app.include_router(people_api.router())
     app.include_router(kits.router(controller, people))
-    app.include_router(rollouts.router(controller, require_whole, people))
+    app.include_router(rollouts.router(controller, people))
     app.include_router(trust.admin_router(repository, clock, require_whole))
     app.include_router(alerts_api.router(controller))
     app.include_router(hostos_api.router(controller, watching))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
 
 from fleet.controller import Controller
 from fleet.errors import Refused
 from fleet.people import audit
-from fleet.people.actors import Actor
+from fleet.people.access import require_every_hub
+from fleet.people.actors import MAIN, Actor
 from fleet.people.api_people import in_thread
 from fleet.people.bodies import Body, read
+from fleet.people.places import places
 from fleet.people.service import People
-from fleet.rollouts import book, picture, second, showing
+from fleet.rollouts import book, picture, second, showing, tenants
 from fleet.rollouts.book import BookError
 from fleet.rollouts.facts import Verb
 from fleet.rollouts.plan import MAX_TEXT
@@ -23,23 +23,24 @@ from fleet.rollouts.state import PLANNED, State
 from fleet.rollouts.why import why
 
 NO_STORE = {"Cache-Control": "no-store"}
-Require = Callable[[str], Callable[[Request], Any]]
 GOING = ("start", "pause", "resume")
 STOPPING = ("halt", "rollback")
 
 
-def router(controller: Controller, require: Require, people: People) -> APIRouter:
-    """Routes over a controller. `require(permission)` is the dependency that says who is calling."""
+def router(controller: Controller, people: People) -> APIRouter:
+    """Routes over a controller. A rollout is seen and driven by its kits' tenant (fleet.rollouts.tenants)."""
     api = APIRouter(prefix="/v1/admin", tags=["rollouts"])
-    reading = Depends(require("rollouts.read"))
+    reading = Depends(require_every_hub("rollouts.read"))
     people.kinds[second.KIND] = second.kind(controller.config)
 
     @api.get("/rollouts", summary="Every rollout, the oldest first", response_model=None)
-    def every(_: Any = reading) -> Response:
+    def every(actor: Actor = reading) -> Response:
         """`{"rollouts": [{"rollout", "phase", "reason", "wave", "waves": [{"kits", "good", "bad", …}], "why": […]}]}`."""
         now_ms = controller.clock.now_ms()
         with controller.database.read() as connection:
-            found = [book.load(connection, name)[0] for name in book.names(connection)]
+            where = places(connection)
+            states = [book.load(connection, name)[0] for name in book.names(connection)]
+        found = [one for one in states if tenants.sees(actor, tenants.tenant_of(where, one.kits))]
         return JSONResponse(
             {"rollouts": [showing.as_json(one, now_ms, kits=False) for one in found]}, headers=NO_STORE
         )
@@ -49,19 +50,19 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
         summary="One rollout with every kit's status and first reason",
         response_model=None,
     )
-    def of_one(name: str, _: Any = reading) -> Response:
+    def of_one(name: str, actor: Actor = reading) -> Response:
         """The same with `kits`: {kit: {"wave", "status", "why"}}."""
-        return JSONResponse(showing.as_json(_state(name), controller.clock.now_ms()), headers=NO_STORE)
+        return JSONResponse(showing.as_json(_state(actor, name), controller.clock.now_ms()), headers=NO_STORE)
 
     @api.get(
         "/rollouts/{name}/why", summary="Why a rollout, or a kit in it, is where it is", response_model=None
     )
-    def reasons(name: str, _: Any = reading, kit: str | None = None) -> Response:
+    def reasons(name: str, actor: Actor = reading, kit: str | None = None) -> Response:
         """`{"reasons": [{"code", "text", "since_ms", "age_s"}]}`, what matters most first."""
         now_ms = controller.clock.now_ms()
         ids = {one.name: one.kit.hex() for one in controller.config.kits}
         wanted = None if kit is None else ids.get(kit, kit.lower())
-        state = _state(name)
+        state = _state(actor, name)
         found = why(state, wanted, now_ms)
         if state.phase == PLANNED and people.configured:
             with controller.database.read() as connection:
@@ -76,14 +77,15 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
         summary="Waves with a dot for each kit: for the live page",
         response_model=None,
     )
-    def drawn(name: str, request: Request, _: Any = reading) -> Response:
+    def drawn(name: str, request: Request, actor: Actor = reading) -> Response:
         """fleet.rollouts.picture; 304 for an `If-None-Match` with the ETag of the newest event."""
         with controller.database.read() as connection:
+            _demand(connection, actor, name)
             newest = f'"{book.last(connection, name)}"'
         if newest != '"0"' and request.headers.get("if-none-match") == newest:
             return Response(status_code=304, headers={**NO_STORE, "ETag": newest})
         names = {one.kit.hex(): one.name for one in controller.config.kits}
-        found = picture.picture(_state(name), names)
+        found = picture.picture(_state(actor, name), names)
         return JSONResponse(found, headers={**NO_STORE, "ETag": newest})
 
     @api.post("/rollouts/{name}/{verb}", summary="start, pause or resume", response_model=None)
@@ -107,10 +109,10 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
 
     async def _asked(request: Request, name: str, verb: str, permission: str) -> Response:
         body = await read(request)
-        return await in_thread(lambda: _ask(name, verb, body, require(permission)(request)))
+        return await in_thread(lambda: _ask(name, verb, body, require_every_hub(permission)(request)))
 
     def _ask(name: str, verb: str, body: Body, actor: Actor) -> Response:
-        state, reason = _state(name), body.text("reason", MAX_TEXT, "")
+        state, reason = _state(actor, name), body.text("reason", MAX_TEXT, "")
         fact = Verb(verb, actor.name, reason, body.flag("accept_failures") and verb == "resume")
         try:
             with controller.database.write() as connection:
@@ -126,11 +128,20 @@ def router(controller: Controller, require: Require, people: People) -> APIRoute
             raise Refused(429, str(full), retry_after=5) from None
         return JSONResponse({"ask": number, "phase_before": state.phase}, 202, headers=NO_STORE)
 
-    def _state(name: str) -> State:
+    def _state(actor: Actor, name: str) -> State:
+        with controller.database.read() as connection:
+            _demand(connection, actor, name)
+            return book.load(connection, name)[0]
+
+    def _demand(connection: Connection, actor: Actor, name: str) -> None:
+        where = places(connection)
         try:
-            with controller.database.read() as connection:
-                return book.load(connection, name)[0]
-        except BookError as unknown:
-            raise Refused(404, str(unknown)) from None
+            # Every other second each page asks: kits are read where some are placed at all.
+            whose = second.planned(connection, name).tenant if where else MAIN
+            known = bool(where) or book.exists(connection, name)
+        except BookError:
+            whose, known = "", False
+        if not known or not tenants.sees(actor, whose):
+            raise Refused(404, f"there is no rollout {name[:48]}, or it has kits of another tenant")
 
     return api

@@ -40,7 +40,7 @@ def create(connection: Connection, name: str, plan: Plan, fleet: Fleet, who: str
         raise BookError(
             f"{name!r} is no name of a rollout: small letters, digits, dots and dashes, 48 at most"
         )
-    if connection.execute(select(rollouts.c.id).where(rollouts.c.id == name)).first() is not None:
+    if exists(connection, name):
         raise BookError(f"there is a rollout {name} already: names are never used again")
     state = engine.begin(name, plan, fleet, now_ms)
     connection.execute(
@@ -56,6 +56,11 @@ def names(connection: Connection) -> list[str]:
     return list(
         connection.execute(select(rollouts.c.id).order_by(rollouts.c.made_ms, rollouts.c.id)).scalars()
     )
+
+
+def exists(connection: Connection, name: str) -> bool:
+    """Whether there is a rollout of this name."""
+    return connection.execute(select(rollouts.c.id).where(rollouts.c.id == name)).first() is not None
 
 
 def last(connection: Connection, name: str) -> int:

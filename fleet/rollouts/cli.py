@@ -89,6 +89,9 @@ def plan_rollout(
         str, typer.Option("--host-before", help="What hosts go back to with the rest; by default they stay.")
     ] = "",
     stay: Annotated[bool, typer.Option("--no-rollback", help="After a halt, wait for a person.")] = False,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Only kits of this tenant; whose people then see and drive it.")
+    ] = None,
     planner: Annotated[
         str | None,
         typer.Option(
@@ -100,7 +103,7 @@ def plan_rollout(
 ) -> None:
     """Plan a rollout: who is in which wave, what stops it, what it goes back to. Nothing is ordered before `start`."""
     from fleet.desired import rows
-    from fleet.rollouts import book, facts, gates, planning, second, showing
+    from fleet.rollouts import book, facts, gates, planning, second, showing, tenants
     from fleet.rollouts.plan import Limits, Plan, Replay
 
     who = second.beside(getpass.getuser()) if planner is None else _proven(config, planner)
@@ -110,6 +113,9 @@ def plan_rollout(
         notes: list[str] = []
         old = planning.way_back(connection, new, back_to, notes)
         fleet = planning.fleet_now(connection, read)
+        if tenant is not None:
+            mine = tenants.only(connection, fleet, tenant)
+            fleet = {kit: about for kit, about in fleet.items() if kit in mine}
         limits = Replay(flipped_bps=flipped, more_minor=more_minor) if events is not None else None
         plan = Plan(
             name=new.name or name,

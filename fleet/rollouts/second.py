@@ -7,6 +7,7 @@ the role. The leader looks again when it takes the start up (fleet.rollouts.lead
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
@@ -14,11 +15,13 @@ from sqlalchemy import Connection, select
 from fleet.config import Config
 from fleet.db.tables_rollouts import rollouts
 from fleet.people import accounts, approvals
-from fleet.people.actors import EVERY, Actor, allowed
+from fleet.people.actors import EVERY, Actor, Thing, allowed
 from fleet.people.approvals import AGREED, WAITING, Approval
+from fleet.people.places import places
 from fleet.people.roles import who_may
 from fleet.rollouts import book, showing
 from fleet.rollouts.book import BookError
+from fleet.rollouts.tenants import tenant_of
 from fleet.rollouts.why import Reason
 
 KIND = "rollout"
@@ -28,10 +31,11 @@ _AS_COMMAND = "command line"  # no account has such a name
 
 
 class Planned(NamedTuple):
-    """Who planned it (an account, or who sat at the command line), and the SHA-256 of exactly what."""
+    """Who planned it (an account, or who sat at the command line), the SHA-256 of exactly what, and whose kits they are."""
 
     by: str
     digest: bytes
+    tenant: str
 
 
 def beside(user: str) -> str:
@@ -46,7 +50,8 @@ def planned(connection: Connection, name: str) -> Planned:
         raise BookError(f"there is no rollout {name}")
     parts = (row.id.encode(), row.plan.encode(), row.fleet.encode())
     whole = _DOMAIN + b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-    return Planned(row.made_by, hashlib.sha256(whole).digest())
+    tenant = tenant_of(places(connection), json.loads(row.fleet))
+    return Planned(row.made_by, hashlib.sha256(whole).digest(), tenant)
 
 
 def ask(connection: Connection, actor: Actor, name: str, wall_ms: int) -> Approval:
@@ -56,7 +61,7 @@ def ask(connection: Connection, actor: Actor, name: str, wall_ms: int) -> Approv
     if found is not None:
         return found
     needed = 1 if accounts.find(connection, what.by) is not None else 2
-    return approvals.ask(connection, actor, KIND, name, what.digest, wall_ms, needed=needed)
+    return approvals.ask(connection, actor, KIND, name, what.digest, wall_ms, Thing(what.tenant), needed)
 
 
 def missing(connection: Connection, name: str, wall_ms: int) -> str:
@@ -98,8 +103,7 @@ def words(connection: Connection, found: Approval | None, what: Planned, wall_ms
     may = [
         one.name
         for one in accounts.every(connection, Actor("", EVERY))
-        if one.name not in out and one.disabled_ms is None and not one.hubs and not one.tags
-        and allowed(one.actor(), PERMISSION)
+        if one.name not in out and _may(connection, one.name, what)
     ]  # fmt: skip
     roles = " or ".join(who_may(PERMISSION))
     which = "the second person"
@@ -149,12 +153,16 @@ def _agreed(connection: Connection, name: str, what: Planned) -> Approval | None
     for found in approvals.of(connection, KIND, name, what.digest):
         if any(not vote.yes for vote in found.votes):
             continue
-        good = [vote for vote in found.votes if vote.account != what.by and _may(connection, vote.account)]
+        good = [
+            vote for vote in found.votes if vote.account != what.by and _may(connection, vote.account, what)
+        ]
         if len(good) >= found.needed:
             return found
     return None
 
 
-def _may(connection: Connection, name: str) -> bool:
+def _may(connection: Connection, name: str, what: Planned) -> bool:
     account = accounts.find(connection, name)
-    return account is not None and account.disabled_ms is None and allowed(account.actor(), PERMISSION)
+    if account is None or account.disabled_ms is not None:
+        return False
+    return allowed(account.actor(), PERMISSION, Thing(what.tenant))

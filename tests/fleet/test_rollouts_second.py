@@ -163,3 +163,42 @@ def test_who_plans_as_an_account_proves_it(tmp_path):
                 commands.proven(connection, "eve", WORDS, "rollouts.write")
             made = approvals.ask(connection, Actor("bob"), "x", "x", bytes(32), NOW)
             assert made.state(NOW) != AGREED
+
+
+def test_a_rollout_is_its_kits_tenants_and_a_mixed_one_of_who_sees_all(tmp_path):
+    from fleet.people import places
+
+    with office(tmp_path) as desk:
+        for name, role, tenant in (
+            ("ada", "fleet-admin", "main"), ("kim", "fleet-admin", "north"), ("star", "fleet-admin", "*"),
+            ("pia", "approver", "main"), ("noa", "approver", "north"),
+        ):  # fmt: skip
+            desk.account(name, role, tenant=tenant)
+        other = "22" * 8
+        with desk.database.write() as connection:
+            places.place(connection, COMMAND, bytes.fromhex(other), "north", "", [], NOW)
+            for name, kits in (("ours", [KIT]), ("theirs", [other]), ("mixed", [KIT, other])):
+                fleet = {kit: ({}, []) for kit in kits}
+                book.create(connection, name, plan([{"size": "100%"}]), fleet, "star", NOW)
+
+        def seen(name):
+            return [one["rollout"] for one in desk.browser(name).get("/v1/admin/rollouts").json()["rollouts"]]
+
+        assert (seen("ada"), seen("kim")) == (["ours"], ["theirs"])
+        assert sorted(seen("star")) == ["mixed", "ours", "theirs"]
+        ada = desk.browser("ada")
+        for path in ("", "/why", "/picture"):
+            assert ada.get(f"/v1/admin/rollouts/mixed{path}").status_code == 404
+        for verb in ("start", "stop/halt"):
+            assert ada.post(f"/v1/admin/rollouts/theirs/{verb}", json={"reason": "x"}).status_code == 404
+        asked = desk.browser("kim").post("/v1/admin/rollouts/theirs/start", json={}).json()
+        assert desk.browser("pia").get("/v1/admin/approvals").json()["approvals"] == []
+        (shown,) = desk.browser("noa").get("/v1/admin/approvals").json()["approvals"]
+        body = {"yes": True, "digest": shown["digest"]}
+        path = f"/v1/admin/approvals/{asked['approval']}"
+        assert desk.browser("pia").post(path, json=body).status_code == 404
+        assert desk.browser("noa").post(path, json=body).status_code == 200
+        with desk.database.write() as connection:
+            assert second.missing(connection, "theirs", NOW) == ""
+            places.place(connection, COMMAND, bytes.fromhex(other), "main", "", [], NOW)
+            assert second.missing(connection, "theirs", NOW)  # noa does not see its kit any more
