@@ -1,12 +1,12 @@
 """Which brick has which place: config.json and keys.json changed as a technician pairs a brick or swaps a dead one."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from hostagent import config as configuration
+from hostagent import durable
 from hostagent.config.fields import Fields, read
 from hostagent.errors import ConfigError
 from hostagent.store import database
@@ -177,7 +177,7 @@ class Places:
 
     def _save(self) -> None:
         candidate = self.path.with_name(self.path.name + ".new")
-        _write(candidate, self.values, 0o644)
+        durable.put(candidate, _text(self.values), 0o644)
         try:
             configuration.load(candidate)
         except ConfigError as wrong:
@@ -186,18 +186,15 @@ class Places:
         if self._taken:
             self._hand_over()
         candidate.replace(self.path)
-        # The hand-over file is deleted next: until the folder is on the disk it is the only copy of a link key.
-        for folder in {self.path.parent, self.told.keys_file.parent}:
-            _durable(folder)
+        # The hand-over file is deleted next: until the folders are on the disk it is the only copy of a link key.
+        durable.sync_folder(self.path.parent)
 
     def _hand_over(self) -> None:
         keys = read(self.told.keys_file)
         for given in self._taken:
             link = {"brick": given.brick.hex(), "epoch": given.epoch, "key": given.key.hex()}
             keys["links"] = [old for old in keys["links"] if old["brick"] != given.brick.hex()] + [link]
-        fresh = self.told.keys_file.with_name("keys.json.new")
-        _write(fresh, keys, 0o600)
-        fresh.replace(self.told.keys_file)
+        durable.write(self.told.keys_file, _text(keys))
 
     def _need_key(self, brick: bytes) -> None:
         if not self.holds_key(brick):
@@ -211,18 +208,5 @@ class Places:
         return next(name for n in range(1, 1000) if (name := f"brick-{n}") not in names)
 
 
-def _durable(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write(path: Path, value: dict[str, Any], mode: int) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "w") as out:
-        json.dump(value, out, indent=1)
-        out.write("\n")
-        out.flush()
-        os.fsync(out.fileno())
+def _text(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()

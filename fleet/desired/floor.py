@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fleet import durable
 from fleet.errors import ConfigError
 
 BLOCK = 64  # numbers that are written down ahead: a durable write for each block, not for each directive
@@ -60,17 +61,7 @@ class Floor:
         """No number up to this one is given to a new directive by a program that starts after this. Raises OSError."""
         with self._locked():
             bound = min(HIGHEST, max(number, self.written()))
-            fresh = self._path.with_name(self._path.name + ".new")
-            with open(fresh, "w") as out:
-                out.write(f"{bound}\n")
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(fresh, self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            durable.write(self._path, f"{bound}\n".encode())
         self._bound = max(self._bound, bound)
 
     @contextmanager

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from fleet.durable import sync_folder
 from fleet.errors import LedgerConflict
 
 NEW = ".new"  # files being written wait here, in the same file system, until they are renamed into place
@@ -32,8 +33,8 @@ class Folder:
         new.mkdir(exist_ok=True)
         for left in new.iterdir():
             left.unlink()
-        _sync_folder(self.root.parent)
-        _sync_folder(self.root)
+        sync_folder(self.root.parent)
+        sync_folder(self.root)
 
     def add(self, files: Mapping[str, bytes]) -> None:
         """Writes immutable files: all of them are durable under their names when this returns.
@@ -98,12 +99,4 @@ class Folder:
                     break
                 folder = folder.parent
         for folder in sorted(folders, key=lambda f: len(f.parts), reverse=True):
-            _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync_folder(folder)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, cast
 
+from fleet import durable
 from fleet.errors import ConfigError
 
 
@@ -44,14 +44,4 @@ class HighWater:
         self._write()
 
     def _write(self) -> None:
-        fresh = self._path.with_name(self._path.name + ".new")
-        with open(fresh, "w") as out:
-            json.dump({"token": self.token, "events": self.events}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(fresh, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.write(self._path, json.dumps({"token": self.token, "events": self.events}).encode())

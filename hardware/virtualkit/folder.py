@@ -1,10 +1,11 @@
 """A kit's folder: where everything of a kit made by `stallmark kit new` lies."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from hostagent import durable
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,4 @@ def write_json(path: Path, value: Any, secret: bool = False) -> None:
 
 def write_text(path: Path, text: str, secret: bool = False) -> None:
     """Writes atomically; secrets are readable by the owner alone from the first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(path.suffix + ".new")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o644)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(path)
+    durable.write(path, text.encode(), 0o600 if secret else 0o644)

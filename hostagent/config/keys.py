@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
+from hostagent import durable
 from hostagent.config.fields import Fields, json_object, read
 from hostagent.config.model import Keys, LaneKey, LinkKey, OperatorKey, TillKey
 from hostagent.errors import ConfigError
@@ -90,16 +91,4 @@ def _forget(path: Path, taken: set[tuple[str, int]]) -> None:
     left = [link for link in held if (link["brick"].lower(), link["epoch"]) not in taken]
     if len(left) != len(held):
         values["links"] = left
-        temporary = path.with_suffix(".new")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as out:
-            json.dump(values, out, indent=1)
-            out.write("\n")
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.write(path, (json.dumps(values, indent=1) + "\n").encode())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import apsw
 
+from hostagent import durable
 from hostagent.errors import StoreDamaged, StoreRefused, StoreUnavailable
 from hostagent.store.schema import ADDED, REMADE, SCHEMA, SCHEMA_VERSION
 
@@ -185,11 +186,8 @@ def create_file(path: Path, key: bytes) -> None:
         if not path.exists():
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         if not mark.exists():
-            with os.fdopen(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-                out.write(wanted + "\n")
-                out.flush()
-                os.fsync(out.fileno())
-        sync_folder(path.parent)
+            durable.write(mark, (wanted + "\n").encode())
+        durable.sync_folder(path.parent)
     except StoreDamaged as failed:
         raise StoreRefused(
             f"{failed}; is store_key in keys.json the right one? Nothing was changed"
@@ -223,7 +221,7 @@ def set_aside(path: Path) -> Path:
         source = path.with_name(path.name + suffix)
         if source.exists():
             source.rename(aside.with_name(aside.name + suffix))
-    sync_folder(path.parent)
+    durable.sync_folder(path.parent)
     return aside
 
 
@@ -238,15 +236,6 @@ def predecessor(path: Path) -> Path | None:
 def mark_of(path: Path) -> Path:
     """The small file beside a store that tells its key from another."""
     return path.with_name(path.name + ".key")
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def plain(failed: Exception, path: Path, number: int = 0) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 
 from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
 
+from hostagent import durable
 from hostagent.clock import Clock
 from hostagent.core import FormatError, cbor
-from hostagent.trust import durable, lastgood, reader
 from hostagent.trust import floor as floors
+from hostagent.trust import lastgood, reader
 from hostagent.trust.errors import TrustError
 from hostagent.trust.fetcher import Source
 from hostagent.trust.floor import Floor

@@ -11,7 +11,7 @@ from typing import Any, cast
 from tuf.api.metadata import Root, Signed, Snapshot, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
-from hostagent.trust import durable
+from hostagent import durable
 from hostagent.trust.fetcher import Source
 from hostagent.trust.floor import ROLES
 

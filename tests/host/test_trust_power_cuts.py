@@ -8,7 +8,7 @@ from tufkit import Fleet, SetClock, host, refused, source
 
 from fleet.trust import ceremony, files
 from fleet.trust.ceremony import Change
-from hostagent.trust import durable
+from hostagent import durable
 from hostagent.trust.errors import TrustError
 
 

@@ -14,17 +14,30 @@ MOST_ASIDE = 64
 MAX_FILE = 2 * 1024 * 1024
 
 
-def write(path: Path, data: bytes) -> None:
-    """Replaces a file; old or new is there after a power cut. One writer at a time. Raises OSError."""
+def write(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replaces a file; old or new is there after a power cut. One writer at a time. Raises OSError: then the old one is
+    there, whole, or the new one, whose name may not be on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")  # always the same name: what a cut leaves is written over
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        put(temporary, data, mode)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()  # half a file is no reason to fill the disk
+        raise
+    sync_folder(path.parent)
+
+
+def put(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """A file's bytes, on the disk when this returns; half of them after a power cut, and its name only when its folder
+    is. For a file that is looked at before it takes another's place."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(handle, "wb") as out:
+        os.fchmod(out.fileno(), mode)  # one that a cut left may have had another
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(temporary, path)
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
