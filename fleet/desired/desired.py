@@ -31,6 +31,7 @@ from fleet.desired.takeback import TakeBack
 from fleet.desired.wishes import LIFE_MS, DesiredError, Wish
 from fleet.rollouts import telemetry
 from fleet.trust import clockguard
+from fleet.trust.developing import DevelopmentList
 from fleet.trust.repository import Repository
 
 LOOK_MS = 60_000  # between looks for what is old
@@ -81,6 +82,7 @@ class Desired:
         self._targets: dict[bytes, bytes] = {}
         self._foreign: set[bytes] = set()  # kits whose directive another director signed
         self._signed_ms = 0  # the newest instant that a directive has from here
+        self._listed = DevelopmentList(Repository(config().trust), self.target)
         ledger = config().ledger
         with database.read() as connection:
             self._floor = Floor(ledger.with_name(ledger.name + ".directives"), rows.highest(connection))
@@ -308,6 +310,7 @@ class Desired:
         if not all(wish.halts for wish in wishes):
             # Bricks never forget an instant; that of a stop they need not believe.
             clockguard.require(repository, now_ms, (self._signed_ms,))
+            self._listed.name(((item.bundle, item.artefact) for wish in wishes for item in wish.items), now_ms)
         rental = {one.kit: one.rental for one in config.kits}
         newest = max(orders.ROOT_VERSION, repository.newest("root"))
         made: list[Head] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fleet.clock import open_clock
 from fleet.config import Config, load
-from fleet.trust import ceremony, draft, files, keyfile
+from fleet.trust import ceremony, developing, draft, files, keyfile
 from fleet.trust.errors import DraftError, TrustError
 from fleet.trust.passphrase import ask
 from fleet.trust.repository import Repository
@@ -91,12 +91,11 @@ def _put_out_application(
     draft.require_complete(real)
     data = real.bundle()
     entry = repository.take(data)
-    path = repository.folder / "bundles" / f"application-{made.version}-{entry.path[:8]}.smbundle"
+    path = repository.folder / "bundles" / f"{made.kind}-{made.version}-{entry.path[:8]}.smbundle"
     files.write(path, data)
     _put_away(repository, made)
-    said = [
-        f"signed: {path}, {len(data)} bytes: `stallmark fleet rollout plan NAME --application {path}` brings it out."
-    ]
+    order = f"host-release {path}" if made.kind == "host" else f"rollout plan NAME --application {path}"
+    said = [f"signed: {path}, {len(data)} bytes: `stallmark fleet {order}` brings it out."]
     number = 1 + ((found := repository.targets()) is not None and found.signed.version)
     if (repository.drafts / f"release-{number}.json").exists():
         return [
@@ -127,8 +126,7 @@ def begin_development(config: Path, days: int = ceremony.ROOT_DAYS) -> list[str]
             "config.json is not a development controller's: --development is for kits of `kit new`"
         )
     root = _in_the_open(repository, "root", "root-INSECURE")
-    beside = sorted((config.resolve().parent.parent / "author").glob("author-*.json"))
-    authors = [keyfile.open_file(path, None) for path in beside]
+    authors = developing.authors_beside(config.resolve().parent.parent)
     threshold = read.authors.threshold
     if len(authors) < threshold or not authors:
         authors, threshold = [_in_the_open(repository, "author", "author-INSECURE")], 1

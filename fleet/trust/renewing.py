@@ -10,6 +10,7 @@ from typing import Any
 
 from fleet.clock import Clock
 from fleet.trust import status
+from fleet.trust.developing import DevelopmentList
 from fleet.trust.errors import TrustError
 from fleet.trust.repository import Repository
 
@@ -28,6 +29,7 @@ class Renewing:
         self._repository = repository
         self._clock = clock
         self._director = director
+        self._development = DevelopmentList(repository, lambda digest: None)
         self._health: tuple[float, dict[str, Any]] | None = None
         self.trouble: str | None = None
 
@@ -42,6 +44,7 @@ class Renewing:
         try:
             if not self._repository.exists() or self._repository.targets() is None:
                 return []
+            self._development.keep_fresh(self._clock.now_ms())
             done = self._repository.renew(self._clock.now_ms())
         except (TrustError, OSError) as error:
             return self._failed(str(error))

@@ -17,6 +17,7 @@ from fleet.people import audit
 from fleet.trust import ceremony, keyfile
 from fleet.trust.clockguard import ClockDoubted
 from fleet.trust.noticing import Noticing
+from fleet.trust.renewing import Renewing
 from fleet.trust.repository import Repository
 from tests.stall import Stall
 
@@ -26,8 +27,9 @@ HOUR = 3_600_000
 @pytest.fixture
 def stall(tmp_path):
     """Two bricks of one kit."""
-    made = Stall(tmp_path, bricks=2)
-    (tmp_path / "rules").mkdir(exist_ok=True)
+    folder = tmp_path / "controller"
+    (folder / "rules").mkdir(parents=True)
+    made = Stall(folder, bricks=2)
     yield made
     made.close()
 
@@ -207,3 +209,42 @@ def test_a_directive_wants_the_newest_root_and_a_stop_none(stall, published):
     assert desired.renew() == [] and desired.head(kit).number == number, "what stands is not signed again for that"
     stops.stop(desired, [kit], "wrong")
     assert desired.head(kit).order.root_version == 1
+
+
+def test_a_development_kit_s_list_names_what_its_authors_signed_before_it_is_ordered(stall):
+    repository, now_ms = Repository(stall.config.trust), stall.world.now_ms
+    root = keyfile.new("root", "root-INSECURE")
+    authors = [keyfile.Key("author", f"author {n}", seed) for n, seed in enumerate(stall.world.author_seeds)]
+    beside = stall.config.trust.parent.parent / "author"
+    beside.mkdir()
+    for number, key in enumerate(authors, 1):
+        (beside / f"author-{number}.json").write_bytes(keyfile.in_the_open(key))
+    director = stall.config.secrets.director_public
+    holders = [one.holder for one in authors]
+    first = ceremony.first_root(repository, [root.holder], holders, (1, 2), director, now_ms, development=True)
+    repository.publish_root(sign(first, root, *authors[:2]))
+    desired, kit = stall.controller.desired, stall.world.kit
+    release = rules(stall)
+    desired.set(kit, release.items(desired.bricks(kit)), "go")
+    assert [one.custom["bundle"] for one in repository.listed().values()] == [release.digest.hex()]
+    assert repository.timestamp() is not None
+    desired.set(kit, release.items(desired.bricks(kit)), "go again")
+    assert repository.targets().signed.version == 1
+    other = rules(stall, 2)
+    desired.set(kit, other.items(desired.bricks(kit)), "on")
+    assert len(repository.listed()) == 2
+    # Before it runs out, it is signed anew.
+    stall.world.now_ms += 140 * DAY
+    Renewing(repository, stall.clock).once()
+    assert repository.targets().signed.version == 3
+
+
+def test_offline_keys_are_never_looked_for(stall, published):
+    repository, _, authors = published
+    beside = stall.config.trust.parent.parent / "author"
+    beside.mkdir()
+    for number, key in enumerate(authors, 1):
+        (beside / f"author-{number}.json").write_bytes(keyfile.in_the_open(key))
+    desired, kit = stall.controller.desired, stall.world.kit
+    desired.set(kit, rules(stall).items(desired.bricks(kit)), "go")
+    assert repository.listed() == {}
