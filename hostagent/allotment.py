@@ -126,14 +126,11 @@ class Allotment:
             return None
         free: dict[bytes, list[Held]] = {}
         have: Counter[bytes] = Counter()
-        ever: dict[bytes, set[bytes]] = {}
         left, said = self._left(brick), self._status_order.get(brick, 0)
         for held in self.slices.values():
-            rule, owner = held.slice.rule, held.brick
-            if owner is not None:
-                ever.setdefault(rule, set()).add(owner)
             if held.slice.expires <= now_ms:
                 continue
+            rule, owner = held.slice.rule, held.brick
             if owner is None:
                 if held.withheld is None:
                     free.setdefault(rule, []).append(held)
@@ -141,13 +138,13 @@ class Allotment:
                 if held.result == reg.SLICE_NO_ROOM:
                     return None  # that one comes first
                 have[rule] += self._may_spend(held, left, said)
-        if self._places(brick, now_ms) >= SLICES_HELD:
+        if not free or self._places(brick, now_ms) >= SLICES_HELD:
             return None
         # Of every rule the first slice, then second ones: there are more rules than places.
         for rule in sorted(free, key=lambda rule: (have[rule], rule)):
             if have[rule] >= WANTED or not self._suits(brick, rule):
                 continue
-            given = ever.get(rule, set())
+            given = {held.brick for held in self.slices.values() if held.slice.rule == rule}
             if brick in given:
                 others = [other for other in self._bricks() if self._suits(other, rule)]
                 if len(free[rule]) <= sum(other not in given for other in others):
