@@ -23,6 +23,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "kits": ("fleet.desiredcli", "kits", "Every kit: its state, since when its host was not heard, and the first reason."),
     "why": ("fleet.desiredcli", "why", "Why a kit runs what it runs: reasons in the order of their weight, with their age."),
     "stop": ("fleet.desiredcli", "stop", "Stop a campaign on every kit that has it, or one kit, at once."),
+    "host-release": ("fleet.desiredcli", "host_release", "Order a release of the host agent for one kit or all."),
     "exposed": ("fleet.desiredcli", "exposed", "What kits can still spend at most of slices given out, and until when."),
     "alerts": ("fleet.alerts.cli", "alerts", "What somebody must look at, the most pressing first, with whose work it is."),
     "take-alert": ("fleet.alerts.cli", "take", "Take an alert over: the others see that somebody has it."),

@@ -91,6 +91,29 @@ def why(
         typer.echo(f"  {label}: {thing} wanted {row['wanted'][:8]}, proven {proven}{age}")
 
 
+def host_release(
+    config: ConfigPath,
+    release: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", help="Of `stallmark fleet release host`; none takes the order back.")
+    ] = None,
+    kit: Annotated[str | None, typer.Option("--kit", help="One kit: its name or its id in hex; by default all.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Shown wherever it is asked why.")] = "another release of the host",
+) -> None:
+    """Order a release of the host agent: hosts that run with --releases fetch it, try it, keep it or go back."""
+    from fleet.core import FormatError
+    from fleet.desired import look
+
+    read = _load(config)
+    try:
+        data = None if release is None else release.read_bytes()
+        digest, given = _or_stop(lambda: look.host_release(read, data, kit, reason))
+    except (OSError, FormatError) as failed:
+        typer.echo(f"{release}: {failed}", err=True)
+        raise typer.Exit(1) from None
+    what = f"host release {digest[:8]} is ordered for" if digest else "no host release is ordered any more for"
+    typer.echo(f"{what} {len(given)} kits: `stallmark fleet why KIT` says how far each is")
+
+
 def stop(
     config: ConfigPath,
     campaign: Annotated[

@@ -31,6 +31,7 @@ from hostagent.ended import Ended
 from hostagent.errors import ConfigError, ControllerError, HostError
 from hostagent.following import Following
 from hostagent.forwarder import Forwarder
+from hostagent.holding import Holding
 from hostagent.intake import Durable, Intake
 from hostagent.intent import Intent
 from hostagent.kitside import KitSide
@@ -42,6 +43,7 @@ from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
 from hostagent.rekeys import Rekeys
+from hostagent.release.updating import Updating
 from hostagent.shadows import Shadows
 from hostagent.signed import credential
 from hostagent.signer import Signer
@@ -69,6 +71,8 @@ DRAIN_S = 5.0
 LANE_S = 2.0
 LANE_NAME = "host lane"
 META_ROOTS = "trust_roots"
+CALM_S = 30.0  # without a receipt, before this host starts anew with another release
+WORKING_S = 120.0  # since the controller was reached
 # The exchange reads what became durable so often at most; a link carries it later than that anyway.
 EXCHANGE_S = 0.02
 log = logging.getLogger("hostagent")
@@ -110,6 +114,7 @@ class Agent:
             self.signer.sign,
         )
         self.counts = self.receipts.counts().result()
+        self._busy_at = -CALM_S
         self.intake = Intake(
             self.receipts, self.chain, self.clock, self.counts["quarantined"], self.counts["quarantine_last"]
         )
@@ -170,13 +175,23 @@ class Agent:
             self.clock,
             self.bricks,
             self._intent_changed,
-            lambda: kitreport.describe(self.bricks, self.updater, self.clock, self._connected),
+            self._described,
             self._restart,
             backoff,
         )
         self.update_lock = UpdateLock(config.update_lock)
         self._updates = Locking(self.updater, self.update_lock)
         self.listing = self._listing()
+        self.updating = Updating(
+            self.intent,
+            self.targets,
+            config.authors,
+            self.updater.listed,
+            self._working,
+            self._no_moment,
+            self.stop,
+            wall_ms=self.clock.now_ms,
+        )
         self.rekeys = Rekeys(store, self.controller, config.keys.signing_seed, self._say_rekeys)
         self.ended = Ended(store, self.controller)
         self.tagkeys = TagKeys(store, self.controller, config.event, self._tell_tag_keys)
@@ -238,6 +253,14 @@ class Agent:
         if self.lane is not None:
             self.lane.promised = self.promised
             self.lane.lists = self.exchange.lists
+        self.holding = Holding(
+            config.updates,
+            self.clock,
+            self.bricks,
+            self.kitside.telling.tell,
+            lambda: self.update_lock.taken,
+            lambda: self.updating.waits,
+        )
         self.radio = self.new_radio() if any("ble" in brick.links for brick in config.bricks) else None
         self.lines = [self.new_line(expected) for expected in config.bricks]
         self.takeup = TakeUp(self)
@@ -323,6 +346,8 @@ class Agent:
                     group.create_task(self.puller.run(), name="puller"),
                     group.create_task(self.exchange.run(), name="exchange"),
                     group.create_task(self.takeup.run(), name="configuration"),
+                    group.create_task(self.updating.run(), name="host release"),
+                    group.create_task(self.holding.run(), name="holding"),
                 ]
                 if self.config.update_lock is not None:
                     others.append(group.create_task(self.update_lock.run(), name="update lock"))
@@ -499,7 +524,30 @@ class Agent:
         if self.store.put_ruleset(digest, terms) is not None:
             self.chain.forget_rulesets()
 
+    def _described(self) -> dict[str, Any]:
+        """What a status report says of bricks, of this host's own release, and of what holds updates back."""
+        found = kitreport.describe(self.bricks, self.updater, self.clock, self._connected)
+        return {**found, "host": self.updating.report(), "holds": self.holding.report()}
+
+    def _working(self) -> set[str]:
+        """What another release of this host is measured by."""
+        found = {brick.name for brick in self.bricks.values() if self._connected(brick.brick)}
+        reached = self.puller.reached_at
+        return found | ({"the controller"} if reached is not None and time.monotonic() - reached < WORKING_S else set[str]())
+
+    def _no_moment(self) -> str:
+        """Why this host is not to start anew now; "" where it may."""
+        if self.holding.closed_s():
+            return "it is not the time of day"
+        if self.update_lock.held or self.update_lock.taken:
+            return "a brick is being written to"
+        if self.questions.open():
+            return "a question is open"
+        return "customers are there" if time.monotonic() - self._busy_at < CALM_S else ""
+
     def _durable(self, durable: Durable) -> None:
+        if durable.receipts:
+            self._busy_at = time.monotonic()
         self.counts["receipts"] += len(durable.receipts)
         self.forwarder.durable(durable)
         self._tell_exchange()

@@ -33,8 +33,16 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="The host's config.
 
 
 @app.command()
-def run(config: ConfigOption) -> None:
+def run(
+    config: ConfigOption,
+    releases: Annotated[
+        Path | None,
+        typer.Option("--releases", metavar="FOLDER", help="Install releases of the host there by itself (docs/hostupdate.md)."),
+    ] = None,
+) -> None:
     """Runs the agent until Ctrl-C or SIGTERM."""
+    if releases is not None:
+        _launch(config, releases)
     from hostagent.agent import Agent
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -56,6 +64,10 @@ def run(config: ConfigOption) -> None:
         if known is None:
             raise
         raise _stop("; ".join(str(failed) for failed in _leaves(known))) from None
+    if agent.updating.leaving:
+        from hostagent.release.launcher import SWITCH
+
+        raise typer.Exit(SWITCH)
 
 
 @app.command()
@@ -78,6 +90,12 @@ def status(
     console.print(f"{name}: {store['receipts']} receipts, {outbox['receipts']} not yet at the controller")
     for sentence in found["words"] or ["All is well."]:
         console.print(f"  {sentence}", markup=False)
+    told_of = found["host"].get("release", {}).get("words")
+    if told_of and told_of not in found["words"]:
+        console.print(f"  {told_of}", markup=False)
+    for hold in found.get("holds", ()):
+        seconds = max(0, found["clock"]["market_ms"] - hold["since_ms"]) // 1000
+        console.print(f"  Updates wait: {hold['text']} (for {seconds} s).", markup=False)
     table = Table("brick", "link", "reader", "scanner", "durable", "ledger")
     for line in found["bricks"]:
         said: dict[str, Any] = line["status"] or {}
@@ -170,6 +188,21 @@ def pin(
         print(json.dumps({"name": name, "pin_scrypt": hash_pin(asked)}))
     except ValueError as wrong:
         raise _stop(str(wrong)) from None
+
+
+def _launch(config: Path, releases: Path) -> None:
+    """Ends with the release's exit code."""
+    from hostagent.release.launcher import Launcher, agent_command
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        configuration.load(config)  # a mistake there is not blamed on a release
+        code = Launcher(releases.resolve(), agent_command(config.resolve())).run()
+    except HostError as failed:
+        raise _stop(str(failed)) from None
+    except OSError as failed:
+        raise _stop(f"{releases}: {failed.strerror or failed}") from None
+    raise typer.Exit(code)
 
 
 def _way(line: dict[str, Any]) -> str:

@@ -297,4 +297,6 @@ def _steady(news: dict[str, Any]) -> Any:
         {**one, **ages, "left": bool(one.get("left")), "application": {**one.get("application", {}), **pieces}}
         for one in news.get("bricks", [])
     ]
-    return {**news, "bricks": bricks}
+    holds = [one["code"] for one in news.get("holds", []) if one["code"] != "busy"]  # customers come and go
+    host = {**news.get("host", {}), "waits": None, "waits_ms": None}
+    return {**news, "bricks": bricks, "holds": holds, "host": host}

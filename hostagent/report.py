@@ -43,7 +43,9 @@ async def status(agent: "Agent") -> dict[str, Any]:
             "steps": agent.steps.report(),
             "development": agent.config.development,
             "up_s": round(now - agent.started, 1),
+            "release": {**agent.updating.report(), "words": agent.updating.words()},
         },
+        "holds": agent.holding.report(),
         "words": [],
         "clock": {"market_ms": market_ms, "known": agent.clock.known()},
         "update_lock": agent.update_lock.state(),
@@ -340,6 +342,8 @@ def _words(agent: "Agent", found: dict[str, Any]) -> list[str]:
         words.append(found["trust"]["words"])
     if found["lane"] is not None and found["lane"]["trouble"] is not None:
         words.append(f"No till is answered: {found['lane']['trouble']}.")
+    if agent.updating.state.trial or agent.updating.state.returned is not None or agent.updating.trouble is not None:
+        words.append(agent.updating.words())
     words += agent.ended.words()
     words += kitwords.words(found)
     if agent.takeup.trouble is not None:

@@ -58,6 +58,7 @@ AEAD_XCHACHA = const(1)
 # Bundle artefacts that no brick installs yet
 ARTEFACT_APPLICATION = const(2)
 ARTEFACT_INTERPRETER = const(3)
+ARTEFACT_HOST = const(4)
 
 # Install results that bricks know by number alone (stallmark.trust, brick.directing)
 INSTALL_EQUIVOCATION = const(12)

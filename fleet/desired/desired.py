@@ -339,6 +339,7 @@ class Desired:
                     rental[wish.kit],
                     # A brick from which a root is kept back takes no new order; a stop it takes all the same.
                     orders.ROOT_VERSION if wish.halts else newest,
+                    host_release=wished.host_of(wish, heads.get(wish.kit)),
                 )
                 envelope = orders.sign(order, config.secrets.director_seed)
                 made.append(

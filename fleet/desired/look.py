@@ -12,6 +12,7 @@ from fleet import enrolled
 from fleet.campaigns import Campaigns
 from fleet.clock import open_clock
 from fleet.config import Config
+from fleet.core import reg
 from fleet.db.engine import outside, read_only
 from fleet.desired import rows, stops
 from fleet.desired.desired import Desired
@@ -45,6 +46,50 @@ def exposed(config: Config, kits: list[bytes]) -> list[stops.Exposed]:
 
 def stop(config: Config, campaign: str | None, kit: str | None, reason: str, lift: bool) -> list[bytes]:
     """Stops, or takes it back; the kits that were meant. Durable on return. Raises ConfigError, DesiredError."""
+    with _writing(config) as (connection, merged, desired):
+        wanted = stops.chosen(desired, merged, campaign, kit)
+        after = {"kits": [one.hex() for one in wanted], "reason": reason}
+
+        def noted(within: Connection) -> None:
+            commands.record(within, "kits.lift" if lift else "kits.stop", campaign or kit or "", after)
+
+        if lift:
+            stops.lift(desired, connection, wanted, noted)
+        else:
+            stops.stop(desired, wanted, reason, noted)
+        return wanted
+
+
+def host_release(config: Config, data: bytes | None, kit: str | None, reason: str) -> tuple[str, list[bytes]]:
+    """Orders a release of the host agent, or with None none, for one kit or for all that have a directive: its digest, the
+    kits. Durable on return. Raises ConfigError, DesiredError, FormatError."""
+    from fleet.desired.wishes import DesiredError, Wish
+
+    with _writing(config) as (_, merged, desired):
+        digest = ""
+        if data is not None:
+            release = desired.add(data)
+            if release.kind != reg.ARTEFACT_HOST:
+                raise DesiredError("this is no release of a host: `stallmark fleet release host` makes one")
+            digest = release.digest.hex()
+        kits = [_kit(merged, kit)] if kit is not None else [one.kit for one in merged.kits]
+        heads = [head for one in kits if (head := desired.head(one)) is not None]
+        if not heads:
+            raise DesiredError("no kit has a directive yet: order rules first, or put a bundle into the rules folder")
+        wishes = [
+            Wish(
+                head.kit, head.order.items, reason, head.order.expires_ms if head.origin == rows.SET else None,
+                head.order.flags, head.origin, instead_of=head.number, host=digest,
+            )
+            for head in heads
+        ]  # fmt: skip
+        after = {"kits": [one.kit.hex() for one in heads], "release": digest, "reason": reason}
+        given = desired.set_all(wishes, lambda within: commands.record(within, "kits.host-release", kit or "", after))
+        return digest, list(given)
+
+
+@contextmanager
+def _writing(config: Config) -> Generator[tuple[Connection, Config, Desired]]:
     engine = outside(config.database)
     try:
         with engine.connect() as connection:
@@ -53,17 +98,7 @@ def stop(config: Config, campaign: str | None, kit: str | None, reason: str, lif
             desired = Desired(
                 _Beside(connection), lambda: merged, open_clock(config.clock_file), Campaigns(config.rules)
             )
-            wanted = stops.chosen(desired, merged, campaign, kit)
-            after = {"kits": [one.hex() for one in wanted], "reason": reason}
-
-            def noted(within: Connection) -> None:
-                commands.record(within, "kits.lift" if lift else "kits.stop", campaign or kit or "", after)
-
-            if lift:
-                stops.lift(desired, connection, wanted, noted)
-            else:
-                stops.stop(desired, wanted, reason, noted)
-            return wanted
+            yield connection, merged, desired
     except DBAPIError as failed:
         raise ConfigError(
             f"the database {config.database} cannot be written: {failed.orig}. `stallmark fleet init` makes it"
@@ -116,4 +151,4 @@ def _kit(config: Config, wanted: str) -> bytes:
     raise ConfigError(f"no kit {wanted!r} in this configuration; there are: {names}")
 
 
-__all__ = ["exposed", "facts", "signed_ms", "stop"]
+__all__ = ["exposed", "facts", "host_release", "signed_ms", "stop"]

@@ -56,6 +56,13 @@ class ApplicationSaid(_Part):
     waits_ms: int | None = Instant
 
 
+class ShadowSaid(_Part):
+    """What a brick says of rules that it tries, in its own bytes: docs/formats/shadow.md."""
+
+    summary: str = Field(pattern="^([0-9a-f]{2}){1,440}$")
+    tag: str = Field(pattern="^[0-9a-f]{32}$")
+
+
 class BrickSaid(_Part):
     """One brick as the host knows it. `left`: what slices at it can still spend by its own last word, by slice number.
     `result`: how its last installation ended (install results of the registry)."""
@@ -73,9 +80,34 @@ class BrickSaid(_Part):
     result_ms: int | None = Instant
     application: ApplicationSaid | None = None
     figures: FiguresSaid | None = None
+    shadow: ShadowSaid | None = None
     battery: int | None = Field(default=None, ge=0, le=100)
     last_seq: int | None = Field(default=None, ge=0, le=0xFFFFFFFF)  # the newest record that it says it wrote
     left: list[tuple[int, int]] = Field(default=[], max_length=64)
+
+
+class ReturnedSaid(_Part):
+    """A release of the host that was tried and given up."""
+
+    release: str = Field(pattern="^[0-9a-f]{64}$")
+    why: str = Field(default="", max_length=200)
+    at_ms: int | None = Instant
+
+
+class HostSaid(_Part):
+    """What the host runs itself: `release` by its digest, None for what was installed there by hand or by its host OS;
+    `installs`: whether it can install one by itself."""
+
+    release: str | None = Hex32
+    version: str = Field(default="", max_length=64)
+    wanted: str | None = Field(default=None, max_length=64)
+    phase: Literal["steady", "fetched", "trial"] = "steady"
+    since_ms: int | None = Instant
+    installs: bool = False
+    trouble: str = Field(default="", max_length=400)
+    waits: str = Field(default="", max_length=80)
+    waits_ms: int | None = Instant
+    returned: ReturnedSaid | None = None
 
 
 class Report(_Part):
@@ -93,6 +125,7 @@ class Report(_Part):
     holds: list[Trouble] = Field(default=[], max_length=16)
     bricks: list[BrickSaid] = Field(default=[], max_length=MAX_BRICKS)
     release: str = Field(default="", max_length=64)
+    host: HostSaid | None = None
     newest: str | None = Field(
         default=None, max_length=6000
     )  # base64 of a newer directive than it is offered

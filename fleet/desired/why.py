@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.core import reg
-from fleet.desired import brickwhy
+from fleet.desired import brickwhy, hostwhy
 from fleet.desired.facts import Facts
 from fleet.desired.orders import SECURITY_CRITICAL, Item
 from fleet.desired.reason import Reason
@@ -16,7 +16,8 @@ HOLDS = ("battery", "quiet", "busy", "lock", "quarantine", "rented", "deferred")
 def reasons(facts: Facts, more: tuple[Reason, ...] = ()) -> list[Reason]:
     """All of them, the first the one that keeps the kit from what it should be; `more`: of rollouts and rentals. The last one
     says how it stands where nothing is wrong."""
-    found = [*_kit(facts), *_link(facts), *_withheld(facts), *more, *_host(facts), *brickwhy.reasons(facts)]
+    own = (*hostwhy.reasons(facts), *brickwhy.reasons(facts))
+    found = [*_kit(facts), *_link(facts), *_withheld(facts), *more, *_host(facts), *own]
     if found:
         return found
     head = facts.head

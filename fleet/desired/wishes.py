@@ -24,7 +24,8 @@ class DesiredError(FleetError):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a kit is to get. `expires_ms` None: after the life of a directive, and renewed before. `lifts`: ends a stop.
-    `instead_of`: of this directive's number (0: of none); where another stands by then, nothing is to be done."""
+    `instead_of`: of this directive's number (0: of none); where another stands by then, nothing is to be done. `host`: the
+    host's release from now on, "" for none; None leaves it."""
 
     kit: bytes
     items: tuple[Item, ...]
@@ -34,6 +35,7 @@ class Wish:
     origin: str = rows.SET
     lifts: bool = False
     instead_of: int | None = None
+    host: str | None = None
 
     @property
     def halts(self) -> bool:
@@ -78,3 +80,10 @@ def of_rules(head: Head | None, release: Release, bricks: Sequence[bytes]) -> tu
         items
         + tuple(one for one in head.order.items if one.kind != release.kind and one.brick in bricks)[:room]
     )
+
+
+def host_of(wish: Wish, head: Head | None) -> str | None:
+    """The host's release that the next directive names: what stood before, unless the wish says otherwise."""
+    if wish.host is not None:
+        return wish.host or None
+    return None if head is None else head.order.host_release

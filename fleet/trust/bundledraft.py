@@ -1,6 +1,6 @@
-"""An application on its way round the authors: what they sign is the bundle's manifest, so the pack travels with it.
+"""An application or a host's release on its way round the authors: they sign its bundle's manifest, so it travels along.
 
-{"format", "kind": "application", "why", "compact": {"payload": base64, "signatures": [[kid hex, signature hex] …]},
+{"format", "kind": "application" or "host", "why", "compact": {"payload": base64, "signatures": [[kid hex, signature hex] …]},
  "artefact": base64 of the pack, "before": the published TUF root}"""
 
 # pyright: reportPrivateImportUsage=false
@@ -23,13 +23,13 @@ from fleet.trust.errors import DraftError
 from fleet.trust.keyset import MOST_SIGNATURES, Holder
 from fleet.trust.waiting import Waiting
 
+KINDS = {reg.ARTEFACT_APPLICATION: "application", reg.ARTEFACT_HOST: "host"}
+TITLES = {reg.ARTEFACT_APPLICATION: "application", reg.ARTEFACT_HOST: "host release"}
 MAX_PACK = 1024 * 1024 - 8192  # a bundle of at most 1 MiB with its envelope
 
 
 class BundleDraft:
     """One application bundle. `payload`: its manifest, signed as it stands; `artefact`: the pack's bytes."""
-
-    kind = "application"
 
     def __init__(self, payload: bytes, artefact: bytes, root: Metadata[Root], why: str) -> None:
         self.payload = payload
@@ -37,6 +37,11 @@ class BundleDraft:
         self.root = root
         self.why = why
         self.signatures: dict[bytes, bytes] = {}
+
+    @property
+    def kind(self) -> str:
+        """ "application", or "host": a release of the host agent."""
+        return KINDS.get(self.fields[1], "")
 
     @property
     def fields(self) -> dict[int, Any]:
@@ -56,12 +61,12 @@ class BundleDraft:
     def check(self) -> None:
         """That the manifest is of this very pack. Raises DraftError."""
         f = self.fields
-        if f[1] != reg.ARTEFACT_APPLICATION:
+        if f[1] not in KINDS:
             raise DraftError(f"this draft's manifest is of artefact kind {f[1]}: do not sign it")
         if (f[2], f[3]) != (sha256(self.artefact).digest(), len(self.artefact)):
             raise DraftError("this draft's manifest names another pack than it carries: do not sign it")
         try:
-            packs.digest(self.artefact)
+            _said(f[1], self.artefact)
         except FormatError as wrong:
             raise DraftError(f"do not sign this: {wrong}") from None
 
@@ -93,9 +98,9 @@ class BundleDraft:
         """What an author signs, in plain words."""
         f = self.fields
         lines = [
-            f"application {f[10]} revision {f[4]}: {self.why or 'no reason given'}",
+            f"{TITLES[f[1]]} {f[10]} revision {f[4]}: {self.why or 'no reason given'}",
             f"  {f[3]} bytes, SHA-256 {f[2].hex()}",
-            f"  bricks that run it report {packs.digest(self.artefact).hex()}",
+            f"  {_said(f[1], self.artefact)}",
             f"  hardware: {', '.join(f[7]) or 'any'}",
         ]
         lines += [f"  bricks may go back to {one.hex()} without authors" for one in f[5]]
@@ -132,17 +137,29 @@ def read(value: dict[str, Any], root: Metadata[Root], why: str) -> BundleDraft:
     return made
 
 
+def _said(kind: int, artefact: bytes) -> str:
+    """What the artefact says of itself, in words. Raises FormatError."""
+    if kind == reg.ARTEFACT_HOST:
+        return f"release {packs.host_version(artefact)} of the host agent"
+    return f"bricks that run it report {packs.digest(artefact).hex()}"
+
+
 def manifest(
-    pack: bytes, rev: int, name: str, hardware: tuple[str, ...] = (), fallback: tuple[bytes, ...] = ()
+    pack: bytes,
+    rev: int,
+    name: str,
+    hardware: tuple[str, ...] = (),
+    fallback: tuple[bytes, ...] = (),
+    kind: int = reg.ARTEFACT_APPLICATION,
 ) -> bytes:
     """The manifest of a pack: `fallback` digests of packs' bundles' artefacts that bricks may go back to.
     Raises DraftError."""
     if len(pack) > MAX_PACK:
-        raise DraftError(f"a pack of {len(pack)} bytes: at most {MAX_PACK}")
+        raise DraftError(f"{len(pack)} bytes to be signed: at most {MAX_PACK}")
     try:
-        packs.digest(pack)
+        _said(kind, pack)
         made: bytes = bundle.manifest(
-            pack, rev, kind=reg.ARTEFACT_APPLICATION, engine=(1, 0xFFFF), hardware=hardware, fallback=fallback, name=name
+            pack, rev, kind=kind, engine=(1, 0xFFFF), hardware=hardware, fallback=fallback, name=name
         )  # fmt: skip
     except FormatError as wrong:
         raise DraftError(str(wrong)) from None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fleet import packs
 from fleet.core import FormatError, bundle, reg
 from fleet.errors import FleetError
 from fleet.trust import bundledraft, files, metadata
@@ -52,21 +53,56 @@ def application(
     try:
         _, repository, now_ms = opened(config)
         data = _build(source) if pack is None else files.read(pack, bundledraft.MAX_PACK)
+        back = tuple(_artefact(one) for one in fallback or ())
         payload = bundledraft.manifest(
-            data,
-            rev or _next(repository),
-            name,
-            tuple(hardware or ()),
-            tuple(_artefact(one) for one in fallback or ()),
+            data, rev or _next(repository, reg.ARTEFACT_APPLICATION), name, tuple(hardware or ()), back
         )
-        made = bundledraft.BundleDraft(payload, data, repository.root(), why)
-        made.check()
-        said = pass_on(repository, made, key, passphrase_file, config, now_ms)
-        if repository.keys().development:
-            said.insert(0, metadata.INSECURE)
+        said = _begun(repository, payload, data, why, key, passphrase_file, config, now_ms)
     except (FleetError, OSError) as error:
         raise stop(error) from None
     echo(said)
+
+
+def host(
+    config: ConfigPath,
+    version: Annotated[str, typer.Option("--version", help="What it calls itself: 1 to 48 characters.")],
+    source: Annotated[
+        Path | None, typer.Option("--source", metavar="FOLDER", help="The project's folder; by default this program's.")
+    ] = None,
+    rev: Annotated[
+        int | None, typer.Option(min=1, max=0xFFFF_FFFF, help="By default one above the highest on the list.")
+    ] = None,
+    why: Annotated[str, typer.Option("--why", help="The reason, shown to everybody who signs.")] = "",
+    key: Files = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Pack the host agent into a release that hosts with `host run --releases` install by themselves."""
+    try:
+        _, repository, now_ms = opened(config)
+        data = packs.host_release(Path(__file__).resolve().parents[2] if source is None else source, version)
+        number = rev or _next(repository, reg.ARTEFACT_HOST)
+        payload = bundledraft.manifest(data, number, f"host {version}"[:48], kind=reg.ARTEFACT_HOST)
+        said = _begun(repository, payload, data, why, key, passphrase_file, config, now_ms)
+    except (FleetError, FormatError, OSError) as error:
+        raise stop(error) from None
+    echo(said)
+
+
+def _begun(
+    repository: Repository,
+    payload: bytes,
+    data: bytes,
+    why: str,
+    key: list[Path] | None,
+    passphrase_file: Path | None,
+    config: Path,
+    now_ms: int,
+) -> list[str]:
+    """The draft, signed with the keys at hand; what to say of it."""
+    made = bundledraft.BundleDraft(payload, data, repository.root(), why)
+    made.check()
+    said = pass_on(repository, made, key, passphrase_file, config, now_ms)
+    return [metadata.INSECURE, *said] if repository.keys().development else said
 
 
 def _build(source: Path | None) -> bytes:
@@ -80,12 +116,12 @@ def _build(source: Path | None) -> bytes:
         raise TrustError(str(failed)) from None
 
 
-def _next(repository: Repository) -> int:
-    """One above the highest revision of any application on the list."""
+def _next(repository: Repository, kind: int) -> int:
+    """One above the highest revision of this kind on the list."""
     revisions = [
         int(one.custom["rev"])
         for one in repository.listed().values()
-        if one.custom is not None and one.custom.get("kind") == reg.ARTEFACT_APPLICATION
+        if one.custom is not None and one.custom.get("kind") == kind
     ]
     return max(revisions, default=0) + 1
 

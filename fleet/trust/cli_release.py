@@ -12,13 +12,14 @@ from fleet.errors import FleetError
 from fleet.trust import ceremony, files, metadata, stick
 from fleet.trust.acts import opened, pass_on
 from fleet.trust.cli import ConfigPath, Files, PassphraseFile, echo, publish, sign, stop
-from fleet.trust.cli_application import application
+from fleet.trust.cli_application import application, host
 from fleet.trust.repository import MAX_BUNDLE
 
 app = typer.Typer(no_args_is_help=True, help="Bundles that may be passed on: a list that the authors sign.")
 app.command("sign")(sign)
 app.command("publish")(publish)
 app.command("application")(application)
+app.command("host")(host)
 
 Days = Annotated[int, typer.Option("--days", help="How long the list is good.", min=1, max=3650)]
 Why = Annotated[str, typer.Option("--why", help="The reason, shown to everybody who signs.")]

@@ -225,13 +225,13 @@ def save(draft: Draft, path: Path) -> None:
 def load(path: Path) -> Draft:
     """Reads a draft and checks its form. Raises DraftError, TrustError."""
     value = files.read_json(path, MAX_FILE)
-    if value.get("format") != FORMAT or value.get("kind") not in ("root", "release", "application"):
+    if value.get("format") != FORMAT or value.get("kind") not in ("root", "release", "application", "host"):
         raise DraftError(f"{path} is not a draft of `stallmark fleet keys` or `stallmark fleet release`")
     before = value.get("before")
     root = None if before is None else metadata.parse(Root, _bytes(before), f"{path}: root before")
     why = value.get("why")
     why = why if isinstance(why, str) and why.isprintable() else ""
-    if value["kind"] == "application":
+    if value["kind"] in ("application", "host"):
         if root is None:
             raise DraftError(f"{path}: an application without the root that names its authors")
         draft: Draft = bundledraft.read(value, root, why)

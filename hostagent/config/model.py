@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hostagent.window import Window
+
 
 @dataclass(frozen=True)
 class BrickConfig:
@@ -124,7 +126,8 @@ class TrustSource:
 @dataclass(frozen=True)
 class Config:
     """What one host agent is told. Paths are absolute; `poll_s`: seconds between looks for news; `update_lock`: the folder in
-    which whoever updates this host looks for a lock (docs/balena.md), None: nobody does."""
+    which whoever updates this host looks for a lock (docs/balena.md), None: nobody does; `updates`: the time of day in which
+    updates may switch (docs/hostupdate.md), None: at any."""
 
     folder: Path
     name: str
@@ -152,6 +155,7 @@ class Config:
     ended: tuple[EndedBrick, ...] = ()
     path: Path | None = None
     update_lock: Path | None = None
+    updates: Window | None = None
 
     @property
     def keys_file(self) -> Path:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from hostagent.config.fields import Fields, json_object, public
 from hostagent.config.model import BrickConfig, EndedBrick, Printer, Quorum, TillLimits, TrustSource
 from hostagent.errors import ConfigError
+from hostagent.window import Window, window
 
 
 def printer(folder: Path, where: str, value: Any) -> Printer:
@@ -36,6 +37,15 @@ def trust(folder: Path, where: str, value: Any) -> TrustSource:
             f"{where}: root: {root} is not there; `stallmark fleet keys root --out {root}` writes it"
         )
     return TrustSource(root, folder / (f.optional("folder", f.text) or "trust"))
+
+
+def updates(where: str, value: Any) -> Window:
+    """`{"from": "22:00", "to": "06:00", "zone": "Europe/Berlin"}`. Raises ConfigError."""
+    f = Fields(where, json_object(where, value))
+    try:
+        return window(f.text("from"), f.text("to"), f.optional("zone", f.text) or "")
+    except ValueError as wrong:
+        raise ConfigError(f"{where}: {wrong}") from None
 
 
 def till_limits(where: str, value: Any) -> TillLimits:

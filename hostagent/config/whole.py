@@ -5,7 +5,7 @@ from pathlib import Path
 from hostagent.config.fields import Fields, json_object, public, read
 from hostagent.config.keys import load_keys
 from hostagent.config.model import Config, Printer, TillLimits
-from hostagent.config.sections import brick, ended, printer, quorum, till_limits, trust
+from hostagent.config.sections import brick, ended, printer, quorum, till_limits, trust, updates
 from hostagent.errors import ConfigError
 
 
@@ -70,4 +70,5 @@ def load(path: Path) -> Config:
         ended=tuple(ended(f"{path.name}: ended[{n}]", entry) for n, entry in enumerate(gone)),
         path=path.resolve(),
         update_lock=None if update_lock is None else folder / update_lock,
+        updates=f.optional("updates", lambda name: updates(f"{path.name}: {name}", f.values[name])),
     )

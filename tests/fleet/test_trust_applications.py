@@ -82,3 +82,13 @@ def test_what_is_no_pack_or_not_what_was_drafted_is_refused_before_anybody_signs
     rules.write_bytes(bundle.join(bundle.envelope(bundle.TYPE, bundle.manifest(b"rules", 1), []), b"rules"))
     pack.write_bytes(a_pack())
     assert "no application" in run("release", "application", *config, "--pack", pack, "--fallback", rules, code=1)
+
+
+def test_a_host_release_is_signed_as_an_application_is(office):
+    keys = [word for key, _, _ in office.authors[:2] for word in ("--key", key)]
+    said = run("release", "host", "--config", office.config, "--version", "2.0", *keys, STALLMARK_PASSPHRASE=WORDS)
+    assert "host release host 2.0 revision 1" in said and "`stallmark fleet host-release " in said
+    (path,) = (office.trust / "bundles").iterdir()
+    envelope, artefact = bundle.split(path.read_bytes())
+    assert bundle.parse(envelope).fields[1] == 4 and packs.host_version(artefact) == "2.0"
+    assert "published: release 1" in said

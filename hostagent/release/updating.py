@@ -1,0 +1,201 @@
+"""The agent's part of its own update: what the directive wants, fetched and checked, switched to in a quiet moment, confirmed.
+
+It acts only where a launcher started it (`stallmark host run --releases`). Elsewhere, as where balena changes containers, it
+says what runs and what is wanted, and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hostagent.config import Quorum
+from hostagent.core import FormatError, bundle, reg
+from hostagent.errors import BundleRefused, ControllerError, StoreUnavailable
+from hostagent.intent import Intent
+from hostagent.release import folder, state
+from hostagent.release.launcher import VARIABLE
+from hostagent.release.state import State
+from hostagent.targets import Targets
+from hostagent.updater import verify
+
+LOOK_S = 2.0
+GOOD_S = 60.0  # that what worked before must work, before a release stays
+LATE_S = 600.0  # by then it has to; else it goes back
+AGAIN_S = 60.0  # after a download that failed
+DIGEST = re.compile(r"[0-9a-f]{64}")
+log = logging.getLogger("hostagent.release")
+
+
+class Updating:
+    """One for a host. `working()`: names of what works now (bricks with a link, the controller); `quiet()`: why this is no moment
+    to start anew, "" where it is one; `leave()`: ends this program in order, so that the launcher starts it again."""
+
+    def __init__(
+        self,
+        intent: Intent,
+        targets: Targets,
+        authors: Quorum | None,
+        listed: Callable[[bytes, bytes], bool],
+        working: Callable[[], set[str]],
+        quiet: Callable[[], str],
+        leave: Callable[[], None],
+        releases: Path | None = None,
+        now: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._intent = intent
+        self._targets = targets
+        self._authors = authors
+        self._listed = listed
+        self._working, self._quiet, self._leave = working, quiet, leave
+        told = os.environ.get(VARIABLE)
+        self.releases = releases if releases is not None else Path(told) if told else None
+        self._now, self._wall_ms = now, wall_ms
+        self._began = now()
+        self._later = 0.0
+        self._seen: set[str] = set()
+        self.leaving = False
+        self.trouble: str | None = None
+        self.waits = ""
+        self.waits_ms = 0
+        self.state = State() if self.releases is None else state.load(self.releases)
+        self._version = self._running_version()
+
+    @property
+    def wanted(self) -> str | None:
+        """The release that the directive names, by its digest; None where it names none, or one that only balena knows."""
+        order = self._intent.order
+        named = None if order is None else order.host_release
+        return named if named is not None and DIGEST.fullmatch(named) else None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while self.releases is not None:
+            try:
+                await self.step()
+            except OSError as failed:
+                self._wrong(f"the folder of releases cannot be written: {failed.strerror or failed}")
+            await asyncio.sleep(LOOK_S)
+
+    async def step(self) -> None:
+        """One look: the trial, else the next release. Raises OSError."""
+        assert self.releases is not None
+        if self.leaving:
+            return
+        if self.state.trial:
+            self._try()
+            return
+        wanted = self.wanted
+        if wanted is None or wanted == self.state.current or not self._intent.in_force:
+            self._wait("")
+            return
+        if self.state.refuses(wanted, self._intent.number) or self._now() < self._later:
+            return
+        if self.state.fetched != wanted:
+            await self._fetch(wanted)
+            return
+        why = self._quiet()
+        self._wait(why)
+        if why:
+            return
+        expected = tuple(sorted(self._working()))[:64]
+        log.warning("release %s is switched to, on trial", wanted[:8])
+        self._save(state.switch(self.state, wanted, self._intent.number, expected, self._wall_ms()))
+        self.leaving = True
+        self._leave()
+
+    def _try(self) -> None:
+        """Whether what is on trial stays, goes back, or is to be watched on."""
+        self._seen |= self._working()
+        passed = self._now() - self._began
+        if passed < GOOD_S:
+            return
+        missing = [one for one in self.state.expected if one not in self._seen]
+        if not missing:
+            self._save(state.confirm(self.state, self._wall_ms()))
+            log.warning("release %s stays", (self.state.current or "")[:8])
+        elif passed >= LATE_S:
+            self._save(state.give_up(self.state, f"no longer there: {', '.join(missing)}", self._wall_ms()))
+            log.error("this release goes back: %s", ", ".join(missing))
+            self.leaving = True
+            self._leave()
+
+    async def _fetch(self, wanted: str) -> None:
+        assert self.releases is not None
+        self._later = self._now() + AGAIN_S
+        try:
+            envelope = await self._targets.get(bytes.fromhex(wanted))
+            parsed: Any = bundle.parse(envelope)
+            artefact = await self._targets.get(parsed.fields[2], parsed.fields[3])
+            data: bytes = bundle.join(envelope, artefact)
+            found = verify(data, self._authors)
+            if found.kind != reg.ARTEFACT_HOST:
+                raise BundleRefused("the directive names something else as this host's release")
+            if not self._listed(found.digest, data):
+                raise BundleRefused("this host's release is not on the authors' signed list")
+            await asyncio.to_thread(folder.unpack, self.releases, wanted, artefact)
+        except (ControllerError, StoreUnavailable, BundleRefused, FormatError) as failed:
+            self._wrong(f"release {wanted[:8]}: {failed}")
+            return
+        self._later = 0.0
+        self.trouble = None
+        self._save(state.fetch(self.state, wanted))
+        log.info("release %s is here", wanted[:8])
+
+    def report(self) -> dict[str, Any]:
+        """For the status report and the screens (docs/desired-state.md)."""
+        standing, wanted = self.state, self.wanted
+        order = self._intent.order
+        named = None if order is None else order.host_release
+        phase = "trial" if standing.trial else "fetched" if wanted and standing.fetched == wanted else "steady"
+        found: dict[str, Any] = {
+            "release": standing.current, "version": self._version, "wanted": named, "phase": phase,
+            "since_ms": standing.since_ms or None, "installs": self.releases is not None, "trouble": self.trouble,
+            "waits": self.waits or None, "waits_ms": self.waits_ms or None,
+        }  # fmt: skip
+        gone = standing.returned
+        if gone is not None:
+            found["returned"] = {"release": gone.release, "why": gone.why, "at_ms": gone.at_ms}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def words(self) -> str:
+        """One sentence for people."""
+        said = self.report()
+        text = f"Host agent {said['version']}"
+        text += f", release {said['release'][:8]}" if "release" in said else ", as installed"
+        if said["phase"] == "trial":
+            text += ", on trial"
+        wanted = said.get("wanted")
+        if wanted is not None and wanted != said.get("release"):
+            text += f"; wanted: {wanted[:8]}" + ("" if self.releases else ", which somebody else installs")
+            if self.trouble or self.waits:
+                text += f" ({self.trouble or 'waits: ' + self.waits})"
+        gone = self.state.returned
+        if gone is not None:
+            text += f"; {gone.release[:8]} went back: {gone.why}"
+        return text + "."
+
+    def _running_version(self) -> str:
+        own = "" if self.releases is None else folder.version_of(self.releases, self.state.current)
+        return own or f"stallmark {version('stallmark')}"
+
+    def _save(self, made: State) -> None:
+        assert self.releases is not None
+        state.save(self.releases, made)
+        self.state = made
+
+    def _wait(self, why: str) -> None:
+        if why != self.waits:
+            self.waits, self.waits_ms = why, self._wall_ms() if why else 0
+
+    def _wrong(self, text: str) -> None:
+        if text != self.trouble:
+            log.warning("%s", text)
+            self.trouble = text
