@@ -3,6 +3,7 @@
 config.json, relative paths from its own folder:
   {"development": bool, "origin": text, "database": path or SQLAlchemy URL, "ledger": path, "address": text,
    "port": int, "public_url": text, "clock_file": path or null, "name": text, "keys": "keys.json",
+   "names": [host or host:port, …],                                                   by which hosts know it: docs/enrolment.md
    "kits": [{"kit": hex8, "name": text, "rental": int, "rights": [right …], "forecast": [expected …]}],
    "rights": [right …],                                                               the same for every kit
    "authors": {"threshold": int, "keys": [{"kid": hex8, "public": base64}]}, "witnesses": [vkey …],
@@ -32,6 +33,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -148,6 +150,10 @@ class Secrets:
         return crypto_sign_seed_keypair(self.director_seed)[0]
 
 
+MOST_NAMES = 8
+_NAME = re.compile(r"([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?")
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything that the controller is started with."""
@@ -173,6 +179,7 @@ class Config:
     people: People = field(default_factory=People)
     alerts: Path = Path("alerts.json")  # where they are sent: fleet/alerts/settings.py
     host_os: hostos.HostOs = field(default_factory=hostos.HostOs)
+    names: tuple[str, ...] = ()  # by which hosts know it besides public_url: they sign it (docs/enrolment.md)
 
 
 def kid8(public: bytes) -> bytes:
@@ -218,6 +225,7 @@ def load(path: Path) -> Config:
         people=_people(top, secret),
         alerts=folder / "alerts.json",
         host_os=_host_os(folder, top.part("host_os")),
+        names=tuple(_names(top)),
     )
 
 
@@ -231,6 +239,15 @@ def _host_os(folder: Path, part: _Reader) -> hostos.HostOs:
         part.text("application", ""),
         part.number("deadline_s", hostos.DEADLINE_S),
     )
+
+
+def _names(top: _Reader) -> list[str]:
+    found = [one.lower() for one in top.texts("names")]
+    if len(found) > MOST_NAMES or not all(_NAME.fullmatch(one) for one in found):
+        raise ConfigError(
+            f"{top.place}: 'names' must be at most {MOST_NAMES} of host or host:port, as hosts know this controller"
+        )
+    return found
 
 
 def _people(top: _Reader, secret: _Reader) -> People:

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Any, cast
 
 import httpx
@@ -21,7 +21,7 @@ from hostagent.config import Config
 
 TOKEN_PATH = "/v1/hosts/token"  # noqa: S105 (an address)
 ENROL_PATH = "/v1/hosts/enrol"
-COMPONENTS = '("@method" "@path" "@query" "content-digest")'
+COMPONENTS = '("@method" "@authority" "@path" "@query" "content-digest")'
 EARLY_S = 60.0  # so long before its end a token is exchanged for another
 STEPS = 4  # requests at most before the one that was asked for: token, token by the other clock, enrolment
 LONGEST_S = 3600.0
@@ -29,16 +29,24 @@ MAX_ANSWER = 8192
 
 
 def sign(
-    key: SigningKey, method: str, path: str, query: str, body: bytes, created_s: int, nonce: str
+    key: SigningKey,
+    method: str,
+    authority: str,
+    path: str,
+    query: str,
+    body: bytes,
+    created_s: int,
+    nonce: str,
 ) -> dict[str, str]:
-    """The headers of a signed request: RFC 9421 and 9530 in this project's profile. `query` without its question mark."""
+    """The headers of a signed request: RFC 9421 and 9530 in this project's profile. `authority`: the controller's name as this
+    host knows it, so that nobody takes the request to another controller; `query` without its question mark."""
     keyid = hashlib.sha256(bytes(key.verify_key)).digest()[:8].hex()
     digest = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
     params = (
         f'{COMPONENTS};created={created_s};nonce="{nonce}";keyid="{keyid}";alg="ed25519";tag="stallmark-host"'
     )
     base = (
-        f'"@method": {method}\n"@path": {path}\n"@query": ?{query}\n"content-digest": {digest}\n'
+        f'"@method": {method}\n"@authority": {authority}\n"@path": {path}\n"@query": ?{query}\n"content-digest": {digest}\n'
         f'"@signature-params": {params}'
     )
     signature = base64.b64encode(key.sign(base.encode("latin-1")).signature).decode()
@@ -90,6 +98,7 @@ class HostAuth(httpx.Auth):
         while True:
             response = yield wanted
             if _small(wanted, response):
+                response.stream = _AtMost(response.stream)
                 response.read()
             try:
                 wanted = steps.send(response)
@@ -103,6 +112,7 @@ class HostAuth(httpx.Auth):
         while True:
             response = yield wanted
             if _small(wanted, response):
+                response.stream = _AtMost(response.stream)
                 await response.aread()
             try:
                 wanted = steps.send(response)
@@ -166,15 +176,49 @@ class HostAuth(httpx.Auth):
 
     def _signed(self, url: httpx.URL, path: str, body: bytes) -> httpx.Request:
         created_s = int(self._wall_s() + self._off_s)
-        headers = sign(self._key, "POST", path, "", body, created_s, secrets.token_urlsafe(18))
+        name = url.netloc.decode("ascii").lower()  # without the port that its scheme has anyway
+        headers = sign(self._key, "POST", name, path, "", body, created_s, secrets.token_urlsafe(18))
         headers["Content-Type"] = "application/json"
         return httpx.Request("POST", url.copy_with(path=path, query=None), headers=headers, content=body)
 
 
 def _small(request: httpx.Request, response: httpx.Response) -> bool:
-    """Whether it is the answer to one of our own questions, and of a size that an answer has."""
-    length = response.headers.get("content-length", "")
+    """Whether it is the answer to one of our own questions, and does not say that it is longer than one; a proxy may leave
+    its length out."""
+    length = response.headers.get("content-length", "0")
     return request.url.path in (TOKEN_PATH, ENROL_PATH) and length.isdigit() and int(length) <= MAX_ANSWER
+
+
+class _AtMost(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """An answer's bytes, of which no more than MAX_ANSWER are taken. Raises httpx.RemoteProtocolError."""
+
+    def __init__(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
+        self._stream = stream
+        self._taken = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        assert isinstance(self._stream, httpx.SyncByteStream)
+        for part in self._stream:
+            yield self._counted(part)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert isinstance(self._stream, httpx.AsyncByteStream)
+        async for part in self._stream:
+            yield self._counted(part)
+
+    def close(self) -> None:
+        assert isinstance(self._stream, httpx.SyncByteStream)
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        assert isinstance(self._stream, httpx.AsyncByteStream)
+        await self._stream.aclose()
+
+    def _counted(self, part: bytes) -> bytes:
+        self._taken += len(part)
+        if self._taken > MAX_ANSWER:
+            raise httpx.RemoteProtocolError(f"the controller's answer has more than {MAX_ANSWER} bytes")
+        return part
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:

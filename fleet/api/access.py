@@ -62,7 +62,7 @@ class Access:
         self._ended[host] = reason
         with self._lock:
             for digest in self._each.pop(host, []):
-                del self._short[digest]
+                self._short.pop(digest, None)
 
     def known(self, host: bytes) -> Host | None:
         """A host by its id, revoked ones too."""

@@ -19,6 +19,7 @@ from fleet.enrolment import codes, decide, pending
 from fleet.enrolment.desk import Desk
 from fleet.enrolment.pending import BRICK, HOST
 from fleet.enrolment.signed import Request as SignedRequest
+from fleet.enrolment.signed import names_of
 from fleet.errors import Refused
 from fleet.people.access import address_of, people_of, require
 from fleet.people.actors import MAIN, Actor, Thing, sees
@@ -256,6 +257,7 @@ async def _signed(request: Request) -> SignedRequest:
         headers.get("signature-input", ""),
         headers.get("signature", ""),
         await body_of(request, MAX_BODY),
+        names_of(request.app.state.controller.config, request.scope.get("server")),
     )
 
 

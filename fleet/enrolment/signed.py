@@ -1,8 +1,8 @@
 """Requests that a host signs with its own Ed25519 key: a profile of RFC 9421 (HTTP Message Signatures), RFC 9530 digests.
 
   Content-Digest:  sha-256=:BASE64:
-  Signature-Input: sig1=("@method" "@path" "@query" "content-digest");created=SECONDS;nonce="22 to 64 of A-Za-z0-9_-";
-                   keyid="16 hex: SHA-256(public)[:8]";alg="ed25519";tag="stallmark-host"
+  Signature-Input: sig1=("@method" "@authority" "@path" "@query" "content-digest");created=SECONDS;
+                   nonce="22 to 64 of A-Za-z0-9_-";keyid="16 hex: SHA-256(public)[:8]";alg="ed25519";tag="stallmark-host"
   Signature:       sig1=:BASE64 of 64 bytes:
 
 These components and parameters, in this order, and no others: what is not the profile is refused, not interpreted."""
@@ -14,15 +14,21 @@ import binascii
 import hashlib
 import re
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
+from urllib.parse import urlsplit
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from fleet.config import Config
 from fleet.errors import Refused
 
-COMPONENTS = '("@method" "@path" "@query" "content-digest")'
+OLDER = (
+    '("@method" "@path" "@query" "content-digest")'  # what hosts signed before they named their controller
+)
+COMPONENTS = '("@method" "@authority" "@path" "@query" "content-digest")'
 TAG = "stallmark-host"
 WINDOW_S = 120  # so far a host's clock may be behind, and so long a nonce is remembered
 AHEAD_S = 2  # ahead: of what is signed for later nobody knows after a restart that it was here
@@ -49,6 +55,9 @@ class Request:
     given: str  # Signature-Input
     signature: str
     body: bytes
+    names: tuple[
+        str, ...
+    ]  # this controller's own, one of which must be signed: never what a Host header says
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,9 @@ class Signed:
     key: bytes  # keyid, 8 bytes
     created_s: int
     nonce: str
-    base: bytes
+    bases: tuple[bytes, ...]  # for each of the controller's names
     signature: bytes
+    names: tuple[str, ...] = ()
 
 
 def content_digest(body: bytes) -> str:
@@ -67,10 +77,30 @@ def content_digest(body: bytes) -> str:
     return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
 
 
-def signature_base(request: Request, params: str) -> bytes:
-    """RFC 9421 section 2.5 for this profile; `params` is the text behind `sig1=`."""
+def names_of(config: Config, server: tuple[str, int] | None) -> tuple[str, ...]:
+    """The names by which hosts may know this controller, as RFC 9421 section 2.2.3 writes them: those of public_url and of
+    `names` in config.json, and the very address that the connection came in at (`server`, from the socket). The Host header is
+    none of them: whoever passes a request on writes it."""
+    found = [authority(config.public_url), *config.names]
+    if server is not None:
+        host = f"[{server[0]}]" if ":" in server[0] else server[0]
+        found.append(f"{host}:{server[1]}")
+        found += [host] if server[1] in (80, 443) else []
+    return tuple(dict.fromkeys(found))
+
+
+def authority(url: str) -> str:
+    """Host and port of an address, small letters, without the port that its scheme has anyway."""
+    parts = urlsplit(url.lower())
+    name = parts.netloc.rpartition("@")[2]
+    return name.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
+
+
+def signature_base(request: Request, params: str, name: str) -> bytes:
+    """RFC 9421 section 2.5 for this profile; `params` is the text behind `sig1=`, `name` the controller's."""
     lines = (
         f'"@method": {request.method}',
+        f'"@authority": {name}',
         f'"@path": {request.path}',
         f'"@query": ?{request.query}',
         f'"content-digest": {request.digest}',
@@ -83,6 +113,11 @@ def read(request: Request) -> Signed:
     """Reads a request's signature. Raises Refused 401 where there is none of this profile, or its digest is not its body's."""
     given = _INPUT.fullmatch(request.given)
     found = _SIGNATURE.fullmatch(request.signature)
+    if given is None and OLDER in request.given:
+        raise Refused(
+            401,
+            "this host signs without its controller's name, as host agents of before do: bring it up to date",
+        )
     if given is None or found is None:
         raise Refused(401, "this request must be signed by the host's key as docs/enrolment.md has it")
     if request.digest != content_digest(request.body):
@@ -91,17 +126,21 @@ def read(request: Request) -> Signed:
         signature = base64.b64decode(found[1], validate=True)
     except binascii.Error:
         raise Refused(401, "the signature is no base64") from None
-    return Signed(
-        bytes.fromhex(given[4]), int(given[2]), given[3], signature_base(request, given[1]), signature
-    )
+    bases = tuple(signature_base(request, given[1], name) for name in request.names)
+    return Signed(bytes.fromhex(given[4]), int(given[2]), given[3], bases, signature, request.names)
 
 
 def check(signed: Signed, public: bytes) -> None:
-    """Raises Refused 401 where a signature is not this key's."""
-    try:
-        VerifyKey(public).verify(signed.base, signed.signature)
-    except (BadSignatureError, ValueError, TypeError):
-        raise Refused(401, "the signature does not belong to this request and this key") from None
+    """Raises Refused 401 where a signature is not this key's, over this request to one of this controller's names."""
+    for base in signed.bases:
+        with suppress(BadSignatureError, ValueError, TypeError):
+            VerifyKey(public).verify(base, signed.signature)
+            return
+    raise Refused(
+        401,
+        "the signature does not belong to this request, this key and one of this controller's names "
+        f"({', '.join(signed.names)}); if hosts know it by another, config.json gets it in `names`",
+    )
 
 
 class Nonces:

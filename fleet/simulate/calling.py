@@ -62,7 +62,7 @@ class Caller:
 
     async def _bearer(self, connection: Connection) -> dict[str, str]:
         if time.monotonic() >= self._until:
-            body, headers = self.signer.token_request(now_ms() // 1000)
+            body, headers = self.signer.token_request(now_ms() // 1000, f"127.0.0.1:{self._place.port}")
             answer = await connection.ask("POST", TOKEN_PATH, headers, body)
             self._place.seen.counts[f"token {answer.status}"] += 1
             if answer.status != 200:

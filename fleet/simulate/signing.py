@@ -27,16 +27,16 @@ class Signer:
         self._seq, self._prev = 0, bytes(16)
         self._number, self._prev_batch = 0, bytes(32)
 
-    def token_request(self, now_s: int) -> tuple[bytes, dict[str, str]]:
-        """(body, headers) of a request for a short token (docs/enrolment.md)."""
+    def token_request(self, now_s: int, name: str) -> tuple[bytes, dict[str, str]]:
+        """(body, headers) of a request for a short token (docs/enrolment.md), to the controller of this name."""
         body = b"{}"
         params = (
             f'{signed.COMPONENTS};created={now_s};nonce="{secrets.token_urlsafe(18)}";keyid="{self.host.hex()}"'
             f';alg="ed25519";tag="{signed.TAG}"'
         )
         digest = signed.content_digest(body)
-        asked = signed.Request("POST", TOKEN_PATH, "", digest, f"sig1={params}", "", body)
-        signature = self._key.sign(signed.signature_base(asked, params)).signature
+        asked = signed.Request("POST", TOKEN_PATH, "", digest, f"sig1={params}", "", body, ())
+        signature = self._key.sign(signed.signature_base(asked, params, name)).signature
         return body, {
             "Content-Type": "application/json",
             "Content-Digest": digest,

@@ -6,7 +6,7 @@ import hashlib
 from nacl.signing import SigningKey
 
 PARAMS = (
-    '("@method" "@path" "@query" "content-digest");created={created};nonce="{nonce}";keyid="{keyid}"'
+    '("@method" "@authority" "@path" "@query" "content-digest");created={created};nonce="{nonce}";keyid="{keyid}"'
     ';alg="ed25519";tag="stallmark-host"'
 )
 
@@ -20,8 +20,8 @@ class HostSigner:
         self.host8 = hashlib.sha256(self.public).digest()[:8]
         self.count = 0
 
-    def headers(self, method, target, body, now_ms, nonce=None, keyid=None):
-        """The headers of a request: `target` is path and query."""
+    def headers(self, method, target, body, now_ms, nonce=None, keyid=None, authority="stall.test"):
+        """The headers of a request: `target` is path and query, `authority` the name that the test's controller has."""
         self.count += 1
         path, _, query = target.partition("?")
         digest = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
@@ -31,7 +31,7 @@ class HostSigner:
             keyid=keyid or self.host8.hex(),
         )
         base = (
-            f'"@method": {method}\n"@path": {path}\n"@query": ?{query}\n"content-digest": {digest}\n'
+            f'"@method": {method}\n"@authority": {authority}\n"@path": {path}\n"@query": ?{query}\n"content-digest": {digest}\n'
             f'"@signature-params": {params}'
         )
         signature = base64.b64encode(self.key.sign(base.encode()).signature).decode()

@@ -4,10 +4,11 @@ import base64
 import json
 import threading
 
+import httpx
 import pytest
 
 from fleet.enrolment import codes, decide, pending
-from fleet.enrolment.signed import WINDOW_S, Nonces, Request, read
+from fleet.enrolment.signed import WINDOW_S, Nonces, Request, authority, read
 from fleet.errors import Refused
 from fleet.people.actors import COMMAND
 from fleet.people.places import place
@@ -140,6 +141,41 @@ def test_a_request_counts_once_and_only_as_it_was_signed(desk):
     assert send(desk, thief, path, keyid=signer.host8.hex()).status_code == 401
 
 
+def test_a_request_to_another_controller_is_no_request_to_this_one_whoever_passes_it_on(desk):
+    signer, _ = accepted(desk, b"relayed")
+    path, now_ms = "/v1/hosts/token", desk.world.now_ms
+    for name in ("other.example", "stall.test:8780", ""):
+        taken = signer.headers("POST", path, b"{}", now_ms, authority=name)
+        for host in ("stall.test", "other.example"):  # the Host header is whoever's who passes it on
+            answer = desk.browser().post(path, content=b"{}", headers=taken | {"Host": host})
+            assert answer.status_code == 401
+            assert "one of this controller's names (stall.test, 127.0.0.1:" in answer.json()["reason"]
+    own = desk.url.removeprefix("http://")  # the very address that the connection came in at
+    there = signer.headers("POST", path, b"{}", now_ms, authority=own)
+    assert desk.browser().post(path, content=b"{}", headers=there).status_code == 200
+
+
+def test_what_hosts_signed_before_they_named_their_controller_is_refused_in_words(desk):
+    headers = HostSigner(b"older").headers("POST", "/v1/hosts/token", b"{}", desk.world.now_ms)
+    headers["Signature-Input"] = headers["Signature-Input"].replace('"@authority" ', "")
+    answer = desk.browser().post("/v1/hosts/token", content=b"{}", headers=headers)
+    assert answer.status_code == 401
+    assert "bring it up to date" in answer.json()["reason"]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://Fleet.Example", "fleet.example"),
+        ("https://fleet.example:443/x", "fleet.example"),
+        ("http://fleet.example:443", "fleet.example:443"),
+        ("http://[::1]:80", "[::1]"),
+    ],
+)
+def test_a_controllers_name_is_written_as_the_standard_has_it_on_both_sides(url, name):
+    assert authority(url) == name == httpx.URL(url).netloc.decode().lower()
+
+
 @pytest.mark.parametrize("off_s", [-WINDOW_S - 1, WINDOW_S + 1, -1_790_000_000])
 def test_a_clock_that_is_off_is_told_the_controllers(desk, off_s):
     signer, _ = accepted(desk, b"clock %d" % off_s)
@@ -193,7 +229,9 @@ def test_what_is_not_the_profile_is_refused_and_holds_up_nobody_who_signs_well(d
 def signed(signer, now_ms):
     found = signer.headers("POST", "/v1/hosts/token", b"{}", now_ms)
     names = ("Content-Digest", "Signature-Input", "Signature")
-    return read(Request("POST", "/v1/hosts/token", "", *(found[name] for name in names), b"{}"))
+    return read(
+        Request("POST", "/v1/hosts/token", "", *(found[name] for name in names), b"{}", ("stall.test",))
+    )
 
 
 def test_a_request_signed_for_later_is_signed_anew_so_that_no_restart_forgets_it():

@@ -38,7 +38,7 @@ def desk(tmp_path):
 
 def test_both_sides_write_the_same_signature_base():
     key = SigningKey(SEED)
-    headers = sign(key, "POST", "/v1/x", "a=%20b", b"body", 5, "n" * 24)
+    headers = sign(key, "POST", "stall.test", "/v1/x", "a=%20b", b"body", 5, "n" * 24)
     request = Request(
         "POST",
         "/v1/x",
@@ -47,6 +47,7 @@ def test_both_sides_write_the_same_signature_base():
         headers["Signature-Input"],
         headers["Signature"],
         b"body",
+        ("other.example", "stall.test"),
     )
     check(read(request), bytes(key.verify_key))
 
@@ -81,6 +82,27 @@ def test_a_host_shows_itself_is_accepted_and_works_until_it_is_revoked(desk):
     with httpx.Client(auth=HostAuth(SEED, world.kit, "host-7", times.wall_s, times.now)) as client:
         refused = client.get(f"{desk.url}/v1/kits/{world.kit.hex()}/slices")
     assert (refused.status_code, refused.json()["reason"]) == (403, "this host was revoked: stolen")
+
+
+def test_an_answer_without_its_length_is_read_and_one_without_an_end_is_not():
+    """As a proxy passes them on, in chunks."""
+    parts = []
+
+    def answer(request):
+        if request.url.path != "/v1/hosts/token":
+            return httpx.Response(200, text=request.headers["authorization"])
+        return httpx.Response(200, content=(part for part in parts))
+
+    transport = httpx.MockTransport(answer)
+    parts = [b'{"token": "smh_x", ', b'"expires_s": 900}']
+    with httpx.Client(transport=transport, auth=HostAuth(SEED, b"k" * 8, "host")) as client:
+        assert client.get("http://controller.example/v1/x").text == "Bearer smh_x"
+    parts = [b"x" * 5000] * 2
+    with (
+        httpx.Client(transport=transport, auth=HostAuth(SEED, b"k" * 8, "host")) as client,
+        pytest.raises(httpx.RemoteProtocolError, match="more than 8192"),
+    ):
+        client.get("http://controller.example/v1/x")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"x" * 9000, b'{"token": 5}', b'{"now_ms": "x", "enrol": []}'])
