@@ -161,7 +161,7 @@ def test_brick(
         places = Places(config)
         identity = places.find(brick)["brick"]
         here = identity in _running(places.told)
-        seen = max((one["host_seq"] for one in _decisions(places.told)), default=0) if here else 0
+        seen = max((one["host_seq"] for one in _decisions(places.told, identity)), default=0) if here else 0
         entry, _ = _asked(places.told, identity, ANSWER_S - DIAGNOSTICS_S)
         if entry is None:
             raise ConfigError(
@@ -207,8 +207,8 @@ def _tapped(told: configuration.Config, before: dict[str, Any], seen: int, secon
     Console(stderr=True).print(f"Hold a tag or a code to {name} now ({seconds:.0f} s) …", markup=False)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for one in _decisions(told):
-            if one["host_seq"] > seen and one["brick"] == name and one["outcome"]:
+        for one in _decisions(told, before["brick"]):
+            if one["host_seq"] > seen and one["outcome"]:
                 return Result("tap", GOOD, f"{one['outcome']}: {one['sentence']}")
         time.sleep(0.2)
     # The same tag again writes no receipt of its own: the brick counts it.
@@ -221,8 +221,10 @@ def _tapped(told: configuration.Config, before: dict[str, Any], seen: int, secon
     )
 
 
-def _decisions(told: configuration.Config) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{_address(told)}/v1/links", params={"limit": 20}, timeout=5, trust_env=False)
+def _decisions(told: configuration.Config, brick: str) -> list[dict[str, Any]]:
+    """The newest of one brick: however busy the others and the till are."""
+    asked = {"limit": 20, "brick": brick}
+    answer = httpx.get(f"{_address(told)}/v1/links", params=asked, timeout=5, trust_env=False)
     answer.raise_for_status()
     return answer.json()["links"]
 
@@ -241,12 +243,19 @@ async def _heard(seconds: float) -> tuple[list[Any], str | None]:
 
 def _running(told: configuration.Config) -> dict[str, dict[str, Any]]:
     """What a running agent says of its bricks, by identity; {} where none answers."""
+    return _said(told) or {}
+
+
+def _said(told: configuration.Config) -> dict[str, dict[str, Any]] | None:
+    """The same; None where no agent runs, {} where one is there and too busy to say."""
     try:
         answer = httpx.get(f"http://{told.listen}:{told.port}/v1/status", timeout=2, trust_env=False)
         answer.raise_for_status()
         return {brick["brick"]: brick for brick in answer.json()["bricks"]}
-    except (httpx.HTTPError, ValueError, KeyError):
+    except httpx.TimeoutException:
         return {}
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None
 
 
 def _asked(
@@ -298,7 +307,7 @@ def _ago(seconds: float) -> str:
 
 def _taken_up(told: configuration.Config, identity: str) -> str:
     """Whether a running host has followed the changed file; waits for it a while."""
-    if not _running(told):
+    if _said(told) is None:
         return LATER
     end = time.monotonic() + TAKEN_UP_S
     while time.monotonic() < end:

@@ -131,7 +131,7 @@ def _flash(body: dict[str, Any] | None) -> Result:
     wear = body["wear"]
     words = "no errors since it started" if not bad else ", ".join(f"{name}: {n}" for name, n in bad.items())
     if wear is not None and wear["journal_rounds"]:
-        words += f"; its journal went round {wear['journal_rounds']} times"
+        words += f"; its journal was written through {wear['journal_rounds']} times: no fault, flash lasts some 100,000"
     errors = counter_names.name(55) in bad
     return Result("flash", FAULT if errors else LOOK if bad else GOOD, words)
 
@@ -177,8 +177,12 @@ def _clock(said: dict[str, Any], body: dict[str, Any] | None) -> Result:
 def _rules(entry: dict[str, Any], said: dict[str, Any]) -> Result:
     if said["ruleset"] is None:
         return Result("rules", LOOK, "none yet: it sends people to the stall")
-    told = entry["bundle_result"]
-    words = f"ruleset {said['ruleset'][:16]}, programs {(said['firmware'] or 'not known')[:16]}"
+    told, rules, programs = entry["bundle_result"], said.get("rules"), entry.get("programs")
+    if rules is None:
+        words = f"rules that this host does not know ({said['ruleset'][:8]})"
+    else:
+        words = f"{rules['id']}, revision {rules['rev']}"
+    words += f"; {programs['words']}" if programs else ""
     return Result("rules", GOOD, words if told is None else f"{words}; the last bundle: {told['words']}")
 
 

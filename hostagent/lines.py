@@ -1,6 +1,6 @@
-"""Bricks that get, change or lose their place while the host runs: config.json is looked at, and lines follow it.
+"""Bricks that get, change or lose their place while the host runs: config.json and keys.json are looked at, and lines follow.
 
-Only bricks, their first link keys and replaced bricks are taken up; anything else in the file waits for a restart, and says so.
+Only bricks, their first link keys and replaced bricks are taken up; anything else in the files waits for a restart, and says so.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hostagent import config as configuration
 from hostagent.bricks import Brick
 from hostagent.config import Config
+from hostagent.config.model import Keys
 from hostagent.errors import ConfigError, StoreUnavailable
 from hostagent.links.line import Line
 
@@ -31,7 +32,7 @@ class TakeUp:
 
     def __init__(self, agent: "Agent") -> None:
         self._agent = agent
-        self._seen = _signature(agent.config.path)
+        self._seen = self._signature()
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._radio: asyncio.Task[None] | None = None
@@ -78,8 +79,8 @@ class TakeUp:
         path = self._agent.config.path
         while path is not None:
             await asyncio.sleep(LOOK_S)
-            seen = _signature(path)
-            if seen is None or seen == self._seen:
+            seen = self._signature()
+            if None in seen or seen == self._seen:
                 continue
             try:
                 fresh = await asyncio.to_thread(configuration.load, path)
@@ -89,7 +90,7 @@ class TakeUp:
                     log.error("the changed configuration is not taken up: %s", failed)
                 self.trouble = str(failed)
                 if isinstance(failed, ConfigError):
-                    self._seen = seen  # until it is changed again
+                    self._seen = seen  # until one is changed again
                 continue
             except Exception as failed:  # whatever a file may bring about: receipts go on
                 log.exception("the changed configuration is not taken up")
@@ -98,7 +99,12 @@ class TakeUp:
                 )
                 self._seen = seen
                 continue
-            self._seen = seen
+            self._seen = seen  # where link keys were taken out of keys.json it is looked at once more
+
+    def _signature(self) -> tuple[Any, ...]:
+        """Of config.json and keys.json."""
+        config = self._agent.config
+        return _signature(config.path), None if config.path is None else _signature(config.keys_file)
 
     async def take_up(self, fresh: Config) -> None:
         """Follows a configuration. Raises StoreUnavailable: then nothing has changed, and it is to be tried again."""
@@ -161,9 +167,12 @@ class TakeUp:
             for one in dataclasses.fields(Config)
             if one.name not in TAKEN_UP and getattr(fresh, one.name) != getattr(self._agent.config, one.name)
         ]
-        if not changed:
-            return None
-        return f"{', '.join(changed)} changed in config.json too: start the host program again for that"
+        had, has = self._agent.config.keys, fresh.keys
+        names = (one.name for one in dataclasses.fields(Keys) if one.name != "links")
+        keys = [name for name in names if getattr(has, name) != getattr(had, name)]
+        words = [f"{', '.join(changed)} changed in config.json"] if changed else []
+        words += [f"{', '.join(keys)} changed in keys.json"] if keys else []
+        return f"{' and '.join(words)} too: start the host program again for that" if words else None
 
 
 def _signature(path: Path | None) -> tuple[Any, ...] | None:

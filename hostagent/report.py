@@ -131,10 +131,13 @@ def _exposure(agent: "Agent") -> list[dict[str, Any]]:
     ]
 
 
-async def links(agent: "Agent", limit: int) -> list[dict[str, Any]]:
-    """The newest receipts, newest first, each with its sentence, and with its look-up link where only this
-    machine can ask: who has the link can read the receipt."""
-    rows = await asyncio.wrap_future(agent.receipts.recent(limit))
+async def links(agent: "Agent", limit: int, brick: bytes | None = None) -> list[dict[str, Any]]:
+    """The newest receipts (of one brick, or of all), newest first, each with its sentence, and with its look-up link where only
+    this machine can ask: who has the link can read the receipt. None of a brick that is not known."""
+    one = None if brick is None else agent.bricks.get(brick)
+    if brick is not None and one is None:
+        return []
+    rows = await asyncio.wrap_future(agent.receipts.recent(limit, None if one is None else one.number))
     names = {brick.number: brick.name for brick in agent.bricks.values()}
     ruleset = _ruleset(agent)
     return [_link(row, names.get(row.brick, "?"), agent, ruleset) for row in rows]
@@ -225,7 +228,7 @@ def _line(line: Line, agent: "Agent") -> dict[str, Any]:
             else max(0, brick.status.next_seq - brick.next_seq),
         },
         "counters": dict(sorted(brick.counters.items())),
-        "status": _brick_status(brick, now),
+        "status": _brick_status(brick, now, agent),
         "diagnostics": None
         if brick.diagnostics is None
         else {**brick.diagnostics, "age_s": round((now - brick.diagnostics_at_ms) / 1000, 1)},
@@ -290,10 +293,11 @@ def _trusted(said: Trusted | None) -> dict[str, Any] | None:
     return {"root": said.version, "directive": said.number, "words": said.words, "attention": bool(said.bits & 5)}
 
 
-def _brick_status(brick: Brick, now: int) -> dict[str, Any] | None:
+def _brick_status(brick: Brick, now: int, agent: "Agent") -> dict[str, Any] | None:
     said = brick.status
     if said is None:
         return None
+    rules = None if said.ruleset8 is None else agent.kitside.rulebook.get(said.ruleset8)
     return {
         "age_s": round((now - said.at_ms) / 1000, 1),
         "state": word(BRICK_STATES, said.state),
@@ -306,6 +310,8 @@ def _brick_status(brick: Brick, now: int) -> dict[str, Any] | None:
         "oldest_seq": said.oldest_seq,
         "free_pages": said.free_pages,
         "ruleset": None if said.ruleset is None else said.ruleset.hex(),
+        # None where this host never had them.
+        "rules": None if rules is None else {"id": rules.id, "rev": rules.rev},
         "firmware": None if said.firmware is None else said.firmware.hex(),
         "trust": _trusted(said.trust),
         "slices": {str(number): left for number, left in sorted(said.slices.items())},

@@ -64,12 +64,18 @@ def create_app(agent: "Agent") -> FastAPI:
         return JSONResponse(await report.status(agent), headers={"Cache-Control": "no-store"})
 
     @app.get("/v1/links")
-    async def links(request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> JSONResponse:
-        """The newest receipts with their sentences; `note` says why where their look-up links are left out."""
+    async def links(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=200)] = 20,
+        brick: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None,
+    ) -> JSONResponse:
+        """The newest receipts with their sentences, of one brick (its 16 digits) or of all; `note` says why where their look-up
+        links are left out."""
         _allowed(request, stall.sessions)
         note = None if agent.private else LEFT_OUT
         return JSONResponse(
-            {"links": await report.links(agent, limit), "note": note}, headers={"Cache-Control": "no-store"}
+            {"links": await report.links(agent, limit, None if brick is None else bytes.fromhex(brick)), "note": note},
+            headers={"Cache-Control": "no-store"},
         )
 
     @app.post("/v1/close")

@@ -130,14 +130,13 @@ class Receipts:
 
         return self._store.read(query)
 
-    def recent(self, limit: int) -> "Future[list[Row]]":
-        """The newest receipts, newest first, without their private parts."""
+    def recent(self, limit: int, brick: int | None = None) -> "Future[list[Row]]":
+        """The newest receipts, newest first, without their private parts; of one `brick` (its number), or of all."""
+        every = "SELECT host_seq, brick, seq, ms, cose, NULL FROM receipts ORDER BY host_seq DESC LIMIT ?"
+        ones = "SELECT host_seq, brick, seq, ms, cose, NULL FROM receipts WHERE brick = ? ORDER BY seq DESC LIMIT ?"
 
         def query(sql: Sql) -> list[Row]:
-            rows = sql.execute(
-                "SELECT host_seq, brick, seq, ms, cose, NULL FROM receipts ORDER BY host_seq DESC LIMIT ?",
-                (limit,),
-            )
+            rows = sql.execute(every, (limit,)) if brick is None else sql.execute(ones, (brick, limit))
             return [Row(*row) for row in rows]
 
         return self._store.read(query)

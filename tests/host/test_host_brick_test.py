@@ -20,7 +20,7 @@ LINK = {
 }  # fmt: skip
 SAID = {
     "age_s": 3.0, "state": "good", "clock": "set by the host", "reader": "good", "scanner": "none", "radio": "good",
-    "free_pages": 3900, "ruleset": "ab" * 32, "firmware": "cd" * 32,
+    "free_pages": 3900, "ruleset": "ab" * 32, "rules": {"id": "lunch", "rev": 7}, "firmware": "cd" * 32,
 }  # fmt: skip
 BODY = {
     "counters": {}, "wear": {"start_log_erases": 1, "journal_rounds": 2}, "heap_free": 90_000, "largest_block": 40_000,
@@ -59,6 +59,8 @@ def test_a_good_brick_says_so_of_every_part():
         ({"status": SAID | {"free_pages": 20}}, "journal", "fault", "room for 20"),
         ({"status": SAID | {"clock": "not set"}}, "clock", "look", "not set"),
         ({"status": SAID | {"ruleset": None}}, "rules", "look", "none yet"),
+        ({"status": SAID | {"rules": None}}, "rules", "good", "rules that this host does not know (abababab)"),
+        ({"programs": {"words": "runs its own programs"}}, "rules", "good", "lunch, revision 7; runs its own programs"),
         ({"diagnostics": BODY | {"counters": {FLASH_ERRORS: 2}}}, "flash", "fault", FLASH_ERRORS + ": 2"),
         ({"diagnostics": BODY | {"heap_free": 9000}}, "memory", "look", "8 KiB free"),
         (

@@ -55,6 +55,11 @@ def test_status_links_and_page_of_a_stall_at_work(tmp_path):
             assert not [words for words in answer["words"] if "brick-1" in words]
             links = (await client.get("/v1/links", params={"limit": 2})).json()["links"]
             assert [link["seq"] for link in links] == [3, 2]
+            mine = (await client.get("/v1/links", params={"limit": 1, "brick": line["brick"]})).json()["links"]
+            assert mine == links[:1], "of this brick alone"
+            nobodys = await client.get("/v1/links", params={"brick": "00" * 8})
+            assert nobodys.json()["links"] == []
+            assert (await client.get("/v1/links", params={"brick": "' OR 1=1 --"})).status_code == 422
             made = brick.journal[3]
             assert links[0]["link"] == receipt.link_text("http://stall.test", world.handle(made))
             assert links[0]["sentence"].startswith("Nothing this time")

@@ -216,6 +216,14 @@ def test_a_file_that_is_not_good_changes_nothing_and_is_said(tmp_path, monkeypat
             path.write_text(good)
             await until(lambda: agent.takeup.taken == 2 and len(agent.lines) == 1, "back again")
             assert agent.takeup.trouble is None
+            secrets = path.parent / "keys.json"
+            kept = secrets.read_text()
+            secrets.write_text(json.dumps({**json.loads(kept), "voucher_seed": "5a" * 32}))
+            await until(lambda: agent.takeup.trouble is not None, "said")
+            assert "voucher_seed changed in keys.json too: start the host program again" in agent.takeup.trouble
+            assert "5a5a" not in agent.takeup.trouble
+            secrets.write_text(kept)
+            await until(lambda: agent.takeup.trouble is None, "as it was")
             # A file never ends the host, whatever is in it.
             for bad, said in (("[" * 200_000, "brackets"), (" " * (1 << 20) + good, "larger than")):
                 path.write_text(bad)
