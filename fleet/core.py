@@ -18,6 +18,7 @@ from stallmark import registry as reg
 from stallmark import rental as _rental
 from stallmark import rights as _rights
 from stallmark import rootmeta as _rootmeta
+from stallmark import shadow as _shadow
 from stallmark import tagkeys as _tagkeys
 from stallmark import tree as _tree
 from stallmark import trust as _trust
@@ -38,6 +39,7 @@ recordform: Any = _recordform
 rental: Any = _rental
 rights: Any = _rights
 rootmeta: Any = _rootmeta
+shadow: Any = _shadow
 tagkeys: Any = _tagkeys
 tree: Any = _tree
 trust: Any = _trust

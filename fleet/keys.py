@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-from fleet.core import control, crypt, keyschedule, tagkeys
+from fleet.core import control, crypt, keyschedule, shadow, tagkeys
 from fleet.core import rental as stepping
 from fleet.errors import ConfigError
 
@@ -112,6 +112,17 @@ class RecordKeys:
         chain = self._chain(self._roots[brick][-1])
         tag: bytes = control.ack_tag(chain.control, brick, ledger_seq)
         return tag
+
+    def shadow_tag(self, brick: bytes, bundle: bytes, length: int, until_ms: int) -> bytes:
+        """Tag of the order to try a bundle (digest32 of its envelope), under the brick's newest root: docs/formats/shadow.md."""
+        chain = self._chain(self._roots[brick][-1])
+        tag: bytes = shadow.order_tag(chain.control, brick, bundle, length, until_ms)
+        return tag
+
+    def shadow_good(self, brick: bytes, summary: bytes, tag: bytes) -> bool:
+        """Whether the brick itself made this summary."""
+        chain = self._chain(self._roots[brick][-1])
+        return bool(shadow.said_good(chain.control, summary, tag))
 
     def rekey(self, brick: bytes, epoch: int, root: int | None = None) -> tuple[bytes, bytes]:
         """(tag for the brick, key) of a link key that begins at `epoch`, under the root that counts from record epoch

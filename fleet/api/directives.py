@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable
 from concurrent.futures import Executor
 
 from fastapi import APIRouter, Request, Response
@@ -17,6 +16,7 @@ from fleet.controller import Controller
 from fleet.desired import report, why
 from fleet.desired.waiting import LONGEST_S, Waiting
 from fleet.errors import Refused
+from fleet.rollouts import shadowing
 
 TYPE = "application/vnd.stallmark.directive+cbor"
 HINT = "Stallmark-Next-Poll"  # seconds that a host should leave, before its own jitter
@@ -98,8 +98,13 @@ def router(controller: Controller, access: Access, waiting: Waiting, worker: Exe
         often[host.kit] = credit + REPORT_S
         said = report.read(await body(request, report.MAX_BODY))
         newest = report.newest(said)
-        await _in(worker, lambda: desired.report(host.kit, host.host, said, newest))
-        return JSONResponse({})
+
+        def take() -> list[dict[str, object]]:
+            desired.report(host.kit, host.host, said, newest)
+            return shadowing.exchange(controller, host.kit, said.bricks)
+
+        ordered = await asyncio.get_running_loop().run_in_executor(worker, take)
+        return JSONResponse({"shadow": ordered} if ordered else {})
 
     @api.get("/kits/{kit}/why", summary="Why a kit runs what it runs", response_model=None)
     def own_why(kit: str, request: Request) -> Response:
@@ -115,7 +120,3 @@ def explained(controller: Controller, kit: bytes) -> dict[str, object]:
     facts = controller.desired.facts(kit)
     name = next((one.name for one in controller.config.kits if one.kit == kit), "")
     return why.as_json(facts, name, why.reasons(facts, tuple(controller.more_reasons(kit))))
-
-
-async def _in(worker: Executor, work: Callable[[], None]) -> None:
-    await asyncio.get_running_loop().run_in_executor(worker, work)

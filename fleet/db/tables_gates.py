@@ -33,3 +33,29 @@ given_hours = Table(
     Column("decisions", Integer, nullable=False),
     Column("minor", Big, nullable=False),  # granted, in minor units
 )
+
+# Which bricks are to try which bundle beside the rules in use, for a rollout (docs/formats/shadow.md).
+shadow_orders = Table(
+    "shadow_orders",
+    metadata,
+    Column("brick", LargeBinary, primary_key=True),
+    Column("kit", LargeBinary, nullable=False),
+    Column("rollout", Text, nullable=False),
+    Column("bundle", LargeBinary, nullable=False),  # digest32 of the envelope
+    Column("artefact", LargeBinary, nullable=False),
+    Column("artefact_length", Big, nullable=False),
+    Column("length", Big, nullable=False),
+    Column("until_ms", Big, nullable=False),
+)
+
+# What bricks said of it, proven by their tags: the newest summary of each start-up.
+shadow_said = Table(
+    "shadow_said",
+    metadata,
+    Column("brick", LargeBinary, primary_key=True),
+    Column("bundle", LargeBinary, primary_key=True),  # the first 8 bytes
+    Column("boot", Big, primary_key=True, autoincrement=False),
+    Column("number", Big, nullable=False),
+    Column("at_ms", Big, nullable=False),
+    Column("summary", LargeBinary, nullable=False),
+)

@@ -16,6 +16,7 @@ from fleet.rollouts.state import (
     ROLLED_BACK,
     ROLLING_BACK,
     RUNNING,
+    SHADOWING,
     STUCK,
     SUPERSEDED,
     WAITING,
@@ -25,7 +26,7 @@ from fleet.rollouts.state import (
 
 def pause(work: Work, reason: str) -> None:
     """Nothing new is given out; who has begun may end."""
-    if work.phase not in (RUNNING, COMPLETE, ROLLING_BACK):
+    if work.phase not in (RUNNING, COMPLETE, ROLLING_BACK, SHADOWING):
         return
     work.before = work.phase
     work.enter(PAUSED, reason)
@@ -37,14 +38,14 @@ def halt(work: Work, reason: str, by_itself: bool) -> None:
     """Nobody gets the release any more, whoever comes and whenever. By itself it goes on to roll back, where the plan says so."""
     if work.phase == PAUSED:
         work.phase = work.before
-    if work.phase not in (PLANNED, RUNNING, COMPLETE):
+    if work.phase not in (PLANNED, SHADOWING, RUNNING, COMPLETE):
         return
     work.before = work.phase
     work.enter(HALTED, reason)
     _take_offers_back(work, "halted before it took the release")
     work.ready.clear()
     work.commands.append(facts.Halt(reason))
-    if by_itself and work.plan.auto_rollback and work.plan.rollback is not None:
+    if by_itself and work.before != SHADOWING and work.plan.auto_rollback and work.plan.rollback is not None:
         roll_back(work, f"after the halt: {reason}")
 
 

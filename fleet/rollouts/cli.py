@@ -72,11 +72,17 @@ def plan_rollout(
         typer.Option("--events", help="Gate 0: recorded events (`stallmark fleet export-events`)."),
     ] = None,
     flipped: Annotated[
-        int, typer.Option("--flipped", min=0, max=10_000, help="Gate 0: decisions of 10,000 that may flip.")
+        int, typer.Option("--flipped", min=0, max=10_000, help="Gate 0, and the shadow: decisions of 10,000 that may flip.")
     ] = 500,
     more_minor: Annotated[
         int | None,
         typer.Option("--more-minor", min=0, help="Gate 0: money that it may give more, in minor units."),
+    ] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            "--shadow", metavar="MINUTES", help="So long canary bricks try it beside what runs, before the first wave."
+        ),
     ] = None,
     critical: Annotated[bool, typer.Option("--critical", help="Security: rented kits get it, too.")] = False,
     host: Annotated[
@@ -109,7 +115,7 @@ def plan_rollout(
     who = second.beside(getpass.getuser()) if planner is None else _proven(config, planner)
     with _database(config) as (read, connection, now_ms):
         path, new = planning.chosen(bundle, application)
-        planning.fits(new, gate or [], events)
+        planning.fits(new, gate or [], events, shadow)
         notes: list[str] = []
         old = planning.way_back(connection, new, back_to, notes)
         fleet = planning.fleet_now(connection, read)
@@ -126,6 +132,7 @@ def plan_rollout(
             limits=Limits(in_flight=in_flight, failures=failures, failure_percent=failure_percent),
             gates=tuple(planning.gate(one) for one in gate or []),
             replay=limits,
+            shadow=None if shadow is None else planning.shadow(shadow, flipped),
             rollback=None if old is None else planning.release_of(old, host_before),
             auto_rollback=not stay,
             security_critical=critical,

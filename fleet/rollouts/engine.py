@@ -24,6 +24,7 @@ from fleet.rollouts.state import (
     PLANNED,
     ROLLED_BACK,
     RUNNING,
+    SHADOWING,
     UNREACHED,
     WAITING,
     Kit,
@@ -69,6 +70,9 @@ def next_ms(state: State) -> int | None:
         found.append(
             kit.stage_ms + limits.kit_deadline_s * 1000 if kit.taken else kit.since_ms + limits.reach_s * 1000
         )
+    if state.phase == SHADOWING and state.plan.shadow is not None:
+        end = max(state.phase_ms, state.resumed_ms) + state.plan.shadow.seconds * 1000
+        found += (end, end + limits.gate_deadline_s * 1000)
     if state.phase == RUNNING and not state.flying:
         wave = state.plan.waves[state.wave]
         since = max(state.wave_ms, state.resumed_ms)

@@ -81,19 +81,19 @@ def _share(gate: Gate, before: Sample, after: Sample) -> Judgement:
     if before.n < gate.min_sample:
         if gate.worst is not None and _low(after) > gate.worst:
             return Judgement(
-                facts.FAIL, f"{_part(now)} with the release: {_part(gate.worst)} is the worst allowed"
+                facts.FAIL, f"{part(now)} with the release: {part(gate.worst)} is the worst allowed"
             )
         return Judgement(
             facts.INCONCLUSIVE, f"{before.n} samples before the release: {gate.min_sample} are asked for"
         )
     was = before.value * 10_000 // before.n
-    text = f"{_part(was)} before, {_part(now)} now ({after.n} events)"
+    text = f"{part(was)} before, {part(now)} now ({after.n} events)"
     if gate.worst is not None and _low(after) > gate.worst:
-        return Judgement(facts.FAIL, f"{text}: {_part(gate.worst)} is the worst that is allowed")
+        return Judgement(facts.FAIL, f"{text}: {part(gate.worst)} is the worst that is allowed")
     if now - was <= gate.worse and (gate.worst is None or now <= gate.worst):
         return Judgement(facts.PASS, text)
     if _low(after) - _high(before) > gate.worse:
-        return Judgement(facts.FAIL, f"{text}: worse by more than {_part(gate.worse)}, and not by chance")
+        return Judgement(facts.FAIL, f"{text}: worse by more than {part(gate.worse)}, and not by chance")
     return Judgement(facts.INCONCLUSIVE, f"{text}: worse, and it may be chance")
 
 
@@ -111,7 +111,8 @@ def _spread(sample: Sample) -> int:
     return int(20_000 * (bad * (n - bad) / n**3) ** 0.5)
 
 
-def _part(bps: int) -> str:
+def part(bps: int) -> str:
+    """Parts of 10,000 as percent."""
     return f"{bps // 100}.{bps % 100:02d} %"
 
 
@@ -139,13 +140,13 @@ def gate_zero(limits: Replay, found: Replayed, number: int) -> facts.Gate:
     flipped = found.flipped * 10_000 // found.events
     more = found.new_minor - found.old_minor
     unsure = (found.new_uncertain - found.old_uncertain) * 10_000 // found.events
-    text = f"{found.events} events: {_part(flipped)} flipped, money {more:+d} in minor units"
+    text = f"{found.events} events: {part(flipped)} flipped, money {more:+d} in minor units"
     if flipped > limits.flipped_bps:
-        return said(facts.FAIL, f"{text}: {_part(limits.flipped_bps)} may flip")
+        return said(facts.FAIL, f"{text}: {part(limits.flipped_bps)} may flip")
     if unsure > limits.uncertain_bps:
         return said(
             facts.FAIL,
-            f"{text}: {_part(unsure)} more are uncertain, {_part(limits.uncertain_bps)} are allowed",
+            f"{text}: {part(unsure)} more are uncertain, {part(limits.uncertain_bps)} are allowed",
         )
     if limits.more_minor is not None and more > limits.more_minor:
         return said(facts.FAIL, f"{text}: {limits.more_minor} more are allowed")

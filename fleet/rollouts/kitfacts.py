@@ -14,7 +14,17 @@ from fleet.hostos.steps import HostSteps
 from fleet.rollouts import engine, facts, rentals
 from fleet.rollouts.facts import Command, Fact
 from fleet.rollouts.plan import Release
-from fleet.rollouts.state import COMPLETE, FLYING, GOING_BACK, RUNNING, SUPERSEDED, WHOLE, Kit, State
+from fleet.rollouts.state import (
+    COMPLETE,
+    FLYING,
+    GOING_BACK,
+    RUNNING,
+    SHADOWING,
+    SUPERSEDED,
+    WHOLE,
+    Kit,
+    State,
+)
 
 RULES = reg.ARTEFACT_RULESET
 DONE = (reg.INSTALL_OK, reg.INSTALL_ALREADY)
@@ -45,8 +55,10 @@ class KitFacts:
         looks: Looks = lambda state, now_ms, number: [],
         hosts: HostSteps | None = None,
         out: Callable[[], set[str]] = set,
+        shadows: Callable[[State], None] = lambda state: None,
     ) -> None:
-        """`out()`: kits that are with a renter, in hex."""
+        """`out()`: kits that are with a renter, in hex; `shadows(state)` sees to what canary bricks try."""
+        self._shadows = shadows
         self._desired = desired
         self._out = out
         self._hosts = hosts
@@ -131,7 +143,8 @@ class KitFacts:
             found += _of(state, name, kit, known[name])
         found += self._host_facts(state)
         found += engine.sights(state, lambda name: known[name].seen_ms or 0, now_ms)
-        if state.phase in (RUNNING, COMPLETE) and now_ms - self._looked.get(state.rollout, 0) >= GATE_MS:
+        self._shadows(state)
+        if state.phase in (RUNNING, COMPLETE, SHADOWING) and now_ms - self._looked.get(state.rollout, 0) >= GATE_MS:
             self._looked[state.rollout] = now_ms
             found += self._looks(state, now_ms, now_ms // GATE_MS)
         return found

@@ -25,6 +25,7 @@ from fleet.rollouts.state import (
     PLANNED,
     ROLLING_BACK,
     RUNNING,
+    SHADOWING,
     SUPERSEDED,
     UNREACHED,
     WAITING,
@@ -185,7 +186,7 @@ class Leading:
         """Whether it is time to ask what is new: often while kits are at it, seldom when nothing can come but drift."""
         if state.flying:
             pause = 0
-        elif state.phase in (RUNNING, ROLLING_BACK):
+        elif state.phase in (RUNNING, ROLLING_BACK, SHADOWING):
             pause = HEAR_MS
         else:
             pause = HEAR_MS if state.phase == COMPLETE and state.count(WAITING, UNREACHED) else 12 * HEAR_MS
@@ -197,7 +198,7 @@ class Leading:
         if made is state and not asks:
             return
         assert self._token is not None
-        if made.phase == RUNNING and state.phase == PLANNED:
+        if made.wave >= 0 > state.wave:
             # First: after a crash the start is asked for anew, and nobody else orders these kits.
             self._take_over(made)
         with self._database.write() as connection:
@@ -218,7 +219,7 @@ class Leading:
             for other in self.states.values()
             if other.rollout != state.rollout
             and other.plan.release.kind == kind
-            and other.phase in (RUNNING, PAUSED)
+            and other.phase in (RUNNING, PAUSED, SHADOWING)
             and any(kit in other.kits for kit in state.kits)
         ]
         said = self._missing(connection, state.rollout)

@@ -125,6 +125,16 @@ class Replay(_Frozen):
     min_events: int = Field(default=1, ge=1)
 
 
+class Shadow(_Frozen):
+    """The step before the first wave: canary bricks try the release beside what they run for so long, and nothing acts by it.
+    What may come out in parts of 10,000 events: other lights or grants, and more uncertain ones."""
+
+    seconds: int = Field(ge=60, le=604_800)
+    flipped_bps: int = Field(default=500, ge=0, le=10_000)
+    uncertain_bps: int = Field(default=100, ge=0, le=10_000)
+    min_events: int = Field(default=20, ge=1)
+
+
 class Plan(_Frozen):
     """The whole. `rollback`: what kits go back to: a digest in the author-signed fallback of the release's own bundle, or a
     release signed anew; `auto_rollback`: after a halt by itself. `security_critical` reaches rented kits, too."""
@@ -135,6 +145,7 @@ class Plan(_Frozen):
     limits: Limits = Limits()
     gates: tuple[Gate, ...] = ()
     replay: Replay | None = None
+    shadow: Shadow | None = None
     rollback: Release | None = None
     auto_rollback: bool = True
     security_critical: bool = False

@@ -18,7 +18,7 @@ from fleet.core import FormatError, reg
 from fleet.desired import folder, rows
 from fleet.hostos.model import RELEASE
 from fleet.rollouts.gates import Replayed
-from fleet.rollouts.plan import GATES, Gate, Plan, PlanError, Release, Wave
+from fleet.rollouts.plan import GATES, Gate, Plan, PlanError, Release, Shadow, Wave
 
 OF_PROGRAMS = ("errors", "uncertain")  # gates that compare bricks with themselves, whatever their rules
 _TIME = re.compile(r"^(\d{1,6})(s|min|h|d)$")
@@ -75,10 +75,20 @@ def chosen(rules: Path | None, application: Path | None) -> tuple[Path, folder.R
     return path, found
 
 
-def fits(new: folder.Release, gates: Sequence[str], events: Path | None) -> None:
+def shadow(text: str, flipped: int) -> Shadow:
+    """ "30" (minutes) or "2h": for how long canary bricks try it before the first wave. Raises PlanError."""
+    time = seconds(f"{text}min" if text.isdecimal() else text)
+    if not 60 <= time <= 604_800:
+        raise PlanError(f"--shadow {text}: between a minute and a week")
+    return Shadow(seconds=time, flipped_bps=flipped)
+
+
+def fits(new: folder.Release, gates: Sequence[str], events: Path | None, tried: str | None = None) -> None:
     """Whether what is asked for can be measured of this release. Raises PlanError."""
     if new.kind != reg.ARTEFACT_APPLICATION:
         return
+    if tried is not None:
+        raise PlanError("the shadow compares decisions by rules: programs have none. Leave --shadow out")
     if events is not None:
         raise PlanError("gate 0 replays events by rules: programs have no replay. Leave --events out")
     for one in gates:

@@ -21,11 +21,11 @@ from fleet.desired.why import Reason
 from fleet.errors import FleetError
 from fleet.hostos.steps import HostSteps
 from fleet.people.service import wall_ms
-from fleet.rollouts import facts, figures, rentals, second
+from fleet.rollouts import facts, figures, rentals, second, shadowing
 from fleet.rollouts.highwater import HighWater
 from fleet.rollouts.kitfacts import KitFacts
 from fleet.rollouts.leading import Leading
-from fleet.rollouts.state import OK, PLANNED, SUPERSEDED, State
+from fleet.rollouts.state import OK, PLANNED, SHADOWING, SUPERSEDED, State
 from fleet.rollouts.why import why
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Rolling:
                 self._looks,
                 HostSteps(controller.database, controller.clock.now_ms),
                 self._out,
+                self._shadow,
             ),
             HighWater(ledger.with_name(ledger.name + ".rollouts")),
             f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
@@ -58,6 +59,7 @@ class Rolling:
             lambda: time.time_ns() // 1_000_000,
             self._missing,
         )
+        self._shadowed: dict[str, object] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rollouts")
         controller.reasons.append(self.reasons)
 
@@ -113,8 +115,22 @@ class Rolling:
         with self._controller.database.read() as connection:
             return rentals.out(connection)
 
+    def _shadow(self, state: State) -> None:
+        """What canary bricks are to try, where that is another than at the last look."""
+        if state.plan.shadow is None:
+            return
+        stand = (state.phase, state.phase_ms, tuple(shadowing.canaries(state)) if state.phase == SHADOWING else ())
+        if self._shadowed.get(state.rollout) != stand:
+            with self._controller.database.write() as connection:
+                shadowing.keep(connection, state)
+            self._shadowed[state.rollout] = stand
+
     def _looks(self, state: State, now_ms: int, number: int) -> list[facts.Gate]:
-        if not state.plan.gates:
+        if state.phase == SHADOWING and state.plan.shadow is not None:
+            with self._controller.database.read() as connection:
+                found = shadowing.compared(connection, state)
+            return [shadowing.judge(state.plan.shadow, found, list(shadowing.canaries(state)), number)]
+        if not state.plan.gates or state.phase == SHADOWING:
             return []
         with self._controller.database.read() as connection:
             shares = money_of_bricks(self._controller.config)

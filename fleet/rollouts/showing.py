@@ -20,6 +20,7 @@ from fleet.rollouts.state import (
     SUPERSEDED,
     UNREACHED,
     WAITING,
+    WHOLE,
     State,
 )
 from fleet.rollouts.why import Reason, age, why
@@ -107,6 +108,10 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
             f"wave {at + 1}: {len(kits)} {'kit' if len(kits) == 1 else 'kits'} ({shown}); goes on after {wave.min_sample} reports"
             f" and {wave.soak_s // 60} min"
         )
+    if plan.shadow is not None:
+        n = sum(kit.wave == 0 and kit.units != WHOLE for kit in state.kits.values())
+        who = "1 canary brick tries" if n == 1 else f"{n} canary bricks try"
+        out.insert(0, f"first {who} it for {plan.shadow.seconds // 60} min beside what runs: nothing acts by it")
     units = next((kit.units for kit in state.kits.values() if len(kit.units) > 1), ())
     if units:
         out.append("in every kit one brick tries it first, then the rest")

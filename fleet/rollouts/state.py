@@ -16,6 +16,7 @@ KEPT_WORDS = 32  # of verbs and turns that a state remembers, the newest; the lo
 # Phases of a rollout
 PLANNED, RUNNING, PAUSED, HALTED, COMPLETE = "planned", "running", "paused", "halted", "complete"
 ROLLING_BACK, ROLLED_BACK = "rolling back", "rolled back"
+SHADOWING = "shadow"  # canary bricks try the release, nothing acts by it
 BACKWARD = frozenset((ROLLING_BACK, ROLLED_BACK))
 
 # What a kit is at

@@ -13,9 +13,10 @@ from fleet.rollouts.state import (
     PLANNED,
     ROLLING_BACK,
     RUNNING,
+    SHADOWING,
     Work,
 )
-from fleet.rollouts.waves import REPLAY, open_wave
+from fleet.rollouts.waves import BEFORE, REPLAY, SHADOW, begin
 
 VERBS = ("start", "pause", "resume", "halt", "rollback")
 
@@ -35,14 +36,14 @@ def _do(work: Work, fact: facts.Verb) -> str:
         case "start":
             return _start(work)
         case "pause":
-            if work.phase not in (RUNNING, COMPLETE, ROLLING_BACK):
+            if work.phase not in (RUNNING, COMPLETE, ROLLING_BACK, SHADOWING):
                 return f"it is {work.phase}"
             pause(work, reason)
         case "resume":
             return _resume(work, fact)
         case "halt":
             going = work.before if work.phase == PAUSED else work.phase
-            if going not in (PLANNED, RUNNING, COMPLETE):
+            if going not in (PLANNED, SHADOWING, RUNNING, COMPLETE):
                 return f"it is {work.phase}"
             halt(work, reason, by_itself=False)
         case "rollback":
@@ -61,8 +62,10 @@ def _start(work: Work) -> str:
             return "gate 0 is open: nobody has replayed the release over recorded events"
         if found.verdict != facts.PASS:
             return f"gate 0 did not pass: {found.why}"
-    work.enter(RUNNING, "")
-    open_wave(work, 0)
+    if work.plan.shadow is not None:
+        work.enter(SHADOWING, "")
+    else:
+        begin(work)
     return ""
 
 
@@ -81,8 +84,13 @@ def _resume(work: Work, fact: facts.Verb) -> str:
             if kit.status in BAD and not kit.accepted:
                 work.put(name, kit._replace(accepted=True))
         work.waived = work.wave
-        work.gates = {name: state for name, state in work.gates.items() if name == REPLAY}
+        work.gates = {name: state for name, state in work.gates.items() if name in BEFORE}
     work.resumed_ms = work.now
+    if fact.accept and work.before == SHADOWING:
+        begin(work)
+        return ""
+    if work.before == SHADOWING:
+        work.gates.pop(SHADOW, None)
     work.enter(work.before, "")
     for name, kit in list(work.kits.items()):
         make_ready(work, name, kit)

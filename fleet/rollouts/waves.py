@@ -15,6 +15,7 @@ from fleet.rollouts.state import (
     PLANNED,
     REJECTED,
     RUNNING,
+    SHADOWING,
     SUPERSEDED,
     TIMED_OUT,
     WAITING,
@@ -23,11 +24,14 @@ from fleet.rollouts.state import (
 )
 
 REPLAY = "replay"
+SHADOW = "shadow"
+BEFORE = (REPLAY, SHADOW)  # gates that stand before the first wave
 
 
 def gate(work: Work, fact: facts.Gate) -> None:
     """Somebody looked at a gate: of the open wave, or at gate 0 before the first."""
-    zero = fact.name == REPLAY and fact.wave == -1 and work.phase == PLANNED
+    phase = {REPLAY: PLANNED, SHADOW: SHADOWING}.get(fact.name)
+    zero = fact.wave == -1 and phase is not None and work.phase == phase
     asked = next((one for one in work.plan.gates if one.name == fact.name), None)
     if not zero and (asked is None or fact.wave != work.wave or work.wave < 0):
         return
@@ -60,8 +64,33 @@ def check(work: Work) -> None:
         before = work.before if work.phase == PAUSED else work.phase
         if before in (RUNNING, COMPLETE) and (reason := _stops(work)):
             halt(work, reason, by_itself=True)
+    if work.phase == SHADOWING:
+        _shadow(work)
     while work.phase == RUNNING and _advances(work):
         open_wave(work, work.wave + 1)
+
+
+def _shadow(work: Work) -> None:
+    """The step before the first wave: through, stopped, or for a person to look at."""
+    asked = work.plan.shadow
+    verdict = _verdict(work, SHADOW)
+    if verdict == facts.FAIL:
+        halt(work, f"gate {SHADOW}: {work.gates[SHADOW].why}", by_itself=True)
+        return
+    end = max(work.phase_ms, work.resumed_ms) + (0 if asked is None else asked.seconds * 1000)
+    if work.now < end:
+        return
+    if verdict == facts.PASS:
+        begin(work)
+    elif work.now >= end + work.limits.gate_deadline_s * 1000:
+        said = work.gates[SHADOW].why if SHADOW in work.gates else "nobody has looked at it"
+        pause(work, f"gate {SHADOW} gives no clear answer: {said}"[: facts.MAX_WHY])
+
+
+def begin(work: Work) -> None:
+    """The first wave."""
+    work.enter(RUNNING, "")
+    open_wave(work, 0)
 
 
 def open_wave(work: Work, index: int) -> None:
@@ -74,7 +103,7 @@ def open_wave(work: Work, index: int) -> None:
         work.commands.append(facts.Complete(index))
         return
     work.wave, work.wave_ms, work.soak_ms, work.resumed_ms = index, work.now, None, 0
-    work.gates = {name: state for name, state in work.gates.items() if name == REPLAY}
+    work.gates = {name: state for name, state in work.gates.items() if name in BEFORE}
     work.say(f"wave {index + 1} of {len(plan.waves)} begins")
     work.commands.append(facts.Advance(index))
     for name, kit in list(work.kits.items()):
@@ -99,7 +128,7 @@ def _stops(work: Work) -> str:
         if bad and told >= wave.min_sample and bad * 100 > limits.failure_percent * told:
             return f"{bad} of {told} kits that reported {words} are bad: more than {limits.failure_percent} %{_example(work)}"
     for name, state in work.gates.items():
-        if state.verdict == facts.FAIL:
+        if state.verdict == facts.FAIL and name not in BEFORE:
             return f"gate {name}: {state.why}"
     return ""
 

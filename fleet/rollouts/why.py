@@ -24,6 +24,7 @@ from fleet.rollouts.state import (
     REJECTED,
     REST,
     RUNNING,
+    SHADOWING,
     STUCK,
     SUPERSEDED,
     TIMED_OUT,
@@ -31,12 +32,14 @@ from fleet.rollouts.state import (
     Kit,
     State,
 )
+from fleet.rollouts.waves import SHADOW
 
 _BAD_WORDS = {FAILED: "it failed", REJECTED: "it refused the release", TIMED_OUT: "it ran out of time"}
 _PHASES = {
     PLANNED: "the rollout is planned and was not started",
     PAUSED: "the rollout is paused",
     HALTED: "the rollout is halted: nobody gets the release any more",
+    SHADOWING: "canary bricks try the release beside what they run; nothing acts by it yet",
     "rolling back": "the rollout goes back: kits get what was there before",
     "rolled back": "the rollout went back",
     COMPLETE: "all waves are through",
@@ -59,7 +62,7 @@ def why(state: State, name: str | None, now_ms: int) -> list[Reason]:
     if kit is None:
         return [Reason("elsewhere", "this kit is not in this rollout", state.made_ms)]
     found = _kit(state, kit, now_ms)
-    if kit.status != SUPERSEDED and state.phase != RUNNING:
+    if kit.status != SUPERSEDED and state.phase != RUNNING and _phase(state) not in found:
         found.append(_phase(state))
     return found
 
@@ -123,7 +126,7 @@ def _kit(state: State, kit: Kit, now_ms: int) -> list[Reason]:
 
 def _waiting(state: State, kit: Kit, now_ms: int, since: int) -> list[Reason]:
     found: list[Reason] = []
-    if state.phase in BACKWARD or state.phase == HALTED:
+    if state.phase in BACKWARD or state.phase in (HALTED, SHADOWING):
         found.append(_phase(state))
     elif kit.wave > state.wave and state.phase != PLANNED:
         words = f"it is in wave {kit.wave + 1}, and wave {state.wave + 1} is not through"
@@ -162,6 +165,7 @@ def _installing(state: State, kit: Kit) -> str:
 
 def _whole(state: State, now_ms: int) -> list[Reason]:
     found: list[Reason] = []
+    tried = state.gates.get(SHADOW)
     if state.phase != RUNNING:
         found.append(_phase(state))
     else:
@@ -186,6 +190,9 @@ def _whole(state: State, now_ms: int) -> list[Reason]:
                 )
             else:
                 found.append(Reason("gate", f"gate {gate.name}: {said.verdict}: {said.why}", said.since_ms))
+    if state.plan.shadow is not None and (tried is not None or state.phase == SHADOWING):
+        said = "nobody has looked at it yet" if tried is None else f"{tried.verdict}: {tried.why}"
+        found.append(Reason("gate", f"in the shadow: {said}", state.phase_ms if tried is None else tried.since_ms))
     for status, words in (
         (OFFERED, "a directive waits for them"), (INSTALLING, "installing"), (GOING_BACK, "going back"),
         (GO_BACK, "still to go back"), (STUCK, "did not go back, somebody has to look at them"),

@@ -12,7 +12,7 @@ const WORDS = {
   back: "back to what was before", "back-open": "to go back", gone: "a newer rollout has it",
 };
 const VERBS = {
-  planned: ["start"], running: ["pause", "stop/halt", "stop/rollback"], complete: ["pause", "stop/halt", "stop/rollback"],
+  planned: ["start"], shadow: ["pause", "stop/halt"], running: ["pause", "stop/halt", "stop/rollback"], complete: ["pause", "stop/halt", "stop/rollback"],
   paused: ["resume", "stop/halt", "stop/rollback"], halted: ["stop/rollback"], "rolling back": ["pause"], "rolled back": [],
 };
 const BUTTONS = { start: "Start", pause: "Pause", resume: "Resume", "stop/halt": "Halt", "stop/rollback": "Roll back" };
@@ -23,7 +23,7 @@ let etag = "";
 let phase = "";
 let waits = false; // for the second person
 
-const TONES = { running: "good", complete: "good", paused: "warn", halted: "bad", "rolling back": "warn", "rolled back": "calm", planned: "calm" };
+const TONES = { running: "good", complete: "good", paused: "warn", halted: "bad", "rolling back": "warn", "rolled back": "calm", planned: "calm", shadow: "calm" };
 
 function dot([id, name, status, look]) {
   const item = document.createElement("li");
