@@ -92,7 +92,7 @@ class Pulse:
         self.beats += 1
 
 
-async def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
     """Lets the loop run until a condition holds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds

@@ -20,7 +20,7 @@ from hostagent.links.ble import BlePort
 from hostagent.links.radio import Radio
 
 BRICK = bytes.fromhex("5ab1c0de00112233")
-SECONDS = 20.0
+SECONDS = 60.0  # a loaded machine lets a process stand still for seconds
 
 
 class Peripheral:
