@@ -28,7 +28,7 @@ from hostagent.updater import verify
 LOOK_S = 2.0
 GOOD_S = 60.0  # that what worked before must work, before a release stays
 LATE_S = 600.0  # by then it has to; else it goes back
-AGAIN_S = 60.0  # after a download that failed
+AGAIN_S = 15.0  # after a download that failed, or a list that does not name it yet
 DIGEST = re.compile(r"[0-9a-f]{64}")
 log = logging.getLogger("hostagent.release")
 
@@ -142,7 +142,7 @@ class Updating:
                 raise BundleRefused("this host's release is not on the authors' signed list")
             await asyncio.to_thread(folder.unpack, self.releases, wanted, artefact)
         except (ControllerError, StoreUnavailable, BundleRefused, FormatError) as failed:
-            self._wrong(f"release {wanted[:8]}: {failed}")
+            self._wrong(str(failed))
             return
         self._later = 0.0
         self.trouble = None

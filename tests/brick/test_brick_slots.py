@@ -298,6 +298,27 @@ def test_customers_and_low_packs_and_the_host_keep_a_new_application_waiting_and
     asyncio.run(market())
 
 
+def test_a_busy_stall_is_never_blocked_by_an_update(slotted: Any):
+    make, _, stall_host = slotted
+    data = signed(Authors(), broken(b"raise ValueError(%r)\n" % bytes(1_000)), 2)
+
+    async def market() -> None:
+        async with make("events", calm_ms=3_600_000) as lab:
+            host = meet(lab, stall_host)
+            await lab.ready()
+            host.offer(data)
+            for number in range(400):  # one after the other, without a pause
+                assert (await lab.outcome(b"busy%04d" % number))[1] in (1, 2), "everybody is answered"
+                if number >= 20 and (slots(host).get(5) or [0] * 4)[3] == 1:
+                    break
+            assert slots(host)[5][3] == 1, "the update waits and says for whom"
+            there = slots(host)[5][1]
+            await lab.until(lambda: (row := slots(host).get(5)) and row[1] == row[2], "it comes once nobody is there")
+            assert there < slots(host)[5][1] and lab.brick.restarts == 0, "and is not switched to yet"
+
+    asyncio.run(market())
+
+
 def test_a_download_goes_on_after_the_power_was_away(slotted: Any):
     make, _, stall_host = slotted
     authors = Authors()
