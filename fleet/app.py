@@ -33,6 +33,7 @@ from fleet.people import api as people_api
 from fleet.people import pages as people_pages
 from fleet.people.access import require_whole
 from fleet.people.headers import SecureHeaders
+from fleet.people.heads import Heads
 from fleet.people.service import People
 from fleet.rentals import api as rentals_api
 from fleet.rentals.keeping import Keeping
@@ -102,6 +103,7 @@ def create(config: Config, clock: Clock) -> FastAPI:
     desk = Desk(controller, access)
     desk.woken = current.woken = directing.waiting.changed
     keeping = Keeping(controller, current)
+    heads = Heads(controller)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -116,12 +118,13 @@ def create(config: Config, clock: Clock) -> FastAPI:
         noticed = asyncio.create_task(noticing.run(), name="published keys")
         waves = asyncio.create_task(rolling.run(), name="rollouts")
         devices = asyncio.create_task(watching.run(), name="host OS")
+        log_heads = asyncio.create_task(heads.run(), name="audit log")
         try:
             yield
         finally:
             controller.live.stop()
             directing.waiting.stop()
-            for one in (task, desired, enrolment, rented, told, signing, noticed, waves, devices):
+            for one in (task, desired, enrolment, rented, told, signing, noticed, waves, devices, log_heads):
                 one.cancel()
                 with suppress(asyncio.CancelledError):
                     await one

@@ -28,7 +28,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     "alerts": ("fleet.alerts.cli", "alerts", "What somebody must look at, the most pressing first, with whose work it is."),
     "take-alert": ("fleet.alerts.cli", "take", "Take an alert over: the others see that somebody has it."),
     "people": ("fleet.people.cli", "app", "Who may do what here: accounts, roles, tokens."),
-    "audit": ("fleet.people.cli", "audit_app", "The log of everything that people changed."),
+    "audit": ("fleet.people.auditcli", "app", "The log of everything that people changed."),
     "enrol": ("fleet.enrolment.cli", "app", "Bricks and hosts that wait to be accepted, replaced or ended."),
     "keys": ("fleet.trust.cli", "app", "Whom the fleet trusts: root, authors, director and online keys."),
     "release": ("fleet.trust.cli_release", "app", "Bundles that may be passed on: a list that the authors sign."),

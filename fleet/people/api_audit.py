@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
-from fleet.people import audit
-from fleet.people.access import people_of, require_whole
+from fleet.errors import Refused
+from fleet.people import audit, heads
+from fleet.people.access import people_of, require_every_hub, require_whole
 from fleet.people.actors import Actor
 from fleet.people.bodies import MAX_NUMBER
 
@@ -26,7 +27,19 @@ def add(api: APIRouter) -> None:
         with people_of(request).database.read() as connection:
             number, digest = audit.head(connection)
             lines = audit.page(connection, min(max(0, after), MAX_NUMBER))
-        return JSONResponse({"lines": lines, "head": {"n": number, "hash": digest}})
+        config = request.app.state.controller.config
+        found = {"lines": lines, "head": {"n": number, "hash": digest}, "lost": heads.lost(config)}
+        return JSONResponse(found)
+
+    @api.get("/audit/head", summary="The head of the audit log, signed", response_model=None)
+    def head(request: Request, _: Annotated[Actor, Depends(require_every_hub("kits.read"))]) -> Response:
+        """A signed note (fleet.people.heads), noted within ten seconds of the newest line: keep it somewhere else. For every
+        tenant: it says nothing but how long the log is."""
+        try:
+            data = heads.path_of(request.app.state.controller.config).read_bytes()
+        except OSError:
+            raise Refused(404, "no head was noted yet: ask again in ten seconds") from None
+        return PlainTextResponse(data)
 
     @api.get("/audit/export", summary="The whole audit log as a file", response_model=None)
     def export(request: Request, _: Reading) -> Response:

@@ -1,9 +1,8 @@
-"""`stallmark fleet people …` and `stallmark fleet audit …`. Beside the controller, which may be running."""
+"""`stallmark fleet people …`. Beside the controller, which may be running."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from fleet.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Who may do what here: accounts, roles, tokens.")
-audit_app = typer.Typer(no_args_is_help=True, help="The log of everything that people changed.")
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -47,7 +45,7 @@ def add(
     from fleet.people.actors import COMMAND
     from fleet.people.passwords import Passwords
 
-    read = _load(config)
+    read = load(config)
     try:
         stored = None if no_password else Passwords().make(ask_password(), name)
         with commands.beside(read) as connection:
@@ -57,7 +55,7 @@ def add(
             if stored is not None:
                 accounts.set_password(connection, COMMAND, name, stored, commands.now_ms())
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     typer.echo(f"{made.name}: {', '.join(sorted(made.roles)) or 'no role yet'}")
     if not read.people.configured:
         typer.echo(
@@ -75,10 +73,10 @@ def listed(config: ConfigPath, as_json: Json = False) -> None:
     from fleet.people.actors import COMMAND
 
     try:
-        with commands.beside(_load(config)) as connection:
+        with commands.beside(load(config)) as connection:
             found = accounts.every(connection, COMMAND)
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     if as_json:
         typer.echo(json.dumps({"people": [one.as_json() for one in found]}, indent=1))
         return
@@ -115,10 +113,10 @@ def role(
 
     hubs, tags = ([], []) if everywhere else (hub, tag)
     try:
-        with commands.beside(_load(config)) as connection:
+        with commands.beside(load(config)) as connection:
             after = accounts.change(connection, COMMAND, name, commands.now_ms(), role, hubs, tags)
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     typer.echo(f"{after.name}: {', '.join(sorted(after.roles)) or 'no role'}")
 
 
@@ -147,10 +145,10 @@ def disable(
     from fleet.people.actors import COMMAND
 
     try:
-        with commands.beside(_load(config)) as connection:
+        with commands.beside(load(config)) as connection:
             accounts.disable(connection, COMMAND, name, commands.now_ms(), reason)
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     typer.echo(f"{name} is disabled; sessions and tokens of {name} have ended.")
 
 
@@ -161,13 +159,13 @@ def password(config: ConfigPath, name: Name) -> None:
     from fleet.people.actors import COMMAND
     from fleet.people.passwords import Passwords
 
-    read = _load(config)
+    read = load(config)
     try:
         stored = Passwords().make(ask_password(), name)
         with commands.beside(read) as connection:
             accounts.set_password(connection, COMMAND, name, stored, commands.now_ms())
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     typer.echo(f"{name} has a new password; sessions of {name} have ended.")
 
 
@@ -187,7 +185,7 @@ def recover(
     from fleet.people.actors import COMMAND
     from fleet.people.passwords import Passwords
 
-    read = _load(config)
+    read = load(config)
     try:
         with commands.beside(read) as connection:
             had = recovery.access_of(connection, COMMAND, name)
@@ -195,7 +193,7 @@ def recover(
         with commands.beside(read) as connection:
             recovery.recover(connection, COMMAND, name, commands.now_ms(), stored, reason)
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     ended = f"{len(had['passkeys'])} passkeys, {len(had['tokens'])} tokens, {had['sessions']} sessions"
     typer.echo(f"{name} is back: {ended} have ended" + ("." if no_password else "; the new password counts."))
 
@@ -212,12 +210,12 @@ def place(
     from fleet.people import commands, places
     from fleet.people.actors import COMMAND
 
-    read = _load(config)
+    read = load(config)
     try:
         with commands.beside(read) as connection:
             places.place(connection, COMMAND, kit_of(read, kit), tenant, hub, tag or [], commands.now_ms())
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     typer.echo(f"kit {kit}: tenant {tenant}, {f'hub {hub}' if hub else 'no hub'}")
 
 
@@ -235,7 +233,7 @@ def token(
     from fleet.people.actors import COMMAND
 
     try:
-        with commands.beside(_load(config)) as connection:
+        with commands.beside(load(config)) as connection:
             now_ms = commands.now_ms()
             if end is not None:
                 tokens.end(connection, COMMAND, end, now_ms)
@@ -267,68 +265,7 @@ def token(
                     "This is shown once: keep it now. `--end` with its first 12 letters ends it.", err=True
                 )
     except FleetError as error:
-        raise _stop(str(error)) from None
-
-
-@audit_app.command()
-def export(
-    config: ConfigPath,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write, mode 0600.")],
-) -> None:
-    """Write the whole log to a file, and print its head: keep that somewhere else."""
-    from fleet.people import audit, commands
-
-    try:
-        with commands.beside(_load(config)) as connection:
-            handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.writelines(audit.export(connection))
-            number, digest = audit.head(connection)
-    except FleetError as error:
-        raise _stop(str(error)) from None
-    except OSError as error:
-        raise _stop(f"{out} cannot be written: {error.strerror}") from None
-    typer.echo(f"{number} lines in {out}")
-    typer.echo(f"head {number}:{digest}")
-
-
-@audit_app.command()
-def verify(
-    file: Annotated[Path | None, typer.Argument(help="An export; or --config for the log itself.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="The controller's config.json.")] = None,
-    head: Annotated[
-        str | None, typer.Option("--head", metavar="N:HASH", help="A head that was kept elsewhere.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Check that no line was changed, removed, inserted or moved. Exit code 1 where one was.
-
-    Without --head a cut end, and a log that was written anew as a whole, cannot be told."""
-    from fleet.people import audit, commands
-
-    if (file is None) == (config is None):
-        raise _stop("name either a file or --config")
-    noted = _head(head)
-    try:
-        if file is not None:
-            with file.open(errors="replace") as lines:
-                count, last, faults = audit.verify(lines, noted)
-        else:
-            assert config is not None
-            with commands.beside(_load(config)) as connection:
-                count, last, faults = audit.verify(audit.export(connection), noted)
-    except FleetError as error:
-        raise _stop(str(error)) from None
-    except OSError as error:
-        raise _stop(f"{file} cannot be read: {error.strerror}") from None
-    if as_json:
-        typer.echo(json.dumps({"lines": count, "head": last, "faults": faults}, indent=1))
-    else:
-        for fault in faults:
-            typer.echo(fault, err=True)
-        typer.echo(f"{count} lines, head {count}:{last}" + ("" if faults else "; nothing was changed"))
-    if faults:
-        raise typer.Exit(1)
+        raise stop(str(error)) from None
 
 
 def kit_of(config: Config, kit: str) -> bytes:
@@ -340,15 +277,6 @@ def kit_of(config: Config, kit: str) -> bytes:
     raise ConfigError(f"no kit {kit!r} in this configuration; there are: {names}")
 
 
-def _head(text: str | None) -> tuple[int, str] | None:
-    if text is None:
-        return None
-    number, _, digest = text.partition(":")
-    if not number.isdigit() or len(digest) != 64:
-        raise _stop("a head is N:HASH, as `audit export` printed it")
-    return int(number), digest.lower()
-
-
 def ask_password(confirm: bool = True) -> str:
     """From the person at the terminal, or a line of standard input: never an argument, others see those."""
     if not sys.stdin.isatty():
@@ -357,15 +285,15 @@ def ask_password(confirm: bool = True) -> str:
     return str(found)
 
 
-def _load(path: Path) -> Config:
+def load(path: Path) -> Config:
     from fleet.config import load
 
     try:
         return load(path)
     except FleetError as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
 
 
-def _stop(message: str) -> typer.Exit:
+def stop(message: str) -> typer.Exit:
     typer.echo(message, err=True)
     return typer.Exit(1)

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fleet.people import accounts, audit
+from fleet.people import auditcli
 from fleet.people import cli as commands
 from fleet.people.actors import COMMAND, MAIN, Actor, Thing, allowed, refusal
 from fleet.people.limits import Attempts, network
@@ -161,7 +162,7 @@ def test_the_first_admin_is_made_on_the_command_line(tmp_path, monkeypatch):
 
     def do(*words, given=""):
         part, *rest = words
-        return run.invoke({"people": commands.app, "audit": commands.audit_app}[part], rest, input=given)
+        return run.invoke({"people": commands.app, "audit": auditcli.app}[part], rest, input=given)
 
     made = do("people", "add", *config, "ada", "--role", "fleet-admin", given=WORDS + "\n")
     assert made.exit_code == 0, made.output
