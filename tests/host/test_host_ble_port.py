@@ -160,7 +160,8 @@ def test_bytes_go_both_ways_whole_and_in_order() -> None:
             s.port.write(data[at : at + 500])
         await s.until(lambda: bytes(s.got) == data, "the brick's bytes")
         await s.until(lambda: bytes(s.peripheral.taken) == data, "the host's bytes")
-        assert s.port.rssi == -60 and s.peripheral.source.waiting == 0
+        assert s.port.rssi == -60
+        await s.until(lambda: s.peripheral.source.waiting == 0, "the word that the last slice came")
 
     play(part)
 
