@@ -10,6 +10,7 @@ from hostagent.store.intents import Intents
 
 MAX_ENVELOPE = 4096
 MAX_ARTEFACT = 1024 * 1024
+NOTED = 64 * 1024  # bytes of a download after which they are written down
 
 
 class Targets:
@@ -36,8 +37,18 @@ class Targets:
             raise ControllerError("unreadable", f"a target of {most} bytes: at most {MAX_ARTEFACT} are taken")
         start = b"" if found is None else found[0][:most]
         pieces = bytearray()
+        noted = 0
+
+        def sink(data: bytes) -> None:
+            nonlocal noted
+            pieces.extend(data)
+            if len(pieces) - noted >= NOTED:
+                # Nobody waits for it: a host that is killed here goes on from the last one that was written.
+                noted = len(pieces)
+                self._table.put_target(digest, start + bytes(pieces), False)
+
         try:
-            if not await self._controller.download(digest, len(start), most, pieces.extend):
+            if not await self._controller.download(digest, len(start), most, sink):
                 start = b""
         except ControllerError as failed:
             # What the network cut is worth keeping; what is wrong in itself begins anew.

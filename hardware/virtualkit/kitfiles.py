@@ -148,6 +148,7 @@ def write_host(
             ],
             "lane": {"brick": secrets.lane.brick.hex()},
             "printer": {"kind": "file", "path": "../run/printer.bin"},
+            "trust": {"root": "root.json"},
         },
     )
     write_json(

@@ -93,7 +93,7 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
     initialise(config, open_clock(config.clock_file))
     _give_tag_keys(config, secrets, tag_keys)
     progress("a root that says INSECURE: whom the bricks trust")
-    _begin_trust(folder.controller / "config.json")
+    _begin_trust(folder)
     write_json(
         folder.kit_json,
         {
@@ -128,11 +128,14 @@ def new_kit(path: Path, plan: KitPlan, progress: Progress) -> NewKit:
     return NewKit(folder, secrets.event_key)
 
 
-def _begin_trust(config: Path) -> None:
-    """Root 1 of development keys: with it the bricks install what the controller's directives name, and nothing else."""
+def _begin_trust(folder: KitFolder) -> None:
+    """Root 1 of development keys: with it the bricks install what the controller's directives name, and nothing else; the host
+    has it from the start, and passes on what is on the authors' list."""
     from fleet.trust.acts import begin_development  # late: only a new kit needs tuf
 
-    begin_development(config)
+    begin_development(folder.controller / "config.json")
+    root = folder.controller / "trust" / "metadata" / "1.root.json"
+    (folder.host / "root.json").write_bytes(root.read_bytes())
 
 
 def free_ports() -> tuple[int, int]:

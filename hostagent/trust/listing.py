@@ -21,6 +21,7 @@ from hostagent.trust.fetcher import Source, over_http
 
 EVERY_S = 900.0  # the timestamp lives for a day
 AGAIN_S = 10.0  # after a failure, or while a bundle waits for the list that names it
+FIRST_S = 2.0  # before the first lists
 MOST_KNOWN = 64
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 log = logging.getLogger("hostagent.trust")
@@ -59,9 +60,9 @@ class Listing:
                 self._changed()
             self._wanted.clear()
             waiting = not good or self.unlisted is not None
-            await asyncio.sleep(
-                self._again_s * random.uniform(1.0, 1.5)
-            )  # no question sooner, whoever wants one
+            # No question sooner, whoever wants one; a host that has none yet may have been started before its controller.
+            pause = self._again_s if self._trust.known is not None else min(FIRST_S, self._again_s)
+            await asyncio.sleep(pause * random.uniform(1.0, 1.5))
             if not waiting:
                 try:
                     async with asyncio.timeout(self._every_s * random.uniform(0.5, 1.0)):

@@ -27,6 +27,7 @@ from fleet.controller import initialise
 from fleet.db.tables_desired import directives
 from fleet.desired import orders, rows, stops, why
 from fleet.server import Server
+from hostagent import targets
 from hostagent.clock import RealClock as HostClock
 from hostagent.errors import ControllerError, DirectiveRefused
 from hostagent.intent import Intent
@@ -233,6 +234,34 @@ def test_a_download_goes_on_where_it_broke_off_and_takes_no_other_bytes(table, f
                 assert await Targets(table, web).get(digest, 1000) == data
         assert web.starts == starts and not web.faults
         assert await Targets(table, web).kept(digest) == data
+
+    asyncio.run(scenario())
+
+
+def test_a_download_goes_on_after_the_host_was_killed_in_the_middle(table, monkeypatch):
+    monkeypatch.setattr(targets, "NOTED", 100)
+    data = random.Random(10).randbytes(1000)
+    digest = hashlib.sha256(data).digest()
+
+    class Killed(BaseException):
+        """What no handler sees: the process is gone."""
+
+    class Dying(Web):
+        async def download(self, wanted, start, most, sink):
+            if self.starts:
+                return await super().download(wanted, start, most, sink)
+            self.starts.append(start)
+            for at in range(0, 450, 50):
+                sink(self.data[at : at + 50])
+            raise Killed
+
+    async def scenario():
+        web = Dying(data)
+        with contextlib.suppress(Killed):
+            await Targets(table, web).get(digest, 1000)
+        await asyncio.wrap_future(table.tidy([digest]))  # what was to be written before this is written
+        assert await Targets(table, web).get(digest, 1000) == data
+        assert web.starts == [0, 400]
 
     asyncio.run(scenario())
 
