@@ -100,13 +100,14 @@ def wanted(database: Database, config: Config, now_ms: int) -> bool:
         return bool(_planned(connection, config, now_ms))
 
 
-def of_kit(database: Database, kit: bytes, now_ms: int = 0) -> list[Minted]:
-    """Slices of a kit that expire after `now_ms`, oldest first."""
+def of_kit(database: Database, kit: bytes, now_ms: int = 0, rental: int | None = None) -> list[Minted]:
+    """Slices of a kit, in one rental or in all, that expire after `now_ms`, oldest first."""
     slices = tables.slices
+    mine = () if rental is None else (slices.c.rental == rental,)
     with database.read() as connection:
         found = connection.execute(
             select(slices.c.id, slices.c.payload, slices.c.signature, slices.c.thought_for)
-            .where(slices.c.kit == kit, slices.c.expires_ms > now_ms)
+            .where(slices.c.kit == kit, slices.c.expires_ms > now_ms, *mine)
             .order_by(slices.c.id)
             .limit(MAX_OFFERED)
         ).all()

@@ -31,6 +31,7 @@ from hostagent.ended import Ended
 from hostagent.errors import ConfigError, ControllerError, HostError
 from hostagent.following import Following
 from hostagent.forwarder import Forwarder
+from hostagent.handback import Handback
 from hostagent.holding import Holding
 from hostagent.intake import Durable, Intake
 from hostagent.intent import Intent
@@ -238,7 +239,18 @@ class Agent:
         self.kitside.exchange.rental = lambda: self.steps.rental
         self.steps.leaving = self.kitside.telling.another_rental
         self.steps.moved = self._another_rental
-        self.puller.pull_steps = self.steps.pull
+        self.handback = Handback(
+            store,
+            self.outbox,
+            self.controller,
+            self.signer,
+            self.clock,
+            config.kit,
+            lambda: self.steps.rental,
+            lambda: self.chain.host_seq - 1,
+            self._forget_people,
+        )
+        self.puller.pull_steps = self._pull_rental
         if self.lane is not None:
             self.steps.lane = self._lane_steps
         self.updater.ready = self.directing.ready
@@ -616,6 +628,14 @@ class Agent:
         """The kit is in another rental: people, balances and slices of the one before are nobody's any more here."""
         self.budgets.renew(self.steps.rental)
         self.exchange.another_rental()
+
+    async def _pull_rental(self) -> None:
+        await self.steps.pull()
+        await self.handback.pull(self.steps.wipe)
+
+    async def _forget_people(self) -> None:
+        await self.kitside.telling.another_rental()
+        self.staff.forget()
 
     async def _lane_steps(self, order: Step) -> Fields | None:
         assert self.lane is not None

@@ -261,6 +261,8 @@ class Budgets:
             return self._refuse(f"unreadable slice: {wrong}")
         if parsed.id in self._slices:
             return None
+        if parsed.kit == self._kit and parsed.rental > self._rental:
+            return None  # of the rental that begins: this host hears of that first, and asks again
         if parsed.kit != self._kit or parsed.rental != self._rental:
             return self._refuse("slice for another kit or rental")
         if not self._signed(signed):

@@ -349,13 +349,22 @@ class Controller:
         return [_rekey(entry) for entry in _list(answer, "rekeys")]
 
     @_counted
-    async def steps(self) -> tuple[int, list[Step]]:
-        """The kit's rental, and the orders to step to it that its bricks have not followed yet."""
+    async def steps(self) -> tuple[int, list[Step], str | None]:
+        """The kit's rental, the orders to step to it that its bricks have not followed yet, and the booking for which this host
+        is to wipe what its renter left."""
         answer = await self._json("GET", f"/v1/kits/{self._kit}/steps")
         rental = answer.get("rental")
         if type(rental) is not int or not 0 <= rental <= 0xFFFFFFFF:
             raise ControllerError("unreadable", "answer without a rental")
-        return rental, [_step(entry) for entry in _list(answer, "steps")[:MOST_STEPS]]
+        booking = answer.get("wipe")
+        wipe = booking if isinstance(booking, str) and 0 < len(booking) <= 64 else None
+        return rental, [_step(entry) for entry in _list(answer, "steps")[:MOST_STEPS]], wipe
+
+    @_counted
+    async def hand_back(self, statement: str, signature: str) -> None:
+        """Hands over what this host signed of how far its receipts go, or of what it wiped; durable there on return."""
+        body = json.dumps({"statement": statement, "signature": signature}).encode()
+        await self._json("POST", f"/v1/kits/{self._kit}/handback", body, "application/json")
 
     @_counted
     async def stepped(self, brick: bytes, said: list[int], tag: bytes) -> None:

@@ -82,9 +82,9 @@ class Puller:
         await self._pull_roots()
         if not await self._follows():
             await self._pull_bundle()
-        await self._budgets.pull()
         await self._pull_rekeys()
-        await self._pull_steps()
+        await self._pull_steps()  # before slices: they are of the rental that it tells
+        await self._budgets.pull()
         await self._tell()
 
     async def _follows(self) -> bool:

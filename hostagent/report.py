@@ -41,6 +41,7 @@ async def status(agent: "Agent") -> dict[str, Any]:
             "kit": agent.config.kit.hex(),
             "rental": agent.steps.rental,
             "steps": agent.steps.report(),
+            "wiping_waits": agent.handback.waits,
             "development": agent.config.development,
             "up_s": round(now - agent.started, 1),
             "release": {**agent.updating.report(), "words": agent.updating.words()},

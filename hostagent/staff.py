@@ -40,6 +40,10 @@ class Staff:
             self._store.set_meta({META: cbor.encode([[known, self._names[known]] for known in self._names])})
         return label
 
+    def forget(self) -> None:
+        """No name is shown again; what stands in the store is for who calls this."""
+        self._names.clear()
+
     def named(self, text: str) -> str:
         """A text with the names in place of the labels that are known here: for the stall's own screen only."""
         return LABEL.sub(lambda found: self._names.get(found[0], found[0]), text)

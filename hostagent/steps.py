@@ -54,6 +54,7 @@ class Steps:
         self._answers: dict[bytes, tuple[list[int], bytes]] = {}  # the newest of each brick, for the controller
         self._refused: dict[bytes, tuple[Step, int]] = {}
         self.lane: Callable[[Step], Any] | None = None
+        self.wipe: str | None = None  # the booking after which the controller orders this host to wipe
         self.leaving: Callable[[], Awaitable[None]] | None = None
         self.moved: Callable[[], None] = lambda: None
 
@@ -94,7 +95,7 @@ class Steps:
                 log.warning("the controller does not take what brick %s answered: %s", brick8.hex(), failed)
             if self._answers.get(brick8) == (numbers, tag):
                 del self._answers[brick8]
-        rental, found = await self._controller.steps()
+        rental, found, self.wipe = await self._controller.steps()
         if rental > self.rental:
             if self.leaving is not None:
                 await self.leaving()

@@ -98,7 +98,8 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
         host = access.of_kit(request, kit)
         controller.renew()
         stopped = controller.desired.halted(host.kit)
-        made = [] if stopped else rights.of_kit(controller.database, host.kit, controller.clock.now_ms())
+        now_ms, rental = controller.clock.now_ms(), controller.rental_of(host.kit)
+        made = [] if stopped else rights.of_kit(controller.database, host.kit, now_ms, rental)
         return JSONResponse(
             {
                 "slices": [

@@ -19,6 +19,7 @@ from fleet.errors import Refused
 from fleet.rentals import serving
 
 MAX_BODY = 1024
+MAX_STATEMENT = 8192
 NO_STORE = {"Cache-Control": "no-store"}
 WANTED = (
     "expected brick (16 hex characters), said: five numbers up to 4,294,967,295, and tag: 16 bytes in base64"
@@ -33,9 +34,9 @@ def router(controller: Controller, access: Access, worker: Executor) -> APIRoute
         "/kits/{kit}/steps", summary="A kit's rental, and bricks that are to step to it", response_model=None
     )
     def steps(kit: str, request: Request) -> Response:
-        """`{"rental", "steps": [{"brick": hex8, "rental", "following", "epoch", "tag": base64, "key": base64}]}`: orders
-        that were not followed yet. `key` is the link key of `epoch`, sealed for the host's signing key
-        (docs/formats/control.md)."""
+        """`{"rental", "wipe": booking or null, "steps": [{"brick": hex8, "rental", "following", "epoch", "tag": base64,
+        "key": base64, "lane"}]}`: a booking after which this host is to wipe, and orders that were not followed yet. `key` is the
+        link key of `epoch`, sealed for the host's signing key (docs/formats/control.md)."""
         return JSONResponse(serving.orders(controller, access.of_kit(request, kit)), headers=NO_STORE)
 
     @api.post("/kits/{kit}/steps", summary="What a brick answered to an order to step", response_model=None)
@@ -49,7 +50,35 @@ def router(controller: Controller, access: Access, worker: Executor) -> APIRoute
         )
         return JSONResponse(await work, headers=NO_STORE)
 
+    @api.post("/kits/{kit}/handback", summary="What a host signs when its kit goes back", response_model=None)
+    async def handback(kit: str, request: Request) -> Response:
+        """Body: `{"statement": text, "signature": base64}`: how far its receipts go, or what it wiped (docs/rentals.md). 409
+        where the signature is not the host's."""
+        host = access.of_kit(request, kit)
+        text, signature = parse_statement(await body(request, MAX_STATEMENT))
+        work = asyncio.get_running_loop().run_in_executor(
+            worker, lambda: serving.handed_back(controller, host, text, signature)
+        )
+        return JSONResponse(await work, headers=NO_STORE)
+
     return api
+
+
+def parse_statement(data: bytes) -> tuple[str, bytes]:
+    """The body of a statement. Raises Refused 422."""
+    try:
+        value: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Refused(422, "the body is no JSON") from None
+    f = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    text, signature = f.get("statement"), f.get("signature")
+    try:
+        found = base64.b64decode(signature, validate=True) if isinstance(signature, str) else b""
+    except (ValueError, binascii.Error):
+        found = b""
+    if not isinstance(text, str) or not text.isascii() or len(found) != 64:
+        raise Refused(422, "expected statement: ASCII text, and signature: 64 bytes in base64")
+    return text, found
 
 
 def parse(data: bytes) -> tuple[bytes, tuple[int, int, int, int, int], bytes]:

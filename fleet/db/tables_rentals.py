@@ -108,6 +108,40 @@ rental_steps = Table(
 )
 Index("rental_steps_kit", rental_steps.c.kit)
 
+# How far each host says that its receipts go, by its own signature: the newest word.
+host_heads = Table(
+    "host_heads",
+    metadata,
+    Column("host", LargeBinary, primary_key=True),
+    Column("kit", LargeBinary, nullable=False),
+    Column("host_seq", Big, nullable=False),
+    Column("unsent", Big, nullable=False),
+    Column("at_ms", Big, nullable=False),  # when it came
+    Column("statement", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+# Orders to wipe what a renter left; hosts are told until each has given its proof.
+wipe_orders = Table(
+    "wipe_orders",
+    metadata,
+    Column("booking", Text, primary_key=True),
+    Column("kit", LargeBinary, nullable=False),
+    Column("at_ms", Big, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
+# Their proofs, word for word.
+wipe_proofs = Table(
+    "wipe_proofs",
+    metadata,
+    Column("booking", Text, primary_key=True),
+    Column("who", Text, primary_key=True),  # host:HEX or brick:HEX
+    Column("at_ms", Big, nullable=False),
+    Column("statement", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
 wipes = Table(
     "wipes",
     metadata,

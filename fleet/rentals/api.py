@@ -15,7 +15,7 @@ from fleet.errors import Refused
 from fleet.people.access import people_of, require
 from fleet.people.actors import ANYTHING, Actor, sees
 from fleet.people.places import places
-from fleet.rentals import bodies, bookings, custody, desk, handing, numbers, returning, rows
+from fleet.rentals import bodies, bookings, custody, desk, handback, handing, numbers, returning, rows
 from fleet.rentals.states import IN_STOCK
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -160,9 +160,11 @@ def router(controller: Controller, current: numbers.Current, changed: Callable[[
             ),
         )
 
-    @api.post("/{id}/wipe", summary="Note what was wiped, with its proof", response_model=None)
+    @api.post("/{id}/wipe", summary="Order a wipe, or note what was wiped by hand", response_model=None)
     def wipe(id: str, request: Request, body: bodies.Wiped, actor: Writing) -> Response:
-        """After the booking is closed."""
+        """After the booking is closed. `{}` orders the kit's host to wipe; `{"waits": [whose proof has not come], "wipes"}`."""
+        if not body.keys and not body.read and not body.what:
+            return do(request, lambda c, now, wall: handback.order(c, controller.config, actor, id, now, wall))
         return do(
             request,
             lambda c, now, wall: returning.wipe(c, actor, id, body.what, body.keys, body.read, now, wall),

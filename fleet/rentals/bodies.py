@@ -93,8 +93,8 @@ class Inspected(_Body):
 
 
 class Wiped(_Body):
-    """What is gone, ids of its keys, and what reading it gave."""
+    """What is gone, ids of its keys, and what reading it gave; without keys: the kit's host is ordered to wipe."""
 
-    what: str = Field(max_length=200)
-    keys: list[str] = Field(min_length=1, max_length=64)
-    read: str = Field(max_length=200)
+    what: str = Field(default="", max_length=200)
+    keys: list[str] = Field(default=[], max_length=64)
+    read: str = Field(default="", max_length=200)

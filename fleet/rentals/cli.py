@@ -259,18 +259,26 @@ def take_back(
 def wipe(
     config: ConfigPath,
     id: Id,
-    key: Annotated[list[str], typer.Option("--key", help="Id in hex of a key that is gone; again for more.")],
-    read: Annotated[str, typer.Option("--read", help="What reading it afterwards gave.")],
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="By hand: id in hex of a key that is gone; again for more.")
+    ] = None,
+    read: Annotated[str, typer.Option("--read", help="By hand: what reading it afterwards gave.")] = "",
     what: Annotated[str, typer.Option("--what", help="What was wiped.")] = "host store",
     as_json: AsJson = False,
 ) -> None:
-    """Note what was wiped after the booking was closed, with its proof."""
+    """Order the kit's host to wipe what its renter left, after the booking was closed; it does so once it is connected, and signs
+    a proof. Bricks have done it with their step. Again: who has. With --key and --read: note what somebody wiped by hand."""
     from fleet.people.actors import COMMAND
-    from fleet.rentals import returning
+    from fleet.rentals import handback, returning
 
     with desk_of(config) as at:
-        made = returning.wipe(at.connection, COMMAND, id, what, key, read, at.now_ms, at.wall_ms)
-    say(made, as_json, f"{id}: {what} is wiped, {len(key)} keys, as said by whoever runs this command")
+        if key or read:
+            made = returning.wipe(at.connection, COMMAND, id, what, key or [], read, at.now_ms, at.wall_ms)
+            words = f"{id}: {what} is wiped, {len(key or [])} keys, as said by whoever runs this command"
+        else:
+            made = handback.order(at.connection, at.config, COMMAND, id, at.now_ms, at.wall_ms)
+            words = f"{id}: wiped" if not made["waits"] else f"{id}: ordered; no proof yet of {', '.join(made['waits'])}"
+    say(made, as_json, words)
 
 
 @app.command()
@@ -363,7 +371,7 @@ def why(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
             f"  {when(one['at_ms'])}  {one['item']}  {one['what']}  {one['grade']}  {one['by']}  {one['note']}"
         )
     for one in found["wipes"]:
-        proof = "read by this controller" if one["proven"] else f"said by {one['by']}"
+        proof = "proven" if one["proven"] else f"said by {one['by']}"
         typer.echo(
             f"  {when(one['at_ms'])}  wiped: {one['what']} ({', '.join(one['keys'])}), {proof}: {one['read']}"
         )

@@ -10,7 +10,7 @@ from fleet.config import Config
 from fleet.db.tables_rentals import bookings
 from fleet.desired.why import Reason
 from fleet.people.actors import Actor
-from fleet.rentals import custody, handing, returning, rows, states, steps
+from fleet.rentals import custody, handback, handing, proofs, returning, rows, states, steps
 from fleet.rentals.words import when
 
 DO = {
@@ -27,7 +27,7 @@ def whole(connection: Connection, config: Config, actor: Actor, id: str, now_ms:
     row = rows.booking(connection, id)
     rows.may(connection, actor, "rentals.read", row.kit)
     return {
-        **rows.shown(row, now_ms), "custody": custody.of(connection, id), "wipes": returning.wipes_of(connection, id),
+        **rows.shown(row, now_ms), "custody": custody.of(connection, id), "wipes": proofs.wipes_of(connection, id),
         "bricks": steps.shown(connection, config, row.kit, now_ms),
         "why": [one.as_json(now_ms) for one in why(connection, config, row, now_ms)],
     }  # fmt: skip
@@ -56,6 +56,9 @@ def why(connection: Connection, config: Config, row: Any, now_ms: int) -> list[R
             found.append(
                 Reason("not-stepped", one.text(now_ms), one.ordered_ms, one.brick.hex(), "switch it on beside its host")
             )
+    for who in handback.waits(connection, config, row.id):
+        do = "switch it on where its host has a network"
+        found.append(Reason("not-wiped", f"{who}: its proof that it wiped has not come", row.closed_ms, None, do))
     if row.borne:
         found.append(
             Reason("borne", "it was closed although something was undrained: see `borne`", row.closed_ms)

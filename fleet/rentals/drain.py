@@ -14,8 +14,10 @@ from sqlalchemy import Connection, select
 from fleet import enrolled
 from fleet.config import Config
 from fleet.db import tables
+from fleet.db.tables_rentals import host_heads
 from fleet.desired import rows as desired_rows
 from fleet.desired.report import Report
+from fleet.enrolment import decide
 from fleet.rentals.words import ago
 
 
@@ -34,12 +36,23 @@ class Brick:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """A host's own queue, by its signed word: when it gave it, the newest receipt that it has, the newest that is here."""
+
+    host: str
+    said_ms: int | None
+    host_seq: int = 0
+    here: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that is known. `spoken_ms`: the host's last report."""
 
     back_ms: int
     spoken_ms: int | None
     bricks: tuple[Brick, ...]
+    hosts: tuple[Host, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +88,25 @@ def undrained(facts: Facts, now_ms: int) -> list[Undrained]:
                 "switch the kit on where its host has a network",
             )
         )
+    for host in facts.hosts:
+        found += _host(host, facts.back_ms, now_ms)
     for one in facts.bricks:
         found += _brick(one, facts.back_ms, now_ms)
     return found
+
+
+def _host(one: Host, back_ms: int, now_ms: int) -> list[Undrained]:
+    name = f"host {one.host}"
+    if one.said_ms is None or one.said_ms < back_ms:
+        said = "never signed" if one.said_ms is None else f"has not signed {ago(one.said_ms, now_ms)}"
+        text = f"{name} {said} how far its receipts go, not since the kit came back: what waits in its queue nobody knows"
+        do = "switch the kit on where its host has a network; an older program does not say it: bring it up to date"
+        return [Undrained("queue-unsaid", text, one.said_ms, do)]
+    if one.host_seq > one.here:
+        out = one.host_seq - one.here
+        text = f"{name} has receipts up to {one.host_seq}, here are those up to {one.here}: {out} wait in its queue"
+        return [Undrained("queue", text, one.said_ms, "wait until it has delivered", records=out)]
+    return []
 
 
 def _brick(one: Brick, back_ms: int, now_ms: int) -> list[Undrained]:
@@ -137,4 +166,23 @@ def gather(
                 one.brick.hex() in missing,
             )
         )
-    return Facts(back_ms, None if report is None else report.at_ms, tuple(bricks))
+    signed = {one[0]: one for one in _heads(connection, kit)}
+    gone = decide.ends(connection)
+    delivered = set(connection.execute(select(tables.hosts.c.host).where(tables.hosts.c.number > 0)).scalars())
+    mine = [one.host for one in config.hosts if one.kit == kit and one.host not in gone]
+    hosts = [host.hex() for host in mine if host in delivered or host.hex() in signed]
+    queues = [Host(*signed[host]) if host in signed else Host(host, None) for host in hosts]
+    return Facts(back_ms, None if report is None else report.at_ms, tuple(bricks), tuple(queues))
+
+
+def _heads(connection: Connection, kit: bytes) -> list[tuple[str, int | None, int, int]]:
+    """(host in hex, when it said so, receipts that it has, receipts that are here) of every host that signed a head for a kit."""
+    found: list[tuple[str, int | None, int, int]] = []
+    for row in connection.execute(
+        select(host_heads).where(host_heads.c.kit == kit).order_by(host_heads.c.host)
+    ):
+        here = connection.execute(
+            select(tables.hosts.c.host_seq).where(tables.hosts.c.host == row.host)
+        ).scalar_one_or_none()
+        found.append((row.host.hex(), int(row.at_ms), int(row.host_seq), int(here or 0)))
+    return found

@@ -7,11 +7,11 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from fleet import enrolled
 from fleet.config import Config
-from fleet.db.tables_rentals import bookings, wipes
+from fleet.db.tables_rentals import bookings
 from fleet.desired import stops
 from fleet.enrolment import decide
 from fleet.errors import Refused
@@ -20,10 +20,10 @@ from fleet.rentals import custody, drain, numbers, occupied, rows, states, steps
 from fleet.rentals.bookings import release
 from fleet.rentals.custody import Seen
 from fleet.rentals.overdue import sweep
+from fleet.rentals.proofs import HOST_STORE, note_wiped, wipes_of
 from fleet.rentals.words import ago
 
 KEY_ID = re.compile(r"[0-9a-f]{8,64}")
-HOST_STORE = "host store"  # what must be wiped before a kit is in stock again
 
 
 def take_back(
@@ -94,7 +94,7 @@ def wipe(
             422, "which keys are gone: 1 to 64 ids of 8 to 64 hex characters, never the keys themselves"
         )
     read, what = rows.reason(read), rows.reason(what)
-    _wiped(connection, row, what, keys, actor.name, read, False, now_ms)
+    note_wiped(connection, row, what, keys, actor.name, read, False, now_ms)
     made = {"what": what, "ids": keys, "read": read, "at_ms": now_ms}
     rows.note(connection, actor, "wipe", id, None, made, wall_ms)
     return made
@@ -185,18 +185,6 @@ def move(
     return {**answer, "state": after}
 
 
-def wipes_of(connection: Connection, id: str) -> list[dict[str, Any]]:
-    """All proofs of a booking, oldest first. `proven`: this controller read it itself; otherwise a person says so."""
-    found = connection.execute(select(wipes).where(wipes.c.booking == id).order_by(wipes.c.number))
-    return [
-        {
-            "what": one.what, "keys": json.loads(one.keys), "at_ms": one.at_ms, "by": one.by, "read": one.read,
-            "proven": bool(one.proven),
-        }
-        for one in found
-    ]  # fmt: skip
-
-
 def _come_back(
     connection: Connection,
     config: Config,
@@ -245,7 +233,7 @@ def _close(
     read = f"read back: the kit is in rental {number}, credentials of {row.rental} open nothing"
     good = numbers.opens(connection, row.kit, number)
     for host in [one for one in ended if one not in good]:
-        _wiped(connection, row, "host credential", [host], actor.name, read, True, now_ms)
+        note_wiped(connection, row, "host credential", [host], actor.name, read, True, now_ms)
     made = {
         "closed": True, **rows.shown(rows.booking(connection, row.id), now_ms),
         "undrained": [one.as_json(now_ms) for one in left],
@@ -296,21 +284,3 @@ def _end_all(
     lent = Actor(actor.name, actor.tenant, frozenset({"technician"}), None, actor.hubs, actor.tags, actor.how)
     for host in [one.host for one in merged.hosts if one.kit == kit and one.host not in gone]:
         decide.revoke_host(connection, merged, lent, host, why, wall_ms)
-
-
-def _wiped(
-    connection: Connection,
-    row: Any,
-    what: str,
-    keys: list[str],
-    by: str,
-    read: str,
-    proven: bool,
-    now_ms: int,
-) -> None:
-    connection.execute(
-        insert(wipes).values(
-            booking=row.id, kit=row.kit, what=what, keys=json.dumps(keys), at_ms=now_ms, by=by, read=read,
-            proven=int(proven),
-        )
-    )  # fmt: skip

@@ -13,13 +13,14 @@ from fleet.config import Host
 from fleet.controller import Controller
 from fleet.db.tables_rentals import rental_steps
 from fleet.errors import Refused
-from fleet.rentals import steps
+from fleet.rentals import handback, steps
 
 
 def orders(controller: Controller, host: Host) -> dict[str, Any]:
     """The rental of a host's kit and the orders that its bricks have not followed, each with its link key sealed for the host."""
     with controller.database.read() as connection:
         waiting = steps.opened(connection, controller.config, host.kit)
+        wipe = handback.ordered(connection, host)
     found: list[dict[str, Any]] = []
     with controller.keys() as keys:
         for one in waiting:
@@ -32,7 +33,13 @@ def orders(controller: Controller, host: Host) -> dict[str, Any]:
                     "tag": _text(tag), "key": _text(rekeys.box(host, key)), "lane": one.lane,
                 }
             )  # fmt: skip
-    return {"rental": controller.rental_of(host.kit), "steps": found}
+    return {"rental": controller.rental_of(host.kit), "steps": found, "wipe": wipe}
+
+
+def handed_back(controller: Controller, host: Host, text: str, signature: bytes) -> dict[str, Any]:
+    """Keeps what a host signed; durable when it returns. Raises Refused 409, 422."""
+    with controller.database.write() as connection:
+        return handback.take(connection, host, text, signature, controller.clock.now_ms())
 
 
 def said(
@@ -60,8 +67,12 @@ def follow(controller: Controller) -> None:
     with controller.database.read() as connection:
         kits = enrolled.kits(connection, controller.config)
         due = steps.missing(connection, controller.config)
+        proofs = handback.due(connection, controller.config)
     if kits != controller.config.kits:
         controller.reconfigure(lambda config: replace(config, kits=kits))
+    if proofs:
+        with controller.database.write() as connection:
+            handback.note_bricks(connection, controller.config, controller.clock.now_ms())
     if due:
         with controller.database.write() as connection:
             for kit in due:

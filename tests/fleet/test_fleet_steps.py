@@ -12,9 +12,10 @@ from stallmark import registry as reg
 
 from fleet import app as fleet_app
 from fleet import enrolled, rekeys
-from fleet.db.tables_rentals import rental_steps
+from fleet.db.tables_rentals import bookings, rental_steps
 from fleet.errors import Refused
-from fleet.rentals import rows, serving, steps
+from fleet.people.actors import COMMAND
+from fleet.rentals import drain, handback, proofs, rows, serving, steps
 from tests.stall import Stall
 
 NEXT = 2
@@ -210,3 +211,66 @@ def test_the_routes_ask_who_it_is_and_bodies_are_bounded(tmp_path):
         with application.state.controller.database.read() as c:
             (row,) = c.execute(rental_steps.select()).all()
         assert row.result == 28 and json.loads(row.said)["tag"] == tag.hex()
+
+
+def statement(stall, what, **more):
+    """What a host hands in, signed: (text, signature)."""
+    host = stall.world.host
+    said = {"what": what, "host": host.host8.hex(), "kit": stall.world.kit.hex(), "rental": 2, "ms": 5, **more}
+    text = json.dumps(said)
+    return text, host.sign(handback.MARK + text.encode())
+
+
+def test_a_hosts_word_counts_only_under_its_own_signature(stall):
+    text, signature = statement(stall, "head", host_seq=7, unsent=2)
+    assert serving.handed_back(stall.controller, stall.host(), text, signature)["taken"]
+    other, _ = statement(stall, "head", host_seq=9, unsent=0)
+    for wrong in ((other, signature), (text, bytes(64)), (text, signature[:63])):
+        with pytest.raises(Refused, match="not signed"):
+            serving.handed_back(stall.controller, stall.host(), *wrong)
+    for more in ({"host_seq": -1, "unsent": 0}, {"host_seq": "7", "unsent": 0}, {"host_seq": 7}):
+        with pytest.raises(Refused, match="whole numbers"):
+            serving.handed_back(stall.controller, stall.host(), *statement(stall, "head", **more))
+    for more in ({"host": "00" * 8}, {"kit": "00" * 8}):
+        with pytest.raises(Refused, match="another host or kit"):
+            said = statement(stall, "head", **{"host_seq": 7, "unsent": 0, **more})
+            serving.handed_back(stall.controller, stall.host(), *said)
+    with stall.controller.database.read() as c:
+        assert drain._heads(c, stall.world.kit)[0][2:] == (7, 0), "seven signed there, none here yet"
+
+
+def test_a_wipe_is_ordered_once_it_is_closed_and_proven_by_host_and_bricks(stall):
+    controller, now_ms = stall.controller, stall.world.now_ms
+    with controller.database.write() as c:
+        c.execute(
+            bookings.insert().values(
+                id="b-1", kit=stall.world.kit, tenant="", renter="ref 7", from_ms=1, to_ms=2, buffer_ms=0,
+                state="OUT", since_ms=1, made_ms=1, made_by="x", key="k", asked=b"", rental=1, flag="", borne="",
+            )
+        )  # fmt: skip
+        with pytest.raises(Refused, match="after it is closed"):
+            handback.order(c, controller.config, COMMAND, "b-1", now_ms, now_ms)
+        c.execute(bookings.update().values(state="CLOSED"))
+    empty = {table: [3, 0] for table in handback.TABLES}
+    with pytest.raises(Refused, match="no wipe was ordered"):
+        serving.handed_back(controller, stall.host(), *statement(stall, "wiped", booking="b-1", rows=empty))
+    assert serving.orders(controller, stall.host())["wipe"] is None
+    order(stall, NEXT, "booking b-1 was closed")
+    with controller.database.write() as c:
+        waits = handback.order(c, controller.config, COMMAND, "b-1", now_ms, now_ms)["waits"]
+    assert len(waits) == 3 and serving.orders(controller, stall.host())["wipe"] == "b-1"
+    full = {**empty, "till_calls": [3, 1]}
+    with pytest.raises(Refused, match="till_calls is empty"):
+        serving.handed_back(controller, stall.host(), *statement(stall, "wiped", booking="b-1", rows=full))
+    proof = statement(stall, "wiped", booking="b-1", rows=empty)
+    serving.handed_back(controller, stall.host(), *proof)
+    serving.handed_back(controller, stall.host(), *proof)  # again: nothing more
+    assert serving.orders(controller, stall.host())["wipe"] is None
+    for brick in stall.world.bricks:
+        step(stall, brick)
+    serving.follow(controller)
+    with controller.database.read() as c:
+        assert handback.waits(c, controller.config, "b-1") == []
+        found = proofs.wipes_of(c, "b-1")
+    assert [one["what"] == proofs.HOST_STORE for one in found] == [True, False, False]
+    assert all(one["proven"] for one in found) and "in the ledger, under its key" in found[1]["read"]

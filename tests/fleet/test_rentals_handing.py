@@ -11,7 +11,7 @@ from cli.main import app
 from fleet.db import tables_desired
 from fleet.people.actors import COMMAND
 from fleet.people.places import place
-from fleet.rentals import drain, numbers
+from fleet.rentals import drain, handback, numbers
 from fleet.rentals.bookings import HOUR_MS
 from tests.fleet.hostsigner import HostSigner
 from tests.fleet.peopleworld import office
@@ -75,6 +75,11 @@ def report(desk, last_seqs, at_ms=None):
                 kit=kit, host=desk.world.host.host8, at_ms=at_ms, body=json.dumps({"bricks": bricks})
             )
         )
+        host = desk.world.host
+        said = {"what": "head", "host": host.host8.hex(), "kit": kit.hex(), "host_seq": host.seq, "unsent": 0}
+        text = json.dumps(said)
+        signature = host.sign(handback.MARK + text.encode())
+        handback.take(c, desk.running.stall.host(), text, signature, at_ms)
 
 
 def heads(desk):
@@ -146,7 +151,7 @@ def test_a_rental_from_booking_to_stock_with_its_credentials_and_proofs(desk):
     # Back, but nobody knows yet what is in it.
     back = good(post(desk, f"/{id}/take-back", items=[{"item": "kit", "grade": "B", "note": "a scratch"}]))
     assert back["closed"] is False and back["state"] == "RETURNED"
-    assert {one["code"] for one in back["undrained"]} == {"host-silent", "brick-silent"}
+    assert {one["code"] for one in back["undrained"]} == {"host-silent", "queue-unsaid", "brick-silent"}
     refused = post(desk, f"/{id}/inspect", grade="B")
     assert refused.status_code == 409 and "take-back" in refused.json()["reason"]
     at = heads(desk)
@@ -236,6 +241,15 @@ def test_only_a_word_from_after_the_return_counts():
         found = drain.undrained(drain.Facts(1000, 1000, (brick,)), 2000)
         assert [one.code for one in found] == codes, brick
         assert all(one.text and one.do for one in found)
+    for host, codes in (
+        (drain.Host("bb", None), ["queue-unsaid"]),
+        (drain.Host("bb", 999, 7, 7), ["queue-unsaid"]),
+        (drain.Host("bb", 1000, 7, 7), []),
+        (drain.Host("bb", 1000, 9, 7), ["queue"]),
+    ):
+        found = drain.undrained(drain.Facts(1000, 1000, (), (host,)), 2000)
+        assert [one.code for one in found] == codes and all(one.text and one.do for one in found)
+        assert codes != ["queue"] or found[0].records == 2
 
 
 def test_the_desk_works_on_the_command_line_beside_a_running_controller(desk, tmp_path):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from fleet import rekeys
+from hostagent.handback import TABLES
 from tests.world import World
 
 
@@ -98,11 +99,32 @@ def test_a_kit_that_changes_hands_steps_while_it_is_connected_and_its_records_ar
                 }
                 assert agent.lane is not None and agent.lane.book.rental == 2
                 assert agent.budgets._rental == 2
+                # Back at the hub: closed, stepped once more, wiped with the host's own signature.
+                closing = ["take-back", id, "--force", "nothing else was sold"]
+                assert "CLOSED" in await asyncio.to_thread(desk, config, *closing)
+                assert "ordered" in await asyncio.to_thread(desk, config, "wipe", id)
+                await until(
+                    lambda: brick.brick.rental == 3 and agent.steps.rental == 3, "the step at the end"
+                )
+                await until(lambda: not agent.steps.report() and agent.steps.wipe is None, "orders followed")
+                left = await asyncio.wrap_future(
+                    agent.store.read(
+                        lambda sql: [sql.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES]
+                    )
+                )
+                kept = await asyncio.wrap_future(agent.receipts.counts())
+                assert left == [0] * len(TABLES) and kept["receipts"] >= brick.head, "receipts stay"
+                shown = json.loads(await asyncio.to_thread(desk, config, "show", id, "--json"))
+                assert {one["what"].split(",")[0] for one in shown["wipes"] if one["proven"]} == {
+                    "host store",
+                    "keys",
+                }
+                assert "IN_STOCK" in await asyncio.to_thread(desk, config, "inspect", id, "--grade", "A")
                 brick.unplug()
             # Started anew, host and lane are in the same rental still.
             async with running(path) as agent:
                 await until(lambda: agent.lane.trouble is None, "the lane")
-                assert agent.steps.rental == 2 and agent.lane.book.rental == 2
+                assert agent.steps.rental == 3 and agent.lane.book.rental == 3
         finally:
             process.terminate()
             await process.wait()
