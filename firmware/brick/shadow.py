@@ -273,17 +273,33 @@ class Shadow:
                 entry = next(self._records)
             except StopIteration:
                 for entry in self._brick.journal.records(state.seq + 1):
-                    state.apply(entry)
+                    state.apply(self._as_tried(entry))
                 self._records = None
                 self._brick.hand_out(state)
                 self.state = shadow.RUNNING
                 break
             try:
-                state.apply(entry)
+                state.apply(self._as_tried(entry))
             except FormatError:
                 pass  # of a newer program: it counts for the rules in use neither
         if state.short or self._short():
             self.end(shadow.NO_MEMORY)
+
+    def _as_tried(self, entry):
+        """A record by the rules in use as one by those tried, where a rule of the same name is there: who had something has had
+        it. What is compared are rules; that limits begin anew with any change is known."""
+        used, f = self._brick.decider.ruleset, entry.fields
+        index = f.get(9)
+        if used is None or index is None or f.get(8) != used.digest8:
+            return entry
+        fields = dict(f)
+        fields[8] = self._ruleset.digest8
+        fields.pop(9)
+        name = used.rule8[index] if index < len(used.rule8) else None
+        for place, one in enumerate(self._ruleset.rule8):
+            if one == name:
+                fields[9] = place
+        return Seen(entry.seq, fields, entry.private_fields)
 
     def _short(self):
         gc.collect()

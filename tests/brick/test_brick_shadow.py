@@ -10,6 +10,7 @@ from typing import Any
 
 from brick import shadow as trial
 from bricklab import SAMPLES, START_MS, Host, Lab, rule, ruleset
+from conftest import PEOPLE
 from stallmark import bundle, shadow
 from stallmark import registry as reg
 from stallmark.crypt import sha256
@@ -139,6 +140,29 @@ def test_a_start_forgets_it_its_time_ends_it_and_an_installation_goes_before_it(
     asyncio.run(run())
 
 
+def test_who_had_something_by_the_rules_in_use_has_had_it(stall: Any, tmp_path: Path):
+    """The very same rules under another revision: nothing differs, also for people who come again."""
+
+    async def run() -> None:
+        async with market(stall, tmp_path / "brick") as (lab, host):
+            for n in range(3):
+                await lab.outcome(bytes([n]) * 8)
+            attempt(host, lab.authors.bundle(ruleset(SAMPLES, PEOPLE, rev=2), 2))
+            await running(lab, host)
+            for n in (0, 1, 2, 3, 4, 3):
+                await lab.outcome(bytes([n]) * 8)
+            await lab.until(lambda: said(host)[6] == 6, "six events")
+            assert said(host)[7] == 0 and said(host)[10][0] == said(host)[10][1]
+
+    asyncio.run(run())
+
+
+class Bare:
+    """A decider without rules."""
+
+    ruleset = None
+
+
 class Journal:
     """Nothing was ever written."""
 
@@ -148,7 +172,7 @@ class Journal:
 
 def test_memory_that_runs_out_ends_it_and_what_waits_is_bounded(monkeypatch):
     counted = []
-    uses = trial.Uses(None, None, None, None, Journal(), None, None, None, counted, None, counted.append, None, 1)
+    uses = trial.Uses(None, None, None, None, Journal(), None, Bare(), None, counted, None, counted.append, None, 1)
     rules = Ruleset(TRIED)
 
     def reading():
