@@ -114,8 +114,8 @@ class Launcher:
 
 
 def agent_command(config: Path) -> list[str]:
-    """What a release runs."""
-    return [sys.executable, "-m", "cli.main", "host", "run", "--config", str(config)]
+    """What a release runs. -P: the folder in which this was typed may hold other packages of these names."""
+    return [sys.executable, "-P", "-m", "cli.main", "host", "run", "--config", str(config)]
 
 
 def _short(digest: str | None) -> str:

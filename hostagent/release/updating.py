@@ -49,7 +49,10 @@ class Updating:
         releases: Path | None = None,
         now: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        here: Path = Path(__file__),
     ) -> None:
+        """`here`: where this program's own code lies."""
+        self._here = here
         self._intent = intent
         self._targets = targets
         self._authors = authors
@@ -113,6 +116,10 @@ class Updating:
 
     def _try(self) -> None:
         """Whether what is on trial stays, goes back, or is to be watched on."""
+        assert self.releases is not None and self.state.current is not None
+        if not self._here.resolve().is_relative_to((self.releases / self.state.current).resolve()):
+            self._go_back("another program than this release was started")
+            return
         self._seen |= self._working()
         passed = self._now() - self._began
         if passed < GOOD_S:
@@ -122,10 +129,13 @@ class Updating:
             self._save(state.confirm(self.state, self._wall_ms()))
             log.warning("release %s stays", (self.state.current or "")[:8])
         elif passed >= LATE_S:
-            self._save(state.give_up(self.state, f"no longer there: {', '.join(missing)}", self._wall_ms()))
-            log.error("this release goes back: %s", ", ".join(missing))
-            self.leaving = True
-            self._leave()
+            self._go_back(f"no longer there: {', '.join(missing)}")
+
+    def _go_back(self, why: str) -> None:
+        self._save(state.give_up(self.state, why, self._wall_ms()))
+        log.error("this release goes back: %s", why)
+        self.leaving = True
+        self._leave()
 
     async def _fetch(self, wanted: str) -> None:
         assert self.releases is not None
@@ -139,7 +149,7 @@ class Updating:
             if found.kind != reg.ARTEFACT_HOST:
                 raise BundleRefused("the directive names something else as this host's release")
             if not self._listed(found.digest, data):
-                raise BundleRefused("this host's release is not on the authors' signed list")
+                raise BundleRefused("this host's release is not on the authors' signed list that it has")
             await asyncio.to_thread(folder.unpack, self.releases, wanted, artefact)
         except (ControllerError, StoreUnavailable, BundleRefused, FormatError) as failed:
             self._wrong(str(failed))

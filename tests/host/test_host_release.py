@@ -21,7 +21,7 @@ from test_host_updater import authors_of
 from fleet import packs
 from hostagent.errors import BundleRefused
 from hostagent.release import folder, state
-from hostagent.release.launcher import SWITCH, Launcher
+from hostagent.release.launcher import SWITCH, Launcher, agent_command
 from hostagent.release.updating import GOOD_S, LATE_S, Updating
 from tests.world import World
 
@@ -237,6 +237,7 @@ class Kit:
         self.intent = SimpleNamespace(number=4, in_force=True, order=SimpleNamespace(host_release=self.digest))
         self.up, self.busy, self.left, self.now = {"brick-1", "the controller"}, "", 0, 0.0
         self.authors, self.listed, self.releases = authors_of(world), listed, tmp_path
+        self.here = tmp_path / self.digest / "hostagent" / "release" / "updating.py"
         self.make()
 
     async def get(self, digest, length=None):
@@ -246,7 +247,7 @@ class Kit:
     def make(self):
         self.agent = Updating(
             self.intent, SimpleNamespace(get=self.get), self.authors, lambda digest, data: self.listed, lambda: self.up,
-            lambda: self.busy, self.leave, self.releases, lambda: self.now, lambda: int(self.now * 1000) + 1,
+            lambda: self.busy, self.leave, self.releases, lambda: self.now, lambda: int(self.now * 1000) + 1, self.here,
         )  # fmt: skip
 
     def leave(self):
@@ -295,6 +296,26 @@ def test_a_trial_in_which_a_brick_does_not_come_back_ends_with_the_old_release(t
     kit.step(100)
     kit.step(1)
     assert kit.left == 3
+
+
+def test_a_trial_of_another_program_than_the_release_proves_nothing(tmp_path):
+    kit = Kit(tmp_path)
+    kit.step()
+    kit.step()
+    kit.here = ROOT / "hostagent" / "release" / "updating.py"  # as where the current folder stands first on the module path
+    kit.make()
+    assert kit.step()["returned"]["why"] == "another program than this release was started" and kit.left == 2
+
+
+def test_a_release_is_started_whatever_lies_in_the_current_folder(tmp_path):
+    made = folder.unpack(tmp_path / "releases", NEW, release({"cli/__init__.py": b"", "cli/main.py": b"print('the release')"}))
+    (tmp_path / "cli").mkdir()
+    (tmp_path / "cli" / "main.py").write_text("print('the folder')")
+    done = subprocess.run(
+        agent_command(tmp_path / "config.json"), env=os.environ | {"PYTHONPATH": str(made)}, cwd=tmp_path, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "the release\n", done.stderr
 
 
 @pytest.mark.parametrize("wrong", ["kind", "authors", "list", "bytes", "launcher"])
