@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-
-from sqlalchemy.exc import SQLAlchemyError
-from stallmark.errors import StallmarkError
 
 from fleet.alerts import senders, telling
 from fleet.alerts.gather import gather
@@ -16,6 +12,7 @@ from fleet.alerts.judge import judge
 from fleet.alerts.settings import Mail, Webhook, read
 from fleet.controller import Controller
 from fleet.errors import FleetError
+from fleet.looking import look_again
 
 LOOK_S = 30.0
 
@@ -70,13 +67,4 @@ class Sending:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        said = ""
-        while True:
-            try:
-                await asyncio.to_thread(self.look)
-                said = ""
-            except (StallmarkError, OSError, SQLAlchemyError) as failed:
-                if str(failed) != said:
-                    logger.error("alerts: %s", failed)
-                said = str(failed)
-            await asyncio.sleep(LOOK_S)
+        await look_again(self.look, logger, "alerts", LOOK_S, LOOK_S)

@@ -5,16 +5,12 @@ controller and its own API do the same. Revocation counts from then on, also for
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from threading import Lock
-
-from sqlalchemy.exc import SQLAlchemyError
-from stallmark.errors import StallmarkError
 
 from fleet import enrolled
 from fleet.api.access import Access
@@ -24,6 +20,7 @@ from fleet.enrolment import decide, pending
 from fleet.enrolment.pending import BRICK, HOST, Sight
 from fleet.enrolment.signed import Nonces, Request, check, read
 from fleet.errors import Refused
+from fleet.looking import look_again
 from fleet.people.limits import Attempts, network
 
 LOOK_S = 1.0
@@ -158,14 +155,4 @@ class Desk:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        said = ""
-        while True:
-            pause = LOOK_S
-            try:
-                await asyncio.to_thread(self.look)
-                said = ""
-            except (StallmarkError, OSError, SQLAlchemyError) as failed:
-                if str(failed) != said:
-                    logger.error("enrolment: %s", failed)
-                said, pause = str(failed), TROUBLE_S
-            await asyncio.sleep(pause)
+        await look_again(self.look, logger, "enrolment", LOOK_S, TROUBLE_S)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 
-from sqlalchemy.exc import SQLAlchemyError
-from stallmark.errors import StallmarkError
-
 from fleet.controller import Controller
 from fleet.desired.why import Reason
+from fleet.looking import look_again
 from fleet.rentals import desk, serving
 from fleet.rentals.numbers import Current
 from fleet.rentals.overdue import sweep
@@ -48,14 +45,4 @@ class Keeping:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        said = ""
-        while True:
-            pause = LOOK_S
-            try:
-                await asyncio.to_thread(self.look)
-                said = ""
-            except (StallmarkError, OSError, SQLAlchemyError) as failed:
-                if str(failed) != said:
-                    logger.error("rentals: %s", failed)
-                said, pause = str(failed), TROUBLE_S
-            await asyncio.sleep(pause)
+        await look_again(self.look, logger, "rentals", LOOK_S, TROUBLE_S)

@@ -3,17 +3,15 @@ director that a root names is followed without a restart."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import SQLAlchemyError
-from stallmark.errors import StallmarkError
 
 from fleet.db.tables_trust import trust_seen
 from fleet.desired import rows
+from fleet.looking import look_again
 from fleet.people import audit
 from fleet.people.actors import EVERY, Actor
 from fleet.trust import metadata
@@ -44,16 +42,7 @@ class Noticing:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        said = ""
-        while True:
-            try:
-                await asyncio.to_thread(self.once)
-                said = ""
-            except (StallmarkError, OSError, SQLAlchemyError) as failed:
-                if str(failed) != said:
-                    log.error("what was published is not noted: %s", failed)
-                said = str(failed)
-            await asyncio.sleep(EVERY_S)
+        await look_again(self.once, log, "what was published is not noted", EVERY_S, EVERY_S)
 
     def once(self) -> None:
         """One look; cheap where nothing was published. Raises TrustError, OSError, SQLAlchemyError."""
