@@ -19,6 +19,9 @@ PACKAGE, VERSION = "@micropython/micropython-webassembly-pyscript", "1.27.0"
 HERE = Path(__file__).parent
 RULES = 100
 LIVE, LARGEST = 60_000, 4_096
+# Bytes before everything else. The collector takes any word that looks like an address for one, and keeps what lies there: up to
+# 19 kB of code that was forgotten, in one layout of the heap and not in the next. The run with the least is nearest to the truth.
+PADS = (0, 20_000, 1_008, 5_008)
 
 
 def run(quick: bool = False) -> list[Figure]:
@@ -55,11 +58,18 @@ def run(quick: bool = False) -> list[Figure]:
         files.write_text(json.dumps(_files()))
         for part, name in (("nfc", "reader"), ("qr", "scanner")):
             script = Path(folder) / f"{part}.py"
-            script.write_text((HERE / "upy_heap32.py").read_text().replace('"PART"', f'"{part}"'))
-            done = subprocess.run(
-                [node, HERE / "heap32.mjs", module, files, script], check=True, capture_output=True, text=True
-            )
-            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            source = (HERE / "upy_heap32.py").read_text().replace('"PART"', f'"{part}"')
+            runs: list[dict[str, Any]] = []
+            for pad in PADS[:1] if quick else PADS:
+                script.write_text(f"PAD = bytearray({pad})\n{source}")
+                done = subprocess.run(
+                    [node, HERE / "heap32.mjs", module, files, script],
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                )
+                runs.append(json.loads(done.stdout.splitlines()[-1]))
+            found = min(runs, key=lambda run: run["full"])
             assert found["maxsize"] < 1 << 32, "that was not a 32-bit interpreter"
             what = f"brick with a {name}, {RULES} rules: objects alive after start, 32 bits"
             out += [
