@@ -16,7 +16,13 @@ from fleet.errors import FleetError
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="The controller's config.json.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-UNITS = {1: "money, minor units", 2: "pieces", 3: "people"}
+
+# How long what was ordered stands, by where it came from
+STANDS = {
+    "rules": "it follows the rules folder: newer rules there take over by themselves",
+    "kept": "it stands until somebody orders something else: newer rules of the folder wait (docs/rollouts.md, After a rollout)",
+    "set": "it stands until it expires",
+}
 
 
 def kits(config: ConfigPath, as_json: AsJson = False) -> None:
@@ -32,7 +38,7 @@ def kits(config: ConfigPath, as_json: AsJson = False) -> None:
         typer.echo(json.dumps({"kits": rows}, indent=1))
         return
     table = Table(title="Kits")
-    for name in ("kit", "state", "directive", "host heard", "first reason", "for"):
+    for name in ("kit", "state", "directive", "host heard", "first reason", "since"):
         table.add_column(name, overflow="fold")
     for one in found:
         first = reasons.reasons(one)[0]
@@ -54,7 +60,7 @@ def why(
 ) -> None:
     """Why a kit runs what it runs: reasons in the order of their weight, each with its age. What the host says is as old as its
     report; what bricks proved, by their boot records in the ledger, is marked so."""
-    from fleet.desired import look
+    from fleet.desired import look, naming
     from fleet.desired import why as reasons
     from fleet.hostos import look as hostos_look
 
@@ -71,8 +77,11 @@ def why(
     if head is not None:
         until = _when(head.order.expires_ms)
         typer.echo(
-            f"  directive {head.number}, {_ago(head.order.issued_ms, one.now_ms)}, until {until}: {head.order.reason}"
+            f"  directive {head.number}, made {_ago(head.order.issued_ms, one.now_ms)}, good until {until};"
+            f" why: {head.order.reason}"
         )
+        if head.origin in STANDS:
+            typer.echo(f"  {STANDS[head.origin]}")
     typer.echo(
         f"  host heard {_ago(one.seen_ms, one.now_ms)}, its last report {_ago(one.report_ms, one.now_ms)}"
     )
@@ -82,13 +91,19 @@ def why(
         age = "" if reason.since_ms is None else f" (for {_age(one.now_ms - reason.since_ms)})"
         do = f". {reason.do}" if reason.do else ""
         typer.echo(f"  {number}. {reason.text}{age}{do}")
+    words = _or_stop(lambda: naming.releases(read))
     for row in reasons.as_json(one, name, found)["bricks"]:
         label = f"{row['name']} ({row['brick']})" if row["name"] else row["brick"]
         thing = "application" if row["kind"] == 2 else "rules"
         nothing = "on trial" if row["kind"] == 2 else "no rules"
-        proven = "nothing yet" if row["proven_ms"] is None else nothing if row["proven"] is None else row["proven"][:8]
-        age = "" if row["proven_ms"] is None else f", {_ago(row['proven_ms'], one.now_ms)}"
-        typer.echo(f"  {label}: {thing} wanted {row['wanted'][:8]}, proven {proven}{age}")
+        wanted = words.get(row["artefact"], row["wanted"][:8])
+        if row["proven_ms"] is None:
+            proven = "proved nothing yet"
+        else:
+            what = nothing if row["proven"] is None else words.get(row["proven"], row["proven"][:8])
+            what = "the same" if row["proven"] == row["wanted"] else what
+            proven = f"proved {what} {_ago(row['proven_ms'], one.now_ms)}"
+        typer.echo(f"  {label}: {thing} wanted: {wanted}; {proven}")
 
 
 def host_release(
@@ -164,16 +179,18 @@ def _print(config: Config, rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"kits": rows}, indent=1))
         return
+    from fleet.amounts import amount
+    from fleet.campaigns import Campaigns
     from fleet.clock import open_clock
 
-    now_ms = open_clock(config.clock_file).now_ms()
+    now_ms, currency = open_clock(config.clock_file).now_ms(), Campaigns(config.rules).currency()
     caption = (
         "at most: what slices that were given out can still spend, as the ledger knows it; a kit may have spent it already. "
         "Rules without a budget are not in it. A brick that is away goes on by what it holds until then, or until it meets its "
         "host."
     )
     table = Table(title="Still exposed", caption=caption, caption_justify="left")
-    for name in ("kit", "state", "host heard", "rule", "unit"):
+    for name in ("kit", "state", "host heard", "rule"):
         table.add_column(name, overflow="fold")
     table.add_column("at most", justify="right")
     table.add_column("slices", justify="right")
@@ -182,12 +199,18 @@ def _print(config: Config, rows: list[dict[str, Any]], as_json: bool) -> None:
         first = (str(row["name"] or row["kit"]), str(row["state"]), _ago(row["seen_ms"], now_ms))
         for one in row["exposed"] or [None]:
             if one is None:
-                table.add_row(*first, "none", "", "0", "0", "")
+                table.add_row(*first, "none", "0", "0", "")
             else:
-                unit = UNITS.get(one["unit"], f"unit {one['unit']}")
-                until = _when(one["until_ms"])
-                table.add_row(*first, one["rule"], unit, f"{one['most']:,}", str(one["slices"]), until)
-    Console(markup=False, emoji=False).print(table)
+                most, until = amount(one["unit"], one["most"], currency), _when(one["until_ms"])
+                table.add_row(*first, one["rule"], most, str(one["slices"]), until)
+    console = Console(markup=False, emoji=False)
+    console.print(table)
+    sums: dict[int, int] = {}
+    for row in rows:
+        for one in row["exposed"]:
+            sums[one["unit"]] = sums.get(one["unit"], 0) + int(one["most"])
+    if sums:
+        console.print("All together at most " + ", ".join(amount(unit, n, currency) for unit, n in sorted(sums.items())) + ".")
 
 
 def _load(path: Path) -> Config:

@@ -215,9 +215,7 @@ class Following:
                 said, said_at = news, monotonic_ms()
                 self.reports += 1
                 backoff.reset()
-                if self._newest is not None:
-                    self._newest = None
-                    await asyncio.sleep(1.0)
+                self._newest = None  # comes again with the next refusal, ten seconds later or so
                 await self.answered(answer)
             except ControllerError as failed:
                 if failed.kind not in ("refused", "invalid", "busy"):

@@ -8,6 +8,7 @@ from stallmark.errors import StallmarkError
 from fleet import rights
 from fleet.alerts import trusted
 from fleet.alerts.judge import Budget, Expiring, Facts, Failing, Kit, Rental, Rollout, Waiting
+from fleet.campaigns import Campaigns
 from fleet.config import Config
 from fleet.db import tables_desired, tables_people, tables_rentals
 from fleet.enrolment import pending
@@ -23,11 +24,23 @@ FAILING = 3  # tries
 
 def gather(connection: Connection, config: Config, now_ms: int, wall_ms: int) -> Facts:
     """Everything. `now_ms` is market time, `wall_ms` the machine's: what people's things end by."""
+    names = {one.kit.hex(): one.name for one in config.kits}
+    currency = Campaigns(config.rules).currency()
     return Facts(
         (*_lists(config), *_tokens(connection, now_ms, wall_ms)),
         _kits(connection, config),
         tuple(
-            Budget(one.kit, one.rule, one.unit, one.budget, one.kept, one.spent, one.stranded)
+            Budget(
+                one.kit,
+                one.rule,
+                one.unit,
+                one.budget,
+                one.kept,
+                one.spent,
+                one.stranded,
+                names.get(one.kit, ""),
+                currency,
+            )
             for one in rights.figures_in(connection, config, now_ms)
         ),
         _rollouts(connection),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleet.amounts import amount
+
 NOW, SOON, LOOK = "now", "soon", "look"
 _ORDER = {NOW: 0, SOON: 1, LOOK: 2}
 HOUR_MS = 3_600_000
@@ -36,7 +38,7 @@ class Kit:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Of one kit, rule and unit, in that unit."""
+    """Of one kit, rule and unit, in that unit. `name`: the kit's; `currency`: of money, None where nobody knows it."""
 
     kit: str
     rule: str
@@ -45,6 +47,13 @@ class Budget:
     kept: int
     spent: int
     stranded: int
+    name: str = ""
+    currency: str | None = None
+
+    def part(self, some: int) -> str:
+        """So much of it, in words."""
+        at = f" at {self.name}" if self.name else ""
+        return f"{self.rule}{at}: {amount(self.unit, some, self.currency)} of {amount(self.unit, self.budget, self.currency)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +211,7 @@ def _budget(one: Budget) -> list[Alert]:
             Alert(
                 f"burning:{one.kit}:{one.rule}:{one.unit}",
                 SOON if rest else NOW,
-                f"{one.rule}: {one.spent} of {one.budget} are spent"
-                + ("" if rest else ": it gives nothing more"),
+                f"{one.part(one.spent)} are spent" + ("" if rest else ": it gives nothing more"),
                 "raise the budget in config.json, or let it end; `stallmark fleet rights`",
                 "rule-author",
                 None,
@@ -218,7 +226,7 @@ def _budget(one: Budget) -> list[Alert]:
             Alert(
                 f"stranded:{one.kit}:{one.rule}:{one.unit}",
                 LOOK,
-                f"{one.rule}: {one.stranded} of {one.budget} lie where nobody may spend them",
+                f"{one.part(one.stranded)} lie where nobody may spend them",
                 "they come back when their slices expire; a smaller slice strands less; `stallmark fleet rights`",
                 "operator",
                 None,

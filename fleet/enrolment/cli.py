@@ -43,6 +43,7 @@ def listed(
         devices = pending.every(connection, None if every else pending.PENDING)
         ends = decide.ends(connection)
         labels = codes.every(connection)
+        kits = {one.kit.hex(): one.name for one in read.kits if one.name}
         hosts: list[dict[str, Any]] = [
             {
                 "host": one.host.hex(),
@@ -64,7 +65,7 @@ def listed(
         table.add_row(
             row["kind"],
             row["device"],
-            row["kit"] or "?",
+            kits.get(row["kit"] or "", row["kit"] or "?"),
             str(row["count"]),
             _age(now_ms() - int(row["last_ms"])),
             ", ".join(f"{name} {value}" for name, value in row["said"].items() if value)
@@ -77,8 +78,8 @@ def listed(
         how = "bearer token of keys.json" if one["rental"] is None else f"signs, rental {one['rental']}"
         end = one["revoked"]
         console.print(
-            f"host {one['host']}  {one['name']}  kit {one['kit']}  {how}"
-            + (f"  revoked: {end['reason']}" if end else "")
+            f"{one['name']} (host {one['host']}) of kit {kits.get(one['kit'], one['kit'])}: {how}"
+            + (f"; revoked: {end['reason']}" if end else "")
         )
 
 

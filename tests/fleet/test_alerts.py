@@ -34,7 +34,7 @@ def test_what_runs_out_stands_first_among_what_presses_as_much():
     facts = Facts(
         expiring=(Expiring("the signed list root 3", AT + 5 * DAY_MS, 45 * DAY_MS, "rotate"),),
         kits=(Kit("aa" * 8, "kit-1", AT - 90 * HOUR_MS),),
-        budgets=(Budget("aa" * 8, "rule-1", 1, 1000, 0, 1000, 0),),
+        budgets=(Budget("aa" * 8, "rule-1", 1, 1000, 0, 1000, 0, "stall-4", "EUR"),),
         rollouts=(Rollout("r-1", "halted", "too many uncertain", AT - 20 * DAY_MS),),
         waiting=(Waiting("devices wait to be accepted", 2, AT - 2 * HOUR_MS, "technician", "enrol"),),
     )
@@ -48,7 +48,7 @@ def test_what_runs_out_stands_first_among_what_presses_as_much():
     ]
     assert found[0].sentence == "the signed list root 3 runs out in 5 days"
     assert found[1].sentence == "the rollout r-1 is halted: too many uncertain"
-    assert found[2].sentence == "rule-1: 1000 of 1000 are spent: it gives nothing more"
+    assert found[2].sentence == "rule-1 at stall-4: 10.00 EUR of 10.00 EUR are spent: it gives nothing more"
     assert found[3].sentence == "kit kit-1 has not called for 3 days"
     assert found[4].as_json(AT)["age_s"] == 7200
     assert {one.owner for one in found} == {"fleet-admin", "rule-author", "hub-staff", "technician"}

@@ -377,7 +377,7 @@ def test_commands_beside_a_running_controller_say_why_stop_and_what_is_exposed(s
     assert not desired.halted(kit)
     desired.renew()
     assert desired.halted(kit) and told == [kit] and desired.head(kit).order.reason == "a wrong price"
-    assert "1,500" in run(app, ["exposed", "--config", config], env={"COLUMNS": "200"}).output
+    assert "1500 minor units" in run(app, ["exposed", "--config", config], env={"COLUMNS": "200"}).output
     assert run(app, ["stop", "--kit", "kit-1", "--lift", "--config", config]).exit_code == 0
     desired.renew()
     assert not desired.halted(kit) and desired.head(kit).order.items == items
