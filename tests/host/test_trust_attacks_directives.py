@@ -279,3 +279,37 @@ def test_truncated_poisoned_and_endless_directives_are_refused(table):
     for at in range(0, len(good), 7):
         host.refuses(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
     assert host.take(good)
+
+
+class Killed(BaseException):
+    """What no handler sees: the process is gone."""
+
+
+STORY = (  # what is done, (number, stopped) that stands after it
+    (lambda: order(5), (5, False)),
+    (lambda: order(6, flags=directive.HALTED), (6, True)),
+    (lambda: order(7), (7, False)),
+    (lambda: order(8, reason="next"), (8, False)),
+)
+
+
+@pytest.mark.parametrize("durable", [False, True], ids=["before the write", "after the write"])
+def test_a_host_killed_at_every_write_of_what_it_is_told_goes_on_with_old_or_new(table, monkeypatch, durable):
+    host, stands = Host(table, root()), (0, False)
+    real = Intents.put
+
+    def put(self, kept):
+        if durable:
+            real(self, kept).result()
+        raise Killed
+
+    for made, after in STORY:
+        monkeypatch.setattr(Intents, "put", put)
+        with pytest.raises(Killed):
+            host.take(made())
+        monkeypatch.setattr(Intents, "put", real)
+        host.start()
+        assert (host.intent.number, host.intent.halted) == (after if durable else stands)
+        assert host.take(made()) != durable, "told again, it is taken once"
+        assert (host.intent.number, host.intent.halted) == after
+        stands = after
