@@ -350,6 +350,12 @@ def test_a_credential_is_of_one_rental(desk):
         assert decided(desk, f"host/{signer.host8.hex()}/accept", {"kit": desk.kit}).json()["rental"] == 2
         fresh = send(desk, signer, "/v1/hosts/token").json()["token"]
         assert desk.with_token(fresh).get(f"/v1/kits/{desk.kit}/slices").status_code == 200
+        # The same key serves: another credential. A key that was revoked is worth nothing again, in any rental.
+        public = next(one.public for one in controller.config.hosts if one.host == signer.host8)
+        assert public == signer.public
+        assert decided(desk, f"host/{signer.host8.hex()}/revoke", {"reason": "copied"}).status_code == 200
+        again = decided(desk, f"host/{signer.host8.hex()}/accept", {"kit": desk.kit})
+        assert again.status_code == 409 and "needs a new one" in again.json()["reason"]
     finally:
         controller.config = replace(controller.config, kits=kits)
 
