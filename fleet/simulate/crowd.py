@@ -15,7 +15,7 @@ from fleet.simulate.process import Program
 from fleet.simulate.town import Town
 from fleet.simulate.wire import Connection
 
-PATIENCE_S = 300.0  # without anything new
+PATIENCE_S = 900.0  # without anything new: a busy machine is no failure
 LOOK_S = 0.1
 
 Say = Callable[[str], None]
