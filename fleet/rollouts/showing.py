@@ -105,8 +105,8 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
             f" and {len(kits) - 4} more" if len(kits) > 4 else ""
         )
         out.append(
-            f"wave {at + 1}: {len(kits)} {'kit' if len(kits) == 1 else 'kits'} ({shown}); goes on after {wave.min_sample} reports"
-            f" and {wave.soak_s // 60} min"
+            f"wave {at + 1}: {len(kits)} {'kit' if len(kits) == 1 else 'kits'} ({shown}); goes on after {wave.min_sample}"
+            f" {'report' if wave.min_sample == 1 else 'reports'} and {_length(wave.soak_s)}"
         )
     if plan.shadow is not None:
         n = sum(kit.wave == 0 and kit.units != WHOLE for kit in state.kits.values())
@@ -127,6 +127,14 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
     out.append(f"goes back to {back.name or back.digest[:12]} by itself after a halt" if back and plan.auto_rollback
                else "does not go back by itself")  # fmt: skip
     return out
+
+
+def _length(seconds: int) -> str:
+    """A stated time: "30 s", "5 min", "2 h"."""
+    for size, word in ((3_600, "h"), (60, "min")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {word}"
+    return f"{seconds} s"
 
 
 def _wave(state: State, at: int) -> dict[str, int]:
