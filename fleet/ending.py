@@ -2,8 +2,9 @@
 
 The host says up to which record the old brick had written: these still count when they are read out later. What a brick
 writes after it was replaced does not (fleet.enrolled.End). Where the host does not know how far that was (no link: the usual
-state of a brick that is replaced), what its journal can hold counts: customers got what it granted, its chain and MACs are
-checked like any other, and its rights bound what it can spend."""
+state of a brick that is replaced), what its journal can hold counts, beyond what the controller or the host has: customers got
+what it granted, its chain and MACs are checked like any other, and its rights bound what it can spend. That the host says what it
+holds gives it no power that it had not: it could as well have said nothing of the swap."""
 
 from __future__ import annotations
 
@@ -23,15 +24,20 @@ from fleet.people import actors, audit
 MAX_BODY = 1024
 # Records that a brick's journal holds (docs/formats/flash.md, 1 MiB of pages of 256 bytes): a host cannot vouch for more.
 MOST_UNSENT = 4096
-WANTED = f"expected a reason of at most {enrolled.MAX_TEXT} printable characters, and last_seq: a whole number or null"
+WANTED = (
+    f"expected a reason of at most {enrolled.MAX_TEXT} printable characters, last_seq: a whole number or null, "
+    "and maybe held: a whole number"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the host says: why, and the last record that the brick had written as far as it knows (None: nobody knows)."""
+    """What the host says: why, the last record that the brick had written as far as it knows (None: nobody knows), and the last
+    one that it holds itself, here or still on its way here."""
 
     reason: str
     last_seq: int | None
+    held: int = 0
 
 
 def parse(data: bytes) -> Ending:
@@ -43,10 +49,12 @@ def parse(data: bytes) -> Ending:
     if not isinstance(value, dict):
         raise Refused(422, WANTED)
     f = cast("dict[str, Any]", value)
-    last = f.get("last_seq")
+    last, held = f.get("last_seq"), f.get("held", 0)
     if last is not None and (type(last) is not int or not 0 <= last <= 0xFFFFFFFF):
         raise Refused(422, WANTED)
-    return Ending(enrolled.parse_revocation(json.dumps({"reason": f.get("reason")}).encode()), last)
+    if type(held) is not int or not 0 <= held <= 0xFFFFFFFF:
+        raise Refused(422, WANTED)
+    return Ending(enrolled.parse_revocation(json.dumps({"reason": f.get("reason")}).encode()), last, held)
 
 
 def end(
@@ -85,7 +93,8 @@ def _ended(connection: Connection, config: Config, brick: bytes, told: Ending, n
         ).scalar_one_or_none()
         or 0
     )
-    most = head + MOST_UNSENT
+    # A host that was long without the controller holds more than this has: the journal's records come after those.
+    most = min(max(head, told.held) + MOST_UNSENT, 0xFFFFFFFF)
     head = most if told.last_seq is None else max(head, min(told.last_seq, most))
     facts = (facts or _of_configuration(config, brick, now_ms)) | {
         "revoked_ms": now_ms,

@@ -388,9 +388,9 @@ class Controller:
         return answer.get("etag", ""), [_tag_keys(entry) for entry in entries]
 
     @_counted
-    async def end_brick(self, brick: bytes, reason: str, last_seq: int | None) -> None:
+    async def end_brick(self, brick: bytes, reason: str, last_seq: int | None, held: int = 0) -> None:
         """Says that a brick of this kit was replaced, and up to which record it had written; durable there on return."""
-        body = json.dumps({"reason": reason, "last_seq": last_seq}).encode()
+        body = json.dumps({"reason": reason, "last_seq": last_seq, "held": held}).encode()
         path = f"/v1/kits/{self._kit}/bricks/{brick.hex()}/end"
         answer = await self._json("POST", path, body, "application/json")
         if answer.get("brick") != brick.hex():

@@ -55,8 +55,9 @@ class Ended:
             if one.brick in self._told or self._waits(one.brick):
                 continue
             try:
-                last = None if one.last_seq is None else max(one.last_seq, self.durable(one.brick))
-                await self._controller.end_brick(one.brick, f"replaced by {one.heir.hex()}", last)
+                held = self.durable(one.brick)
+                last = None if one.last_seq is None else max(one.last_seq, held)
+                await self._controller.end_brick(one.brick, f"replaced by {one.heir.hex()}", last, held)
             except ControllerError as failed:
                 if failed.kind not in ("refused", "invalid"):
                     raise

@@ -63,6 +63,22 @@ def test_where_nobody_knows_how_far_it_wrote_all_that_its_journal_can_hold_count
     assert findings(stall) == 0, "read out later"
 
 
+@pytest.mark.parametrize("last", [None, 6])
+def test_what_the_host_holds_is_no_part_of_what_the_journal_can_hold(stall, monkeypatch, last):
+    """A host that was long without the controller: the end comes before its receipts do."""
+    monkeypatch.setattr(ending, "MOST_UNSENT", 2)
+    world, kit = stall.world, stall.config.kits[0].kit
+    brick = world.bricks[0]
+    records = [world.record(brick=brick) for _ in range(7)]
+    assert ending.end(stall.controller, kit, brick.brick8, ending.Ending("replaced by 00", last, 4))["head"] == 6
+    stall.hand_in(records[:4])
+    world.now_ms += enrolled.GRACE_MS + 1
+    stall.hand_in(records[4:6])
+    assert findings(stall) == 0, "read out later: the brick had written them"
+    stall.hand_in(records[6:])
+    assert findings(stall) == 1
+
+
 def test_only_the_kits_own_host_ends_its_bricks(stall):
     world = stall.world
     brick = world.bricks[0].brick8.hex()
@@ -80,6 +96,8 @@ def test_only_the_kits_own_host_ends_its_bricks(stall):
             {"reason": ""},
             body | {"last_seq": -1},
             body | {"last_seq": True},
+            body | {"held": -1},
+            body | {"held": None},
             body | {"reason": "\n"},
         ):
             assert running.client.post(url, json=wrong, headers=head).status_code == 422, wrong
