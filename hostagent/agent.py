@@ -17,6 +17,7 @@ import uvicorn
 from hostagent import config as configuration
 from hostagent import kitreport, pauses
 from hostagent.aes import make_ecb
+from hostagent.answers import Standing, Step
 from hostagent.backoff import Backoff
 from hostagent.batches import Losses
 from hostagent.bricks import Brick
@@ -24,7 +25,7 @@ from hostagent.budgets import Budgets
 from hostagent.chain import Chain, short
 from hostagent.clock import open_clock
 from hostagent.config import Config
-from hostagent.controller import Controller, Standing, Step
+from hostagent.controller import Controller
 from hostagent.core import Fields, new_host_link, reg
 from hostagent.directing import Directing
 from hostagent.ended import Ended

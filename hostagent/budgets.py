@@ -11,9 +11,10 @@ from typing import Any
 
 from hostagent import signer
 from hostagent.allotment import Allotment, Held
+from hostagent.answers import SignedSlice
 from hostagent.bricks import Brick
 from hostagent.clock import Clock
-from hostagent.controller import Controller, SignedSlice
+from hostagent.controller import Controller
 from hostagent.core import FormatError, reg, rights
 from hostagent.errors import ControllerError, StoreUnavailable
 from hostagent.store.slices import Slice, Slices

@@ -10,10 +10,11 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from hostagent.answers import Busy
 from hostagent.backoff import Backoff
 from hostagent.bricks import Brick
 from hostagent.clock import Clock, monotonic_ms
-from hostagent.controller import Busy, Controller
+from hostagent.controller import Controller
 from hostagent.errors import BundleRefused, ControllerError, DirectiveRefused, StoreUnavailable
 from hostagent.intent import Intent
 from hostagent.targets import Targets

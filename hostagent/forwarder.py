@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hostagent import batches
+from hostagent.answers import Conflict, Mark, PrivateKey, Standing
 from hostagent.backoff import Backoff
 from hostagent.batches import Losses
 from hostagent.bricks import Brick
 from hostagent.clock import Clock
-from hostagent.controller import Conflict, Controller, Mark, PrivateKey, Standing
+from hostagent.controller import Controller
 from hostagent.errors import ControllerError, StoreUnavailable
 from hostagent.exchangelog import Lists
 from hostagent.intake import Durable

@@ -10,7 +10,8 @@ from nacl import bindings
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
-from hostagent.controller import Controller, Rekey
+from hostagent.answers import Rekey
+from hostagent.controller import Controller
 
 log = logging.getLogger("hostagent.rekeys")
 

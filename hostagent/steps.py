@@ -13,8 +13,9 @@ from nacl import bindings
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
+from hostagent.answers import Step
 from hostagent.bricks import Brick
-from hostagent.controller import Controller, Step
+from hostagent.controller import Controller
 from hostagent.core import Fields, reg
 from hostagent.errors import ControllerError
 

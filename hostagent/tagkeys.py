@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from hostagent.controller import Controller, SealedTagKeys
+from hostagent.answers import SealedTagKeys
+from hostagent.controller import Controller
 from hostagent.core import Fields
 from hostagent.errors import ControllerError
 from hostagent.store.database import Sql

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from nacl.bindings import crypto_sign_seed_keypair
 
+from hostagent.answers import SignedSlice
 from hostagent.budgets import Budgets
-from hostagent.controller import SignedSlice
 from hostagent.store import open_store
 from hostagent.store.slices import Slices
 from tests.world import World

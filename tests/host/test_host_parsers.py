@@ -10,7 +10,7 @@ from nacl.exceptions import CryptoError
 from stallmark import batch, cbor, frame
 from stallmark import registry as reg
 
-from hostagent import appliance, batches, controller, signer, updater
+from hostagent import answers, appliance, batches, signer, updater
 from hostagent.bricks import Brick, Status
 from hostagent.config import Quorum
 from hostagent.core import new_reader
@@ -138,13 +138,13 @@ def test_bytes_on_the_wire(data):
 @SETTINGS
 @given(JSON)
 def test_answers_of_any_shape(value):
-    for parse in (controller._mark, controller._slice, lambda v: controller._object(json.dumps(v).encode())):
+    for parse in (answers.read_mark, answers.read_slice, lambda v: answers.read_object(json.dumps(v).encode())):
         try:
             parse(value)
         except ControllerError as refused:
             assert refused.kind == "unreadable"
     for status in (200, 401, 409, 422, 500, 302):
-        error = controller._refusal(status, json.dumps(value).encode())
+        error = answers.refusal(status, json.dumps(value).encode())
         assert isinstance(error, ControllerError) and str(error)
 
 
@@ -153,11 +153,11 @@ def test_answers_of_any_shape(value):
 def test_answers_nested_however_deep(opening, levels):
     for body in (opening * levels, opening + "[" * levels + "]" * levels + "]}"):
         try:
-            controller._object(body.encode())
+            answers.read_object(body.encode())
         except ControllerError as refused:
             assert refused.kind == "unreadable"
         for status in (401, 409, 422, 500, 302):
-            error = controller._refusal(status, body.encode())
+            error = answers.refusal(status, body.encode())
             assert isinstance(error, ControllerError) and len(str(error)) < 400
 
 

@@ -8,7 +8,7 @@ from diskkit import FailingVFS
 from nacl.public import SealedBox
 from nacl.signing import SigningKey
 
-from hostagent.controller import Rekey
+from hostagent.answers import Rekey
 from hostagent.errors import StoreUnavailable
 from hostagent.rekeys import Rekeys
 from hostagent.store import open_store

@@ -12,7 +12,7 @@ from workbench import tagexport, tagmaster
 
 from fleet import tagkeys as fleet_tagkeys
 from fleet.keys import Seal
-from hostagent.controller import SealedTagKeys
+from hostagent.answers import SealedTagKeys
 from hostagent.errors import ControllerError, StoreUnavailable
 from hostagent.store import open_store
 from hostagent.tagkeys import MOST, TagKeys
