@@ -10,6 +10,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from fleet.people.headers import SecureHeaders
+
 GRACE_S = 3  # for requests under way when the program ends
 
 
@@ -41,7 +43,7 @@ class Server(uvicorn.Server):
         self._waiting: Any = app.state.waiting
         super().__init__(
             uvicorn.Config(
-                app,
+                SecureHeaders(app, app.state.people.https),
                 host=address,
                 port=port,
                 log_config=None,

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from fleet.db import tables_people as t
 from fleet.errors import Refused
@@ -20,6 +20,7 @@ LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: none that l
 SIZE = 8  # 40 bits
 LIFE_MS = 180 * 86_400_000
 LONGEST_MS = 400 * 86_400_000
+KEPT = 1000  # of those that were used or have ended
 _ALIKE = str.maketrans("OIL", "011")
 QR = "STALLMARK:CODE:"  # before a code in the QR of its label: a scanner types the whole
 WRONG = (
@@ -55,6 +56,10 @@ def make(
     connection.execute(
         update(t.claim_codes).where(mine, t.claim_codes.c.expires_ms > now_ms).values(expires_ms=now_ms)
     )
+    ended = t.claim_codes.c.used_ms.is_not(None) | (t.claim_codes.c.expires_ms <= now_ms)
+    newest = select(t.claim_codes.c.digest).where(ended).order_by(t.claim_codes.c.made_ms.desc())
+    old = list(connection.execute(newest.offset(KEPT).limit(KEPT)).scalars())  # the log has what they were
+    connection.execute(delete(t.claim_codes).where(t.claim_codes.c.digest.in_(old)))
     text = "".join(secrets.choice(LETTERS) for _ in range(SIZE))
     connection.execute(
         insert(t.claim_codes).values(

@@ -23,15 +23,24 @@ from fleet.people.places import place_of
 
 
 def accept_host(
-    connection: Connection, config: Config, actor: Actor, host: bytes, kit: bytes, now_ms: int
+    connection: Connection,
+    config: Config,
+    actor: Actor,
+    host: bytes,
+    kit: bytes,
+    now_ms: int,
+    labelled: bool = False,
 ) -> dict[str, Any]:
     """Gives a host that called and signed a credential for one kit, in its rental of today. Again: for the kit's new
-    rental. Raises Refused 403, 404, 409."""
+    rental. `labelled`: its label's code was typed; else the kit that it named when it called must be this actor's, too. Raises
+    Refused 403, 404, 409."""
     rental = _rental(connection, config, kit)
     _demand(connection, actor, "enrol.accept", kit)
     waiting = pending.one(connection, HOST, host)
     if waiting is None or not waiting["proven"] or waiting["public"] is None:
         raise Refused(404, "no host of this number called here and signed with its key: see `enrol list`")
+    if waiting["kit"] is not None and not labelled:
+        _demand(connection, actor, "enrol.accept", bytes.fromhex(waiting["kit"]))
     public = bytes.fromhex(waiting["public"])
     assert kid8(public) == host
     if any(one.host == host and one.rental is None for one in config.hosts):
@@ -157,7 +166,7 @@ def replace(
         lent = Actor(
             actor.name, actor.tenant, frozenset({"technician"}), None, actor.hubs, actor.tags, actor.how
         )
-        accept_host(connection, config, lent, claim.device, kit, now_ms)
+        accept_host(connection, config, lent, claim.device, kit, now_ms, labelled=True)
     codes.use(connection, claim, actor.name, now_ms)
     if pending.one(connection, claim.kind, old) is not None:
         pending.decide(connection, claim.kind, old, REPLACED, actor.name, reason, now_ms)

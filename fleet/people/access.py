@@ -122,8 +122,14 @@ def from_here(request: Request) -> bool:
     """Whether a request came from this machine, and through no proxy."""
     if {"forwarded", "x-forwarded-for", "x-real-ip", "via"} & set(request.headers.keys()):
         return False
+    # A proxy that adds no header may still pass on the name by which it was called.
+    name = (request.url.hostname or "").lower()
+    return _loopback(address_of(request)) and (name == "localhost" or _loopback(name))
+
+
+def _loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address_of(request)).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
 

@@ -1,13 +1,16 @@
 """The audit log: a line for every change that a person made, each naming the hash of the line before it.
 
-A line is canonical JSON (RFC 8785) of `{"n", "at_ms", "actor", "how", "verb", "thing", "before", "after", "prev"}`; its
-hash is SHA-256 over `stallmark/audit/1`, a zero byte and the line. A chain shows every change in the middle; whether its end
-was cut off shows only against a head that was noted elsewhere, so every export and check prints it."""
+A line is canonical JSON (RFC 8785) of `{"n", "at_ms", "actor", "how", "verb", "thing", "before", "after", "prev"}`, of commands
+also `"user"`, the machine's name of whoever typed them; its hash is SHA-256 over `stallmark/audit/1`, a zero byte and the line.
+A chain shows every change in the middle; whether its end was cut off shows only against a head that was noted elsewhere
+(fleet.people.heads), so every export and check prints it."""
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
@@ -58,6 +61,7 @@ def record(
     number, prev = (last.number + 1, last.hash.hex()) if last else (1, FIRST)
     line = rfc8785.dumps(
         {
+            **({"user": _user()} if actor.how == "command" else {}),
             "n": number,
             "at_ms": at_ms,
             "actor": actor.name,
@@ -72,6 +76,14 @@ def record(
     digest = line_hash(line)
     connection.execute(insert(t.audit).values(number=number, hash=bytes.fromhex(digest), line=line))
     return number, digest
+
+
+def _user() -> str:
+    """Who sat at the command line, as the machine names them: no account, and nothing that was proven."""
+    try:
+        return _clean(getpass.getuser()[:64])
+    except (OSError, KeyError, ImportError):  # a container without a list of users
+        return f"user {os.getuid()}"
 
 
 def head(connection: Connection) -> tuple[int, str]:

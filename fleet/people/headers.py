@@ -21,7 +21,8 @@ ADMIN = ("/admin", "/v1/admin")
 
 
 class SecureHeaders:
-    """Plain ASGI: streams and long polls pass through untouched."""
+    """Plain ASGI: streams and long polls pass through untouched. Within the application, and around all of it for the answers
+    that are made outside: 500, where something broke."""
 
     def __init__(self, app: ASGIApp, https: bool) -> None:
         self._app = app
@@ -48,7 +49,9 @@ def _add(message: MutableMapping[str, Any], scope: Scope, https: bool) -> None:
         headers.append(HSTS)
     if scope["path"].startswith(ADMIN) and b"cache-control" not in there:
         headers.append((b"cache-control", b"no-store"))
-    cookie = scope.get("state", {}).get("stallmark_cookie")
+    cookie = scope.get("state", {}).pop(
+        "stallmark_cookie", None
+    )  # once: this stands around the application twice
     if cookie is not None:
         headers.append((b"set-cookie", cookie.encode()))
     message["headers"] = headers

@@ -1,7 +1,10 @@
 """What must not get through the admin API: rubbish that nobody may send, things of other tenants and hubs, sessions left open."""
 
+import getpass
+
 import pytest
 
+from fleet.errors import Refused
 from fleet.people import audit
 from fleet.people.limits import Attempts
 from tests.fleet.peopleworld import office
@@ -101,6 +104,29 @@ def test_an_admin_of_a_hub_ends_no_token_of_who_sees_more(desk):
     number = made.json()["number"]
     assert desk.browser("ivy").delete(f"/v1/admin/tokens/{number}").status_code == 403
     assert desk.browser("ada").delete(f"/v1/admin/tokens/{number}").status_code == 200
+
+
+def test_a_technician_of_one_hub_takes_no_host_that_named_a_kit_of_another(desk):
+    from fleet.db.tables_people import pending
+    from fleet.enrolment import decide
+    from fleet.people import accounts
+
+    other, public = "77" * 8, bytes(32)
+    host = decide.kid8(public)
+    desk.account("tea", "technician", hubs=[HUB])
+    place(desk, tenant="main", hub=HUB)
+    with desk.database.write() as connection:
+        connection.execute(
+            pending.insert().values(
+                kind="host", device=host, proven=1, public=public, kit=bytes.fromhex(other), said="{}",
+                first_ms=1, last_ms=1, times=1, state="pending",
+            )
+        )  # fmt: skip
+        tea = accounts.find(connection, "tea").actor()
+        config = desk.running.app.state.controller.config
+        with pytest.raises(Refused, match="not yours"):
+            decide.accept_host(connection, config, tea, host, bytes.fromhex(desk.kit), 1)
+    place(desk, tenant="main")
 
 
 # --- sessions
@@ -232,5 +258,7 @@ def test_what_commands_beside_the_controller_change_stands_in_the_log(tmp_path):
     done(rollouts.app, "halt", "spring", "--reason", "wrong")
     with beside(stall.config) as connection:
         lines = [(one["verb"], one["how"]) for one in audit.page(connection)]
+        users = {one["user"] for one in audit.page(connection)}
+    assert users == {getpass.getuser()}
     verbs = ("kits.stop", "kits.lift", "enrol.revoke", "rollouts.halt")
     assert lines == [(verb, "command") for verb in verbs]

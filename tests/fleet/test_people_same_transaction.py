@@ -80,3 +80,15 @@ def test_what_a_bench_ends_stands_in_the_log_with_its_name(stall):
     for _ in range(2):
         stall.controller.revoke(bench, brick, "lost")
     assert lines(stall) == [("enrol.revoke", "bench bench-1", "bench")]
+
+
+def test_an_answer_that_broke_has_safe_headers_and_one_cookie(tmp_path, monkeypatch):
+    with office(tmp_path) as desk:
+        desk.account("ada", "fleet-admin")
+        ada = desk.browser("ada")
+        desk.clock.now += 16 * 60_000  # the cookie turns with the next answer
+        monkeypatch.setattr(audit, "page", lambda *_: 1 // 0)
+        broke = ada.get("/v1/admin/audit")
+        assert broke.status_code == 500
+        assert broke.headers["x-content-type-options"] == "nosniff"
+        assert len(broke.headers.get_list("set-cookie")) == 1
