@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "core"))
 
 import statekit
 from rulekit import HOUR, MINUTE, START, subject
-from stallmark import people, state
+from stallmark import columns, people, state
 from stallmark import registry as reg
+from stallmark.counters import Table
 from statekit import Books, digest, over, rule
 
 BOUNDED = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
@@ -202,6 +204,25 @@ def test_one_brick_counts_what_is_true_and_a_restart_changes_nothing(day: list[V
     for record in books.journal:
         assert not fresh.apply(record)
     assert digest(fresh) == digest(books.state)
+
+
+@settings(BOUNDED, max_examples=40)
+@given(_days)
+def test_a_brick_keeps_in_bytes_what_a_host_keeps_in_tuples(day: list[Visit]) -> None:
+    """Rules, tables and counters as MicroPython has them, with the same numbers in them."""
+    plain = Books(KIT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "PACKED", True)
+        packed = Books(_ruleset())
+        assert type(packed.state._people.table) is Table is not type(plain.state._people.table)
+        assert type(packed.ruleset.rules) is not tuple
+        done: list[Visit] = []
+        for visit in _in_order(day):
+            visit.write(plain)
+            visit.write(packed)
+            done.append(visit)
+            _agrees(packed.state, done, visit.at)
+        assert digest(packed.again()) == digest(packed.state) == digest(plain.state)
 
 
 @BOUNDED

@@ -1,10 +1,14 @@
 """Many small whole numbers in a row: packed where memory is short, a tuple where time is."""
 
-import sys
 from array import array
 
-# On CPython an index of a tuple takes a third of the time that one of bytes takes
-PACKED = sys.implementation.name != "cpython"
+try:
+    import micropython as _micropython
+except ImportError:
+    _micropython = None
+
+# On CPython an index of a tuple takes a third of the time that one of bytes takes. Tests set it, to compare both.
+PACKED = _micropython is not None
 
 
 def column(values):

@@ -2,7 +2,8 @@
 
 from array import array
 
-from stallmark.columns import PACKED, column
+from stallmark import columns
+from stallmark.columns import column
 from stallmark.constant import const
 
 PIECE = const(1024)  # bytes of a piece at most, where two entries fit
@@ -162,7 +163,7 @@ class Table:
 
 def table(capacity, key_size, value_size):
     """A Table, or what finds faster than it and takes more memory (stallmark.indexed) where there is plenty."""
-    if PACKED:
+    if columns.PACKED:
         return Table(capacity, key_size, value_size)
     from stallmark.indexed import Indexed
 
