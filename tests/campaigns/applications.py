@@ -95,10 +95,10 @@ async def run(town: Town, bricks: int) -> int:
             found = await town.rollout(name, path, "--back-to", back)
             print(f"{name}: {found['phase']} after {time.monotonic() - began:.1f} s: {found.get('reason', '')}")
             wrong += found["phase"] != phase
-        said = await town.cli("why", town.folder.load()["name"])
-        print(said)
-        proven = {line.split("proven ")[1].split(",")[0] for line in said.splitlines() if "application wanted" in line}
-        ours = application.packed(town.programs | {"/edition.txt": b"2"})[16:48].hex()[:8]
+        print(await town.cli("why", town.folder.load()["name"]))
+        said = json.loads(await town.cli("why", town.folder.load()["name"], "--json"))
+        proven = {row["proven"] for row in said["bricks"] if row["kind"] == 2}
+        ours = application.packed(town.programs | {"/edition.txt": b"2"})[16:48].hex()
         wrong += proven != {ours}
     finally:
         await town.stall.stop()
