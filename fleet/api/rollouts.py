@@ -15,7 +15,7 @@ from fleet.people.api_people import in_thread
 from fleet.people.bodies import Body, read
 from fleet.people.places import places
 from fleet.people.service import People
-from fleet.rollouts import book, picture, second, showing, tenants
+from fleet.rollouts import book, names, picture, second, showing, tenants
 from fleet.rollouts.book import BookError
 from fleet.rollouts.facts import Verb
 from fleet.rollouts.plan import MAX_TEXT
@@ -23,7 +23,7 @@ from fleet.rollouts.state import PLANNED, State
 from fleet.rollouts.why import why
 
 NO_STORE = {"Cache-Control": "no-store"}
-GOING = ("start", "pause", "resume")
+GOING = ("start", "pause", "resume", "follow")
 STOPPING = ("halt", "rollback")
 
 
@@ -33,6 +33,10 @@ def router(controller: Controller, people: People) -> APIRouter:
     reading = Depends(require_every_hub("rollouts.read"))
     people.kinds[second.KIND] = second.kind(controller.config)
 
+    def _called() -> dict[str, str]:
+        with controller.database.read() as connection:
+            return names.of_all(connection, controller.config)
+
     @api.get("/rollouts", summary="Every rollout, the oldest first", response_model=None)
     def every(actor: Actor = reading) -> Response:
         """`{"rollouts": [{"rollout", "phase", "reason", "wave", "waves": [{"kits", "good", "bad", …}], "why": […]}]}`."""
@@ -40,9 +44,10 @@ def router(controller: Controller, people: People) -> APIRouter:
         with controller.database.read() as connection:
             where = places(connection)
             states = [book.load(connection, name)[0] for name in book.names(connection)]
+            called = names.of_all(connection, controller.config)
         found = [one for one in states if tenants.sees(actor, tenants.tenant_of(where, one.kits))]
         return JSONResponse(
-            {"rollouts": [showing.as_json(one, now_ms, kits=False) for one in found]}, headers=NO_STORE
+            {"rollouts": [showing.as_json(one, now_ms, False, called) for one in found]}, headers=NO_STORE
         )
 
     @api.get(
@@ -52,7 +57,7 @@ def router(controller: Controller, people: People) -> APIRouter:
     )
     def of_one(name: str, actor: Actor = reading) -> Response:
         """The same with `kits`: {kit: {"wave", "status", "why"}}."""
-        return JSONResponse(showing.as_json(_state(actor, name), controller.clock.now_ms()), headers=NO_STORE)
+        return JSONResponse(showing.as_json(_state(actor, name), controller.clock.now_ms(), True, _called()), headers=NO_STORE)
 
     @api.get(
         "/rollouts/{name}/why", summary="Why a rollout, or a kit in it, is where it is", response_model=None
@@ -63,7 +68,7 @@ def router(controller: Controller, people: People) -> APIRouter:
         ids = {one.name: one.kit.hex() for one in controller.config.kits}
         wanted = None if kit is None else ids.get(kit, kit.lower())
         state = _state(actor, name)
-        found = why(state, wanted, now_ms)
+        found = why(state, wanted, now_ms, _called())
         if state.phase == PLANNED and people.configured:
             with controller.database.read() as connection:
                 waits = second.reason(connection, name, people.now_ms(), now_ms)
@@ -84,8 +89,7 @@ def router(controller: Controller, people: People) -> APIRouter:
             newest = f'"{book.last(connection, name)}"'
         if newest != '"0"' and request.headers.get("if-none-match") == newest:
             return Response(status_code=304, headers={**NO_STORE, "ETag": newest})
-        names = {one.kit.hex(): one.name for one in controller.config.kits}
-        found = picture.picture(_state(actor, name), names)
+        found = picture.picture(_state(actor, name), _called())
         return JSONResponse(found, headers={**NO_STORE, "ETag": newest})
 
     @api.post("/rollouts/{name}/{verb}", summary="start, pause or resume", response_model=None)

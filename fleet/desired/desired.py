@@ -175,6 +175,10 @@ class Desired:
             given |= {one.kit: one.number for one in made}
         return given
 
+    def in_folder(self, kit: bytes) -> Release | None:
+        """What the rules folder has for a kit, as it was read last."""
+        return self._folder.of(kit)
+
     def follow(self, kit: bytes, reason: str = folder.REASON) -> int:
         """Gives a kit back to the rules folder. Raises DesiredError where there is nothing for it."""
         self._campaigns.refresh()

@@ -94,6 +94,9 @@ def plan_rollout(
     host_before: Annotated[
         str, typer.Option("--host-before", help="What hosts go back to with the rest; by default they stay.")
     ] = "",
+    follows: Annotated[
+        bool, typer.Option("--follow", help="Once it is through, newer rules of the folder take over.")
+    ] = False,
     stay: Annotated[bool, typer.Option("--no-rollback", help="After a halt, wait for a person.")] = False,
     tenant: Annotated[
         str | None, typer.Option("--tenant", help="Only kits of this tenant; whose people then see and drive it.")
@@ -136,6 +139,7 @@ def plan_rollout(
             rollback=None if old is None else planning.release_of(old, host_before),
             auto_rollback=not stay,
             security_critical=critical,
+            follow=follows,
         )
         zero = None
         if limits is not None and events is not None:
@@ -200,21 +204,28 @@ def rollback(name: Name, config: ConfigPath, reason: Why = "") -> None:
 
 
 @app.command()
+def follow(name: Name, config: ConfigPath, reason: Why = "") -> None:
+    """Once it is through, newer rules of the folder take over again: by revision, kit by kit."""
+    _verb(config, name, "follow", reason)
+
+
+@app.command()
 def status(
     config: ConfigPath,
     name: Annotated[str | None, typer.Argument(metavar="ROLLOUT")] = None,
     as_json: AsJson = False,
 ) -> None:
     """All rollouts, or one with its waves. Exit code 1 where one is paused or halted."""
-    from fleet.rollouts import book, lease, showing
+    from fleet.rollouts import book, lease, names, showing
 
     with _database(config) as (read, connection, now_ms):
         found = [book.load(connection, one)[0] for one in ([name] if name else book.names(connection))]
+        called = names.of_all(connection, read)
         leader = lease.leader(connection, time.time_ns() // 1_000_000)
     if as_json:
         typer.echo(
             json.dumps(
-                {"leader": leader, "rollouts": [showing.as_json(one, now_ms, bool(name)) for one in found]},
+                {"leader": leader, "rollouts": [showing.as_json(one, now_ms, bool(name), called) for one in found]},
                 indent=1,
             )
         )
@@ -222,10 +233,10 @@ def status(
         typer.echo("No rollouts yet. `stallmark fleet rollout plan NAME --bundle FILE` makes one.")
     elif name:
         Console(markup=False, emoji=False).print(
-            showing.one(found[0], now_ms, {one.kit.hex(): one.name for one in read.kits})
+            showing.one(found[0], now_ms, called)
         )
     else:
-        Console(markup=False, emoji=False).print(showing.listing(found, now_ms))
+        Console(markup=False, emoji=False).print(showing.listing(found, now_ms, called))
     if found and not leader and not as_json:
         typer.echo("No controller leads: nothing moves until `stallmark fleet run`.", err=True)
     if any(one.phase in ("paused", "halted") for one in found):
@@ -240,7 +251,7 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Why a rollout, or one kit of it, is where it is: reasons in the order of their weight, with their age."""
-    from fleet.rollouts import book, second, showing
+    from fleet.rollouts import book, names, second, showing
     from fleet.rollouts.state import PLANNED
     from fleet.rollouts.why import why as reasons
 
@@ -249,7 +260,8 @@ def why(
         waits = None
         if state.phase == PLANNED and read.people.configured:
             waits = second.reason(connection, name, time.time_ns() // 1_000_000, now_ms)
-    found = reasons(state, None if kit is None else _kit(read, kit), now_ms)
+        called = names.of_all(connection, read)
+    found = reasons(state, None if kit is None else _kit(read, kit), now_ms, called)
     found = found if waits is None else [waits, *found]
     if as_json:
         typer.echo(json.dumps({"reasons": [showing.reason_json(one, now_ms) for one in found]}, indent=1))

@@ -18,6 +18,7 @@ from fleet.rollouts.state import (
     COMPLETE,
     FLYING,
     GOING_BACK,
+    ROLLED_BACK,
     RUNNING,
     SHADOWING,
     SUPERSEDED,
@@ -41,6 +42,7 @@ NOT_YET = (
 )  # fmt: skip
 SLACK_MS = 60_000  # by which a host's clock may be behind the controller's
 GATE_MS = 60_000
+FOLLOWED = "the rules folder has newer rules, and it follows them"
 BATCH = 200  # directives of one transaction
 
 Looks = Callable[[State, int, int], list[facts.Gate]]  # state, now, number of the look
@@ -144,9 +146,31 @@ class KitFacts:
         found += self._host_facts(state)
         found += engine.sights(state, lambda name: known[name].seen_ms or 0, now_ms)
         self._shadows(state)
+        found += self._followers(state, known)
         if state.phase in (RUNNING, COMPLETE, SHADOWING) and now_ms - self._looked.get(state.rollout, 0) >= GATE_MS:
             self._looked[state.rollout] = now_ms
             found += self._looks(state, now_ms, now_ms // GATE_MS)
+        return found
+
+    def _followers(self, state: State, known: dict[str, Facts]) -> list[Fact]:
+        """Kits of a rollout that is through, for which the rules folder has newer rules: where its people said so, they are the
+        folder's again. First the log says that they are not the rollout's any more, then the directive changes."""
+        found: list[Fact] = []
+        if not (state.follows or state.plan.follow) or state.phase not in (COMPLETE, ROLLED_BACK):
+            return found
+        kind = state.plan.release.kind
+        for name, kit in state.kits.items():
+            head, kit8 = known[name].head, bytes.fromhex(name)
+            if head is None or head.origin != rows.KEPT or not head.order.reason.startswith(f"rollout {state.rollout}:"):
+                continue
+            offer = self._desired.in_folder(kit8)
+            own = max((item.rev for item in head.order.items if item.kind == kind), default=state.plan.release.rev)
+            if offer is None or offer.kind != kind or offer.rev <= own:
+                continue
+            if kit.status != SUPERSEDED:
+                found.append(facts.Superseded(name, FOLLOWED))
+            elif kit.why == FOLLOWED:
+                self._desired.follow(kit8)
         return found
 
     def _host_facts(self, state: State) -> list[Fact]:

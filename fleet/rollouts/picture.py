@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fleet.rollouts.names import named
 from fleet.rollouts.state import (
     BACK,
     BAD,
@@ -48,7 +49,7 @@ def picture(state: State, names: Mapping[str, str], most: int = MOST_DOTS) -> di
     for wave in waves:
         wave["left_out"] = sum(wave["counts"].values()) - len(wave["dots"])
     return {
-        "rollout": state.rollout, "name": state.plan.name, "phase": state.phase, "reason": state.reason,
+        "rollout": state.rollout, "name": state.plan.name, "phase": state.phase, "reason": named(state.reason, names),
         "phase_ms": state.phase_ms, "wave": state.wave + 1,
         "gates": {name: {"verdict": one.verdict, "why": one.why} for name, one in state.gates.items()}, "waves": waves,
     }  # fmt: skip

@@ -149,6 +149,7 @@ class Plan(_Frozen):
     rollback: Release | None = None
     auto_rollback: bool = True
     security_critical: bool = False
+    follow: bool = False  # once it is complete, newer rules of the folder take over
 
     @model_validator(mode="after")
     def _whole(self) -> Plan:

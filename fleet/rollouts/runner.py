@@ -21,7 +21,7 @@ from fleet.desired.why import Reason
 from fleet.errors import FleetError
 from fleet.hostos.steps import HostSteps
 from fleet.people.service import wall_ms
-from fleet.rollouts import facts, figures, rentals, second, shadowing
+from fleet.rollouts import facts, figures, names, rentals, second, shadowing
 from fleet.rollouts.highwater import HighWater
 from fleet.rollouts.kitfacts import KitFacts
 from fleet.rollouts.leading import Leading
@@ -97,11 +97,15 @@ class Rolling:
         """What rollouts that are under way say of a kit."""
         name, now_ms = kit.hex(), self._controller.clock.now_ms()
         found: list[Reason] = []
+        words: dict[str, str] | None = None
         for rollout, state in self.leading.states.items():
             known = state.kits.get(name)
             if known is None or known.status in (SUPERSEDED, OK) or state.phase == PLANNED:
                 continue
-            for one in why(state, name, now_ms)[:TOLD]:
+            if words is None:
+                with self._controller.database.read() as connection:
+                    words = names.of_all(connection, self._controller.config)
+            for one in why(state, name, now_ms, words)[:TOLD]:
                 found.append(
                     Reason(
                         f"rollout-{one.code.replace(' ', '-')}",

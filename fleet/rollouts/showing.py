@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleet.rollouts.gates import UNITS
+from fleet.rollouts.names import named
 from fleet.rollouts.rank import rank
 from fleet.rollouts.state import (
     BAD,
@@ -28,19 +30,19 @@ from fleet.rollouts.why import Reason, age, why
 KITS_SHOWN = 40
 
 
-def as_json(state: State, now_ms: int, kits: bool = True) -> dict[str, Any]:
-    """Everything that a script may want. Instants are market ms."""
+def as_json(state: State, now_ms: int, kits: bool = True, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Everything that a script may want. Instants are market ms. `names`: what kits and bricks are called, by their numbers."""
     out: dict[str, Any] = {
-        "rollout": state.rollout, "name": state.plan.name, "phase": state.phase, "reason": state.reason,
+        "rollout": state.rollout, "name": state.plan.name, "phase": state.phase, "reason": named(state.reason, names or {}),
         "phase_ms": state.phase_ms, "wave": state.wave + 1, "waves": [_wave(state, at) for at in range(len(state.plan.waves))],
         "in_flight": len(state.flying), "in_flight_limit": state.plan.limits.in_flight,
         "gates": {name: {"verdict": one.verdict, "why": one.why} for name, one in state.gates.items()},
         "release": state.plan.release.model_dump(), "rollback": state.plan.rollback and state.plan.rollback.model_dump(),
-        "why": [reason_json(one, now_ms) for one in why(state, None, now_ms)],
+        "why": [reason_json(one, now_ms) for one in why(state, None, now_ms, names)],
     }  # fmt: skip
     if kits:
         out["kits"] = {
-            name: {"wave": kit.wave + 1, "status": kit.status, "why": why(state, name, now_ms)[0].text}
+            name: {"wave": kit.wave + 1, "status": kit.status, "why": why(state, name, now_ms, names)[0].text}
             for name, kit in state.kits.items()
         }
     return out
@@ -53,13 +55,13 @@ def reason_json(one: Reason, now_ms: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def listing(states: list[State], now_ms: int) -> Table:
+def listing(states: list[State], now_ms: int, names: Mapping[str, str] | None = None) -> Table:
     """One line for each rollout."""
     made = Table(title="Rollouts")
     for name in ("rollout", "phase", "since", "wave", "good", "bad", "at it", "away or rented", "why"):
         made.add_column(name, overflow="fold")
     for state in states:
-        first = why(state, None, now_ms)[0]
+        first = why(state, None, now_ms, names)[0]
         made.add_row(
             state.rollout, state.phase, age(state.phase_ms, now_ms), f"{state.wave + 1}/{len(state.plan.waves)}",
             f"{state.count(OK)}/{len(state.kits)}", str(state.count(*BAD)), str(len(state.flying)),
@@ -80,12 +82,12 @@ def one(state: State, now_ms: int, names: dict[str, str]) -> Group:
             str(at + 1), str(row["kits"]), str(row["good"]), str(row["bad"]), str(row["flying"]), str(row["waiting"]),
             str(row["away"]), word,
         )  # fmt: skip
-    lines = [Text(f"{one.text}  ({age(one.since_ms, now_ms)})") for one in why(state, None, now_ms)[:12]]
+    lines = [Text(f"{one.text}  ({age(one.since_ms, now_ms)})") for one in why(state, None, now_ms, names)[:12]]
     troubled = [kit for kit, known in state.kits.items() if known.status in (*BAD, STUCK, GO_BACK)][
         :KITS_SHOWN
     ]
     for kit in troubled:
-        lines.append(Text(f"kit {names.get(kit, kit)}: {why(state, kit, now_ms)[0].text}", style="yellow"))
+        lines.append(Text(f"kit {names.get(kit, kit)}: {why(state, kit, now_ms, names)[0].text}", style="yellow"))
     return Group(table, *lines)
 
 
@@ -123,6 +125,11 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
     for gate in plan.gates:
         worst = "" if gate.worst is None else f", and never pass {gate.worst}"
         out.append(f"gate {gate.name}: may worsen by {gate.worse} {UNITS[gate.name]}{worst}")
+    out.append(
+        "once it is through, newer rules of the folder take over"
+        if plan.follow
+        else "kits keep it until another rollout; newer rules of the folder wait for `follow`"
+    )
     back = plan.rollback
     out.append(f"goes back to {back.name or back.digest[:12]} by itself after a halt" if back and plan.auto_rollback
                else "does not go back by itself")  # fmt: skip

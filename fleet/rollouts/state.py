@@ -99,6 +99,7 @@ class State:
     flying: dict[str, None] = field(default_factory=dict[str, None])
     gates: dict[str, GateState] = field(default_factory=dict[str, GateState])
     words: tuple[Word, ...] = ()
+    follows: bool = False  # newer rules of the folder take over once it is through
     counts: dict[tuple[int, str, bool], int] = field(
         default_factory=dict[tuple[int, str, bool], int], compare=False
     )
@@ -111,7 +112,7 @@ class State:
                 "made_ms": self.made_ms, "phase": self.phase, "phase_ms": self.phase_ms, "reason": self.reason,
                 "before": self.before, "wave": self.wave, "wave_ms": self.wave_ms, "soak_ms": self.soak_ms,
                 "resumed_ms": self.resumed_ms, "waived": self.waived, "kits": self.kits, "ready": list(self.ready),
-                "flying": list(self.flying), "gates": self.gates, "words": self.words,
+                "flying": list(self.flying), "gates": self.gates, "words": self.words, "follows": self.follows,
             },
             separators=(",", ":"),
         )  # fmt: skip
@@ -177,6 +178,7 @@ class Work:
         self.kits, self._own = state.kits, False
         self.ready, self.flying = dict(state.ready), dict(state.flying)
         self.gates, self.words = dict(state.gates), state.words
+        self.follows = state.follows
         self.counts = dict(state.counts)
         self.touched: dict[str, None] = {}
         self.commands: list[Command] = []
@@ -232,7 +234,8 @@ class Work:
         old = self.was
         made = State(
             old.rollout, self.plan, old.made_ms, self.phase, self.phase_ms, self.reason, self.before, self.wave, self.wave_ms,
-            self.soak_ms, self.resumed_ms, self.waived, self.kits, self.ready, self.flying, self.gates, self.words, self.counts,
+            self.soak_ms, self.resumed_ms, self.waived, self.kits, self.ready, self.flying, self.gates, self.words,
+            self.follows, self.counts,
         )  # fmt: skip
         if not self._own and _plain(made) == _plain(old) and list(made.ready) == list(old.ready):
             return old
@@ -242,5 +245,5 @@ class Work:
 def _plain(state: State) -> tuple[Any, ...]:
     return (
         state.phase, state.phase_ms, state.reason, state.before, state.wave, state.wave_ms, state.soak_ms, state.resumed_ms,
-        state.waived, state.gates, state.words,
+        state.waived, state.gates, state.words, state.follows,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from fleet.rollouts.state import (
 )
 from fleet.rollouts.waves import BEFORE, REPLAY, SHADOW, begin
 
-VERBS = ("start", "pause", "resume", "halt", "rollback")
+VERBS = ("start", "pause", "resume", "halt", "rollback", "follow")
 
 
 def verb(work: Work, fact: facts.Verb) -> None:
@@ -48,6 +48,10 @@ def _do(work: Work, fact: facts.Verb) -> str:
             halt(work, reason, by_itself=False)
         case "rollback":
             return _roll_back(work, reason)
+        case "follow":
+            if work.follows or work.plan.follow:
+                return "its kits follow the rules folder already, once it is through"
+            work.follows = True
         case _:
             return f"there is no such verb; there are {', '.join(VERBS)}"
     return ""

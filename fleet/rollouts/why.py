@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fleet.rollouts.allow import quarantined
+from fleet.rollouts.names import named
 from fleet.rollouts.state import (
     BACK,
     BACKWARD,
@@ -54,8 +56,13 @@ class Reason(NamedTuple):
     since_ms: int
 
 
-def why(state: State, name: str | None, now_ms: int) -> list[Reason]:
-    """Of the whole rollout, or of one kit (id in hex): never empty, what matters most first."""
+def why(state: State, name: str | None, now_ms: int, names: Mapping[str, str] | None = None) -> list[Reason]:
+    """Of the whole rollout, or of one kit (id in hex): never empty, what matters most first. `names`: what kits and bricks are
+    called, by their numbers."""
+    return [one._replace(text=named(one.text, names or {})) for one in _reasons(state, name, now_ms)]
+
+
+def _reasons(state: State, name: str | None, now_ms: int) -> list[Reason]:
     if name is None:
         return _whole(state, now_ms)
     kit = state.kits.get(name)
@@ -97,6 +104,7 @@ def _kit(state: State, kit: Kit, now_ms: int) -> list[Reason]:
             if left := quarantined(kit):
                 text = f"in quarantine, without the release: brick {', '.join(left)}"
                 found.append(Reason("quarantine", text, since))
+            found.append(Reason("kept", _kept(state), since))
             return found
         case "failed" | "refused" | "rejected" | "timed out":
             text = _BAD_WORDS[kit.status] + more
@@ -122,6 +130,16 @@ def _kit(state: State, kit: Kit, now_ms: int) -> list[Reason]:
             return one(STUCK, f"somebody has to look at it{more}")
         case _:
             return _waiting(state, kit, now_ms, since)
+
+
+def _kept(state: State) -> str:
+    """How long the release stands."""
+    if state.follows or state.plan.follow:
+        return f"rules of the folder take over once their revision is above {state.plan.release.rev}"
+    return (
+        "it keeps the release until another rollout: newer rules of the folder wait; "
+        f"`stallmark fleet rollout follow {state.rollout}` lets them take over"
+    )
 
 
 def _waiting(state: State, kit: Kit, now_ms: int, since: int) -> list[Reason]:

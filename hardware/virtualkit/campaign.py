@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from fleet.authoring.compile import compile_campaign
@@ -101,10 +102,32 @@ def renew_campaign(folder: KitFolder, now_ms: int) -> bool:
     ruleset = rules.Ruleset(load_ruleset(folder))
     if now_ms < max(end for _, end in ruleset.slots):
         return False
+    rev = max(ruleset.rev, _ordered(folder)) + 1  # above what a rollout brought meanwhile: older never replaces newer
     seeds = [json.loads(path.read_text())["seed"] for path in sorted(folder.authors.glob("author-*.json"))]
     kit = folder.load()
     issuers = [bytes.fromhex(kit["voucher_issuer"])]
     write_bundle(
-        folder, kit["campaign"], now_ms, ruleset.rev + 1, [bytes.fromhex(seed) for seed in seeds], issuers
+        folder, kit["campaign"], now_ms, rev, [bytes.fromhex(seed) for seed in seeds], issuers
     )
     return True
+
+
+def _ordered(folder: KitFolder) -> int:
+    """The highest revision of rules that a directive names; 0 where there is none yet."""
+    from sqlalchemy.exc import DBAPIError
+
+    from fleet.config import load
+    from fleet.db.engine import outside
+    from fleet.desired import rows
+
+    database = load(folder.controller / "config.json").database
+    if isinstance(database, Path) and not database.exists():
+        return 0
+    engine = outside(database)
+    try:
+        with engine.connect() as connection:
+            return max((item.rev for head in rows.heads(connection) for item in head.order.items if item.kind == 1), default=0)
+    except DBAPIError:  # made before there were directives
+        return 0
+    finally:
+        engine.dispose()

@@ -52,8 +52,8 @@ class Town:
         self.machine += 10_000
         return self.machine
 
-    def release(self, name, rev, fallback=()):
-        artefact = self.stall.world.octets(400)
+    def release(self, name, rev, fallback=(), artefact=None):
+        artefact = artefact or self.stall.world.octets(400)
         payload = bundle.manifest(artefact, rev, name=name, fallback=list(fallback))
         message = bundle.pae(bundle.TYPE, payload)
         signatures = []
@@ -127,6 +127,8 @@ def test_a_release_goes_brick_by_brick_and_counts_by_boot_records(stall):
     assert town.ordered() == {canary: new}
     town.host()
     assert "tries it first" in town.cli("why", "spring", town.kit.hex())
+    town.host(bricks=[BrickSaid(brick=canary, name="brick-7")])
+    assert "its canary brick brick-7 tries it first" in town.cli("why", "spring", town.kit.hex())
     told = [one.text for one in stall.controller.more_reasons(town.kit)]
     assert told[0].startswith("rollout spring: its canary brick")
     town.boot(canary, town.new)
