@@ -152,6 +152,9 @@ def draw(story: Story, path: Path) -> None:
     middle.set_xlabel(f"{word} since the start")
     if story.took_ms:
         bottom.hist([ms / unit for ms in story.took_ms], bins=60, range=(0, end), color="#2a7f4f")
+    else:
+        bottom.text(0.5, 0.5, "no kit stays with the release", transform=bottom.transAxes, ha="center", color="#777777")
+        bottom.set_yticks([])
     bottom.set_ylabel("kits")
     bottom.set_xlabel(f"{word} from the start until good")
     figure.savefig(path, dpi=110)  # pyright: ignore[reportUnknownMemberType]
