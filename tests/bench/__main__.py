@@ -16,7 +16,7 @@ from tests.bench import Figure
 
 AREAS = (
     "core", "engine", "tree", "host", "fleet", "brick", "market", "replay", "till", "voucher", "journal", "tags", "appliance",
-    "radio", "heap32", "fanout", "intent", "install", "trust",
+    "radio", "heap32", "fanout", "rollout", "intent", "install", "trust",
 )  # fmt: skip
 WIDE = 150  # characters of the table where no terminal says otherwise
 
