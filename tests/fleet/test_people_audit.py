@@ -7,8 +7,7 @@ import argon2
 import pytest
 from typer.testing import CliRunner
 
-from fleet.people import accounts, audit
-from fleet.people import auditcli
+from fleet.people import accounts, audit, auditcli
 from fleet.people import cli as commands
 from fleet.people.actors import COMMAND, MAIN, Actor, Thing, allowed, refusal
 from fleet.people.limits import Attempts, network
