@@ -56,6 +56,7 @@ class Scanner:
         self._same_since = None  # when the run of repeats began that is going on, if one is
         self._last_at = 0
         self._heard_at = 0  # when bytes came last
+        self._stood_still = False
         self._zone = 0  # of SETTINGS, looked at next
         self.state = GOOD
         self._ready = False
@@ -191,6 +192,7 @@ class Scanner:
             await aio.sleep_ms(_SILENT_LINE_MS)
             return
         self._heard_at = self._ticks()
+        self._stood_still = False
         for kind, data in self._lines.feed(self._chunk, n):
             if kind == ANSWER:
                 self._answer = data
@@ -211,8 +213,10 @@ class Scanner:
             quiet = self._ticks() - self._heard_at
             if quiet >= _END_MS:
                 self._lines.silent()
-            if quiet >= _SILENCE_MS and self._lines.expire():
+            # A brick that stood still itself has not read what came meanwhile: one more look before it was silence.
+            if quiet >= _SILENCE_MS and self._stood_still and self._lines.expire():
                 self._counters.add(count.QR_LINE_OVERFLOW)
+            self._stood_still = quiet >= _SILENCE_MS
             return False
 
     def _code(self, data):
