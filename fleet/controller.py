@@ -256,8 +256,8 @@ class Controller:
             self.archive.configured(self.config)
 
     def admit(self, hosts: Collection[Host]) -> None:
-        """Takes hosts in that people accepted, or their credentials of another rental, all at once: a fleet's start has thousands.
-        Their keys stand in the ledger before they deliver anything. Raises OSError, SQLAlchemyError."""
+        """Takes hosts in that people accepted, or their credentials of another rental, all at once: a fleet's start has
+        thousands. Their keys stand in the ledger before they deliver anything. Raises OSError, SQLAlchemyError."""
         names = {host.host for host in hosts}
         with self._taking:
             others = tuple(one for one in self.config.hosts if one.host not in names)

@@ -5,15 +5,18 @@ import json
 import socket
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from serving import served, wait_for
 from stallmark import bundle, rights
-from stallmark.registry import ARTEFACT_APPLICATION, KIND_DENY
+from stallmark.registry import KIND_DENY
 
 from fleet.api import access
 from fleet.ingest import MAX_BODY
 from tests.stall import Stall
+
+RULESETS = Path(__file__).parents[1] / "vectors" / "ruleset.json"
 
 
 @pytest.fixture
@@ -252,8 +255,9 @@ def test_a_bundle_is_served_as_it_lies_there_and_named_by_its_bytes(running):
     assert running.client.get(path, headers=running.token()).status_code == 404
     folder = running.stall.folder / "rules"
     folder.mkdir()
-    payload = bundle.manifest(b"app", 1, ARTEFACT_APPLICATION)
-    data = bundle.join(bundle.envelope(bundle.TYPE, payload, [(bytes(8), bytes(64))]), b"app")
+    one, two = (bytes.fromhex(made["data"]) for made in json.loads(RULESETS.read_text())["rulesets"][:2])
+    payload = bundle.manifest(one, 1)
+    data = bundle.join(bundle.envelope(bundle.TYPE, payload, [(bytes(8), bytes(64))]), one)
     (folder / "active.smbundle").write_bytes(data)
     first = running.client.get(path, headers=running.token())
     assert first.status_code == 200 and first.content == data
@@ -264,8 +268,8 @@ def test_a_bundle_is_served_as_it_lies_there_and_named_by_its_bytes(running):
     own = folder / f"{world.kit.hex()}.smbundle"
     own.write_bytes(data[:-1] + b"q")
     assert running.client.get(path, headers={**running.token(), "If-None-Match": tag}).status_code == 304
-    payload = bundle.manifest(b"apq", 2, ARTEFACT_APPLICATION)
-    own.write_bytes(bundle.join(bundle.envelope(bundle.TYPE, payload, [(bytes(8), bytes(64))]), b"apq"))
+    payload = bundle.manifest(two, 2)
+    own.write_bytes(bundle.join(bundle.envelope(bundle.TYPE, payload, [(bytes(8), bytes(64))]), two))
     other = running.client.get(path, headers={**running.token(), "If-None-Match": tag})
     assert other.status_code == 200 and other.headers["etag"] != tag
     (folder / "active.smbundle").write_bytes(b"not a bundle")

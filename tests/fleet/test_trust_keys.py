@@ -373,9 +373,9 @@ def test_a_clock_far_ahead_signs_nothing_until_a_person_says_what_day_it_is(repo
         lambda: ceremony.next_root(repository, ceremony.Change(), late),
         lambda: ceremony.next_release(repository, (), (), late),
     ):
-        with pytest.raises(clockguard.ClockDoubted, match="31 days after .* `stallmark fleet keys clock --today"):
+        with pytest.raises(clockguard.ClockDoubted, match=r"31 days after .* `stallmark fleet keys clock --today"):
             act()
-    with pytest.raises(clockguard.ClockDoubted, match="not 2026-01-01"):
+    with pytest.raises(clockguard.ClockDoubted, match=r"not 2026-01-01"):
         clockguard.say(repository, late, "2026-01-01")
     clockguard.say(repository, late, metadata.instant(late).date().isoformat())
     assert repository.renew(late) == ["snapshot 3", "timestamp 3"]

@@ -217,5 +217,5 @@ write(
             "rental": 4, "root": ROOT_AFTER.hex(), "k_ctl": expand(ROOT_AFTER, b"control", 32).hex(),
             "link": expand(ROOT_AFTER, b"link", 32).hex(), "chain": expand(ROOT_AFTER, b"record", 32).hex(),
         },
-    },  # fmt: skip
+    },
 )
