@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +24,10 @@ ABOUT = "stallmark-release.json"
 MOST_FILES = 2_000
 MOST_BYTES = 32 * 1024 * 1024  # unpacked
 KEPT = 4  # release folders
+# What a zip that is damaged, locked or of another form makes of its reader.
+_WRONG = (
+    zipfile.BadZipFile, zlib.error, EOFError, LookupError, TypeError, ValueError, OverflowError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def about(data: bytes) -> About:
         with zipfile.ZipFile(io.BytesIO(data)) as opened:
             found = _about(opened)
             _checked(opened)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError, RuntimeError) as wrong:
+    except _WRONG as wrong:
         raise BundleRefused(f"no release of a host: {wrong}") from None
     if sys.version_info[:2] < found.python:
         raise BundleRefused(
@@ -66,7 +71,7 @@ def unpack(releases: Path, digest: str, data: bytes) -> Path:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as out:
-                out.write(opened.read(entry))
+                out.write(_read(opened, entry))
                 out.flush()
                 os.fsync(out.fileno())
     for folder, _, _ in os.walk(fresh):
@@ -110,12 +115,20 @@ def _about(opened: zipfile.ZipFile) -> About:
     return About(version, (int(python[0]), int(python[1])))
 
 
+def _read(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        return opened.read(entry)
+    except _WRONG as wrong:
+        raise BundleRefused(f"no release of a host: {entry.filename[:80]!r}: {wrong}") from None
+
+
 def _checked(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Its entries, where none leads out of the folder and all are of a size that a release has."""
     entries = opened.infolist()
     if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > MOST_BYTES:
         raise ValueError("more than a release may have")
     names: set[str] = set()
+    files = {entry.filename for entry in entries if not entry.is_dir()}
     for entry in entries:
         parts = PurePosixPath(entry.filename).parts
         link = (entry.external_attr >> 16) & 0o170000 == 0o120000
@@ -123,5 +136,9 @@ def _checked(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             raise ValueError(f"{entry.filename[:80]!r} does not stay in its folder")
         if entry.filename in names:
             raise ValueError(f"{entry.filename[:80]!r} is there twice")
+        if not files.isdisjoint(str(above) for above in PurePosixPath(entry.filename).parents):
+            raise ValueError(f"{entry.filename[:80]!r} lies in what is a file")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{entry.filename[:80]!r} is packed in a way that releases are not")
         names.add(entry.filename)
     return entries

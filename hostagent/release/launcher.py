@@ -56,6 +56,8 @@ class Launcher:
                 return 0 if code in (0, SWITCH, -self._asked) else code
             after = state.load(self._releases)
             if code == SWITCH or after.current != standing.current:
+                if code not in (0, SWITCH):
+                    time.sleep(self._pause_s)
                 continue
             if not after.trial:
                 return code if code >= 0 else 128 - code
@@ -76,9 +78,17 @@ class Launcher:
                 found = state.give_up(found, why, self._wall_ms())  # what is installed is always there
             state.save(self._releases, found)
         if found.trial:
-            found = state.begin(found)
-            state.save(self._releases, found)
-        folder.tidy(self._releases, found)
+            tried = state.begin(found)
+            try:
+                state.save(self._releases, tried)
+            except OSError as failed:  # a full disk: what cannot be counted is not tried, and the stall goes on
+                log.error("release %s is not tried: its start cannot be counted: %s", _short(found.current), failed)
+                return state.give_up(found, "its start could not be counted", self._wall_ms())
+            found = tried
+        try:
+            folder.tidy(self._releases, found)
+        except OSError as failed:
+            log.warning("old releases stay: %s", failed)
         return found
 
     def _start(self, standing: State) -> int:

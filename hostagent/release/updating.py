@@ -28,6 +28,7 @@ from hostagent.updater import verify
 LOOK_S = 2.0
 GOOD_S = 60.0  # that what worked before must work, before a release stays
 LATE_S = 600.0  # by then it has to; else it goes back
+REFUSALS = (ControllerError, StoreUnavailable, BundleRefused, FormatError)
 AGAIN_S = 15.0  # after a download that failed, or a list that does not name it yet
 DIGEST = re.compile(r"[0-9a-f]{64}")
 log = logging.getLogger("hostagent.release")
@@ -106,7 +107,7 @@ class Updating:
             return
         why = self._quiet()
         self._wait(why)
-        if why:
+        if why or not await self._again_good(wanted):
             return
         expected = tuple(sorted(self._working()))[:64]
         log.warning("release %s is switched to, on trial", wanted[:8])
@@ -141,23 +142,39 @@ class Updating:
         assert self.releases is not None
         self._later = self._now() + AGAIN_S
         try:
-            envelope = await self._targets.get(bytes.fromhex(wanted))
-            parsed: Any = bundle.parse(envelope)
-            artefact = await self._targets.get(parsed.fields[2], parsed.fields[3])
-            data: bytes = bundle.join(envelope, artefact)
-            found = verify(data, self._authors)
-            if found.kind != reg.ARTEFACT_HOST:
-                raise BundleRefused("the directive names something else as this host's release")
-            if not self._listed(found.digest, data):
-                raise BundleRefused("this host's release is not on the authors' signed list that it has")
+            artefact = await self._verified(wanted)
             await asyncio.to_thread(folder.unpack, self.releases, wanted, artefact)
-        except (ControllerError, StoreUnavailable, BundleRefused, FormatError) as failed:
+        except REFUSALS as failed:
             self._wrong(str(failed))
             return
         self._later = 0.0
         self.trouble = None
         self._save(state.fetch(self.state, wanted))
         log.info("release %s is here", wanted[:8])
+
+    async def _again_good(self, wanted: str) -> bool:
+        """Before it is switched to: hours may have passed since it was fetched, and its authors may have taken it back."""
+        try:
+            await self._verified(wanted)
+        except REFUSALS as failed:
+            self._later = self._now() + AGAIN_S
+            self._wrong(str(failed))
+            return False
+        self.trouble = None
+        return self.wanted == wanted and self._intent.in_force and not self._quiet()
+
+    async def _verified(self, wanted: str) -> bytes:
+        """A release's bytes, signed and listed as one now. Raises one of REFUSALS."""
+        envelope = await self._targets.get(bytes.fromhex(wanted))
+        parsed: Any = bundle.parse(envelope)
+        artefact = await self._targets.get(parsed.fields[2], parsed.fields[3])
+        data: bytes = bundle.join(envelope, artefact)
+        found = verify(data, self._authors)
+        if found.kind != reg.ARTEFACT_HOST:
+            raise BundleRefused("the directive names something else as this host's release")
+        if not self._listed(found.digest, data):
+            raise BundleRefused("this host's release is not on the authors' signed list that it has")
+        return artefact
 
     def report(self) -> dict[str, Any]:
         """For the status report and the screens (docs/desired-state.md)."""
@@ -172,7 +189,7 @@ class Updating:
         }  # fmt: skip
         gone = standing.returned
         if gone is not None:
-            found["returned"] = {"release": gone.release, "why": gone.why, "at_ms": gone.at_ms}
+            found["returned"] = {"release": gone.release, "why": gone.why, "at_ms": gone.at_ms, "order": gone.order}
         return {name: value for name, value in found.items() if value is not None}
 
     def words(self) -> str:

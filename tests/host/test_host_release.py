@@ -229,9 +229,9 @@ def test_a_release_whose_folder_is_gone_or_that_is_never_confirmed_goes_back(tmp
 class Kit:
     """An agent's part: a directive that names a release, a store of targets, a clock."""
 
-    def __init__(self, tmp_path, kind=reg.ARTEFACT_HOST, listed=True):
+    def __init__(self, tmp_path, kind=reg.ARTEFACT_HOST, listed=True, data=None):
         world = World(6)
-        self.data = release({"x": b"1"})
+        self.data = data or release({"x": b"1"})
         item, self.targets = signed(world, self.data, kind)
         self.digest = item.bundle.hex()
         self.intent = SimpleNamespace(number=4, in_force=True, order=SimpleNamespace(host_release=self.digest))
