@@ -48,6 +48,7 @@ class Decider:
         self.watch = None  # stallmark.risk.Watch: how unusual events are
         self.speed = Speed()
         self.shadow = None  # brick.shadow.Shadow, while other rules are tried
+        self.summaries = 0  # of trials since the start
         self._score = None
         self.since = None  # ticks at which the reader first saw what is handed in next (brick.intake)
         self._since = None

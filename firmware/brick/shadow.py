@@ -83,7 +83,7 @@ class Shadow:
         self._known = {}
         self._ruleset = self._rules_state = self._records = None
         self._queue = []
-        self._events = self._differing = self._others = self._missed = self._number = 0
+        self._events = self._differing = self._others = self._missed = 0
         self._pairs = []
         self._sums = [0, 0, 0, 0]
         self._examples = []
@@ -378,10 +378,12 @@ class Shadow:
     def _say(self):
         """The summary, with examples as far as they fit."""
         brick = self._brick
-        self._number += 1
+        # Counted by the decider, which outlives trials: whoever keeps the newest word of a start-up must not drop a second one's.
+        brick.decider.summaries += 1
         self._told = self._events + self._missed
         fields = {
-            0: 1, 1: brick.identity.brick8, 2: self.digest8, 3: self.state, 4: brick.boot, 5: self._number, 6: self._events,
+            0: 1, 1: brick.identity.brick8, 2: self.digest8, 3: self.state, 4: brick.boot, 5: brick.decider.summaries,
+            6: self._events,
             7: self._differing, 8: self._pairs, 9: self._others, 10: self._sums, 11: self._examples, 12: self.result,
             13: self._missed,
         }  # fmt: skip

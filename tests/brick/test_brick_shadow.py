@@ -126,8 +126,12 @@ def test_a_start_forgets_it_its_time_ends_it_and_an_installation_goes_before_it(
             assert said(host)[4] > first
             host.send(reg.MSG_SHADOW, {0: None})
             await lab.until(lambda: said(host)[3] == shadow.OVER, "its end")
+            told = said(host)
             host.answers.clear()
             attempt(host, data, until_ms=START_MS - 1)
+            await lab.until(lambda: said(host)[3] > 0, "its first word")
+            again = said(host)
+            assert again[4] == told[4] and again[5] > told[5], "a second trial's words are newer than the first one's"
             await lab.until(lambda: said(host)[3] == shadow.OVER, "an end that was before")
             attempt(host, data)
             await running(lab, host)
