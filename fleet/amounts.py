@@ -20,3 +20,10 @@ def amount(unit: int, value: int, currency: str | None) -> str:
         unit, (f"of unit {unit}", f"of unit {unit}")
     )
     return f"{value:,} {one if value == 1 else many}"
+
+
+def change(minor: int, currency: str | None) -> str:
+    """More or less money than before: "+4.50 EUR", "-0.30 EUR", "none"."""
+    if not minor:
+        return "none"
+    return ("+" if minor > 0 else "-") + amount(reg.UNIT_MINOR, abs(minor), currency)

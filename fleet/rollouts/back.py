@@ -69,7 +69,8 @@ def finish(work: Work) -> None:
     if work.phase != ROLLING_BACK or work.flying or work.count(GO_BACK):
         return
     stuck = work.count(STUCK)
-    words = f"{work.count(BACK)} kits are back" + (
+    back = work.count(BACK)
+    words = f"{back} {'kit is' if back == 1 else 'kits are'} back" + (
         f", {stuck} did not go back and need somebody" if stuck else ""
     )
     work.enter(ROLLED_BACK, words)

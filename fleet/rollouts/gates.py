@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fleet.amounts import amount, change
+from fleet.core import reg
 from fleet.rollouts import facts
 from fleet.rollouts.plan import Gate, Replay
 from fleet.rollouts.waves import REPLAY
@@ -125,6 +127,7 @@ class Replayed(NamedTuple):
     new_minor: int
     old_uncertain: int
     new_uncertain: int
+    currency: str | None = None
 
 
 def gate_zero(limits: Replay, found: Replayed, number: int) -> facts.Gate:
@@ -140,7 +143,7 @@ def gate_zero(limits: Replay, found: Replayed, number: int) -> facts.Gate:
     flipped = found.flipped * 10_000 // found.events
     more = found.new_minor - found.old_minor
     unsure = (found.new_uncertain - found.old_uncertain) * 10_000 // found.events
-    text = f"{found.events} events: {part(flipped)} flipped, money {more:+d} in minor units"
+    text = f"{found.events} events: {part(flipped)} flipped, change of money {change(more, found.currency)}"
     if flipped > limits.flipped_bps:
         return said(facts.FAIL, f"{text}: {part(limits.flipped_bps)} may flip")
     if unsure > limits.uncertain_bps:
@@ -149,7 +152,7 @@ def gate_zero(limits: Replay, found: Replayed, number: int) -> facts.Gate:
             f"{text}: {part(unsure)} more are uncertain, {part(limits.uncertain_bps)} are allowed",
         )
     if limits.more_minor is not None and more > limits.more_minor:
-        return said(facts.FAIL, f"{text}: {limits.more_minor} more are allowed")
+        return said(facts.FAIL, f"{text}: {amount(reg.UNIT_MINOR, limits.more_minor, found.currency)} more are allowed")
     if limits.less_minor is not None and -more > limits.less_minor:
-        return said(facts.FAIL, f"{text}: {limits.less_minor} less are allowed")
+        return said(facts.FAIL, f"{text}: {amount(reg.UNIT_MINOR, limits.less_minor, found.currency)} less are allowed")
     return said(facts.PASS, text)

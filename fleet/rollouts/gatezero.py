@@ -29,5 +29,5 @@ def replayed(
         raise PlanError(f"gate 0: {error}") from None
     return Replayed(
         tally.events, tally.flipped, tally.old.minor, tally.new.minor,
-        tally.old.kinds[UNSURE], tally.new.kinds[UNSURE],
+        tally.old.kinds[UNSURE], tally.new.kinds[UNSURE], replay.currency_of(plan.new),
     )  # fmt: skip

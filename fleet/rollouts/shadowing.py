@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from fleet.amounts import change
+from fleet.campaigns import Ruleset
 from fleet.core import FormatError, reg, shadow
 from fleet.db.tables_gates import shadow_orders, shadow_said
 from fleet.desired import rows
@@ -68,6 +70,8 @@ def keep(connection: Connection, state: State) -> None:
         "artefact_length": release.length, "length": 4 + len(envelope) + release.length, "until_ms": until_ms,
     }  # fmt: skip
     wanted = canaries(state)
+    # A kit that was handed over meanwhile: nothing is tried at a renter's.
+    connection.execute(delete(shadow_orders).where(o.rollout == state.rollout, o.brick.not_in(list(wanted))))
     there = {row.brick: row for row in connection.execute(select(shadow_orders).where(o.brick.in_(list(wanted))))}
     for brick, kit in wanted.items():
         row = there.get(brick)
@@ -155,12 +159,13 @@ class Compared:
     unsure_tried: int = 0
     pairs: Counter[tuple[int, int, int, int]] = field(default_factory=Counter[tuple[int, int, int, int]])
     states: dict[bytes, tuple[int, int]] = field(default_factory=dict[bytes, tuple[int, int]])  # state, install result
+    currency: str | None = None
 
 
 def compared(connection: Connection, state: State) -> Compared:
     """What canary bricks proved of this release since the step began."""
     t = shadow_said.c
-    found = Compared()
+    found = Compared(currency=_currency(connection, state))
     query = select(shadow_said).where(
         t.brick.in_(list(canaries(state))), t.bundle == bytes.fromhex(state.plan.release.bundle)[:8], t.at_ms >= state.phase_ms
     )
@@ -178,11 +183,21 @@ def compared(connection: Connection, state: State) -> Compared:
     return found
 
 
+def _currency(connection: Connection, state: State) -> str | None:
+    """Of the release's amounts; None where it cannot be read."""
+    data = rows.target(connection, bytes.fromhex(state.plan.release.digest))
+    try:
+        ruleset: Any = None if data is None else Ruleset(data)
+    except FormatError:
+        return None
+    return None if ruleset is None else ruleset.currency
+
+
 # --- words and verdict
 
 
 def words(found: Compared) -> str:
-    """ "of 120 events 3 would have been green instead of nothing this time (already had), …; money +450 in minor units"."""
+    """ "of 120 events 3 would have been green instead of nothing this time (already had), …; change of money +4.50 EUR"."""
     if not found.events:
         return "nothing was compared yet"
     parts: list[str] = []
@@ -198,7 +213,7 @@ def words(found: Compared) -> str:
     said = ", ".join(parts) or "none would have been another"
     rest = found.differing - sum(n for _, n in lights.most_common(3))
     more = f", {rest} others differ" if rest > 0 else ""
-    return f"of {found.events} events {said}{more}; money {found.minor_tried - found.minor:+d} in minor units"
+    return f"of {found.events} events {said}{more}; change of money {change(found.minor_tried - found.minor, found.currency)}"
 
 
 def judge(limits: Shadow, found: Compared, bricks: Sequence[bytes], number: int) -> facts.Gate:
@@ -209,7 +224,8 @@ def judge(limits: Shadow, found: Compared, bricks: Sequence[bytes], number: int)
 
     refused = [result for state, result in found.states.values() if state == shadow.REFUSED]
     if refused:
-        return said(facts.FAIL, f"a canary brick refuses the release: install result {refused[0]}")
+        known: dict[int, str] = reg.INSTALL_WORDS
+        return said(facts.FAIL, f"a canary brick refuses the release: {known.get(refused[0], f'install result {refused[0]}')}")
     if not bricks:
         return said(facts.INCONCLUSIVE, "the first wave has no brick that can try it")
     text = words(found)

@@ -99,7 +99,7 @@ def open_wave(work: Work, index: int) -> None:
     if index == len(plan.waves):
         absent = len(work.kits) - work.count(OK, FAILED, REJECTED, TIMED_OUT, SUPERSEDED)
         more = f"; {absent} kits were away or rented and get it when they come" if absent else ""
-        work.enter(COMPLETE, f"all {index} waves are through{more}")
+        work.enter(COMPLETE, f"{index} {'wave' if index == 1 else 'waves'}{more}")
         work.commands.append(facts.Complete(index))
         return
     work.wave, work.wave_ms, work.soak_ms, work.resumed_ms = index, work.now, None, 0

@@ -1,9 +1,11 @@
 """A release in the shadow: canary bricks prove what it would have done, and only then the first wave begins."""
 
 import pytest
+from sqlalchemy import insert
 from stallmark import registry as reg
 from stallmark import shadow
 
+from fleet.db.tables_rentals import rental_kits
 from fleet.desired.report import BrickSaid, ShadowSaid
 from fleet.rollouts import facts, shadowing
 from fleet.rollouts.plan import Shadow
@@ -75,12 +77,12 @@ def summed(pairs, events, **more):
 def test_differences_are_told_in_words():
     deny, grant, unsure = reg.KIND_DENY, reg.KIND_GRANT, reg.KIND_UNCERTAIN
     pairs = {(deny, 3, grant, 1): 3, (grant, 1, unsure, 10): 1, (grant, 1, grant, 1): 2}
-    found = summed(pairs, 120, minor=4200, minor_tried=4650)
+    found = summed(pairs, 120, minor=4200, minor_tried=4650, currency="EUR")
     assert shadowing.words(found) == (
         "of 120 events 3 would have been green instead of nothing this time (already had), 2 would have been given "
-        "something else, 1 would have been ask at the stall instead of green (stale); money +450 in minor units"
+        "something else, 1 would have been ask at the stall instead of green (stale); change of money +4.50 EUR"
     )
-    assert shadowing.words(summed({}, 7)) == "of 7 events none would have been another; money +0 in minor units"
+    assert shadowing.words(summed({}, 7)) == "of 7 events none would have been another; change of money none"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,8 @@ def test_bricks_that_cannot_or_will_not_are_told():
     assert said.verdict == "inconclusive"
     assert "1 brick: has not enough memory for both, 1 brick: was not heard of it yet" in said.why
     found = Compared(states={b"brick--1": (shadow.REFUSED, reg.INSTALL_THRESHOLD)})
-    assert shadowing.judge(Shadow(seconds=60), found, [b"brick--1"], 1).verdict == "fail"
+    refusal = shadowing.judge(Shadow(seconds=60), found, [b"brick--1"], 1)
+    assert refusal.verdict == "fail" and reg.INSTALL_WORDS[reg.INSTALL_THRESHOLD] in refusal.why
     assert "no brick" in shadowing.judge(Shadow(seconds=60), Compared(), [], 1).why
 
 
@@ -166,3 +169,16 @@ def test_an_older_word_of_a_start_up_changes_nothing(stall):
     for boot in range(3, 20):
         events = store(boot, 1, 1)
     assert events == shadowing.KEPT
+
+
+def test_a_kit_that_is_handed_over_meanwhile_tries_nothing(stall):
+    town = planned(stall, "--shadow", "60")
+    town.ask("start", "spring")
+    town.tick(3)
+    assert shadowing.exchange(stall.controller, town.kit, [])
+    row = {"kit": town.kit, "state": "OUT", "since_ms": 1, "by": "ada", "note": "", "rental": 2}
+    with stall.controller.database.write() as connection:
+        connection.execute(insert(rental_kits).values(row))
+    for _ in range(2):  # first the log has it, then orders follow
+        town.tick(3)
+    assert town.state().phase == "shadow" and shadowing.exchange(stall.controller, town.kit, []) == []
