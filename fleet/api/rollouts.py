@@ -15,7 +15,7 @@ from fleet.people.api_people import in_thread
 from fleet.people.bodies import Body, read
 from fleet.people.places import places
 from fleet.people.service import People
-from fleet.rollouts import book, names, picture, second, showing, tenants
+from fleet.rollouts import book, hoststep, names, picture, second, showing, tenants
 from fleet.rollouts.book import BookError
 from fleet.rollouts.facts import Verb
 from fleet.rollouts.plan import MAX_TEXT
@@ -69,6 +69,9 @@ def router(controller: Controller, people: People) -> APIRouter:
         wanted = None if kit is None else ids.get(kit, kit.lower())
         state = _state(actor, name)
         found = why(state, wanted, now_ms, _called())
+        known = None if wanted is None else state.kits.get(wanted)
+        if wanted is not None and known is not None and hoststep.asks(state, known):
+            found[1:1] = hoststep.more(state, known, controller.desired.facts(bytes.fromhex(wanted)))
         if state.phase == PLANNED and people.configured:
             with controller.database.read() as connection:
                 waits = second.reason(connection, name, people.now_ms(), now_ms)

@@ -87,11 +87,12 @@ class BrickSaid(_Part):
 
 
 class ReturnedSaid(_Part):
-    """A release of the host that was tried and given up."""
+    """A release of the host that was tried and given up; `order`: number of the directive under which it was."""
 
     release: str = Field(pattern="^[0-9a-f]{64}$")
     why: str = Field(default="", max_length=200)
     at_ms: int | None = Instant
+    order: int | None = Field(default=None, ge=0, le=0xFFFFFFFF)
 
 
 class HostSaid(_Part):

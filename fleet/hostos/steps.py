@@ -21,6 +21,16 @@ class HostSteps:
         self._database = database
         self._now_ms = now_ms
 
+    def has(self, kit: bytes) -> bool:
+        """Whether the kit is tied to a device of the service."""
+        with self._database.read() as connection:
+            return ties.of_kit(connection, kit) is not None
+
+    def tied(self) -> set[bytes]:
+        """Every kit that is."""
+        with self._database.read() as connection:
+            return {row["kit"] for row in ties.every(connection)}
+
     def want(self, kit: bytes, release: str, by: str) -> bool:
         """The kit's device is to run this. False where nothing is tied, or where it is no release of the service. Again: changes
         nothing."""

@@ -67,9 +67,9 @@ def want(of: State | Work, kit: Kit) -> Want:
         return Want(NOTHING)
     if of.phase in BACKWARD or (of.phase == PAUSED and of.before in BACKWARD):
         if kit.status in (GOING_BACK, BACK, STUCK):
-            return Want(BACKWARDS, (), bool(of.plan.rollback and of.plan.rollback.host))
+            return Want(BACKWARDS, (), bool(of.plan.rollback and of.plan.rollback.host_step))
         return Want(NOTHING)
-    host = bool(of.plan.release.host)
+    host = of.plan.release.host_step
     if kit.status == OK:
         return Want(RELEASE, good_bricks(kit), host)
     if kit.status not in (OFFERED, INSTALLING):

@@ -94,6 +94,20 @@ def plan_rollout(
     host_before: Annotated[
         str, typer.Option("--host-before", help="What hosts go back to with the rest; by default they stay.")
     ] = "",
+    host_release: Annotated[
+        Path | None,
+        typer.Option(
+            "--host-release",
+            help="Release of the host that it installs by itself (`stallmark fleet release host`): a kit's last step, or alone.",
+        ),
+    ] = None,
+    host_release_before: Annotated[
+        Path | None,
+        typer.Option("--host-release-before", help="What those hosts go back to; by default their earlier release, if known."),
+    ] = None,
+    host_time: Annotated[
+        str, typer.Option("--host-time", help="How long a host may take for it: it waits for a quiet moment.")
+    ] = "1d",
     follows: Annotated[
         bool, typer.Option("--follow", help="Once it is through, newer rules of the folder take over.")
     ] = False,
@@ -112,31 +126,48 @@ def plan_rollout(
 ) -> None:
     """Plan a rollout: who is in which wave, what stops it, what it goes back to. Nothing is ordered before `start`."""
     from fleet.desired import rows
-    from fleet.rollouts import book, facts, gates, planning, second, showing, tenants
+    from fleet.rollouts import book, facts, gates, hostplan, planning, second, showing, tenants
     from fleet.rollouts.plan import Limits, Plan, Replay
 
     who = second.beside(getpass.getuser()) if planner is None else _proven(config, planner)
     with _database(config) as (read, connection, now_ms):
-        path, new = planning.chosen(bundle, application)
-        planning.fits(new, gate or [], events, shadow)
         notes: list[str] = []
-        old = planning.way_back(connection, new, back_to, notes)
+        own = None if host_release is None else hostplan.read(host_release)
+        own_old = None
+        alone = own is not None and bundle is None and application is None
+        if own is None or not alone:
+            path, new = planning.chosen(bundle, application)
+        else:
+            path, new = hostplan.alone(own, host_release, host, host_before, host_release_before, follows)
+        planning.fits(new, gate or [], events, shadow)
+        if alone:
+            old = hostplan.before(connection, new, back_to, True, notes)
+        else:
+            old = planning.way_back(connection, new, back_to, notes)
+            own_old = None if own is None else hostplan.before(connection, own, host_release_before, False, notes)
         fleet = planning.fleet_now(connection, read)
         if tenant is not None:
             mine = tenants.only(connection, fleet, tenant)
             fleet = {kit: about for kit, about in fleet.items() if kit in mine}
+        if own is not None:
+            fleet = hostplan.kits(connection, fleet, alone, host, notes)
         limits = Replay(flipped_bps=flipped, more_minor=more_minor) if events is not None else None
         plan = Plan(
             name=new.name or name,
-            release=planning.release_of(new, host),
+            release=planning.release_of(new, host, None if alone else own),
             waves=planning.waves(
                 waves, planning.seconds(soak), planning.seconds(deadline), min_sample, len(fleet), first
             ),
-            limits=Limits(in_flight=in_flight, failures=failures, failure_percent=failure_percent),
+            limits=Limits(
+                in_flight=in_flight,
+                failures=failures,
+                failure_percent=failure_percent,
+                host_deadline_s=_limit_of_hosts(planning.seconds(host_time)),
+            ),
             gates=tuple(planning.gate(one) for one in gate or []),
             replay=limits,
             shadow=None if shadow is None else planning.shadow(shadow, flipped),
-            rollback=None if old is None else planning.release_of(old, host_before),
+            rollback=None if old is None else planning.release_of(old, host_before, own_old),
             auto_rollback=not stay,
             security_critical=critical,
             follow=follows,
@@ -144,7 +175,7 @@ def plan_rollout(
         zero = None
         if limits is not None and events is not None:
             zero = gates.gate_zero(limits, planning.replay_files(connection, old, path, events), now_ms)
-        for one in (new, old):
+        for one in (new, old, own, own_old):
             if one is not None:
                 rows.put_target(connection, one.envelope, now_ms)
                 rows.put_target(connection, one.data, now_ms)
@@ -251,7 +282,8 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Why a rollout, or one kit of it, is where it is: reasons in the order of their weight, with their age."""
-    from fleet.rollouts import book, names, second, showing
+    from fleet.desired import look
+    from fleet.rollouts import book, hoststep, names, second, showing
     from fleet.rollouts.state import PLANNED
     from fleet.rollouts.why import why as reasons
 
@@ -261,7 +293,10 @@ def why(
         if state.phase == PLANNED and read.people.configured:
             waits = second.reason(connection, name, time.time_ns() // 1_000_000, now_ms)
         called = names.of_all(connection, read)
-    found = reasons(state, None if kit is None else _kit(read, kit), now_ms, called)
+    wanted = None if kit is None else _kit(read, kit)
+    found = reasons(state, wanted, now_ms, called)
+    if wanted is not None and wanted in state.kits and hoststep.asks(state, state.kits[wanted]):
+        found[1:1] = hoststep.more(state, state.kits[wanted], look.facts(read, wanted)[0])
     found = found if waits is None else [waits, *found]
     if as_json:
         typer.echo(json.dumps({"reasons": [showing.reason_json(one, now_ms) for one in found]}, indent=1))
@@ -311,6 +346,14 @@ def _verb(config: Path, name: str, verb: str, reason: str, accept: bool = False)
         f"Written down: {verb} {name}. No controller has taken it up yet; one does as soon as it runs"
         " (`stallmark fleet run`), before it orders anything else."
     )
+
+
+def _limit_of_hosts(time_s: int) -> int:
+    from fleet.rollouts.plan import PlanError
+
+    if not 60 <= time_s <= 2_592_000:
+        raise PlanError("--host-time: between a minute and 30 days")
+    return time_s
 
 
 def _proven(config: Path, name: str) -> str:

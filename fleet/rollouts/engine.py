@@ -42,7 +42,7 @@ def begin(
 ) -> State:
     """A rollout before its start. `fleet`: kit in hex → its facts for queries, and its bricks. Raises PlanError."""
     members = membership(rollout, plan.waves, {kit: about for kit, (about, _) in fleet.items()})
-    made = {kit: kits.fresh(rollout, wave, tuple(fleet[kit][1])) for kit, wave in members.items()}
+    made = {kit: kits.fresh(rollout, wave, tuple(fleet[kit][1]), plan.release.kind) for kit, wave in members.items()}
     return State(rollout, plan, now_ms, phase_ms=now_ms, kits=made, counts=counted(made))
 
 
@@ -68,7 +68,7 @@ def next_ms(state: State) -> int | None:
     for name in state.flying:
         kit = state.kits[name]
         found.append(
-            kit.stage_ms + limits.kit_deadline_s * 1000 if kit.taken else kit.since_ms + limits.reach_s * 1000
+            kit.stage_ms + kits.step_s(state.plan, kit) * 1000 if kit.taken else kit.since_ms + limits.reach_s * 1000
         )
     if state.phase == SHADOWING and state.plan.shadow is not None:
         end = max(state.phase_ms, state.resumed_ms) + state.plan.shadow.seconds * 1000

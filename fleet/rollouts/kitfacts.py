@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from fleet.core import reg
 from fleet.desired import rows
@@ -10,10 +11,11 @@ from fleet.desired.desired import Desired, Wish
 from fleet.desired.facts import Boot, Facts
 from fleet.desired.orders import SECURITY_CRITICAL, Item
 from fleet.desired.report import BrickSaid
+from fleet.desired.rows import Head
 from fleet.hostos.steps import HostSteps
-from fleet.rollouts import engine, facts, rentals
+from fleet.rollouts import engine, facts, hoststep, rentals
 from fleet.rollouts.facts import Command, Fact
-from fleet.rollouts.plan import Release
+from fleet.rollouts.plan import HOST, Release
 from fleet.rollouts.state import (
     COMPLETE,
     FLYING,
@@ -109,7 +111,10 @@ class KitFacts:
             items = (*kept, *self._items(state, one, release, kit))
             flags = SECURITY_CRITICAL if state.plan.security_critical else 0
             word = "back to" if one.back else "release"
-        if head is not None and set(head.order.items) == set(items) and (head.origin != rows.RULES or kind != RULES):
+        on_service = bool(state.plan.release.host) and self._hosts is not None and self._hosts.has(kit)
+        host = None if on_service else hoststep.order(state.plan, one, head, lambda: self._desired.facts(kit))
+        same = host is None or (head is not None and (head.order.host_release or "") == host)
+        if head is not None and same and set(head.order.items) == set(items) and (head.origin != rows.RULES or kind != RULES):
             return None
         reason = f"rollout {state.rollout}: {word}" + (
             f" {state.plan.release.name}" if word == "release" else ""
@@ -117,10 +122,14 @@ class KitFacts:
         origin = rows.KEPT
         if kind != RULES and head is not None and head.origin == rows.RULES:
             origin = rows.RULES  # rules go on to be the folder's
-        return Wish(kit, items, reason, None, flags, origin)
+        if kind == HOST:
+            return _beside(head, Wish(kit, items, reason, origin=rows.RULES, host=host))
+        return Wish(kit, items, reason, None, flags, origin, host=host)
 
     def _items(self, state: State, one: facts.Deliver, release: Release, kit: bytes) -> list[Item]:
         """All that the kit has, or those that are named; the host's lane goes with the last of them."""
+        if release.kind == HOST:
+            return []  # bricks have nothing to do with it
         units = state.kits[one.kit].units
         every = self._desired.bricks(kit, lane=release.kind == RULES)  # the lane is the host's own program
         named = [bytes.fromhex(brick) for brick in one.bricks]
@@ -141,8 +150,11 @@ class KitFacts:
             one.kit.hex(): one for one in self._desired.all_facts([bytes.fromhex(kit) for kit in state.kits])
         }
         found = rentals.changed(state, self._out())
+        tied = self._hosts.tied() if self._hosts is not None and state.plan.release.host else set[bytes]()
         for name, kit in state.kits.items():
             found += _of(state, name, kit, known[name])
+            if kit.status != SUPERSEDED and bytes.fromhex(name) not in tied:
+                found += hoststep.heard(state, name, kit, known[name])
         found += self._host_facts(state)
         found += engine.sights(state, lambda name: known[name].seen_ms or 0, now_ms)
         self._shadows(state)
@@ -189,6 +201,15 @@ class KitFacts:
         return found
 
 
+def _beside(head: Head | None, wish: Wish) -> Wish:
+    """The host's release alone changes: all else stands as it was, and what follows from its reason, too."""
+    if head is None:
+        return wish
+    until = head.order.expires_ms if head.origin == rows.SET else None
+    reason = head.order.reason if head.origin == rows.KEPT and head.order.reason.startswith("rollout ") else wish.reason
+    return replace(wish, reason=reason, expires_ms=until, flags=head.order.flags, origin=head.origin)
+
+
 def _of(state: State, name: str, kit: Kit, known: Facts) -> list[Fact]:
     plan, found = state.plan, list[Fact]()
     if kit.status == SUPERSEDED:
@@ -228,6 +249,8 @@ def _proven(kind: int, boot: Boot, proofs: dict[str, str]) -> str | None:
 
 def _names(known: Facts, release: Release) -> bool:
     head = known.head
+    if release.kind == HOST:
+        return head is not None and head.order.host_release == release.host_digest
     return head is not None and any(item.artefact.hex() == release.digest for item in head.order.items)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleet.rollouts import facts
 from fleet.rollouts.kitorder import Judged, judge
+from fleet.rollouts.plan import HOST, Plan
 from fleet.rollouts.rank import rank
 from fleet.rollouts.state import (
     BACK,
@@ -17,6 +18,7 @@ from fleet.rollouts.state import (
     GO_BACK,
     GOING_BACK,
     HALTED,
+    HOST_STEP,
     INSTALLING,
     OFFERED,
     OK,
@@ -39,9 +41,9 @@ _SAID = {"o": "good", "f": "failed", "r": "refused it", "t": "out of time", "d":
 _SETTLED = frozenset((OK, BACK, SUPERSEDED, *BAD))
 
 
-def fresh(rollout: str, wave: int, bricks: tuple[str, ...]) -> Kit:
-    """A kit that nothing is known of yet."""
-    units = tuple(rank(rollout, bricks)) or WHOLE
+def fresh(rollout: str, wave: int, bricks: tuple[str, ...], kind: int = 1) -> Kit:
+    """A kit that nothing is known of yet. Where the host alone gets something (`kind`), it is the kit."""
+    units = WHOLE if kind == HOST else tuple(rank(rollout, bricks)) or WHOLE
     return Kit(wave, units, marks="-" * (len(units) + 1), heard=((-1, 0),) * (len(units) + 2))
 
 
@@ -113,7 +115,7 @@ def rented(work: Work, fact: facts.Rented) -> None:
 def joined(work: Work, fact: facts.Joined) -> None:
     """A kit that is new in the fleet goes with the last wave."""
     if fact.kit not in work.kits:
-        work.put(fact.kit, fresh(work.was.rollout, len(work.plan.waves) - 1, fact.bricks))
+        work.put(fact.kit, fresh(work.was.rollout, len(work.plan.waves) - 1, fact.bricks, work.plan.release.kind))
 
 
 def superseded(work: Work, fact: facts.Superseded) -> None:
@@ -217,7 +219,7 @@ def _settle(work: Work, name: str, kit: Kit, why: str) -> None:
 
 def look(work: Work, kit: Kit, stage: int, expired: bool = False) -> Judged:
     """Where the kit stands, by this rollout's quorum."""
-    return judge(kit.marks, stage, bool(work.plan.release.host), work.limits.quorum_percent, expired)
+    return judge(kit.marks, stage, work.plan.release.host_step, work.limits.quorum_percent, expired)
 
 
 def _sentence(kit: Kit, found: Judged) -> str:
@@ -229,6 +231,13 @@ def _sentence(kit: Kit, found: Judged) -> str:
     return ", ".join(bad)[: facts.MAX_WHY]
 
 
+def step_s(plan: Plan, kit: Kit) -> int:
+    """How long the kit's step may take."""
+    alone = plan.release.kind == HOST
+    by_itself = alone or (kit.stage == HOST_STEP and kit.status != GOING_BACK and bool(plan.release.host_release))
+    return plan.limits.host_deadline_s if by_itself else plan.limits.kit_deadline_s
+
+
 def expire(work: Work, name: str) -> None:
     """A kit that has a place: is its time over?"""
     kit = work.kits[name]
@@ -237,7 +246,7 @@ def expire(work: Work, name: str) -> None:
         if work.now - kit.since_ms >= limits.reach_s * 1000:
             away = GO_BACK if kit.status == GOING_BACK else UNREACHED
             make_ready(work, name, work.turn(name, kit, away, "it was not there to take its directive"))
-    elif work.now - kit.stage_ms >= limits.kit_deadline_s * 1000:
+    elif work.now - kit.stage_ms >= (time_s := step_s(work.plan, kit)) * 1000:
         if kit.status == GOING_BACK:
             _back_again(work, name, kit, "no report in time")
             return
@@ -247,7 +256,7 @@ def expire(work: Work, name: str) -> None:
             work.turn(name, kit, OK, "", accepted=False)
         elif found.outcome:
             said = (
-                f"no report within {limits.kit_deadline_s} s"
+                f"no report within {time_s} s"
                 if found.outcome != FAILED
                 else _sentence(kit, found)
             )
@@ -312,5 +321,6 @@ __all__ = [
     "rented",
     "reported",
     "seen",
+    "step_s",
     "superseded",
 ]

@@ -213,12 +213,12 @@ class Leading:
         """A start that nobody else agreed to, or beside another rollout of the same kind, is turned into what says so."""
         if state.phase != PLANNED or not any(_starts(one) for one in facts):
             return facts
-        kind = state.plan.release.kind
+        parts = state.plan.release.parts
         busy = [
             other.rollout
             for other in self.states.values()
             if other.rollout != state.rollout
-            and other.plan.release.kind == kind
+            and other.plan.release.parts & parts
             and other.phase in (RUNNING, PAUSED, SHADOWING)
             and any(kit in other.kits for kit in state.kits)
         ]
@@ -236,9 +236,9 @@ class Leading:
     def _take_over(self, made: State) -> None:
         """Kits of a rollout that begins are no longer any earlier one's business."""
         assert self._token is not None
-        kind = made.plan.release.kind
+        parts = made.plan.release.parts
         for name, (state, _) in list(self._open.items()):
-            if name == made.rollout or state.plan.release.kind != kind or state.phase == PLANNED:
+            if name == made.rollout or not state.plan.release.parts & parts or state.phase == PLANNED:
                 continue
             why = f"rollout {made.rollout} has it now"
             facts: list[Fact] = [

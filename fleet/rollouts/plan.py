@@ -12,7 +12,7 @@ from fleet.errors import FleetError
 MAX_WAVES = 64
 MAX_LISTED = 20_000  # kits that one wave names
 MAX_TEXT = 96  # of names and reasons: as much as a directive carries
-APPLICATION = 2  # artefact kind (docs/formats/bundle.md)
+APPLICATION, HOST = 2, 4  # artefact kinds (docs/formats/bundle.md)
 GATES = ("errors", "uncertain", "latency", "budget", "heap", "battery")
 
 Hex8 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -33,7 +33,8 @@ class _Frozen(BaseModel):
 
 class Release(_Frozen):
     """What kits are to run. `digest`: SHA-256 of the artefact, `bundle` of the signed file it travels in; `program`: of an
-    application (kind 2), what bricks that run it report; `host`: release of the host that goes with it, or none."""
+    application (kind 2), what bricks that run it report; what the host gets with it, as the last step of a kit: `host`, a release
+    of the host OS service, and `host_release`, the envelope's SHA-256 of one that hosts install by themselves."""
 
     digest: Hex32
     bundle: Hex32
@@ -44,6 +45,22 @@ class Release(_Frozen):
     hardware: Text = ""
     name: Text = ""
     host: Text = ""
+    host_release: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    @property
+    def host_step(self) -> bool:
+        """Whether the host has a step of its own after the bricks."""
+        return bool(self.host or self.host_release)
+
+    @property
+    def host_digest(self) -> str:
+        """What directives name as the host's release, "" for nothing: with bricks, or where the host alone gets something."""
+        return self.bundle if self.kind == HOST else self.host_release
+
+    @property
+    def parts(self) -> frozenset[int]:
+        """What of a kit it is about, as artefact kinds: two rollouts with a part in common are in each other's way."""
+        return frozenset((self.kind, HOST)) if self.host_step else frozenset((self.kind,))
 
 
 class Wave(_Frozen):
@@ -89,7 +106,8 @@ class Limits(_Frozen):
 
     `failures`: so many halt; `failure_percent`: more of the reported halt, from a wave's `min_sample` on;
     `success_percent`: fewer pause; `reach_s`: a kit that was not seen for so long is away, and an order that is not taken in
-    this time is taken back; `kit_deadline_s`: for each step of a kit; `quorum_percent` of a kit's bricks make it good."""
+    this time is taken back; `kit_deadline_s`: for each step of a kit; `host_deadline_s`: for that of a host that installs by
+    itself, which waits for a quiet moment; `quorum_percent` of a kit's bricks make it good."""
 
     in_flight: int = Field(default=50, ge=1, le=100_000)
     failures: int = Field(default=3, ge=1)
@@ -97,6 +115,7 @@ class Limits(_Frozen):
     success_percent: Percent = 95
     reach_s: int = Field(default=300, ge=10, le=86_400)
     kit_deadline_s: int = Field(default=1_800, ge=10, le=604_800)
+    host_deadline_s: int = Field(default=86_400, ge=10, le=2_592_000)
     gate_deadline_s: int = Field(default=7_200, ge=0, le=2_592_000)
     attempts: int = Field(default=2, ge=1, le=10)
     quorum_percent: Percent = 75
@@ -165,6 +184,10 @@ class Plan(_Frozen):
             raise ValueError("an application without what bricks report of it: nothing would ever prove it")
         if len({one.kind for one in both}) > 1:
             raise ValueError("kits go back to a release of the same kind: rules to rules, an application to an application")
+        if any(one.kind == HOST and one.host_step for one in both):
+            raise ValueError("a rollout of the host alone has no other host's release beside it")
+        if self.release.host_digest and self.rollback and self.rollback.host_digest == self.release.host_digest:
+            raise ValueError("the host would go back to the release that it gets")
         listed = [kit for wave in self.waves for kit in wave.kits]
         if len(set(listed)) != len(listed):
             raise ValueError("a kit is listed twice")

@@ -24,6 +24,7 @@ OF_PROGRAMS = ("errors", "uncertain")  # gates that compare bricks with themselv
 _TIME = re.compile(r"^(\d{1,6})(s|min|h|d)$")
 _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 MAX_BUNDLE = 4 << 20
+Fleet = dict[str, tuple[dict[str, str], list[str]]]  # kit → its facts for queries, and its bricks
 SAMPLES = {"battery": 1, "heap": 1, "latency": 50}  # that a gate asks for where it is not 20
 # What a gate may worsen by where nothing is said: parts of 10,000, percent of a pack, ms, kB
 WORSE = {"errors": 50, "uncertain": 200, "battery": 15, "latency": 50, "budget": 500, "heap": 8}
@@ -63,12 +64,17 @@ def read_bundle(path: Path) -> folder.Release:
 
 
 def chosen(rules: Path | None, application: Path | None) -> tuple[Path, folder.Release]:
-    """The one bundle that a plan is for. Raises PlanError."""
+    """The one bundle that bricks get by a plan. Raises PlanError."""
     if (rules is None) == (application is None):
-        raise PlanError("name one release: --bundle FILE for rules, or --application FILE for the bricks' programs")
+        raise PlanError(
+            "name one release: --bundle FILE for rules, or --application FILE for the bricks' programs; --host-release FILE goes"
+            " beside it, or alone"
+        )
     path = rules or application
     assert path is not None
     found = read_bundle(path)
+    if found.kind == reg.ARTEFACT_HOST:
+        raise PlanError(f"{path} carries a host's release: name it with --host-release")
     if (found.kind == reg.ARTEFACT_APPLICATION) != (application is not None):
         wanted = "--application" if found.kind == reg.ARTEFACT_APPLICATION else "--bundle"
         raise PlanError(f"{path} carries {'programs' if wanted == '--application' else 'rules'}: name it with {wanted}")
@@ -85,6 +91,8 @@ def shadow(text: str, flipped: int) -> Shadow:
 
 def fits(new: folder.Release, gates: Sequence[str], events: Path | None, tried: str | None = None) -> None:
     """Whether what is asked for can be measured of this release. Raises PlanError."""
+    if new.kind == reg.ARTEFACT_HOST and (gates or events or tried):
+        raise PlanError("gates, --events and --shadow look at bricks: a release of the host alone goes without them")
     if new.kind != reg.ARTEFACT_APPLICATION:
         return
     if tried is not None:
@@ -96,9 +104,9 @@ def fits(new: folder.Release, gates: Sequence[str], events: Path | None, tried: 
             raise PlanError(f"gate {name} compares rules with rules: for programs there are {', '.join(OF_PROGRAMS)}")
 
 
-def release_of(bundle: folder.Release, host: str = "") -> Release:
-    """As a plan names it; `host`: the host's release that goes with it. Raises PlanError where that is none that a host OS
-    service can be told."""
+def release_of(bundle: folder.Release, host: str = "", own: folder.Release | None = None) -> Release:
+    """As a plan names it; beside it `host`, a release of the host OS service, and `own`, one that hosts install by themselves.
+    Raises PlanError where `host` is none that the service can be told."""
     if host and not RELEASE.fullmatch(host):
         raise PlanError("a host's release is named by its commit in full, or id:NUMBER")
     program = ""
@@ -109,7 +117,7 @@ def release_of(bundle: folder.Release, host: str = "") -> Release:
             raise PlanError(f"{bundle.name}: {wrong}") from None
     return Release(
         digest=bundle.artefact.hex(), bundle=bundle.digest.hex(), rev=bundle.rev, length=bundle.length, kind=bundle.kind,
-        program=program, name=bundle.name, host=host,
+        program=program, name=bundle.name, host=host, host_release="" if own is None else own.digest.hex(),
     )  # fmt: skip
 
 
@@ -144,7 +152,7 @@ def gate(text: str) -> Gate:
     return Gate(**made, worst=worst, min_sample=SAMPLES.get(name, 20))
 
 
-def fleet_now(connection: Connection, config: Config) -> dict[str, tuple[dict[str, str], list[str]]]:
+def fleet_now(connection: Connection, config: Config) -> Fleet:
     """Kit → its facts for queries, and its bricks that boot by themselves and are not revoked."""
     config = enrolled.merged(connection, config)
     ended = enrolled.revoked(enrolled.every(connection).items())

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fleet.rollouts.gates import UNITS
 from fleet.rollouts.names import named
+from fleet.rollouts.plan import HOST, Plan
 from fleet.rollouts.rank import rank
 from fleet.rollouts.state import (
     BAD,
@@ -117,6 +118,7 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
     units = next((kit.units for kit in state.kits.values() if len(kit.units) > 1), ())
     if units:
         out.append("in every kit one brick tries it first, then the rest")
+    out += _host_words(plan)
     limits = plan.limits
     out.append(
         f"halts at {limits.failures} failures, or at more than {limits.failure_percent} % of those that reported;"
@@ -125,20 +127,35 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
     for gate in plan.gates:
         worst = "" if gate.worst is None else f", and never pass {gate.worst}"
         out.append(f"gate {gate.name}: may worsen by {gate.worse} {UNITS[gate.name]}{worst}")
-    out.append(
-        "once it is through, newer rules of the folder take over"
-        if plan.follow
-        else "kits keep it until another rollout; newer rules of the folder wait for `follow`"
-    )
+    if plan.release.kind != HOST:
+        out.append(
+            "once it is through, newer rules of the folder take over"
+            if plan.follow
+            else "kits keep it until another rollout; newer rules of the folder wait for `follow`"
+        )
     back = plan.rollback
     out.append(f"goes back to {back.name or back.digest[:12]} by itself after a halt" if back and plan.auto_rollback
                else "does not go back by itself")  # fmt: skip
     return out
 
 
+def _host_words(plan: Plan) -> list[str]:
+    new, time = plan.release, _length(plan.limits.host_deadline_s)
+    if new.kind == HOST:
+        return [f"the host alone gets something: release {new.host_digest[:8]}, which it installs by itself; {time} at most"]
+    out: list[str] = []
+    if new.host_release:
+        back = plan.rollback.host_release if plan.rollback else ""
+        ways = f"hosts go back to release {back[:8]} with the rest" if back else "hosts do not go back with the rest"
+        out.append(f"the host is last: release {new.host_release[:8]}, which it installs by itself; {time} at most; {ways}")
+    if new.host:
+        out.append(f"the host is last: {new.host[:12]} by the host OS service")
+    return out
+
+
 def _length(seconds: int) -> str:
-    """A stated time: "30 s", "5 min", "2 h"."""
-    for size, word in ((3_600, "h"), (60, "min")):
+    """A stated time: "30 s", "5 min", "2 h", "1 d"."""
+    for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds and seconds % size == 0:
             return f"{seconds // size} {word}"
     return f"{seconds} s"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from fleet.rollouts.allow import quarantined
 from fleet.rollouts.names import named
+from fleet.rollouts.plan import HOST
 from fleet.rollouts.state import (
     BACK,
     BACKWARD,
@@ -18,6 +19,7 @@ from fleet.rollouts.state import (
     GO_BACK,
     GOING_BACK,
     HALTED,
+    HOST_STEP,
     INSTALLING,
     OFFERED,
     OK,
@@ -134,6 +136,8 @@ def _kit(state: State, kit: Kit, now_ms: int) -> list[Reason]:
 
 def _kept(state: State) -> str:
     """How long the release stands."""
+    if state.plan.release.kind == HOST:
+        return "its host keeps it until another release of the host is ordered"
     if state.follows or state.plan.follow:
         return f"rules of the folder take over once their revision is above {state.plan.release.rev}"
     return (
@@ -167,7 +171,12 @@ def _waiting(state: State, kit: Kit, now_ms: int, since: int) -> list[Reason]:
 
 def _installing(state: State, kit: Kit) -> str:
     of = len(kit.units)
-    if of == 1 or kit.units[0] == "":
+    itself = state.plan.release.host_digest
+    if state.plan.release.kind == HOST:
+        step = f"its host installs release {itself[:8]} by itself: fetched, in a quiet moment, on trial"
+    elif kit.stage == HOST_STEP and itself and not state.plan.release.host:
+        step = f"its bricks are through, its host takes release {itself[:8]} by itself: fetched, in a quiet moment, on trial"
+    elif of == 1 or kit.units[0] == "":
         step = "its host is installing it" if kit.stage < 2 else "the host takes its own step"
     elif kit.stage == CANARY:
         step = f"its canary brick {kit.units[0]} tries it first"
