@@ -425,7 +425,7 @@ class Brick:
             self._directing.identity, self._directing, self._installer, self._slots, self._journal, self._outbox,
             self._decider, self._clock, self._counters, self._post, self._allotment.hand_out, self._people, self._recorder.boot,
         )  # fmt: skip
-        self._decider.shadow = shadow.ordered(value, uses, self._decider.shadow)
+        self._decider.shadow = shadow.ordered(value, uses, self._decider.shadow)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _give_way(self):
         """Rules are to be installed over what is tried."""

@@ -93,7 +93,7 @@ class Chores:
         tried = self._decider.shadow
         if tried is not None and not tried.look(self._ticks()):
             self._decider.shadow = None
-            unload("brick.shadow", "stallmark.shadow", "stallmark.golden", "stallmark.bundle", *READING)
+            unload("brick.shadow", "brick.shadowtold", "stallmark.shadow", "stallmark.golden", "stallmark.bundle", *READING)
             gc.collect()
 
     def _last(self):

@@ -85,6 +85,8 @@ class Kitwide:
         seq = form.uint(value[1], "balances seq (1)", form.U32)
         entries = _packed(value[2], "balances entries (2)", _BALANCE, _BALANCES)
         self._decider.state.balances(as_of, seq, entries)
+        if self._decider.shadow is not None:
+            self._decider.shadow.balances(as_of, seq, entries)
 
     def revoked(self, value):
         """Message 45."""

@@ -2,6 +2,9 @@
 
 Loaded with the controller's order and forgotten with its end."""
 
+# pyright: reportAttributeAccessIssue=false
+# A ruleset has what reading it found (stallmark.ruleread).
+
 import gc
 from collections import namedtuple
 
@@ -81,7 +84,7 @@ class Shadow:
         self._bundle = None
         self._end = 0
         self._known = {}
-        self._ruleset = self._rules_state = self._records = None
+        self._ruleset = self._rules_state = self._records = self._told_others = None
         self._queue = []
         self._events = self._differing = self._others = self._missed = 0
         self._pairs = []
@@ -121,7 +124,12 @@ class Shadow:
         if len(self._queue) >= _QUEUE:
             self._missed += 1
         else:
-            self._queue.append((event, _outcome(decisions), score))
+            self._queue.append((event, _outcome(decisions), score, self._brick.decider.state.seq))
+
+    def balances(self, as_of, seq, entries):
+        """Message 42, checked. What came before a trial runs it takes from the rules in use."""
+        if self.state == shadow.RUNNING:
+            self._told_others.balances(as_of, seq, entries)
 
     # --- work
 
@@ -155,6 +163,11 @@ class Shadow:
             wall_ms = self._brick.clock.wall_ms()
             if wall_ms is not None and wall_ms >= self.until_ms:
                 self.end(shadow.OVER)
+            elif self.state == shadow.RUNNING:
+                told = self._told_others
+                if not self._queue:
+                    told.reached(self._brick.decider.state.seq)
+                told.reconciled(self._brick.outbox.host_seq)
         changed = self._told != self._events + self._missed
         if self.state != self._said or (changed and now_ms - self._said_ms >= _SAY_MS):
             self._said, self._said_ms = self.state, now_ms
@@ -186,6 +199,7 @@ class Shadow:
             self._brick.slots.abandon()
         self.state = state
         self._chunk = self._bundle = self._ruleset = self._rules_state = self._records = None
+        self._told_others = None
         self._queue = []
         gc.collect()
 
@@ -270,12 +284,15 @@ class Shadow:
         state = self._rules_state
         for _ in range(_STEP):
             try:
-                entry = next(self._records)
+                entry = next(self._records)  # pyright: ignore[reportArgumentType] - an iterator, in this state
             except StopIteration:
                 for entry in self._brick.journal.records(state.seq + 1):
                     state.apply(self._as_tried(entry))
                 self._records = None
                 self._brick.hand_out(state)
+                from brick.shadowtold import Told
+
+                self._told_others = Told(self._brick.decider, state)
                 self.state = shadow.RUNNING
                 break
             try:
@@ -308,9 +325,11 @@ class Shadow:
 
     # --- events
 
-    def _compare(self, event, used, score):
+    def _compare(self, event, used, score, seq):
         state, ruleset = self._rules_state, self._ruleset
-        self._signals()
+        told = self._told_others
+        told.reached(seq)
+        told.take_over()
         decisions = risk.decide(ruleset, state, event, score)
         tried = _outcome(decisions)
         self._note(event, decisions)
@@ -324,18 +343,6 @@ class Shadow:
             self._differs(event, used, tried, decisions[0].why)
         if self._events % _LOOK == 0 and (state.short or self._short()):
             self.end(shadow.NO_MEMORY)
-
-    def _signals(self):
-        """What the host last said of signals that both know by the same name."""
-        used, tried = self._brick.decider.state, self._rules_state
-        if tried._signals is None or used is None or used._signals is None:
-            return
-        names = [one[0] for one in used.ruleset.signals]
-        for place, one in enumerate(self._ruleset.signals):
-            if one[0] in names:
-                known = used._signals._values[names.index(one[0])]
-                if known is not None:
-                    tried._signals.set(place, known[1], known[0])
 
     def _note(self, event, decisions):
         """As its records would change its state, had it decided."""

@@ -151,11 +151,14 @@ def test_who_had_something_by_the_rules_in_use_has_had_it(stall: Any, tmp_path: 
         async with market(stall, tmp_path / "brick") as (lab, host):
             for n in range(3):
                 await lab.outcome(bytes([n]) * 8)
+            host.send(reg.MSG_REVOKED, {0: True, 1: bytes([5]) * 6})
             attempt(host, lab.authors.bundle(ruleset(SAMPLES, PEOPLE, rev=2), 2))
             await running(lab, host)
-            for n in (0, 1, 2, 3, 4, 3):
-                await lab.outcome(bytes([n]) * 8)
-            await lab.until(lambda: said(host)[6] == 6, "six events")
+            host.send(reg.MSG_REVOKED, {0: False, 1: bytes([6]) * 6})
+            await lab.until(lambda: host.idle, "the second of them")
+            kinds = [(await lab.outcome(bytes([n]) * 8))[1] for n in (0, 1, 3, 4, 3, 5, 6, 7)]
+            await lab.until(lambda: said(host)[6] == 8, "eight events")
+            assert kinds[-3:] == [NOTHING, NOTHING, GREEN], "two were revoked: one before the trial, one meanwhile"
             assert said(host)[7] == 0 and said(host)[10][0] == said(host)[10][1]
 
     asyncio.run(run())
@@ -165,6 +168,7 @@ class Bare:
     """A decider without rules."""
 
     ruleset = None
+    state = State()
 
 
 class Journal:
