@@ -27,21 +27,24 @@ STANDS = {
 
 def kits(config: ConfigPath, as_json: AsJson = False) -> None:
     """Every kit: its state, since when its host was not heard, and the first reason."""
+    from fleet import kitwhy
     from fleet.desired import look
     from fleet.desired import why as reasons
 
     read = _load(config)
     found = _or_stop(lambda: look.facts(read))
+    now_ms = found[0].now_ms if found else 0
+    more = _or_stop(lambda: kitwhy.beside(read, [one.kit for one in found], now_ms))
     names = _names(read)
     if as_json:
-        rows = [reasons.as_json(one, names.get(one.kit, ""), reasons.reasons(one)) for one in found]
+        rows = [reasons.as_json(one, names.get(one.kit, ""), reasons.reasons(one, more[one.kit])) for one in found]
         typer.echo(json.dumps({"kits": rows}, indent=1))
         return
     table = Table(title="Kits")
     for name in ("kit", "state", "directive", "host heard", "first reason", "since"):
         table.add_column(name, overflow="fold")
     for one in found:
-        first = reasons.reasons(one)[0]
+        first = reasons.reasons(one, more[one.kit])[0]
         table.add_row(
             names.get(one.kit, one.kit.hex()),
             one.state,
@@ -60,6 +63,7 @@ def why(
 ) -> None:
     """Why a kit runs what it runs: reasons in the order of their weight, each with its age. What the host says is as old as its
     report; what bricks proved, by their boot records in the ledger, is marked so."""
+    from fleet import kitwhy
     from fleet.desired import look, naming
     from fleet.desired import why as reasons
     from fleet.hostos import look as hostos_look
@@ -67,7 +71,7 @@ def why(
     read = _load(config)
     one = _or_stop(lambda: look.facts(read, kit))[0]
     device = _or_stop(lambda: hostos_look.of_kit(read, one.kit))
-    found = reasons.reasons(one, tuple(hostos_look.reasons(device, one.now_ms)))
+    found = reasons.reasons(one, _or_stop(lambda: kitwhy.beside(read, [one.kit], one.now_ms))[one.kit])
     name = _names(read).get(one.kit, kit)
     if as_json:
         typer.echo(json.dumps(reasons.as_json(one, name, found), indent=1))

@@ -17,23 +17,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet.config import Config
 from fleet.core import reg
-from fleet.desired.why import Reason
+from fleet.desired.reason import Reason
 from fleet.errors import FleetError
 from fleet.hostos.steps import HostSteps
 from fleet.people.service import wall_ms
-from fleet.rollouts import facts, figures, names, rentals, second, shadowing
+from fleet.rollouts import facts, figures, kitwhy, names, rentals, second, shadowing
 from fleet.rollouts.highwater import HighWater
 from fleet.rollouts.kitfacts import KitFacts
 from fleet.rollouts.leading import Leading
-from fleet.rollouts.state import OK, PLANNED, SHADOWING, SUPERSEDED, State
-from fleet.rollouts.why import why
+from fleet.rollouts.state import SHADOWING, State
 
 if TYPE_CHECKING:
     from fleet.controller import Controller
 
 TICK_S = 0.5
 TROUBLE_S = 5.0
-TOLD = 2  # reasons of a rollout that a kit's own list takes over
 
 logger = logging.getLogger(__name__)
 
@@ -95,25 +93,11 @@ class Rolling:
 
     def reasons(self, kit: bytes) -> list[Reason]:
         """What rollouts that are under way say of a kit."""
-        name, now_ms = kit.hex(), self._controller.clock.now_ms()
-        found: list[Reason] = []
-        words: dict[str, str] | None = None
-        for rollout, state in self.leading.states.items():
-            known = state.kits.get(name)
-            if known is None or known.status in (SUPERSEDED, OK) or state.phase == PLANNED:
-                continue
-            if words is None:
-                with self._controller.database.read() as connection:
-                    words = names.of_all(connection, self._controller.config)
-            for one in why(state, name, now_ms, words)[:TOLD]:
-                found.append(
-                    Reason(
-                        f"rollout-{one.code.replace(' ', '-')}",
-                        f"rollout {rollout}: {one.text}",
-                        one.since_ms,
-                    )
-                )
-        return found
+        return kitwhy.of_kit(self.leading.states, kit, self._controller.clock.now_ms(), self._names)
+
+    def _names(self) -> dict[str, str]:
+        with self._controller.database.read() as connection:
+            return names.of_all(connection, self._controller.config)
 
     def _out(self) -> set[str]:
         with self._controller.database.read() as connection:

@@ -131,6 +131,9 @@ def test_a_release_goes_brick_by_brick_and_counts_by_boot_records(stall):
     assert "its canary brick brick-7 tries it first" in town.cli("why", "spring", town.kit.hex())
     told = [one.text for one in stall.controller.more_reasons(town.kit)]
     assert told[0].startswith("rollout spring: its canary brick")
+    for command in (["why", town.kit.hex()], ["kits", "--json"]):
+        done = RUN.invoke(app, [*command, "--config", town.config])
+        assert "rollout spring: its canary brick brick-7 tries it first" in done.output, "beside the controller, too"
     town.boot(canary, town.new)
     assert set(town.ordered().values()) == {new} and len(town.ordered()) == 2
     (other,) = set(town.ordered()) - {canary}
@@ -194,6 +197,8 @@ def test_a_kit_that_is_out_with_a_renter_waits_for_its_return(stall):
     town.ask("start", "spring")
     town.host()
     assert town.state().kits[town.kit.hex()].status == "deferred" and town.ordered() == before
+    done = RUN.invoke(app, ["why", town.kit.hex(), "--config", town.config])
+    assert "rollout spring: it is out with a renter" in done.output and "the kit is OUT" in done.output
     with stall.controller.database.write() as connection:
         connection.execute(update(rental_kits).values(state="RETURNED"))
     town.tick(3)

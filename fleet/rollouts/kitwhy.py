@@ -1,0 +1,23 @@
+"""What rollouts that are under way say of one kit, among all other reasons why it is as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fleet.desired.reason import Reason
+from fleet.rollouts.state import OK, PLANNED, SUPERSEDED, State
+from fleet.rollouts.why import why
+
+TOLD = 2  # reasons of a rollout that a kit's own list takes over
+
+
+def of_kit(states: Mapping[str, State], kit: bytes, now_ms: int, names: Callable[[], Mapping[str, str]]) -> list[Reason]:
+    """`names()`: what kits and bricks are called; asked for where there is something to say."""
+    found: list[Reason] = []
+    for rollout, state in states.items():
+        known = state.kits.get(kit.hex())
+        if known is None or known.status in (SUPERSEDED, OK) or state.phase == PLANNED:
+            continue
+        for one in why(state, kit.hex(), now_ms, names())[:TOLD]:
+            found.append(Reason(f"rollout-{one.code.replace(' ', '-')}", f"rollout {rollout}: {one.text}", one.since_ms))
+    return found
