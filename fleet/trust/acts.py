@@ -94,8 +94,10 @@ def _put_out_application(
     path = repository.folder / "bundles" / f"{made.kind}-{made.version}-{entry.path[:8]}.smbundle"
     files.write(path, data)
     _put_away(repository, made)
-    order = f"host-release {path}" if made.kind == "host" else f"rollout plan NAME --application {path}"
-    said = [f"signed: {path}, {len(data)} bytes: `stallmark fleet {order}` brings it out."]
+    order = f"rollout plan NAME --application {path}`"
+    if made.kind == "host":
+        order = f"host-release {path}`, or `stallmark fleet rollout plan NAME --host-release {path}` in waves,"
+    said = [f"signed: {path}, {len(data)} bytes: `stallmark fleet {order} brings it out."]
     number = 1 + ((found := repository.targets()) is not None and found.signed.version)
     if (repository.drafts / f"release-{number}.json").exists():
         return [
