@@ -140,6 +140,14 @@ def test_the_start_page_and_the_live_page_of_an_empty_stall_say_what_to_do_first
         assert "none yet" in words(live)
 
 
+def test_the_live_page_shows_a_brick_that_has_no_record_yet():
+    store = MemoryStore()
+    empty = store.stall()
+    store.stall = lambda: {**empty, "bricks": [{"brick": "11" * 8, "kit": None, "seq": 0, "last_ms": None}]}
+    with TestClient(application(store)) as client:
+        assert "no record yet" in words(client.get("/live"))
+
+
 def test_the_live_page_lists_the_newest_first_even_without_scripts(client):
     text = words(client.get("/live"))
     refund, granted = text.index("An earlier grant was refunded"), text.index("15 % off now, at most")

@@ -88,7 +88,9 @@ function summary({ stall, recent }) {
   if (stall.checkpoint_ms) by("checkpoint").replaceChildren(fill(document.createElement("time"), stall.checkpoint_ms));
   by("no-bricks").hidden = stall.bricks.length > 0;
   by("bricks").replaceChildren();
-  for (const one of stall.bricks) row(by("bricks"), ["brick ", mono(one.brick)], [`record ${one.seq}, `], one.last_ms);
+  for (const one of stall.bricks) {
+    row(by("bricks"), ["brick ", mono(one.brick)], [one.last_ms ? `record ${one.seq}, ` : "no record yet"], one.last_ms);
+  }
   by("hosts").replaceChildren();
   for (const one of stall.hosts) row(by("hosts"), [one.name], one.last_ms ? [] : ["not heard from yet"], one.last_ms);
   left(stall.left ?? [], stall.currency);
