@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from fleet.db import tables_people as t
 from fleet.errors import Refused
@@ -218,6 +218,16 @@ def vote(
     thing = f"{found.kind} {found.thing}"
     audit.record(connection, actor, verb, thing, found.as_json(now_ms), after.as_json(now_ms), now_ms)
     return after
+
+
+def withdraw(connection: Connection, account: str, now_ms: int) -> list[int]:
+    """Takes back every yes of an account whose time is not over, as if it had not been given; returns the approvals' numbers."""
+    running = select(t.approvals.c.number).where(t.approvals.c.expires_ms > now_ms)
+    c = t.approval_votes.c
+    mine = (c.account == account) & (c.yes == 1) & c.approval.in_(running)
+    numbers = sorted(connection.execute(select(c.approval).where(mine)).scalars())
+    connection.execute(delete(t.approval_votes).where(mine))
+    return numbers
 
 
 def demand(connection: Connection, number: int) -> Approval:

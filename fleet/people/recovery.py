@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from fleet.db import tables_people as t
 from fleet.errors import Refused
-from fleet.people import accounts, audit, passkeys, tokens
+from fleet.people import accounts, approvals, audit, passkeys, tokens
 from fleet.people.actors import Actor
 
 MAX_REASON = 256
@@ -35,7 +35,8 @@ def recover(
     connection: Connection, actor: Actor, name: str, now_ms: int, stored: str | None = None, reason: str = ""
 ) -> accounts.Account:
     """Ends an account's passkeys, tokens and sessions, gives it a password's hash (None: no password) and counts it again if
-    it was disabled. Roles, hubs and tags stay. Over the network never one's own. Raises Refused 403, 404, 422."""
+    it was disabled. Roles, hubs and tags stay; what it agreed to counts no more, where that may still be undone. Over the
+    network never one's own. Raises Refused 403, 404, 422."""
     before = accounts.within(connection, actor, name)
     if actor.how != "command" and actor.name == before.name:
         raise Refused(403, "nobody recovers their own account: whoever holds this session could be another")
@@ -53,6 +54,7 @@ def recover(
         "passkeys": [one["passkey"] for one in had["passkeys"]],
         "tokens": len(had["tokens"]),
         "sessions": had["sessions"],
+        "agreements": approvals.withdraw(connection, before.name, now_ms),
     }
     line = after.as_json() | {"ended": ended, "reason": reason}
     audit.record(

@@ -5,9 +5,9 @@ from argon2 import PasswordHasher
 from typer.testing import CliRunner
 
 from fleet.buckets import Buckets
-from fleet.people import accounts, audit, cli, passkeys, recovery
+from fleet.people import accounts, approvals, audit, cli, passkeys, recovery
 from fleet.people.actors import COMMAND
-from tests.fleet.peopleworld import WORDS, office
+from tests.fleet.peopleworld import WORDS, office, only_tables
 
 NEW = "another tent pole altogether"
 
@@ -70,6 +70,7 @@ def test_recovering_ends_everything_that_signs_in_as_it_and_keeps_its_roles(desk
         "passkeys": had["passkeys"][0]["passkey"].split(),
         "tokens": 1,
         "sessions": 1,
+        "agreements": [],
     }
 
 
@@ -186,3 +187,23 @@ def test_buckets_forget_whoever_was_quiet_longest():
     buckets = Buckets(lambda: 0.0, 1.0, 1.0, most=2)
     assert [buckets.take(key) for key in "aabc"] == [True, False, True, True]
     assert buckets.take("a")  # forgotten, so it begins anew
+
+
+def test_what_a_thief_agreed_to_counts_no_more_once_the_account_is_recovered():
+    with only_tables() as connection:
+        for name in ("ben", "pia"):
+            accounts.add(connection, COMMAND, name, ["rule-author", "approver"], 1_000)
+        by = {name: accounts.find(connection, name).actor() for name in ("ben", "pia")}
+        first = approvals.ask(connection, by["ben"], "rollout", "spring", bytes(32), 1_000)
+        other = approvals.ask(connection, by["ben"], "rollout", "summer", bytes(32), 1_000)
+        approvals.vote(connection, by["pia"], first.number, True, 2_000)
+        approvals.vote(connection, by["pia"], other.number, False, 2_000)
+        assert approvals.agreed(connection, "rollout", "spring", bytes(32), 3_000) is not None
+        recovery.recover(connection, COMMAND, "pia", 3_000, "a hash")
+        assert approvals.agreed(connection, "rollout", "spring", bytes(32), 3_000) is None
+        assert approvals.demand(connection, first.number).state(3_000) == approvals.WAITING
+        assert approvals.demand(connection, other.number).state(3_000) == approvals.REFUSED, "a no stops, whoever said it"
+        line = next(one for one in audit.page(connection) if one["verb"] == "people.recover")
+        assert line["after"]["ended"]["agreements"] == [first.number]
+        approvals.vote(connection, by["pia"], first.number, True, 4_000)  # herself, again
+        assert approvals.agreed(connection, "rollout", "spring", bytes(32), 4_000) is not None
