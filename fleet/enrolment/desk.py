@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from threading import Lock
 
 from fleet import enrolled
 from fleet.api.access import Access
+from fleet.buckets import Buckets
 from fleet.config import Host
 from fleet.controller import Controller
 from fleet.enrolment import decide, pending
@@ -25,6 +27,7 @@ from fleet.people.limits import Attempts, network
 
 LOOK_S = 1.0
 TROUBLE_S = 5.0
+RATE, BURST = 1.0, 60.0  # calls a second of hosts that nobody knows, for long and at once, by address
 MOST_UNSAVED = 128  # strangers between two looks; more are counted and not kept
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class Desk:
         self.tries = Attempts()  # of labels' codes, by person
         self.places = Attempts(free=20)  # the same, by address
         self.unsigned = Attempts(free=20)  # requests whose signature does not hold, by address
+        self.calls = Buckets(time.monotonic, RATE, BURST)  # of hosts that nobody knows: each one is written down
         self.dropped = 0
         self.woken: Callable[[Iterable[bytes]], None] = lambda _kits: None
         access.stranger = self.bearer
@@ -101,6 +105,8 @@ class Desk:
         if known is None:
             # Anybody can make keys: what they do must not push out what is remembered of hosts that are known.
             self.nonces.young(signed, now_ms)
+            if not self.calls.take(said.get("from", "")):
+                raise Refused(429, "too many hosts that nobody knows call from this address", retry_after=5)
         else:
             self.nonces.take(signed, now_ms)
             self._access.demand(known)

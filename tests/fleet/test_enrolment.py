@@ -7,6 +7,7 @@ import threading
 import httpx
 import pytest
 
+from fleet.buckets import Buckets
 from fleet.enrolment import codes, decide, pending
 from fleet.enrolment.signed import WINDOW_S, Nonces, Request, authority, read
 from fleet.errors import Refused
@@ -268,6 +269,17 @@ def test_keys_that_anybody_makes_push_no_known_hosts_requests_out(desk, monkeypa
         assert call(desk, HostSigner(b"stranger %d" % n)).status_code == 200
     assert len(desk.running.app.state.desk.nonces._seen) == held
     assert client.post("/v1/hosts/token", content=b"{}", headers=headers).status_code == 401
+
+
+def test_whoever_makes_keys_by_the_dozen_is_held_back_by_address_and_known_hosts_are_not(desk, monkeypatch):
+    signer, _ = accepted(desk, b"known before the flood")
+    monkeypatch.setattr(desk.running.app.state.desk, "calls", Buckets(lambda: 0.0, 1.0, 3.0))
+    answers = [call(desk, HostSigner(b"flood %d" % n)) for n in range(5)]
+    assert [one.status_code for one in answers] == [200, 200, 200, 429, 429]
+    assert answers[-1].headers["retry-after"] == "5" and "nobody knows" in answers[-1].json()["reason"]
+    assert listed(desk, "host", HostSigner(b"flood 4").host8) is None, "nothing was written"
+    assert call(desk, signer).json()["state"] == "accepted"
+    assert send(desk, signer, "/v1/hosts/token").status_code == 200
 
 
 # --- revocation
