@@ -20,7 +20,8 @@ from fleet.desired.report import HostSaid, ReturnedSaid
 def a_release(version="2.0"):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
-        made.writestr(packs.ABOUT, json.dumps({"format": 1, "version": version, "python": [3, 11]}))
+        entry = zipfile.ZipInfo(packs.ABOUT, (1980, 1, 1, 0, 0, 0))  # the same words make the same bytes
+        made.writestr(entry, json.dumps({"format": 1, "version": version, "python": [3, 11]}))
     return out.getvalue()
 
 

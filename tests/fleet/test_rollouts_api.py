@@ -4,8 +4,10 @@ import time
 
 import pytest
 
+from fleet.desired.report import HostSaid, Report, ReturnedSaid
 from fleet.people import audit
 from fleet.rollouts import book
+from fleet.rollouts.plan import Release
 from tests.fleet.peopleworld import office
 from tests.fleet.rolling import plan
 
@@ -75,3 +77,40 @@ def test_roles_see_go_on_and_stop(desk):
     with desk.database.read() as connection:
         verbs = [row["verb"] for row in audit.page(connection)]
     assert [verb for verb in verbs if verb.startswith("rollouts.")] == ["rollouts.start", "rollouts.halt"]
+
+
+def test_the_page_says_how_far_a_host_is_with_a_release_of_its_own(desk):
+    controller = desk.running.app.state.controller
+    (kit,) = controller.config.kits
+    name, new = kit.kit.hex(), "5c" * 32
+    made = plan([{"size": "100%"}], rollback=None).model_copy(
+        update={"release": Release(digest="5d" * 32, bundle=new, rev=1, length=9, kind=4, name="host 2.0")}
+    )
+    with controller.database.write() as connection:
+        book.create(connection, "host-2", made, {name: ({}, [])}, "ada", controller.clock.now_ms())
+    ada, pia = desk.browser("ada"), desk.browser("pia")
+    asked = ada.post("/v1/admin/rollouts/host-2/start", json={"reason": "go"})
+    pia_agrees(desk, pia, asked.json()["approval"])
+    ada.post("/v1/admin/rollouts/host-2/start", json={"reason": "go"})
+    end = time.monotonic() + 60
+    while (told := ada.get("/v1/admin/rollouts/host-2/why", params={"kit": name}).json()["reasons"])[0]["code"] != "installing":
+        assert time.monotonic() < end, told
+        head = controller.desired.head(kit.kit)
+        said = HostSaid(installs=True, trouble="the disk is full")
+        etag = None if head is None else head.etag
+        controller.desired.report(kit.kit, bytes(8), Report(etag=etag, host=said))
+        time.sleep(0.05)
+    assert told[0]["text"].startswith("its host installs release 5c5c5c5c by itself")
+    assert told[1]["text"] == "its host could not install release 5c5c5c5c: the disk is full"
+    seen = ada.get("/v1/admin/rollouts/host-2/picture").json()
+    assert seen["waves"][0]["dots"][0][2:] == ["installing", "moving"]
+    gone = ReturnedSaid(release=new, why="3 starts failed", order=controller.desired.head(kit.kit).number)
+    head = controller.desired.head(kit.kit)
+    controller.desired.report(kit.kit, bytes(8), Report(etag=head.etag, host=HostSaid(installs=True, returned=gone)))
+    while (seen := ada.get("/v1/admin/rollouts/host-2/picture").json())["phase"] != "halted":
+        assert time.monotonic() < end, seen
+        time.sleep(0.05)
+    assert "its host tried release 5c5c5c5c and went back: 3 starts failed" in seen["reason"]
+    while controller.desired.head(kit.kit).order.host_release is not None:
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -150,6 +150,21 @@ def test_a_host_that_cannot_install_by_itself_refuses_at_once(town):
     assert "does not install releases by itself" in town.why()
 
 
+def test_a_host_has_its_own_time_for_it_and_then_it_is_over(town):
+    with_rules(town, "--host-release", town.pack("2.0"), "--host-time", "2h", "--no-rollback")
+    town.through_bricks()
+    town.tick(7_000)
+    assert town.status() == "installing", "longer than a brick may take"
+    town.tick(300)
+    assert town.status() == "timed out" and "no report within 7200 s" in town.why()
+    assert town.named is None, "it is taken back"
+    town.runs = town.digest("2.0")
+    town.speaks()
+    for _ in range(3):  # it looks seldom at what is halted
+        town.tick()
+    assert town.status() == "ok", "a later word puts it right"
+
+
 def test_a_release_of_the_host_alone_leaves_bricks_as_they_are(town):
     before, head = town.ordered(), town.desired.head(town.kit)
     said = town.begin("--host-release", town.pack("2.0"))
