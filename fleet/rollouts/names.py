@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from fleet.config import Config
 from fleet.desired import rows
 
-_NUMBER = re.compile(r"\b[0-9a-f]{16}\b")
+_NUMBER = re.compile(r"(brick )?\b([0-9a-f]{16})\b")
 
 
 def of_all(connection: Connection, config: Config) -> dict[str, str]:
@@ -26,4 +26,10 @@ def of_all(connection: Connection, config: Config) -> dict[str, str]:
 
 def named(text: str, names: Mapping[str, str]) -> str:
     """The text with names in the place of numbers that have one."""
-    return _NUMBER.sub(lambda number: names.get(number[0], number[0]), text) if names else text
+
+    def word(found: re.Match[str]) -> str:
+        name = names.get(found[2])
+        # "brick brick-2" is said once.
+        return found[0] if name is None else name if name.startswith("brick") else f"{found[1] or ''}{name}"
+
+    return _NUMBER.sub(word, text) if names else text

@@ -128,12 +128,12 @@ def test_a_release_goes_brick_by_brick_and_counts_by_boot_records(stall):
     town.host()
     assert "tries it first" in town.cli("why", "spring", town.kit.hex())
     town.host(bricks=[BrickSaid(brick=canary, name="brick-7")])
-    assert "its canary brick brick-7 tries it first" in town.cli("why", "spring", town.kit.hex())
+    assert "its canary brick-7 tries it first" in town.cli("why", "spring", town.kit.hex())
     told = [one.text for one in stall.controller.more_reasons(town.kit)]
     assert told[0].startswith("rollout spring: its canary brick")
     for command in (["why", town.kit.hex()], ["kits", "--json"]):
         done = RUN.invoke(app, [*command, "--config", town.config])
-        assert "rollout spring: its canary brick brick-7 tries it first" in done.output, "beside the controller, too"
+        assert "rollout spring: its canary brick-7 tries it first" in done.output, "beside the controller, too"
     town.boot(canary, town.new)
     assert set(town.ordered().values()) == {new} and len(town.ordered()) == 2
     (other,) = set(town.ordered()) - {canary}

@@ -1,0 +1,50 @@
+"""One bad brick of a kit, over a real controller: it is left out and said to be, the others keep the release."""
+
+import pytest
+from stallmark import registry as reg
+
+from fleet.desired.report import BrickSaid
+from fleet.rollouts import cli
+from tests.fleet.test_rollouts_controller import RUN, app, planned
+from tests.stall import Stall
+
+
+@pytest.fixture
+def stall(tmp_path, monkeypatch):
+    """Four bricks of one kit: three of them are enough."""
+    made = Stall(tmp_path, bricks=4)
+    monkeypatch.setattr(cli, "open_clock", lambda path: made.clock)
+    monkeypatch.setattr(cli, "ANSWER_S", (0, 0))
+    (tmp_path / "rules").mkdir(exist_ok=True)
+    yield made
+    made.close()
+
+
+def test_one_bad_brick_of_four_is_left_out_and_named(stall):
+    town = planned(stall)
+    town.ask("start", "spring")
+    town.desired.saw(town.kit, None)
+    town.tick()
+    (canary,) = town.ordered()
+    town.host()
+    town.boot(canary, town.new)
+    assert town.ordered().keys() == town.bricks.keys()
+    bad, *good = [one for one in town.bricks if one != canary]
+    failed = BrickSaid(
+        brick=bad, name="brick-9", result=reg.INSTALL_FLASH, result_bundle=town.one(town.new).digest.hex()[:16],
+        result_text="its flash fails", result_ms=stall.world.now_ms,
+    )  # fmt: skip
+    town.host(bricks=[failed])
+    assert town.state().phase == "running", "the others are waited for"
+    for brick in good:
+        town.boot(brick, town.new)
+    new = town.one(town.new).artefact
+    assert town.state().phase == "complete" and town.state().kits[town.kit.hex()].status == "ok"
+    assert town.ordered() == dict.fromkeys([canary, *good], new), "nothing asks it of the bad one any more"
+    why = town.cli("why", "spring", town.kit.hex()).replace("\n", " ")
+    assert "in quarantine, without the release: brick-9" in why
+    told = RUN.invoke(app, ["why", town.kit.hex(), "--config", town.config]).output
+    assert "in quarantine, without the release: brick-9" in told
+    # Whatever it says later does not bring it back, and does not open the kit again.
+    town.boot(bad, town.old)
+    assert town.ordered().keys() == {canary, *good} and town.state().phase == "complete"
