@@ -2,7 +2,9 @@
 
 A challenge is not kept: it carries its purpose, its end and a MAC under a key of this process. One that was answered well is
 kept until it ends, so that no answer counts twice. Passkeys belong to a name, not to an address: at http://127.0.0.1 browsers
-make none, at http://localhost they do."""
+make none, at http://localhost they do.
+
+The library takes a tenth of a second to load: it is imported with the first ceremony, not with the controller's start."""
 
 from __future__ import annotations
 
@@ -15,16 +17,7 @@ from collections import OrderedDict
 from typing import Any
 from urllib.parse import urlsplit
 
-import webauthn
 from sqlalchemy import Connection, delete, insert, select, update
-from webauthn.helpers import base64url_to_bytes
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from fleet.db import tables_people as t
 from fleet.errors import Refused
@@ -36,8 +29,8 @@ LIFE_MS = 300_000
 MOST = 10  # of one account
 ANSWERED = 4096  # challenges that were answered well and have not ended
 MAX_BODY = 16_384
-# What the library raises where an answer's parts are rubbish is not always its own.
-UNREADABLE = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError, IndexError)
+# What the library raises where an answer's parts are rubbish, beside its own.
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError)
 
 
 class Passkeys:
@@ -61,6 +54,9 @@ class Passkeys:
 
     def begin_making(self, connection: Connection, account: Account, now_ms: int) -> dict[str, Any]:
         """What the page hands to navigator.credentials.create. Raises Refused 409."""
+        import webauthn
+        from webauthn.helpers import structs
+
         self._demand()
         known = connection.execute(
             select(t.passkeys.c.credential).where(t.passkeys.c.account == account.name)
@@ -72,11 +68,11 @@ class Passkeys:
             user_id=account.handle,
             user_display_name=account.shown,
             challenge=self._challenge("make", account.name, now_ms),
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED,
-                user_verification=UserVerificationRequirement.REQUIRED,
+            authenticator_selection=structs.AuthenticatorSelectionCriteria(
+                resident_key=structs.ResidentKeyRequirement.REQUIRED,
+                user_verification=structs.UserVerificationRequirement.REQUIRED,
             ),
-            exclude_credentials=[PublicKeyCredentialDescriptor(id=one) for one in known],
+            exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=one) for one in known],
         )
         return json.loads(webauthn.options_to_json(options))
 
@@ -84,6 +80,9 @@ class Passkeys:
         self, connection: Connection, account: Account, answer: dict[str, Any], name: str, now_ms: int
     ) -> str:
         """Stores a passkey; returns its id in hex. Raises Refused 409, 422."""
+        import webauthn
+        from webauthn.helpers.exceptions import WebAuthnException
+
         challenge = self._met(answer, "make", account.name, now_ms)
         if not 0 < len(name) <= 64 or not name.isprintable():
             raise Refused(422, "a passkey's name has at most 64 printable characters")
@@ -95,7 +94,7 @@ class Passkeys:
                 expected_origin=self._origin,
                 require_user_verification=True,
             )
-        except UNREADABLE as failed:
+        except (WebAuthnException, *UNREADABLE) as failed:
             raise Refused(422, f"this passkey cannot be taken: {failed}") from None
         mine = connection.execute(
             select(t.passkeys.c.credential).where(t.passkeys.c.account == account.name)
@@ -131,16 +130,23 @@ class Passkeys:
 
     def begin_signing_in(self, now_ms: int) -> dict[str, Any]:
         """What the page hands to navigator.credentials.get: no name is asked, so none is told. Raises Refused 409."""
+        import webauthn
+        from webauthn.helpers import structs
+
         self._demand()
         options = webauthn.generate_authentication_options(
             rp_id=self._name,
             challenge=self._challenge("sign in", "", now_ms),
-            user_verification=UserVerificationRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         )
         return json.loads(webauthn.options_to_json(options))
 
     def finish_signing_in(self, connection: Connection, answer: dict[str, Any], now_ms: int) -> Account:
         """Whose passkey answered. Raises Refused 401, 422. A counter that runs back is a copied authenticator: refused."""
+        import webauthn
+        from webauthn.helpers import base64url_to_bytes
+        from webauthn.helpers.exceptions import WebAuthnException
+
         challenge = self._met(answer, "sign in", "", now_ms)
         refused = Refused(
             401, "this passkey is not known here: sign in with a password, or ask a fleet admin"
@@ -163,7 +169,7 @@ class Passkeys:
                 credential_current_sign_count=row.uses,
                 require_user_verification=True,
             )
-        except UNREADABLE as failed:
+        except (WebAuthnException, *UNREADABLE) as failed:
             raise Refused(401, f"this passkey's answer does not hold: {failed}") from None
         connection.execute(
             update(t.passkeys)
@@ -187,6 +193,8 @@ class Passkeys:
 
     def _met(self, answer: dict[str, Any], purpose: str, account: str, now_ms: int) -> bytes:
         """The challenge that an answer names, if it is one of ours, for this, young and not answered yet."""
+        from webauthn.helpers import base64url_to_bytes
+
         try:
             said: Any = json.loads(base64url_to_bytes(str(answer["response"]["clientDataJSON"])))
             challenge = base64url_to_bytes(str(said["challenge"]))

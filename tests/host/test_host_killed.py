@@ -190,7 +190,7 @@ def numbered(market):
 
 
 def reached(market):
-    """By state: (what the gate holds, whether a part of it passes, at how many bytes the brick asks for no more, whether it is reached)."""
+    """By state: (what the gate holds, whether a part of it passes, bytes after which the brick waits, whether it is reached)."""
     status = f"/v1/kits/{market.kit.hex()}/status"
     release, brick = market.release, market.brick
 

@@ -1,4 +1,4 @@
-"""SIGKILL of the launcher and what it runs at each step of its state.json: what stands, and what the next start runs, as a table."""
+"""SIGKILL of the launcher and its release at each step of state.json: what stands, what the next start runs, as a table."""
 
 import os
 import signal
