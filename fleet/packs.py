@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -33,11 +34,13 @@ def digest(pack: bytes) -> bytes:
 
 HOST_PACKAGES = ("cli", "hostagent")  # beside the core and what the host reads of the brick's
 ABOUT = "stallmark-release.json"
+MOST_BYTES = 32 * 1024 * 1024  # unpacked, as hosts have it
 _INSTANT = (1980, 1, 1, 0, 0, 0)  # the same sources make the same bytes
 
 
 def host_version(data: bytes) -> str:
-    """What a release of the host agent calls itself. Raises FormatError where it is none."""
+    """What a release of the host agent calls itself. Raises FormatError where it is none, or where a host could not unpack it:
+    nobody is to sign that."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as opened:
             entry = opened.getinfo(ABOUT)
@@ -45,7 +48,12 @@ def host_version(data: bytes) -> str:
             version = f["version"]
             if f["format"] != 1 or not isinstance(version, str) or not version.isprintable() or not 0 < len(version) <= 48:
                 raise ValueError(ABOUT)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError, RuntimeError) as wrong:
+            if sum(one.file_size for one in opened.infolist()) > MOST_BYTES:
+                raise ValueError("more than hosts unpack")
+            damaged = opened.testzip()
+            if damaged is not None:
+                raise ValueError(f"{damaged[:80]!r} is damaged")
+    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, TypeError, ValueError, RuntimeError) as wrong:
         raise FormatError(f"no release of a host ({wrong}): `stallmark fleet release host` makes one") from None
     return version
 

@@ -8,6 +8,8 @@ import zipfile
 import pytest
 from test_host_release import NEW, OLD, Kit, release
 
+from fleet import packs
+from fleet.core import FormatError
 from hostagent.errors import BundleRefused
 from hostagent.release import folder, state
 from hostagent.release.launcher import Launcher
@@ -115,3 +117,15 @@ def test_a_start_on_trial_that_cannot_be_counted_starts_what_ran_before(tmp_path
     monkeypatch.setattr(state, "save", full)
     standing = Launcher(tmp_path, [sys.executable, "-c", ""], pause_s=0)._settled()
     assert standing.current == OLD and not standing.trial
+
+
+@pytest.mark.parametrize("wrong", ["deflate", "crc", "locked"])
+def test_nobody_is_asked_to_sign_a_release_that_hosts_could_not_unpack(wrong):
+    with pytest.raises(FormatError, match="no release of a host"):
+        packs.host_version(WRONG[wrong])
+
+
+def test_a_release_that_unpacks_to_more_than_hosts_take_is_not_signed_and_not_read():
+    with pytest.raises(FormatError, match="more than hosts unpack"):
+        packs.host_version(zipped({"hostagent/a.py": bytes(packs.MOST_BYTES + 1)}))
+    assert packs.MOST_BYTES == folder.MOST_BYTES
