@@ -55,7 +55,7 @@ def test_after_three_failed_starts_it_talks_and_tells_and_decides_nothing(lent: 
             await lab.until(lambda: host.expected >= host.statuses[-1][1], "what waited in the journal")
             assert len(host.records) >= kept
             host.send(reg.MSG_RESTART, {0: 0})
-            await lab.until(lambda: lab.brick.restarts == 1, "the restart")
+            await lab.until(lambda: lab.brick.restarts >= 1, "the restart")
             host.statuses.clear()
             host.restart()
             await lab.until(lambda: host.up and normal(host), "a normal start")
@@ -80,7 +80,7 @@ def test_a_start_up_that_lasts_ends_safe_mode_and_safe_mode_can_be_ordered(lent:
     async def market() -> None:
         async with lent() as (lab, host):
             host.send(reg.MSG_RESTART, {0: 1})
-            await lab.until(lambda: lab.brick.restarts == 1, "the restart")
+            await lab.until(lambda: lab.brick.restarts >= 1, "the restart")
             host.restart()
             await lab.until(lambda: host.up and host.statuses[-1][8] == 2, "safe mode by order")
             assert told(host)[6] == [2, 0, True, None]
@@ -119,7 +119,7 @@ def test_a_brick_saves_as_its_pack_runs_down_and_ends_the_day_in_order(lent: Len
             assert detail[0] == 1 and detail[1] < 3200
             host.statuses.clear()
             lab.brick.packs.set(main_percent=90.0)
-            await lab.until(lambda: lab.brick.restarts == 1, "the wake-up")
+            await lab.until(lambda: lab.brick.restarts >= 1, "the wake-up")
             host.restart()
             await lab.until(lambda: host.up and normal(host) and told(host)[6][:3] == [2, 0, False], "the next start")
             assert (await lab.outcome(b"e" * 8))[1] in (reg.KIND_GRANT, reg.KIND_DENY)

@@ -182,7 +182,7 @@ def test_an_application_under_which_the_reader_no_longer_works_goes_back(slotted
     async def market() -> None:
         async with make() as lab:
             host = meet(lab, stall_host)
-            await lab.until(lambda: lab.brick.restarts == 1, "the way back")
+            await lab.until(lambda: lab.brick.restarts >= 1, "the way back")
             await lab.until(lambda: slots(host).get(6), "a word on it")
             assert slots(host)[6][1] == 4 and slots(host)[2] == 1 and slots(host)[0] == 0
 
@@ -293,7 +293,7 @@ def test_customers_and_low_packs_and_the_host_keep_a_new_application_waiting_and
             await lab.until(lambda: slots(host)[5][3] == 4, "the host holds it")
             assert lab.brick.restarts == 0 and slots(host)[5][1] == slots(host)[5][2] == len(data)
             host.send(reg.MSG_HOLD, {0: 0})
-            await lab.until(lambda: lab.brick.restarts == 1, "the switch")
+            await lab.until(lambda: lab.brick.restarts >= 1, "the switch")
 
     asyncio.run(market())
 

@@ -229,7 +229,8 @@ def test_a_refund_takes_tokens_back_and_the_status_shows_lane_and_till(tmp_path)
                 "tokens go back with the whole basket only"
             )
             assert agent.lane.state.balance(subject) == 2
-            await post(till, "t-3", {"type": "refund", "reference": "T-1"})
+            whole = (await post(till, "t-3", {"type": "refund", "reference": "T-1"})).json()
+            assert whole["outcome"] == "reversed", whole
             assert agent.lane.state.balance(subject) == 0
             status = (await till.get("/v1/status")).json()
             assert status["lane"]["trouble"] is None

@@ -1,6 +1,7 @@
 """A kit with radios, its air and a real host agent in one event loop: made once, used by every test of a module."""
 
 import asyncio
+import dataclasses
 import os
 import random
 import time
@@ -66,6 +67,8 @@ class AirKit:
     async def agent_starts(self) -> None:
         """A host's program, new or again."""
         told = configuration.load(self.folder.host / "config.json")
+        # Nobody is there who could say which bundles the authors listed: this host is one without a root.
+        told = dataclasses.replace(told, trust=None)
         self.agent = agent = Agent(told, lambda: Backoff(0.5, 5.0))
         self._running = asyncio.create_task(agent.run(), name="agent")
         await self.until(lambda: agent._stop is not None, "the agent")
