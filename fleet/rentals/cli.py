@@ -35,7 +35,7 @@ Items = Annotated[
     list[str] | None,
     typer.Option(
         "--item",
-        help="ITEM=GRADE[,found|damaged|missing][,seal=…][,photo=SHA256][,note=…]; ITEM: kit, brick:HEX …",
+        help="ITEM=GRADE[,found|damaged|missing][,seal=…][,photo=SHA256][,note=…]; ITEM: kit, brick:NAME …",
     ),
 ]
 HOUR_MS = 3_600_000
@@ -49,6 +49,23 @@ class Desk:
     config: Config
     now_ms: int
     wall_ms: int
+    names: dict[str, str]
+
+    def echo(self, text: str) -> None:
+        """A line for people: bricks and hosts have their names."""
+        from fleet.rentals.called import told
+
+        typer.echo(told(text, self.names))
+
+    def say(self, made: dict[str, Any], as_json: bool, words: str) -> None:
+        """An answer, for programs or for people."""
+        typer.echo(json.dumps(made, indent=1)) if as_json else self.echo(words)
+
+    def item(self, id: str, text: str) -> str:
+        """An item of a booking, typed by number or by name. Raises Refused 404."""
+        from fleet.rentals import called, rows
+
+        return called.number(text, rows.booking(self.connection, id).kit, self.connection, self.config)
 
 
 @app.command()
@@ -76,7 +93,7 @@ def book(
         )  # fmt: skip
         made = bookings.book(at.connection, at.config, COMMAND, wanted, at.now_ms, at.wall_ms)
     again = ", as it was before" if made["again"] else ""
-    say(
+    at.say(
         made,
         as_json,
         f"{made['booking']}: {made['state']}{again}, {when(made['from_ms'])} to {when(made['to_ms'])}",
@@ -130,7 +147,7 @@ def reserve(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
 
     with desk_of(config) as at:
         made = bookings.reserve(at.connection, at.config, COMMAND, id, at.now_ms, at.wall_ms)
-    say(made, as_json, f"{id}: {made['state']}")
+    at.say(made, as_json, f"{id}: {made['state']}")
 
 
 @app.command()
@@ -140,8 +157,8 @@ def pack(config: ConfigPath, id: Id, item: Items = None, as_json: AsJson = False
     from fleet.rentals import handing
 
     with desk_of(config) as at:
-        made = handing.pack(at.connection, at.config, COMMAND, id, _items(item), at.now_ms, at.wall_ms)
-    say(made, as_json, f"{id}: packed, {len(made['items'])} items: {', '.join(made['items'])}")
+        made = handing.pack(at.connection, at.config, COMMAND, id, _items(at, id, item), at.now_ms, at.wall_ms)
+    at.say(made, as_json, f"{id}: packed, {len(made['items'])} items: {', '.join(made['items'])}")
 
 
 @app.command()
@@ -152,14 +169,14 @@ def unpack(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
 
     with desk_of(config) as at:
         made = handing.unpack(at.connection, at.config, COMMAND, id, at.now_ms, at.wall_ms)
-    say(made, as_json, f"{id}: unpacked")
+    at.say(made, as_json, f"{id}: unpacked")
 
 
 @app.command()
 def swap(
     config: ConfigPath,
     id: Id,
-    out: Annotated[str, typer.Option("--out", help="What goes, such as brick:HEX.")],
+    out: Annotated[str, typer.Option("--out", help="What goes, such as brick:brick-2.")],
     into: Annotated[str, typer.Option("--in", help="What comes, as an --item.")],
     as_json: AsJson = False,
 ) -> None:
@@ -168,9 +185,9 @@ def swap(
     from fleet.rentals import handing
 
     with desk_of(config) as at:
-        new = _items([into])[0]
-        made = handing.swap(at.connection, at.config, COMMAND, id, out, new, at.now_ms, at.wall_ms)
-    say(made, as_json, f"{id}: {made['in']} for {made['out']}")
+        new = _items(at, id, [into])[0]
+        made = handing.swap(at.connection, at.config, COMMAND, id, at.item(id, out), new, at.now_ms, at.wall_ms)
+    at.say(made, as_json, f"{id}: {made['in']} for {made['out']}")
 
 
 @app.command("hand-over")
@@ -203,7 +220,7 @@ def hand_over(
         made = handing.hand_over(
             at.connection, at.config, COMMAND, id, holder, given, at.now_ms, at.wall_ms, force
         )
-    say(made, as_json, f"{id}: OUT, rental {made['rental']}, due {when(made['to_ms'])}")
+    at.say(made, as_json, f"{id}: OUT, rental {made['rental']}, due {when(made['to_ms'])}")
     if not as_json:
         for one in made["credentials_ended"]:
             again = (
@@ -211,13 +228,13 @@ def hand_over(
                 if one in made["credentials_given"]
                 else "ended: `stallmark fleet enrol accept` gives a new one"
             )
-            typer.echo(f"  host {one}: credential {again}")
+            at.echo(f"  host {one}: credential {again}")
         for one in made["hosts_of_keys_json"]:
-            typer.echo(f"  host {one}: its token stands in keys.json and goes on")
+            at.echo(f"  host {one}: its token stands in keys.json and goes on")
         for one in made["steps"]:
-            typer.echo(f"  {one['text']}")
+            at.echo(f"  {one['text']}")
         for text in made["notes"]:
-            typer.echo(f"  note: {text}")
+            at.echo(f"  note: {text}")
 
 
 @app.command("take-back")
@@ -231,26 +248,30 @@ def take_back(
     as_json: AsJson = False,
 ) -> None:
     """The kit is back. Closes once all that is known of has arrived: exit code 1 until then; run it again."""
+    from fleet.amounts import amount
+    from fleet.campaigns import Campaigns
     from fleet.people.actors import COMMAND
     from fleet.rentals import returning
+    from fleet.rentals.words import ago
 
     with desk_of(config) as at:
         made = returning.take_back(
-            at.connection, at.config, COMMAND, id, _items(item), force, at.now_ms, at.wall_ms
+            at.connection, at.config, COMMAND, id, _items(at, id, item), force, at.now_ms, at.wall_ms
         )
-    say(
+    at.say(
         made,
         as_json,
         f"{id}: {made['state']}" + ("" if made["closed"] else ", not closed: something is undrained"),
     )
     if not as_json:
         for one in made["undrained"]:
-            age = "" if one["age_s"] is None else f" ({one['age_s'] // 60} min)"
-            typer.echo(f"  {one['text']}{age}: {one['do']}")
+            age = "" if one["since_ms"] is None else f" ({ago(one['since_ms'], at.now_ms)})"
+            at.echo(f"  {one['text']}{age}: {one['do']}")
         if made["borne"]:
-            typer.echo(f"  borne by {made['borne']['by']}:")
+            currency = Campaigns(at.config.rules).currency()
+            at.echo(f"  borne by {made['borne']['by']}:")
             for one in made["borne"]["most"]:
-                typer.echo(f"    {one['rule']}, unit {one['unit']}: at most {one['most']}")
+                at.echo(f"    {one['rule']}: at most {amount(one['unit'], one['most'], currency)}")
     if not made["closed"]:
         raise typer.Exit(1)
 
@@ -278,7 +299,7 @@ def wipe(
         else:
             made = handback.order(at.connection, at.config, COMMAND, id, at.now_ms, at.wall_ms)
             words = f"{id}: wiped" if not made["waits"] else f"{id}: ordered; no proof yet of {', '.join(made['waits'])}"
-    say(made, as_json, words)
+    at.say(made, as_json, words)
 
 
 @app.command()
@@ -297,7 +318,7 @@ def inspect(
 
     with desk_of(config) as at:
         made = returning.inspect(at.connection, at.config, COMMAND, id, grade, service, at.now_ms, at.wall_ms)
-    say(made, as_json, f"{id}: inspected, grade {grade}; the kit is {made['state']}")
+    at.say(made, as_json, f"{id}: inspected, grade {grade}; the kit is {made['state']}")
 
 
 @app.command()
@@ -308,7 +329,7 @@ def cancel(config: ConfigPath, id: Id, reason: Reason, as_json: AsJson = False) 
 
     with desk_of(config) as at:
         made = bookings.cancel(at.connection, at.config, COMMAND, id, reason, at.now_ms, at.wall_ms)
-    say(made, as_json, f"{id}: {made['state']}")
+    at.say(made, as_json, f"{id}: {made['state']}")
 
 
 @app.command()
@@ -328,7 +349,7 @@ def extend(
         made = bookings.extend(
             at.connection, at.config, COMMAND, id, read_instant(end, zone), at.now_ms, at.wall_ms
         )
-    say(made, as_json, f"{id}: {made['state']}, until {when(made['to_ms'])}")
+    at.say(made, as_json, f"{id}: {made['state']}, until {when(made['to_ms'])}")
 
 
 @app.command()
@@ -346,7 +367,7 @@ def kit(
     with desk_of(config) as at:
         id = rows.kit_of(at.config, kit).kit
         made = returning.move(at.connection, at.config, COMMAND, id, verb, reason, at.now_ms, at.wall_ms)
-    say(made, as_json, f"{kit}: {made['state']}")
+    at.say(made, as_json, f"{kit}: {made['state']}")
 
 
 @app.command()
@@ -365,19 +386,19 @@ def why(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
         return
     for number, one in enumerate(found["why"], 1):
         age = "" if one["since_ms"] is None else f" ({ago(one['since_ms'], at.now_ms)})"
-        typer.echo(f"{number}. {one['text']}{age}" + (f". {one['do']}" if one["do"] else ""))
+        at.echo(f"{number}. {one['text']}{age}" + (f". {one['do']}" if one["do"] else ""))
     for one in found["custody"]:
-        typer.echo(
+        at.echo(
             f"  {when(one['at_ms'])}  {one['item']}  {one['what']}  {one['grade']}  {one['by']}  {one['note']}"
         )
     for one in found["wipes"]:
         proof = "proven" if one["proven"] else f"said by {one['by']}"
-        typer.echo(
+        at.echo(
             f"  {when(one['at_ms'])}  wiped: {one['what']} ({', '.join(one['keys'])}), {proof}: {one['read']}"
         )
 
 
-def _items(texts: list[str] | None) -> tuple[Seen, ...]:
+def _items(at: Desk, id: str, texts: list[str] | None) -> tuple[Seen, ...]:
     from fleet.errors import Refused
     from fleet.rentals import custody
 
@@ -401,16 +422,11 @@ def _items(texts: list[str] | None) -> tuple[Seen, ...]:
                 )
         found.append(
             custody.Seen(
-                item, told["grade"], tuple(told["photos"]), tuple(told["seals"]), told["note"], told["what"]
+                at.item(id, item), told["grade"], tuple(told["photos"]), tuple(told["seals"]), told["note"], told["what"]
             )
         )
     custody.check(tuple(found))
     return tuple(found)
-
-
-def say(made: dict[str, Any], as_json: bool, words: str) -> None:
-    """An answer, for programs or for people."""
-    typer.echo(json.dumps(made, indent=1) if as_json else words)
 
 
 @contextmanager
@@ -420,12 +436,14 @@ def desk_of(config: Path) -> Generator[Desk]:
     from fleet.clock import open_clock
     from fleet.config import load
     from fleet.people import commands
+    from fleet.rentals.called import called
 
     try:
         read = load(config)
         with commands.beside(read) as connection:
             merged = enrolled.merged(connection, read)
-            yield Desk(connection, merged, open_clock(read.clock_file).now_ms(), commands.now_ms())
+            clock = open_clock(read.clock_file)
+            yield Desk(connection, merged, clock.now_ms(), commands.now_ms(), called(connection, merged))
     except FleetError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

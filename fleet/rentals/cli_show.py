@@ -23,15 +23,15 @@ def show(config: ConfigPath, id: Id, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
-        typer.echo(
+        at.echo(
             f"{id}: {found['state']}, {found['renter']}, kit {found['kit']}, rental {found['rental']}, "
             f"until {when(found['to_ms'])}"
         )
         for one in found["bricks"]:
-            typer.echo(f"  {brick_words(one)}")
+            at.echo(f"  {brick_words(one)}")
         for one in found["wipes"]:
             proof = "proven" if one["proven"] else f"said by {one['by']}"
-            typer.echo(f"  wiped {when(one['at_ms'])}: {one['what']}, {proof}: {one['read']}")
+            at.echo(f"  wiped {when(one['at_ms'])}: {one['what']}, {proof}: {one['read']}")
     if any(not one["stepped"] for one in found["bricks"]):
         raise typer.Exit(1)
 

@@ -41,7 +41,7 @@ def why(connection: Connection, config: Config, row: Any, now_ms: int) -> list[R
     if row.flag:
         found.append(Reason("threatened", row.flag, row.flag_ms, do="find another kit, or ask for this one"))
     if row.state == states.RETURNED:
-        for one in returning.undrained(connection, config, row, now_ms):
+        for one in returning.undrained(connection, config, row):
             found.append(Reason(one.code, one.text, one.since_ms, one.brick or None, one.do))
     if row.state == states.RESERVED:
         kit = rows.state_of(connection, row.kit)

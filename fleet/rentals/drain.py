@@ -18,7 +18,6 @@ from fleet.db.tables_rentals import host_heads
 from fleet.desired import rows as desired_rows
 from fleet.desired.report import Report
 from fleet.enrolment import decide
-from fleet.rentals.words import ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +74,31 @@ class Undrained:
         }  # fmt: skip
 
 
-def undrained(facts: Facts, now_ms: int) -> list[Undrained]:
+def undrained(facts: Facts) -> list[Undrained]:
     """Everything, in the order in which it is done; nothing: all that is known of has arrived."""
     found: list[Undrained] = []
     if facts.spoken_ms is None or facts.spoken_ms < facts.back_ms:
-        said = "never spoke" if facts.spoken_ms is None else f"has not spoken {ago(facts.spoken_ms, now_ms)}"
+        said = "never spoke" if facts.spoken_ms is None else "has not spoken since the kit came back"
         found.append(
             Undrained(
                 "host-silent",
-                f"the kit's host {said}, not since the kit came back: what it holds nobody knows",
+                f"the kit's host {said}: what it holds nobody knows",
                 facts.spoken_ms,
                 "switch the kit on where its host has a network",
             )
         )
     for host in facts.hosts:
-        found += _host(host, facts.back_ms, now_ms)
+        found += _host(host, facts.back_ms)
     for one in facts.bricks:
-        found += _brick(one, facts.back_ms, now_ms)
+        found += _brick(one, facts.back_ms)
     return found
 
 
-def _host(one: Host, back_ms: int, now_ms: int) -> list[Undrained]:
+def _host(one: Host, back_ms: int) -> list[Undrained]:
     name = f"host {one.host}"
     if one.said_ms is None or one.said_ms < back_ms:
-        said = "never signed" if one.said_ms is None else f"has not signed {ago(one.said_ms, now_ms)}"
-        text = f"{name} {said} how far its receipts go, not since the kit came back: what waits in its queue nobody knows"
+        said = "never signed" if one.said_ms is None else "has not signed since the kit came back"
+        text = f"{name} {said} how far its receipts go: what waits in its queue nobody knows"
         do = "switch the kit on where its host has a network; an older program does not say it: bring it up to date"
         return [Undrained("queue-unsaid", text, one.said_ms, do)]
     if one.host_seq > one.here:
@@ -109,7 +108,7 @@ def _host(one: Host, back_ms: int, now_ms: int) -> list[Undrained]:
     return []
 
 
-def _brick(one: Brick, back_ms: int, now_ms: int) -> list[Undrained]:
+def _brick(one: Brick, back_ms: int) -> list[Undrained]:
     found: list[Undrained] = []
     name = f"brick {one.brick}"
     if one.missing:
@@ -124,9 +123,9 @@ def _brick(one: Brick, back_ms: int, now_ms: int) -> list[Undrained]:
         )
     # The host's own lane has no link: its host's report stands for it.
     if not one.lane and (one.heard_ms is None or one.heard_ms < back_ms):
-        said = "was never heard" if one.heard_ms is None else f"was not heard {ago(one.heard_ms, now_ms)}"
+        said = "was never heard" if one.heard_ms is None else "was not heard since the kit came back"
         text = (
-            f"{name} {said}, not since the kit came back: what it wrote after record {one.head} nobody knows"
+            f"{name} {said}: what it wrote after record {one.head} nobody knows"
         )
         found.append(Undrained("brick-silent", text, one.heard_ms, "switch it on beside its host", one.brick))
     elif one.last is None and not one.lane:

@@ -50,7 +50,7 @@ def take_back(
     row = rows.booking(connection, id)
     if row.state != states.RETURNED:
         raise Refused(409, f"booking {id} is {row.state} {ago(row.since_ms, now_ms)}: it is not away")
-    left = undrained(connection, config, row, now_ms)
+    left = undrained(connection, config, row)
     if left and not force:
         return {
             "closed": False,
@@ -60,14 +60,14 @@ def take_back(
     return _close(connection, config, actor, row, left, force, now_ms, wall_ms)
 
 
-def undrained(connection: Connection, config: Config, row: Any, now_ms: int) -> list[drain.Undrained]:
+def undrained(connection: Connection, config: Config, row: Any) -> list[drain.Undrained]:
     """What keeps a returned booking open."""
     missing = {
         item.partition(":")[2] for item, last in custody.newest(connection, row.id).items()
         if last["what"] == custody.MISSING
     }  # fmt: skip
     merged = enrolled.merged(connection, config)
-    return drain.undrained(drain.gather(connection, merged, row.kit, int(row.back_ms), missing), now_ms)
+    return drain.undrained(drain.gather(connection, merged, row.kit, int(row.back_ms), missing))
 
 
 def wipe(

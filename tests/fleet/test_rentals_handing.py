@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from fleet.db import tables_desired
+from fleet.desired.report import BrickSaid, Report
 from fleet.people.actors import COMMAND
 from fleet.people.places import place
 from fleet.rentals import drain, handback, numbers, serving
@@ -227,7 +228,7 @@ def test_a_brick_is_swapped_while_the_kit_is_away(desk):
 
 def test_only_a_word_from_after_the_return_counts():
     facts = drain.Facts(1000, 999, (drain.Brick("aa", 5, 0, 5, 1001),))
-    assert [one.code for one in drain.undrained(facts, 2000)] == ["host-silent"]
+    assert [one.code for one in drain.undrained(facts)] == ["host-silent"]
     for brick, codes in (
         (drain.Brick("aa", 5, 0, 5, 1000), []),
         (drain.Brick("aa", 5, 0, 5, 999), ["brick-silent"]),
@@ -239,7 +240,7 @@ def test_only_a_word_from_after_the_return_counts():
         (drain.Brick("aa", 5, 0, 9, None, lane=True), ["behind"]),
         (drain.Brick("aa", 5, 0, 5, 1000, missing=True), ["missing"]),
     ):
-        found = drain.undrained(drain.Facts(1000, 1000, (brick,)), 2000)
+        found = drain.undrained(drain.Facts(1000, 1000, (brick,)))
         assert [one.code for one in found] == codes, brick
         assert all(one.text and one.do for one in found)
     for host, codes in (
@@ -248,7 +249,7 @@ def test_only_a_word_from_after_the_return_counts():
         (drain.Host("bb", 1000, 7, 7), []),
         (drain.Host("bb", 1000, 9, 7), ["queue"]),
     ):
-        found = drain.undrained(drain.Facts(1000, 1000, (), (host,)), 2000)
+        found = drain.undrained(drain.Facts(1000, 1000, (), (host,)))
         assert [one.code for one in found] == codes and all(one.text and one.do for one in found)
         assert codes != ["queue"] or found[0].records == 2
 
@@ -268,7 +269,13 @@ def test_the_desk_works_on_the_command_line_beside_a_running_controller(desk, tm
     id = made["booking"]
     assert id in do("book", "kit-1", *from_to, "--renter", "ref 8", code=1)
     assert "until" in do("extend", id, "--to", f"{year}-05-04T06:00Z")
-    assert "packed, " in do("pack", id, "--item", "kit=A,seal=S-1")
+    brick = desk.bricks[0]
+    report = Report(number=1, bricks=[BrickSaid(brick=brick, name="left")])
+    desk.running.controller.desired.report(desk.world.kit, bytes(8), report)
+    packed = do("pack", id, "--item", "kit=A,seal=S-1", "--item", "brick:left=B")
+    assert "packed, " in packed and f"brick:left ({brick})" in packed, "by its name, typed and told"
+    assert f"brick:left ({brick})  packed  B" in do("why", id)
+    assert "is no item" in do("take-back", id, "--item", "brick:right=B", code=1)
     assert "is no grade" in do("pack", id, "--item", "kit=Z", code=1)
     out = do("hand-over", id, "--to", "ref 7")
     assert (
@@ -276,6 +283,7 @@ def test_the_desk_works_on_the_command_line_beside_a_running_controller(desk, tm
     )
     assert "not closed" in do("take-back", id, code=1)
     assert "what it wrote after record" in do("why", id)
+    assert f"brick left ({brick})" in do("show", id, code=1)
     assert "borne by rental" in do("take-back", id, "--force", "nothing was sold")
     do("wipe", id, "--key", "ab" * 8, "--read", "zeros")
     assert "the kit is IN_STOCK" in do("inspect", id, "--grade", "A")
