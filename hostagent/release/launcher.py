@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hostagent.release import folder, state
@@ -75,7 +76,7 @@ class Launcher:
             log.error("release %s goes back: %s", _short(found.current), why)
             found = state.give_up(found, why, self._wall_ms())
             if found.current is not None and not (self._releases / found.current).is_dir():
-                found = state.give_up(found, why, self._wall_ms())  # what is installed is always there
+                found = replace(found, current=None)  # what is installed is always there
             state.save(self._releases, found)
         if found.trial:
             tried = state.begin(found)

@@ -129,3 +129,10 @@ def test_a_release_that_unpacks_to_more_than_hosts_take_is_not_signed_and_not_re
     with pytest.raises(FormatError, match="more than hosts unpack"):
         packs.host_version(zipped({"hostagent/a.py": bytes(packs.MOST_BYTES + 1)}))
     assert packs.MOST_BYTES == folder.MOST_BYTES
+
+
+def test_where_both_folders_are_gone_what_is_installed_runs_and_the_release_on_trial_stays_refused(tmp_path):
+    state.save(tmp_path, state.switch(state.State(current=OLD), NEW, 7, (), 5))
+    found = Launcher(tmp_path, [sys.executable, "-c", ""], pause_s=0)._settled()
+    assert found == state.load(tmp_path) and found.current is None and not found.trial
+    assert found.refuses(NEW, 7) and "gone" in found.returned.why
