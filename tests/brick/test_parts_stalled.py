@@ -8,9 +8,10 @@ from brick import counters as count
 from brick.nfc.hsu import Hsu
 from brick.nfc.pn532 import Pn532
 from brick.nfc.reader import GOOD, Reader
+from brick.qr import command
 from leapingloop import now_ns, run, stand_still
 from modelline import Desk, ModelLine, Pulse, ticks, until
-from scannerbench import running
+from scannerbench import Bench, running
 from virtualkit.pn532 import Chip
 from virtualkit.tags import ntag215
 
@@ -65,5 +66,60 @@ def test_a_scanner_that_answers_is_not_broken_because_the_brick_stood_still(ms: 
             assert bench.count(count.QR_FAULTS) == 0 and bench.count(count.QR_CONFIGURED) == 1
             bench.sends(b"HELLO\r")
             await until(lambda: bench.desk.codes == [b"HELLO"], "the code")
+
+    run(scene())
+
+
+async def unseen(bench: Bench, ms: int, data: bytes) -> None:
+    """The brick stands still, and `data` lies in the UART. Timers that are over ring first, as MicroPython's loop has it."""
+    stand_still(ms)
+    await asyncio.sleep(0)
+    bench.sends(data)
+
+
+@pytest.mark.parametrize("stalls", [1, 2, 5])
+@pytest.mark.parametrize("ms", [90, 160, 500])
+def test_a_code_that_comes_in_while_the_brick_stands_still_arrives_whole(ms: int, stalls: int):
+    """Head before, piece by piece meanwhile, end after: what lay unread was no silence."""
+
+    async def scene() -> None:
+        async with running() as bench:
+            bench.sends(b"HEAD-")
+            await asyncio.sleep(0.005)
+            for _ in range(stalls):
+                await unseen(bench, ms, b"piece-")
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.005)
+            bench.sends(b"END\r")
+            await until(lambda: bench.desk.codes, "the code")
+            assert bench.desk.codes == [b"HEAD-" + stalls * b"piece-" + b"END"]
+            assert bench.count(count.QR_LINE_OVERFLOW) == 0
+
+    run(scene())
+
+
+def test_a_code_whose_end_never_came_is_damaged_all_the_same():
+    async def scene() -> None:
+        async with running() as bench:
+            bench.sends(b"HEAD-")
+            await asyncio.sleep(0.7)
+            assert bench.count(count.QR_LINE_OVERFLOW) == 1
+            bench.sends(b"ANOTHER\r")
+            await until(lambda: bench.desk.codes, "the code")
+            assert bench.desk.codes == [b"ANOTHER"]
+
+    run(scene())
+
+
+@pytest.mark.parametrize("ms", [0, 90, 500])
+def test_a_code_that_looks_like_an_answer_is_none_also_where_its_end_lay_unread(ms: int):
+    async def scene() -> None:
+        async with running() as bench:
+            bench.scanner._answer = None
+            bench.sends(command.answer(b"\x00"))
+            await until(lambda: bench.scanner._answer, "what looks like an answer")
+            await unseen(bench, ms, b"\r")
+            await until(lambda: bench.count(count.QR_SETUP_CODE), "what it was")
+            assert bench.scanner._answer is None and bench.desk.codes == []
 
     run(scene())

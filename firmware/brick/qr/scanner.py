@@ -22,6 +22,9 @@ _BAUD = const(115200)
 _CHUNK = const(64)
 _SILENT_LINE_MS = const(20)
 _END_MS = const(10)  # within which a line's end would follow a code, at 9,600 baud too
+_LATE_MS = const(3)  # a timer that rings later than this: the brick stood still
+_LAST_MS = const(5)  # for what is in the UART already
+_LOOKS = const(4)
 _BUSY_CHECKS = const(4)  # times the usual pause after which a module that never stops talking is asked all the same
 
 # (zone, bits that are ours, their value). The module's light and sound are off: only the brick's speak.
@@ -56,7 +59,6 @@ class Scanner:
         self._same_since = None  # when the run of repeats began that is going on, if one is
         self._last_at = 0
         self._heard_at = 0  # when bytes came last
-        self._stood_still = False
         self._zone = 0  # of SETTINGS, looked at next
         self.state = GOOD
         self._ready = False
@@ -192,7 +194,6 @@ class Scanner:
             await aio.sleep_ms(_SILENT_LINE_MS)
             return
         self._heard_at = self._ticks()
-        self._stood_still = False
         for kind, data in self._lines.feed(self._chunk, n):
             if kind == ANSWER:
                 self._answer = data
@@ -205,19 +206,26 @@ class Scanner:
                 self._counters.add(count.QR_LINE_OVERFLOW)
 
     async def _receive(self, ms):
-        """Wait for bytes for at most `ms` milliseconds and handle them; True if any came."""
-        try:
-            await aio.wait_ms(self._fill(), max(1, min(ms, _SILENCE_MS)))
-            return True
-        except aio.TimeoutError:
-            quiet = self._ticks() - self._heard_at
-            if quiet >= _END_MS:
-                self._lines.silent()
-            # A brick that stood still itself has not read what came meanwhile: one more look before it was silence.
-            if quiet >= _SILENCE_MS and self._stood_still and self._lines.expire():
-                self._counters.add(count.QR_LINE_OVERFLOW)
-            self._stood_still = quiet >= _SILENCE_MS
-            return False
+        """Wait for bytes for at most `ms` milliseconds and handle them; True if any came.
+
+        A time that is over does not tell that the line was silent: the brick may have stood still, over a signature. Then it
+        looks once more for what came meanwhile, three times at most."""
+        ms = max(1, min(ms, _SILENCE_MS))
+        for _ in range(_LOOKS):
+            due = self._ticks() + ms
+            try:
+                await aio.wait_ms(self._fill(), ms)
+                return True
+            except aio.TimeoutError:
+                if self._ticks() - due <= _LATE_MS:
+                    break
+            ms = _LAST_MS
+        quiet = self._ticks() - self._heard_at
+        if quiet >= _END_MS:
+            self._lines.silent()
+        if quiet >= _SILENCE_MS and self._lines.expire():
+            self._counters.add(count.QR_LINE_OVERFLOW)
+        return False
 
     def _code(self, data):
         now = self._ticks()
