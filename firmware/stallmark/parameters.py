@@ -6,8 +6,12 @@ class Parameters:
 
     def __init__(self, open_values):
         self._open = open_values  # (unit, lowest, highest, default, name)
-        self.values = [one[3] for one in open_values]
-        self._seqs = [0] * len(open_values)
+        self.forget()
+
+    def forget(self):
+        """Nothing was set: another rental begins."""
+        self.values = [one[3] for one in self._open]
+        self._seqs = [0] * len(self._open)
 
     def take(self, detail, seq):
         """Record `seq` says `[[[index, value] …], who]`; what is out of bounds changes nothing."""

@@ -158,8 +158,13 @@ class State(Told):
         return True
 
     def _another_rental(self):
-        """Slices of the last rental can neither be spent nor come again, and its people are nobody's business any more."""
+        """Slices of the last rental can neither be spent nor come again, its people are nobody's business any more, and what its
+        operator set or its crowd latched holds for no other."""
         self.rights.forget()
+        for rule in range(len(self._latched)):
+            self._latched[rule] = self._latch_seq[rule] = 0
+        if self._parameters is not None:
+            self._parameters.forget()
         self._reserves = self._others = self._revoked = None
         if self._people is not None:
             self._people.forget()
