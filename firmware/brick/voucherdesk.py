@@ -161,7 +161,7 @@ def _quicken():
     """SHA-512 and the one inversion in machine code, where this interpreter can make some."""
     try:
         from brick import inversewords, sha512words
-    except (ImportError, SyntaxError):
+    except (ImportError, SyntaxError, ValueError, MemoryError):  # ValueError: machine code for another chip
         return
     from stallmark import ed25519, sha512
 

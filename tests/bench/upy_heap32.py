@@ -246,7 +246,60 @@ assert state.rights._known.used == SLICES
 del state
 gc.collect()
 # ---
+full, largest_full = gc.mem_alloc() - code, largest()
+# The same rules once more, tried beside those in use: as a trial is once its bundle was checked.
+from brick import shadow
+from brick import shadowtold
+
+gc.collect()
+# ---
+before = gc.mem_alloc()
+tried_code = before - code - full
+slots, size = ROOT._installer._slots, 0
+file = open(bundle_path, "rb")
+slots.begin(file.seek(0, 2))
+file.seek(0)
+while True:
+    piece = file.read(256)
+    if not piece:
+        break
+    slots.write(size, piece)
+    size += len(piece)
+head = slots.candidate().read(0, 4)
+at = 4 + int.from_bytes(head, "big")
+uses = shadow.Uses(
+    ROOT._directing.identity, ROOT._directing, ROOT._installer, slots, ROOT._journal, ROOT._outbox, ROOT._decider,
+    ROOT._clock, ROOT._counters, print, ROOT._allotment.hand_out, None, 1,
+)  # fmt: skip
+trial = ROOT._decider.shadow = shadow.Shadow(uses, (bytes(32), size, 1 << 52, bytes(16)))
+trial._ruleset = Ruleset(Pages(slots.candidate(), at, size - at))
+del file, piece, head, slots, uses
+unload(*READING)
+gc.collect()
+# ---
+tried_rules = gc.mem_alloc() - before
+trial._rules_state = State(trial._ruleset)
+trial._rules_state.rights = shadow._Lent(trial._ruleset.units)
+trial._records = ROOT._journal.records()
+trial.state = shadow.shadow.READING
+gc.collect()
+# ---
+for _ in range(8):
+    trial.step()
+gc.collect()
+# ---
+for _ in range(8):
+    trial.step()
+gc.collect()
+# ---
+for _ in range(40):
+    if trial.state == shadow.shadow.READING:
+        trial.step()
+gc.collect()
+# ---
+assert trial.state == shadow.shadow.RUNNING and trial._rules_state._people.table.used == PEOPLE
 print(json.dumps({
-    "code": code - begun, "objects": objects, "with rules": rules, "people": people, "full": gc.mem_alloc() - code,
-    "largest": first_largest, "largest full": largest(), "maxsize": sys.maxsize,
+    "code": code - begun, "objects": objects, "with rules": rules, "people": people, "full": full,
+    "largest": first_largest, "largest full": largest_full, "maxsize": sys.maxsize, "tried code": tried_code,
+    "tried rules": tried_rules, "tried": gc.mem_alloc() - before, "largest tried": largest(),
 }))  # fmt: skip
