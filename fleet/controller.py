@@ -23,6 +23,7 @@ from fleet.counts import Counts, Met
 from fleet.db.engine import Database
 from fleet.desired import boots
 from fleet.desired.desired import Desired
+from fleet.desired.index import Indexed
 from fleet.desired.why import Reason
 from fleet.errors import Refused
 from fleet.keys import RecordKeys
@@ -74,11 +75,14 @@ class Controller:
             self.database.close()
             raise
         self._renewed_ms = 0
+        self._indexed = Indexed()
         self.private_keys = PrivateKeys(self.database, self._store.seal)
         self.campaigns = Campaigns(config.rules)
         self.desired = self._desired()
         # What rollouts and rentals know of why a kit is as it is.
         self.reasons: list[Callable[[bytes], list[Reason]]] = []
+        # Who looks whether kits run what they should, once boot records of their bricks are durable.
+        self.booted: Callable[[set[bytes]], None] = self.desired.booted
         # Who hears of bricks that a host delivered records of and that nobody made known.
         self.strangers: Callable[[Host, set[bytes]], None] = lambda _host, _bricks: None
         self.counts = Counts(totals(self.database))
@@ -97,7 +101,7 @@ class Controller:
         if strangers:
             self.strangers(host, strangers)
         if booted:
-            self.desired.booted(booted)
+            self.booted(booted)
         if tally is None:
             self.met.repeats += 1
             return answer
@@ -240,7 +244,7 @@ class Controller:
 
     def rental_of(self, kit: bytes) -> int | None:
         """The rental that a kit is in; None for one that is not here."""
-        return next((one.rental for one in self.config.kits if one.kit == kit), None)
+        return self._indexed.of(self.config).rental.get(kit)
 
     @contextmanager
     def keys(self) -> Generator[RecordKeys]:

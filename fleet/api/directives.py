@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from fastapi import APIRouter, Request, Response
@@ -14,6 +15,8 @@ from fastapi.responses import JSONResponse
 from fleet.api.access import Access, body
 from fleet.controller import Controller
 from fleet.desired import report, why
+from fleet.desired.report import Said
+from fleet.desired.reporting import Answer, Reporting
 from fleet.desired.waiting import LONGEST_S, Waiting
 from fleet.errors import Refused
 from fleet.rollouts import shadowing
@@ -27,10 +30,17 @@ _RANGE = re.compile(r"bytes=(\d{1,10})-(\d{0,10})$")
 
 
 def router(controller: Controller, access: Access, waiting: Waiting, worker: Executor) -> APIRouter:
-    """Routes over a controller; reports are written in `worker`. `waiting` is told by `controller.desired.changed`."""
+    """Routes over a controller; reports are written in `worker`, those that wait together. `waiting` is told by
+    `controller.desired.changed`."""
     api = APIRouter(prefix="/v1", tags=["desired state"])
     desired = controller.desired
     often: dict[bytes, float] = {}
+
+    def take(found: Sequence[Said]) -> list[Answer]:
+        desired.report_all(found)
+        return [shadowing.exchange(controller, one.kit, one.report.bricks) for one in found]
+
+    reporting = Reporting(take, worker)
 
     @api.get(
         "/kits/{kit}/directive",
@@ -89,7 +99,8 @@ def router(controller: Controller, access: Access, waiting: Waiting, worker: Exe
 
     @api.post("/kits/{kit}/status", summary="How a kit stands by its host", response_model=None)
     async def status(kit: str, request: Request) -> Response:
-        """Body: docs/desired-state.md, *Status*. Durable when answered."""
+        """Body: docs/desired-state.md, *Status*. Durable when answered.
+        429: they come too often; 503: too many wait to be written down; both with `Retry-After`."""
         host = access.of_kit(request, kit)
         now = asyncio.get_running_loop().time()
         credit = max(often.get(host.kit, 0.0), now - REPORT_S * REPORTS_AT_ONCE)
@@ -99,11 +110,7 @@ def router(controller: Controller, access: Access, waiting: Waiting, worker: Exe
         said = report.read(await body(request, report.MAX_BODY))
         newest = report.newest(said)
 
-        def take() -> list[dict[str, object]]:
-            desired.report(host.kit, host.host, said, newest)
-            return shadowing.exchange(controller, host.kit, said.bricks)
-
-        ordered = await asyncio.get_running_loop().run_in_executor(worker, take)
+        ordered = await reporting.report(Said(host.kit, host.host, said, newest))
         return JSONResponse({"shadow": ordered} if ordered else {})
 
     @api.get("/kits/{kit}/why", summary="Why a kit runs what it runs", response_model=None)

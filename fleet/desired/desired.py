@@ -5,9 +5,9 @@ Blocking and thread-safe. Other programs (`stallmark fleet stop`) write to the s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import AbstractContextManager
-from threading import RLock
+from threading import Lock, RLock
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -23,9 +23,10 @@ from fleet.desired import wishes as wished
 from fleet.desired.facts import Facts, judged
 from fleet.desired.floor import Floor
 from fleet.desired.folder import Release, RulesFolder
+from fleet.desired.index import Indexed
 from fleet.desired.knowing import known
 from fleet.desired.orders import HALTED, Item, Order
-from fleet.desired.report import Report
+from fleet.desired.report import Report, Said
 from fleet.desired.rows import Head
 from fleet.desired.takeback import TakeBack
 from fleet.desired.wishes import LIFE_MS, DesiredError, Wish
@@ -75,6 +76,10 @@ class Desired:
         self.changed = changed
         self._lock = RLock()
         self._heads: dict[bytes, Head] = {}
+        self._indexed = Indexed()
+        self._news: dict[bytes, int] = {}  # kit: number of its newest news
+        self._news_last = 0
+        self._noting = Lock()  # apart: whoever serves never waits for a transaction
         self._change = 0
         self._looked: tuple[object, ...] = ()
         self._due_ms = 0
@@ -145,10 +150,18 @@ class Desired:
 
     def bricks(self, kit: bytes, lane: bool = True) -> list[bytes]:
         """Bricks of a kit that a directive may name: every one that is not revoked, with `lane` the host's own among them."""
+        ended = self.ended()
+        return self.living(kit, ended, lane)
+
+    def living(self, kit: bytes, ended: Container[bytes], lane: bool = True) -> list[bytes]:
+        """The same for whoever asks for many kits; `ended`: bricks that are revoked."""
+        found = self._indexed.of(self._config()).bricks.get(kit, ())
+        return [one.brick for one in found if one.brick not in ended and (lane or not one.lane)]
+
+    def ended(self) -> Container[bytes]:
+        """Bricks that are revoked."""
         with self._database.read() as connection:
-            ended = enrolled.revoked(enrolled.every(connection).items())
-        found = [one for one in self._config().bricks if one.kit == kit and one.brick not in ended]
-        return [one.brick for one in found if lane or not one.lane]
+            return enrolled.revoked(enrolled.every(connection).items())
 
     def set(
         self, kit: bytes, items: Iterable[Item], reason: str, expires_ms: int | None = None, flags: int = 0
@@ -209,6 +222,7 @@ class Desired:
     def saw(self, kit: bytes, held: str | None) -> None:
         """A kit's host asked, holding this directive. Written down by `settle`."""
         self._seen[kit] = self._clock.now_ms(), held
+        self._noted([kit])
 
     def settle(self) -> None:
         """Writes down who was seen. Raises OSError, SQLAlchemyError."""
@@ -228,34 +242,56 @@ class Desired:
     def report(self, kit: bytes, host: bytes, said: Report, newest: bytes | None = None) -> None:
         """A host's word on its kit; durable on return. `newest`: a directive that it holds and that is newer than what
         stands here: where this controller signed it, it stands again."""
+        self.report_all([Said(kit, host, said, newest)])
+
+    def report_all(self, found: Sequence[Said]) -> None:
+        """What hosts said, in the order in which it came, in one transaction."""
         now_ms = self._clock.now_ms()
+        index = self._indexed.of(self._config())
         with self._database.write() as connection:
-            body = said.model_copy(update={"newest": None}).model_dump_json(exclude_none=True)
-            own = {one.brick for one in self._config().bricks if one.kit == kit}
-            telemetry.reported(connection, said.bricks, own, now_ms)
-            rows.put(
-                connection, t.kit_reports, "kit", [{"kit": kit, "host": host, "at_ms": now_ms, "body": body}]
-            )
-        self.saw(kit, said.etag)
-        if newest is not None:
-            self._take_back(kit, newest)
-        self.judge(kit)
+            for one in found:
+                body = one.report.model_copy(update={"newest": None}).model_dump_json(exclude_none=True)
+                own = {brick.brick for brick in index.bricks.get(one.kit, ())}
+                telemetry.reported(connection, one.report.bricks, own, now_ms)
+                row = {"kit": one.kit, "host": one.host, "at_ms": now_ms, "body": body}
+                rows.put(connection, t.kit_reports, "kit", [row])
+        for one in found:
+            self.saw(one.kit, one.report.etag)
+            if one.newest is not None:
+                self._take_back(one.kit, one.newest)
+        self.judge([one.kit for one in found])
 
     def booted(self, bricks: Iterable[bytes]) -> None:
         """New boot records of these bricks are durable."""
-        wanted = set(bricks)
-        for kit in {one.kit for one in self._config().bricks if one.brick in wanted}:
-            self.judge(kit)
+        index = self._indexed.of(self._config())
+        self.judge([index.kit[brick] for brick in bricks if brick in index.kit])
 
-    def judge(self, kit: bytes) -> None:
-        """Remembers whether a kit runs what it should."""
-        facts = self.facts(kit)
-        content, active_ms, drift_ms = found = judged(facts)
-        if found == (facts.content, facts.active_ms, facts.drift_ms):
-            return
-        with self._database.write() as connection:
-            state = {"kit": kit, "content": content, "active_ms": active_ms, "drift_ms": drift_ms}
-            rows.put(connection, t.kit_states, "kit", [state])
+    def judge(self, kits: Iterable[bytes]) -> None:
+        """Remembers whether kits run what they should: a few hundred in a transaction."""
+        wanted = list(dict.fromkeys(kits))
+        for first in range(0, len(wanted), AT_ONCE):
+            some, states = wanted[first : first + AT_ONCE], list[dict[str, object]]()
+            for facts in self.all_facts(some):
+                content, active_ms, drift_ms = found = judged(facts)
+                if found != (facts.content, facts.active_ms, facts.drift_ms):
+                    states.append(
+                        {"kit": facts.kit, "content": content, "active_ms": active_ms, "drift_ms": drift_ms}
+                    )
+            if states:
+                with self._database.write() as connection:
+                    rows.put(connection, t.kit_states, "kit", states)
+            self._noted(some)
+
+    def news(self, after: int) -> tuple[set[bytes], int]:
+        """Kits of which something is new after this number, and the newest number. What other controllers wrote is not among
+        it, directives apart."""
+        with self._noting:
+            return {kit for kit, number in self._news.items() if number > after}, self._news_last
+
+    def _noted(self, kits: Iterable[bytes]) -> None:
+        with self._noting:
+            self._news_last += 1
+            self._news.update(dict.fromkeys(kits, self._news_last))
 
     def facts(self, kit: bytes) -> Facts:
         """Everything that is known of a kit's state."""
@@ -265,9 +301,9 @@ class Desired:
         """Of these kits, or of all of the configuration."""
         config = self._config()
         wanted = [one.kit for one in config.kits] if kits is None else kits
-        only = wanted[0] if len(wanted) == 1 else None
+        only, index = wanted if len(wanted) <= AT_ONCE else None, self._indexed.of(config)
         with self._database.read() as connection:
-            return known(connection, config, self._clock.now_ms(), wanted, self._heads, self._seen, only)
+            return known(connection, config, self._clock.now_ms(), wanted, self._heads, self._seen, only, index)
 
     # --- inside
 
@@ -292,12 +328,13 @@ class Desired:
                 self._foreign.discard(one.kit)
             else:
                 self._foreign.add(one.kit)
-        return [one.kit for one in found]
+        kits = [one.kit for one in found]
+        self._noted(kits)
+        return kits
 
     def _wanted(self, config: Config, now_ms: int) -> list[Wish]:
         """What the folder and the calendar ask for."""
-        with self._database.read() as connection:
-            ended = enrolled.revoked(enrolled.every(connection).items())
+        ended = self.ended()
 
         def keep(release: Release) -> None:
             with self._database.write() as connection:
@@ -315,7 +352,7 @@ class Desired:
             # Bricks never forget an instant; that of a stop they need not believe.
             clockguard.require(repository, now_ms, (self._signed_ms,))
             self._listed.name(((item.bundle, item.artefact) for wish in wishes for item in wish.items), now_ms)
-        rental = {one.kit: one.rental for one in config.kits}
+        rental = self._indexed.of(config).rental
         newest = max(orders.ROOT_VERSION, repository.newest("root"))
         made: list[Head] = []
         with self._database.write() as connection:

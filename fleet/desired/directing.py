@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +30,10 @@ class Directing:
         self._desired = controller.desired
         self.waiting = Waiting()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="directives")
+        self._booted: set[bytes] = set()  # at most every brick of the configuration
+        self._noting = Lock()
         controller.desired.changed = self.waiting.changed
+        controller.booted = self._started
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -38,7 +42,7 @@ class Directing:
         while True:
             pause = LOOK_S
             try:
-                await loop.run_in_executor(self.thread, self._desired.renew)
+                await loop.run_in_executor(self.thread, self._look)
                 if loop.time() - settled >= SETTLE_S:
                     settled = loop.time()
                     await loop.run_in_executor(self.thread, self._desired.settle)
@@ -49,9 +53,25 @@ class Directing:
                 said, pause = str(failed), TROUBLE_S
             await asyncio.sleep(pause)
 
+    def _started(self, bricks: set[bytes]) -> None:
+        """Boot records of these are durable; what that says of their kits is written down at the next look, of all together."""
+        with self._noting:
+            self._booted |= bricks
+
+    def _look(self) -> None:
+        with self._noting:
+            booted, self._booted = self._booted, set()
+        try:
+            self._desired.booted(booted)
+        except BaseException:
+            self._started(booted)
+            raise
+        self._desired.renew()
+
     def close(self) -> None:
         """Writes down who was seen and ends the thread."""
         try:
+            self.thread.submit(self._desired.booted, self._booted).result()
             self.thread.submit(self._desired.settle).result()
         except (OSError, SQLAlchemyError) as failed:
             logger.warning("who was seen is not written down: %s", failed)

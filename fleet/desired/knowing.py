@@ -11,6 +11,7 @@ from fleet.config import Config
 from fleet.core import reg
 from fleet.desired import obeyed, rows
 from fleet.desired.facts import Boot, Facts
+from fleet.desired.index import Index, made
 from fleet.desired.report import Report
 from fleet.desired.rows import Head
 
@@ -24,14 +25,15 @@ def known(
     kits: Sequence[bytes],
     heads: dict[bytes, Head],
     seen: dict[bytes, tuple[int, str | None]],
-    only: bytes | None = None,
+    only: Sequence[bytes] | None = None,
+    index: Index | None = None,
 ) -> list[Facts]:
-    """Facts of these kits, out of the tables and of what was not written yet. `only`: the one kit, where it is one."""
+    """Facts of these kits, out of the tables and of what was not written yet. `only`: the same kits where they are few, and
+    their rows alone are read; `index`: of the configuration, where there is one."""
     states, reports = rows.states(connection, only), rows.reports(connection, only)
-    bricks: dict[bytes, list[bytes]] = {}
-    for one in config.bricks:
-        bricks.setdefault(one.kit, []).append(one.brick)
-    booted = rows.boots(connection, None if only is None else bricks.get(only, []))
+    index = made(config) if index is None else index
+    bricks = {kit: [one.brick for one in index.bricks.get(kit, ())] for kit in kits}
+    booted = rows.boots(connection, None if only is None else [one for kit in only for one in bricks[kit]])
     wanted = {
         item.artefact
         for kit in kits
@@ -41,7 +43,7 @@ def known(
     }
     programs = rows.programs(connection, wanted) if wanted else {}
     followed = obeyed.read(
-        connection, {one.brick: one.kit for one in config.bricks if only in (None, one.kit)}
+        connection, index.kit if only is None else {one: kit for kit in only for one in bricks[kit]}
     )
     found: list[Facts] = []
     for kit in kits:

@@ -29,7 +29,7 @@ def facts(config: Config, kit: str | None = None) -> list[Facts]:
         wanted = [_kit(merged, kit)] if kit is not None else [one.kit for one in merged.kits]
         heads = {one.kit: one for one in rows.heads(connection)}
         now_ms = open_clock(config.clock_file).now_ms()
-        return known(connection, merged, now_ms, wanted, heads, {}, wanted[0] if kit is not None else None)
+        return known(connection, merged, now_ms, wanted, heads, {}, wanted if kit is not None else None)
 
 
 def signed_ms(config: Config) -> int:

@@ -51,12 +51,18 @@ def write(connection: Connection, taken: Iterable[Taken]) -> None:
         rows.put(connection, table, "brick", [{**row, "before_ms": earlier}])
 
 
+FEW = 256  # bricks that are asked for by name
+
+
 def read(connection: Connection, kits: Mapping[bytes, bytes]) -> dict[bytes, Obeyed]:
     """By brick, of those in `kits` (brick8: kit8)."""
     table, past, stands = tables_trust.brick_orders, tables_desired.directives, tables_desired.directive_heads
-    newest = {row.kit: row.number for row in connection.execute(select(stands.c.kit, stands.c.number))}
+    heads, orders = select(stands.c.kit, stands.c.number), select(table)
+    if len(kits) <= FEW:
+        heads, orders = heads.where(stands.c.kit.in_(set(kits.values()))), orders.where(table.c.brick.in_(list(kits)))
+    newest = {row.kit: row.number for row in connection.execute(heads)}
     found: dict[bytes, Obeyed] = {}
-    for row in connection.execute(select(table)):
+    for row in connection.execute(orders).all():
         kit = kits.get(row.brick)
         if kit is None:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -130,6 +131,16 @@ class Report(_Part):
     newest: str | None = Field(
         default=None, max_length=6000
     )  # base64 of a newer directive than it is offered
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A report as it came, of a kit by its host. `newest`: the newer directive that the host showed."""
+
+    kit: bytes
+    host: bytes
+    report: Report
+    newest: bytes | None = None
 
 
 def read(data: bytes) -> Report:

@@ -202,22 +202,21 @@ def put(connection: Connection, table: Table, name: str, rows: Iterable[dict[str
             connection.execute(insert(table).values(row))
 
 
-def reports(connection: Connection, kit: bytes | None = None) -> dict[bytes, Any]:
-    """The last report of one kit's host or of all."""
-    query = select(t.kit_reports)
-    return {
-        row.kit: row
-        for row in connection.execute(query if kit is None else query.where(t.kit_reports.c.kit == kit))
-    }
+def reports(connection: Connection, kits: bytes | Sequence[bytes] | None = None) -> dict[bytes, Any]:
+    """The last report of this kit's host, of these kits' or of all."""
+    return _of_kits(connection, t.kit_reports, kits)
 
 
-def states(connection: Connection, kit: bytes | None = None) -> dict[bytes, Any]:
-    """What is known of one kit or of all."""
-    query = select(t.kit_states)
-    return {
-        row.kit: row
-        for row in connection.execute(query if kit is None else query.where(t.kit_states.c.kit == kit))
-    }
+def states(connection: Connection, kits: bytes | Sequence[bytes] | None = None) -> dict[bytes, Any]:
+    """What is known of this kit, of these or of all."""
+    return _of_kits(connection, t.kit_states, kits)
+
+
+def _of_kits(connection: Connection, table: Table, kits: bytes | Sequence[bytes] | None) -> dict[bytes, Any]:
+    query = select(table)
+    if kits is not None:
+        query = query.where(table.c.kit.in_([kits] if isinstance(kits, bytes) else kits))
+    return {row.kit: row for row in connection.execute(query).all()}
 
 
 def boots(connection: Connection, bricks: Iterable[bytes] | None = None) -> dict[bytes, Any]:
@@ -225,7 +224,7 @@ def boots(connection: Connection, bricks: Iterable[bytes] | None = None) -> dict
     query = select(t.brick_boots)
     if bricks is not None:
         query = query.where(t.brick_boots.c.brick.in_(list(bricks)))
-    return {row.brick: row for row in connection.execute(query)}
+    return {row.brick: row for row in connection.execute(query).all()}
 
 
 def first_boots(connection: Connection, bricks: Iterable[bytes], kind: int, read: Any) -> None:

@@ -188,7 +188,7 @@ def members_of(connection: Connection, config: Config, kit: bytes) -> list[str]:
 def gates(connection: Connection, config: Config, kit: bytes, now_ms: int) -> list[tuple[bool, str]]:
     """(whether it stops a hand-over, words) of how the kit stands."""
     heads = {one.kit: one for one in desired_rows.heads(connection) if one.kit == kit}
-    facts = known(connection, enrolled.merged(connection, config), now_ms, [kit], heads, {}, kit)[0]
+    facts = known(connection, enrolled.merged(connection, config), now_ms, [kit], heads, {}, [kit])[0]
     found: list[tuple[bool, str]] = []
     if facts.head is None:
         found.append((False, "this kit has no directive: its bricks run what they were given at the bench"))

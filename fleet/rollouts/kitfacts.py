@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 from fleet.core import reg
@@ -46,6 +46,7 @@ SLACK_MS = 60_000  # by which a host's clock may be behind the controller's
 GATE_MS = 60_000
 FOLLOWED = "the rules folder has newer rules, and it follows them"
 BATCH = 200  # directives of one transaction
+WHOLE_MS = 5_000  # between looks at all kits
 
 Looks = Callable[[State, int, int], list[facts.Gate]]  # state, now, number of the look
 
@@ -66,14 +67,20 @@ class KitFacts:
         self._desired = desired
         self._out = out
         self._hosts = hosts
+        self._ended: Container[bytes] = ()  # bricks that were revoked, as of the newest orders
         self._looks = looks
         self._looked: dict[str, int] = {}
+        # By rollout: its kits' facts, the number of the newest news among them, when all were read.
+        self._known: dict[str, tuple[dict[str, Facts], int, int]] = {}
 
     # --- orders
 
     def obey(self, state: State, commands: Iterable[Command]) -> None:
         """Directives that say something else than before are made, many in a transaction."""
         wishes: list[Wish] = []
+        commands = list(commands)
+        if commands:
+            self._ended = self._desired.ended()
         for one in commands:
             self._host_step(state, one)
             wish = self._wish(state, one)
@@ -110,15 +117,13 @@ class KitFacts:
                 return None
             items = (*kept, *self._items(state, one, release, kit))
             flags = SECURITY_CRITICAL if state.plan.security_critical else 0
-            word = "back to" if one.back else "release"
+            word = f"{'back to' if one.back else 'release'} {release.name}".rstrip()
         on_service = bool(state.plan.release.host) and self._hosts is not None and self._hosts.has(kit)
         host = None if on_service else hoststep.order(state.plan, one, head, lambda: self._desired.facts(kit))
         same = host is None or (head is not None and (head.order.host_release or "") == host)
         if head is not None and same and set(head.order.items) == set(items) and (head.origin != rows.RULES or kind != RULES):
             return None
-        reason = f"rollout {state.rollout}: {word}" + (
-            f" {state.plan.release.name}" if word == "release" else ""
-        )
+        reason = f"rollout {state.rollout}: {word}"
         origin = rows.KEPT
         if kind != RULES and head is not None and head.origin == rows.RULES:
             origin = rows.RULES  # rules go on to be the folder's
@@ -131,7 +136,7 @@ class KitFacts:
         if release.kind == HOST:
             return []  # bricks have nothing to do with it
         units = state.kits[one.kit].units
-        every = self._desired.bricks(kit, lane=release.kind == RULES)  # the lane is the host's own program
+        every = self._desired.living(kit, self._ended, release.kind == RULES)  # the lane is the host's own program
         named = [bytes.fromhex(brick) for brick in one.bricks]
         if not named or (units != WHOLE and set(one.bricks) == set(units)):
             named = every
@@ -146,12 +151,11 @@ class KitFacts:
 
     def heard(self, state: State, now_ms: int) -> list[Fact]:
         """Who is there, who took what, what bricks proved to run and what they could not install; gates, once a minute."""
-        known = {
-            one.kit.hex(): one for one in self._desired.all_facts([bytes.fromhex(kit) for kit in state.kits])
-        }
+        known, fresh = self._look(state, now_ms)
         found = rentals.changed(state, self._out())
         tied = self._hosts.tied() if self._hosts is not None and state.plan.release.host else set[bytes]()
-        for name, kit in state.kits.items():
+        for name in fresh:
+            kit = state.kits[name]
             found += _of(state, name, kit, known[name])
             if kit.status != SUPERSEDED and bytes.fromhex(name) not in tied:
                 found += hoststep.heard(state, name, kit, known[name])
@@ -163,6 +167,22 @@ class KitFacts:
             self._looked[state.rollout] = now_ms
             found += self._looks(state, now_ms, now_ms // GATE_MS)
         return found
+
+    def _look(self, state: State, now_ms: int) -> tuple[dict[str, Facts], Iterable[str]]:
+        """Facts of all kits, and those of which there may be anything new: all of them now and then, else those that are at it
+        and those of which this controller heard. Kits of others and passing time have the whole look."""
+        kept, news, last_ms = self._known.get(state.rollout, ({}, 0, 0))
+        if kept.keys() != state.kits.keys() or not 0 <= now_ms - last_ms < WHOLE_MS:
+            _, news = self._desired.news(news)  # first: what comes while it reads is read again
+            kept = {one.kit.hex(): one for one in self._desired.all_facts([bytes.fromhex(kit) for kit in state.kits])}
+            self._known[state.rollout] = kept, news, now_ms
+            return kept, state.kits
+        touched, news = self._desired.news(news)
+        mine = [kit for kit in touched if kit.hex() in kept]
+        if mine:
+            kept |= {one.kit.hex(): one for one in self._desired.all_facts(mine)}
+        self._known[state.rollout] = kept, news, last_ms
+        return kept, dict.fromkeys([*(kit.hex() for kit in mine), *state.flying])
 
     def _followers(self, state: State, known: dict[str, Facts]) -> list[Fact]:
         """Kits of a rollout that is through, for which the rules folder has newer rules: where its people said so, they are the
