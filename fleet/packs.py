@@ -33,6 +33,7 @@ def digest(pack: bytes) -> bytes:
 
 
 HOST_PACKAGES = ("cli", "hostagent")  # beside the core and what the host reads of the brick's
+KINDS = (".py", ".html", ".css", ".js", ".mjs", ".svg")
 ABOUT = "stallmark-release.json"
 MOST_BYTES = 32 * 1024 * 1024  # unpacked, as hosts have it
 _INSTANT = (1980, 1, 1, 0, 0, 0)  # the same sources make the same bytes
@@ -76,7 +77,8 @@ def _files(source: Path) -> Iterable[tuple[str, bytes]]:
     roots = [source / name for name in HOST_PACKAGES] + [source / "firmware" / "stallmark"]
     for root in roots:
         for path in sorted(root.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
+            # By kind, and no links: a private file beside the sources is not to be signed and served.
+            if path.suffix in KINDS and path.is_file() and not path.is_symlink():
                 yield f"{root.name}/{path.relative_to(root).as_posix()}", path.read_bytes()
     brick = source / "firmware" / "brick"
     for name in ("__init__.py", "counter_names.py", "counters.py"):
