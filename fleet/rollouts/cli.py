@@ -190,7 +190,10 @@ def plan_rollout(
         typer.echo(f"gate 0 (replay): {zero.verdict}: {zero.why}")
     for note in notes:
         typer.echo(note, err=True)
-    typer.echo(f"Rollout {name} is planned. Next: stallmark fleet rollout start {name} --config {config}")
+    if isinstance(zero, facts.Gate) and zero.verdict != facts.PASS:
+        typer.echo(f"Rollout {name} is planned, and `start` will refuse it: change the rules, or plan it anew with other limits.")
+    else:
+        typer.echo(f"Rollout {name} is planned. Next: stallmark fleet rollout start {name} --config {config}")
 
 
 @app.command()

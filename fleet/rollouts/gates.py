@@ -118,6 +118,13 @@ def part(bps: int) -> str:
     return f"{bps // 100}.{bps % 100:02d} %"
 
 
+def size(name: str, value: int) -> str:
+    """What a gate allows, as people read it: "2.00 % of events", "50 ms for 95 of 100 lights"."""
+    if name in SHARES:
+        return f"{part(value)} of events"
+    return f"{part(value)} of the budget an hour" if name == "budget" else f"{value} {UNITS[name]}"
+
+
 class Replayed(NamedTuple):
     """What gate 0 looks at: the sums of a replay of recorded events, money in minor units."""
 

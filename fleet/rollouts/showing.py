@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from fleet.rollouts.gates import UNITS
+from fleet.rollouts.gates import size as allowed
 from fleet.rollouts.names import named
 from fleet.rollouts.plan import HOST, Plan
 from fleet.rollouts.rank import rank
@@ -125,8 +125,8 @@ def plan_words(state: State, names: dict[str, str]) -> list[str]:
         f" at most {limits.in_flight} kits at a time"
     )
     for gate in plan.gates:
-        worst = "" if gate.worst is None else f", and never pass {gate.worst}"
-        out.append(f"gate {gate.name}: may worsen by {gate.worse} {UNITS[gate.name]}{worst}")
+        worst = "" if gate.worst is None else f", and never pass {allowed(gate.name, gate.worst)}"
+        out.append(f"gate {gate.name}: may worsen by {allowed(gate.name, gate.worse)}{worst}")
     if plan.release.kind != HOST:
         out.append(
             "once it is through, newer rules of the folder take over"

@@ -202,7 +202,7 @@ def _whole(state: State, now_ms: int) -> list[Reason]:
         bad = state.count(*BAD, wave=state.wave, accepted=False)
         text = f"wave {state.wave + 1} of {len(state.plan.waves)}: {good + bad} of {of} kits reported, {good} are good"
         if good + bad < wave.min_sample:
-            text += f"; {wave.min_sample} reports are asked for"
+            text += f"; {wave.min_sample} {'report is' if wave.min_sample == 1 else 'reports are'} asked for"
         found.append(Reason("wave", text, state.wave_ms))
         if state.soak_ms is not None:
             left = max(0, state.soak_ms + wave.soak_s * 1000 - now_ms) // 1000

@@ -159,6 +159,7 @@ def test_a_canary_that_fails_its_vectors_halts_it_and_the_kit_goes_back(stall):
     town.host(bricks=[failed])
     assert town.state().phase == "rolling back" and "vector 3" in town.cli("why", "spring", town.kit.hex())
     town.tick()
+    assert town.desired.head(town.kit).order.reason == "rollout spring: back to old"
     old = town.one(town.old).artefact
     assert set(town.ordered().values()) == {old} and town.desired.head(town.kit).number > number
     town.host()
@@ -224,13 +225,16 @@ def test_plans_say_what_is_missing_before_anything_is_ordered(stall):
     new = town.release("new", 2)
     common = ("--bundle", str(new), "--waves")
     assert "No way back" in town.cli("plan", "a", *common, "1")
+    said = town.cli("plan", "g", *common, "1", "--gate", "uncertain", "--gate", "latency:50:400")
+    assert "gate uncertain: may worsen by 2.00 % of events" in said
+    assert "latency: may worsen by 50 ms for 95 of 100 lights, and never pass 400 ms" in said
     assert "does not go back by itself" in town.cli("plan", "b", *common, "1")
     assert "is no size" in town.cli("plan", "c", *common, "nine", code=1)
     assert "there are errors" in town.cli("plan", "c", *common, "1", "--gate", "speed", code=1)
     assert "whole numbers" in town.cli("plan", "c", *common, "1", "--gate", "latency:fast", code=1)
     assert "is no bundle" in town.cli("plan", "c", "--bundle", town.config, code=1)
     assert "never used again" in town.cli("plan", "a", *common, "1", code=1)
-    assert "there are: a, b" in town.cli("start", "z", code=1)
+    assert "there are: a, b, g" in town.cli("start", "z", code=1)
     assert "needs a reason" in town.cli("resume", "a", "--accept-failures", " ", code=1)
     assert "is planned and was not started" in town.cli("why", "a")
 
