@@ -7,29 +7,25 @@ import ipaddress
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
-
 from hostagent import config as configuration
-from hostagent import kitreport, pauses
+from hostagent import kitreport, pauses, position, serving
 from hostagent.aes import make_ecb
-from hostagent.answers import Standing, Step
+from hostagent.answers import Step
 from hostagent.backoff import Backoff
 from hostagent.batches import Losses
-from hostagent.bricks import Brick
 from hostagent.budgets import Budgets
-from hostagent.chain import Chain, short
+from hostagent.chain import Chain
 from hostagent.clock import open_clock
 from hostagent.config import Config
 from hostagent.controller import Controller
 from hostagent.core import Fields, new_host_link, reg
 from hostagent.directing import Directing
 from hostagent.ended import Ended
-from hostagent.errors import ConfigError, ControllerError, HostError
+from hostagent.errors import ConfigError, HostError
 from hostagent.following import Following
 from hostagent.forwarder import Forwarder
 from hostagent.handback import Handback
@@ -41,9 +37,11 @@ from hostagent.lane.lane import Lane
 from hostagent.lines import TakeUp
 from hostagent.links.line import Line
 from hostagent.links.session import Session
+from hostagent.position import Position
 from hostagent.printing.printer import Printer
 from hostagent.promised import Promised
 from hostagent.puller import Puller
+from hostagent.reach import Reach
 from hostagent.rekeys import Rekeys
 from hostagent.release.updating import Updating
 from hostagent.shadows import Shadows
@@ -71,7 +69,6 @@ if TYPE_CHECKING:
 
 DRAIN_S = 5.0
 LANE_S = 2.0
-LANE_NAME = "host lane"
 META_ROOTS = "trust_roots"
 CALM_S = 30.0  # without a receipt, before this host starts anew with another release
 WORKING_S = 120.0  # since the controller was reached
@@ -95,7 +92,7 @@ class Agent:
                 f"config.json says host {config.host.hex()}, the signing key is of {self.signer.kid.hex()}"
             )
         self.clock = open_clock(config.clock_file)
-        self._socket = _listen(config.listen, config.port)
+        self._socket = serving.listen(config.listen, config.port)
         try:
             opened = open_store(config.store, config.keys.store_key, vfs)
         except BaseException:
@@ -103,9 +100,12 @@ class Agent:
             raise
         self.opened = opened
         self.store = store = opened.store
-        self._import_links()
+        position.import_links(config, store)
         self.receipts = Receipts(store)
-        self.bricks = self._load_bricks()
+        self.bricks = position.load_bricks(config, self.receipts)
+        self.lines: list[Line] = []
+        self.lane: Lane | None = None
+        self.reach = Reach(self.lines, self.bricks, lambda: self.lane)
         self.chain = Chain(
             config.host,
             self.signer.kid,
@@ -134,7 +134,14 @@ class Agent:
             self.losses,
             backoff(),
         )
-        self._find_position()
+        Position(
+            store,
+            self.receipts,
+            self.chain,
+            self.forwarder,
+            self.intake,
+            lambda: self.reach.acknowledge(list(self.bricks.values())),
+        ).find()
         self.steps = Steps(
             store,
             self.controller,
@@ -178,7 +185,7 @@ class Agent:
             self.bricks,
             self._intent_changed,
             self._described,
-            self._restart,
+            self.reach.restart,
             backoff,
         )
         self.update_lock = UpdateLock(config.update_lock)
@@ -201,7 +208,7 @@ class Agent:
             self.updater,
             self.budgets,
             config.poll_s,
-            self._look_for_offer,
+            self.reach.look_for_offer,
             backoff(),
             self.vouchers,
             self.rekeys,
@@ -222,7 +229,7 @@ class Agent:
             lambda: self.chain.host_seq - 1,
             lambda: self.lane,
             lambda brick: self.session_of(brick) is not None,
-            self._flush,
+            self.reach.flush,
             self.staff.label,
         )
         self.kitside.knows_tags(
@@ -232,7 +239,7 @@ class Agent:
                 self.tagkeys.message,
             )
         )
-        self.directing = Directing(self.controller, self.bricks, self._order, self._flush, self._keep_roots)
+        self.directing = Directing(self.controller, self.bricks, self._order, self.reach.flush, self._keep_roots)
         self.directing.load(store.meta.get(META_ROOTS))
         self.intent.judged.root = lambda: self.directing.state
         self.kitside.telling.directing = self.directing
@@ -255,7 +262,7 @@ class Agent:
         if self.lane is not None:
             self.steps.lane = self._lane_steps
         self.updater.ready = self.directing.ready
-        shadows = Shadows(self.targets, self.bricks, self._flush)
+        shadows = Shadows(self.targets, self.bricks, self.reach.flush)
         self.kitside.telling.shadows, self.updater.tried, self.following.answered = shadows, shadows.chunk, shadows.answered
         self.puller.pull_roots = self.directing.pull
         self.exchange = self.kitside.exchange
@@ -275,12 +282,12 @@ class Agent:
             lambda: self.updating.waits,
         )
         self.radio = self.new_radio() if any("ble" in brick.links for brick in config.bricks) else None
-        self.lines = [self.new_line(expected) for expected in config.bricks]
+        self.lines.extend(self.new_line(expected) for expected in config.bricks)
         self.takeup = TakeUp(self)
         self.puller.tell_ended = self.ended.tell
         self.budgets.suits = self.kitside.rulebook.suits
-        self.budgets.connected = self._connected
-        self.budgets.give = self._give
+        self.budgets.connected = self.reach.connected
+        self.budgets.give = self.reach.give
         self._was_halted = False
         self._resuming: asyncio.Task[None] | None = None
         self.budgets.directors = lambda: self.directing.directors
@@ -291,7 +298,7 @@ class Agent:
         self.forwarder.during = self.update_lock.during
         self.intake.on_ruleset = lambda digest: self._ruleset(digest, None)
         self.intake.listen(self._durable)
-        self.forwarder.on_marks = self._acknowledge
+        self.forwarder.on_marks = self.reach.acknowledge
         # Rulesets parsed for sentences, by digest; at most one is kept.
         self.parsed_rulesets: dict[bytes, Any] = {}
         self._stop: asyncio.Event | None = None
@@ -309,10 +316,7 @@ class Agent:
 
     def session_of(self, brick: bytes) -> Session | None:
         """The session in which a brick's link is up."""
-        for line in self.lines:
-            if line.brick == brick:
-                return line.session
-        return None
+        return self.reach.session_of(brick)
 
     async def training(self, on: bool, who: str) -> list[str]:
         """Practice on or off everywhere (hostagent.telling); the names of who was reached."""
@@ -349,9 +353,9 @@ class Agent:
             if self.till is not None:
                 # Before anybody can ask: a key that was answered must not look new.
                 await self.till.load()
-            server = self._server()
+            server = serving.server(self)
             async with asyncio.TaskGroup() as group:
-                serving = group.create_task(server.serve(sockets=[self._socket]), name="status API")
+                status = group.create_task(server.serve(sockets=[self._socket]), name="status API")
                 self.takeup.start(group)
                 others = [
                     group.create_task(self._watch_intake(), name="intake"),
@@ -387,7 +391,7 @@ class Agent:
                 for task in others:
                     task.cancel()
                 server.should_exit = True
-                await asyncio.wait([serving])
+                await asyncio.wait([status])
         finally:
             pauses.end()
             await self.close()
@@ -406,63 +410,13 @@ class Agent:
             return None
         from hostagent.trust.listing import listing_of  # late: a host without a root does not need tuf
 
-        found = listing_of(self.config, self.clock, self._look_for_offer)
+        found = listing_of(self.config, self.clock, self.reach.look_for_offer)
         if found is not None:
             self.updater.listed = found.passes
         return found
 
-    def _import_links(self) -> None:
-        links = self.config.keys.links
-        if links:
-            self.store.import_link_keys([(link.brick, link.epoch, link.key) for link in links]).result()
-            configuration.forget_links(self.config.keys_file, links)
-
-    def _load_bricks(self) -> dict[bytes, Brick]:
-        names = {brick.brick: brick.name for brick in self.config.bricks}
-        if self.config.keys.lane is not None:
-            names[self.config.keys.lane.brick] = LANE_NAME
-        heads = self.receipts.heads().result()
-        if not names.keys() <= {head.brick for head in heads}:
-            # Only then: a host that starts again with a full disk has nothing to write.
-            self.receipts.add_bricks(list(names)).result()
-            heads = self.receipts.heads().result()
-        return {head.brick: Brick.of(head, names.get(head.brick, head.brick.hex())) for head in heads}
-
-    def _find_position(self) -> None:
-        """Where the chains of receipts and batches go on: after the newest receipt, at an adopted place,
-        or at 1."""
-        meta = self.store.meta
-        if "base_host_seq" in meta:
-            self.chain.host_seq, self.chain.prev16 = meta["base_host_seq"], meta["base_prev16"]
-            self.forwarder.start_at(meta["base_number"], meta["base_prev32"], meta["base_host_seq"])
-        elif "recovered" in meta:
-            self.intake.ready = False
-            self.forwarder.adopt = self._adopt
-        last = self.receipts.last().result()
-        if last is not None:
-            self.chain.host_seq, self.chain.prev16 = last[0] + 1, short(last[1])
-
-    async def _adopt(self, standing: Standing) -> None:
-        """A store that replaces a damaged one goes on where the controller stands; bricks send again what
-        is missing."""
-        if standing.host_seq is None or standing.prev_receipt is None:
-            raise ControllerError("fork", "the controller does not say where this host's receipts go on")
-        base = {
-            "base_host_seq": standing.host_seq,
-            "base_prev16": standing.prev_receipt,
-            "base_number": standing.number,
-            "base_prev32": standing.prev,
-        }
-        await asyncio.wrap_future(self.store.set_meta(base))
-        self.chain.host_seq, self.chain.prev16 = standing.host_seq, standing.prev_receipt
-        self.forwarder.start_at(standing.number, standing.prev, standing.host_seq)
-        self.intake.ready = True
-        self._acknowledge(list(self.bricks.values()))
-
     def _say_rekeys(self) -> None:
-        for line in self.lines:
-            if line.session is not None:
-                line.session.tick()
+        self.reach.every(Session.tick)
 
     def _tell_tag_keys(self, brick: bytes, message: Fields) -> None:
         self.kitside.telling.tell(brick, reg.MSG_TAG_KEYS, message)
@@ -517,19 +471,6 @@ class Agent:
         lane.changed = lambda: self.budgets.on_status(brick)
         return lane
 
-    def _server(self) -> uvicorn.Server:
-        from hostagent.status import create_app
-
-        settings = uvicorn.Config(
-            create_app(self),
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-            limit_concurrency=64,
-        )
-        return _Server(settings)
-
     # --- what parts tell each other
 
     def _ruleset(self, digest: bytes, terms: bytes | None) -> None:
@@ -539,12 +480,12 @@ class Agent:
 
     def _described(self) -> dict[str, Any]:
         """What a status report says of bricks, of this host's own release, and of what holds updates back."""
-        found = kitreport.describe(self.bricks, self.updater, self.clock, self._connected)
+        found = kitreport.describe(self.bricks, self.updater, self.clock, self.reach.connected)
         return {**found, "host": self.updating.report(), "holds": self.holding.report()}
 
     def _working(self) -> set[str]:
         """What another release of this host is measured by."""
-        found = {brick.name for brick in self.bricks.values() if self._connected(brick.brick)}
+        found = {brick.name for brick in self.bricks.values() if self.reach.connected(brick.brick)}
         reached = self.puller.reached_at
         return found | ({"the controller"} if reached is not None and time.monotonic() - reached < WORKING_S else set[str]())
 
@@ -564,25 +505,7 @@ class Agent:
         self.counts["receipts"] += len(durable.receipts)
         self.forwarder.durable(durable)
         self._tell_exchange()
-        self._acknowledge(list(durable.bricks))
-
-    def _acknowledge(self, bricks: list[Brick]) -> None:
-        for brick in bricks:
-            session = self.session_of(brick.brick)
-            if session is not None:
-                session.acknowledge()
-
-    def _connected(self, brick: bytes) -> bool:
-        if self.lane is not None and brick == self.lane.brick8:
-            return self.lane.trouble is None
-        if brick in self.bricks and self.bricks[brick].ended:
-            return False  # it is read out, and gets nothing
-        return self.session_of(brick) is not None
-
-    def _look_for_offer(self) -> None:
-        self._every(Session.look_for_offer)
-        if self.lane is not None:
-            self.lane.look_for_offer()
+        self.reach.acknowledge(list(durable.bricks))
 
     def _intent_changed(self) -> None:
         """Another directive, or another bundle that it names."""
@@ -590,7 +513,7 @@ class Agent:
             self._resuming = asyncio.get_running_loop().create_task(self._resume(), name="slices again")
         self._was_halted = self.intent.halted
         self.directing.look()
-        self._look_for_offer()
+        self.reach.look_for_offer()
 
     def _order(self) -> tuple[int, bytes] | None:
         """The newest directive: its number and its bytes."""
@@ -605,25 +528,6 @@ class Agent:
             await self.budgets.resume()
         except HostError as failed:
             log.warning("slices are not given again yet: %s", failed)
-
-    def _restart(self, brick: bytes) -> bool:
-        session = self.session_of(brick)
-        if session is not None:
-            session.restart(False)
-        return session is not None
-
-    def _give(self, brick: bytes, slices: list[tuple[bytes, bytes]]) -> None:
-        if self.lane is not None and brick == self.lane.brick8:
-            self.lane.give(slices)
-            return
-        session = self.session_of(brick)
-        if session is not None:
-            session.give(slices)
-
-    def _flush(self, brick: bytes) -> None:
-        session = self.session_of(brick)
-        if session is not None:
-            session.flush()
 
     def _another_rental(self) -> None:
         """The kit is in another rental: people, balances and slices of the one before are nobody's any more here."""
@@ -645,11 +549,6 @@ class Agent:
     def _tell(self, brick: bytes, kind: int, value: Any) -> bool:
         return self.kitside.telling.tell(brick, kind, value)
 
-    def _every(self, call: Callable[[Session], None]) -> None:
-        for line in self.lines:
-            if line.session is not None:
-                call(line.session)
-
     def losses(self) -> Losses:
         """How many records were ever missed and kept aside here."""
         return Losses(
@@ -660,22 +559,3 @@ class Agent:
     async def _watch_intake(self) -> None:
         assert self.intake.failed is not None
         await self.intake.failed
-
-
-class _Server(uvicorn.Server):
-    """Signals belong to the agent, which ends the server last."""
-
-    @contextlib.contextmanager
-    def capture_signals(self):
-        yield
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        listening = socket.create_server((host, port), backlog=64)
-        # Connections inherit it. asyncio sets it only on sockets that name their protocol, which these do not:
-        # without it an answer in two pieces waits 40 ms for the other side's acknowledgement of the first.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listening
-    except OSError as failed:
-        raise ConfigError(f"the status page cannot listen on {host}:{port}: {failed.strerror}") from failed

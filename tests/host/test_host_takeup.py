@@ -146,7 +146,7 @@ def test_a_replaced_brick_is_read_out_up_to_what_it_had_written_and_no_further(t
             first.decide(4)
             await until(lambda: first.host_seq == 4, "all of it is here")
             assert agent.counts["receipts"] == 2 and brick.counters["quarantined"] == 2
-            assert not agent._connected(brick.brick) and agent.ended.report()[0]["read_out"]
+            assert not agent.reach.connected(brick.brick) and agent.ended.report()[0]["read_out"]
             assert any("refused here" in word for word in agent.ended.words()), "the controller is away"
         first.unplug()
 

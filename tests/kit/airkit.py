@@ -80,7 +80,7 @@ class AirKit:
         updater = self.agent.updater
         updater._set(offered)
         updater._confirmed_at = time.monotonic()
-        self.agent._look_for_offer()
+        self.agent.reach.look_for_offer()
         return offered.artefact
 
     async def agent_stops(self) -> None:
