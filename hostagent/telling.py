@@ -390,7 +390,8 @@ class Telling:
                 while len(queue.balances) > BALANCES_KEPT:
                     queue.balances.popitem(last=False)
         lane = self._lane()
-        if lane is not None and lane.brick8 != stored.brick:
+        # What it gave itself the lane knows; but it cannot take back what earlier sums already counted.
+        if lane is not None and (lane.brick8 != stored.brick or by < 0):
             entry = short + self._tokens[short].to_bytes(4, "big")
             self._balances_at_lane(lane, entry)
 
