@@ -26,7 +26,8 @@ from fleet.privatekeys import PrivateKey
 MAX_KEYS_BODY = 1_048_576
 MAX_KEYS = 4096
 Result = TypeVar("Result")
-WAITING = 64  # batches that wait for the one that is being checked
+WAITING = 1_024  # batches that wait for the one that is being checked
+WAITING_BYTES = 64 * MAX_BODY  # of their bodies together, as they are stated
 
 
 def router(controller: Controller, access: Access, worker: Executor, taken: Callable[[], None]) -> APIRouter:
@@ -34,6 +35,7 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
     the event loop after each that was accepted."""
     api = APIRouter(prefix="/v1", tags=["hosts"])
     waiting: Counter[bytes] = Counter()
+    held: Counter[bytes] = Counter()  # bytes that they may have
 
     async def in_worker(work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(worker, work)
@@ -45,15 +47,19 @@ def router(controller: Controller, access: Access, worker: Executor, taken: Call
         host = access.host(request)
         if waiting[host.host] >= IN_FLIGHT:
             raise Refused(429, "this host's earlier batches are still being checked", retry_after=1)
-        if waiting.total() >= WAITING:
+        stated = request.headers.get("content-length", "")
+        size = min(int(stated), MAX_BODY) if stated.isdigit() and len(stated) < 12 else MAX_BODY
+        if waiting.total() >= WAITING or held.total() + size > WAITING_BYTES:
             raise Refused(503, "too many batches wait to be checked", retry_after=2)
         waiting[host.host] += 1
+        held[host.host] += size
         try:
             data = await body(request, MAX_BODY)
             access.demand(host)  # a slow body: it may have been revoked meanwhile
             answer = await in_worker(lambda: controller.take(host, data))
         finally:
             waiting[host.host] -= 1
+            held[host.host] -= size
         taken()
         return Response(answer, media_type="application/json")
 

@@ -81,6 +81,12 @@ def load(connection: Connection, name: str, snapshots: bool = True) -> tuple[Sta
         kept = connection.execute(query).one_or_none()
         if kept is not None:
             state, n = from_json(kept.data), kept.n
+    return follow(connection, state, n)
+
+
+def follow(connection: Connection, state: State, n: int) -> tuple[State, int]:
+    """The same from where somebody stands: the state after event `n`. Raises LogError."""
+    name = state.rollout
     query = select(rollout_events).where(rollout_events.c.rollout == name, rollout_events.c.n > n)
     for event in connection.execute(query.order_by(rollout_events.c.n)):
         if event.n != n + 1:

@@ -15,6 +15,7 @@ from fleet.simulate.wire import Answer, Connection, WireError
 EARLY_S = 60.0  # so long before its end a token is exchanged for another
 BACKOFF_S = (0.5, 30.0)  # the first pause after a failure at most, and the longest
 MOST_HINT_S = 600.0
+IDLE_S = 2.0  # a connection that was idle for longer is opened anew
 
 T = TypeVar("T")
 
@@ -47,13 +48,19 @@ class Caller:
         raise AssertionError
 
     async def at_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Over a connection of its own, as the other one waits."""
+        """Over another connection than the one that waits: hosts share those of this process, as each would keep its own open."""
         async with self._place.work:
-            connection = Connection(self._place.port)
+            idle = self._place.idle_connections
+            connection, since = idle.pop() if idle else (Connection(self._place.port), 0.0)
+            if time.monotonic() - since > IDLE_S:
+                connection.close()  # the controller is about to
             try:
-                return await work(connection)
-            finally:
+                found = await work(connection)
+            except BaseException:
                 connection.close()
+                raise
+            idle.append((connection, time.monotonic()))
+            return found
 
     def failed(self, failed: OSError, failures: int) -> float:
         """Counts it; seconds to leave before the next attempt."""

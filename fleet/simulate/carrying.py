@@ -153,7 +153,7 @@ class Carrying:
         path = f"/v1/kits/{self.kit.hex()}/status"
         answer = await self._caller.ask(connection, "POST", path, {"Content-Type": "application/json"}, body)
         self._place.seen.counts[f"status {answer.status}"] += 1
-        if answer.status == 429:
+        if answer.status in (429, 503):
             await asyncio.sleep(seconds(answer, "retry-after", BACKOFF_S[0]))
         if answer.status != 200:
             raise WireError(f"the controller answers a status report with {answer.status}")

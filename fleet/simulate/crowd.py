@@ -47,6 +47,8 @@ class Crowd:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection, _since in self.place.idle_connections:
+            connection.close()
 
     def look(self) -> None:
         """A host ends by a mistake alone, which is raised here."""

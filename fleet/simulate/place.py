@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from fleet.rollouts.virtualfleet import Faults
+from fleet.simulate.wire import Connection
 
 WORK_AT_ONCE = 256  # connections beside those that wait, of all hosts of this process
 
@@ -39,6 +40,8 @@ class Place:
     doubtful: bytes | None = None
     idle: bool = False
     seen: Seen = field(default_factory=Seen)
+    # That nobody uses now, and since when (monotonic seconds); at most WORK_AT_ONCE.
+    idle_connections: list[tuple[Connection, float]] = field(default_factory=list[tuple[Connection, float]])
     work: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WORK_AT_ONCE))
 
 

@@ -23,11 +23,11 @@ from fleet.rollouts.virtualfleet import Faults
 from fleet.simulate.crowd import Change, Crowd, Say
 from fleet.simulate.limits import LiveError, make_room
 from fleet.simulate.place import Place, now_ms
-from fleet.simulate.process import Program, controller
+from fleet.simulate.process import Program, controller, ends_in_order
 from fleet.simulate.town import Town, make
 
 NAME = "simulated"
-LOOK_S = 0.5  # between two looks at the rollout
+LOOK_S = 0.25  # between two looks at the rollout
 CUT = 5.0  # percent of downloads that break off
 BEFORE, RELEASE = 1, 2  # revisions
 
@@ -48,7 +48,7 @@ class Wanted:
 def play(wanted: Wanted, say: Say = lambda text: None) -> Story:
     """The whole, in a folder that is removed afterwards. Raises LiveError, PlanError, OSError."""
     make_room(wanted.kits)
-    with tempfile.TemporaryDirectory(prefix="stallmark-live-") as name:
+    with ends_in_order(), tempfile.TemporaryDirectory(prefix="stallmark-live-") as name:
         say(f"keys for {wanted.kits:,} kits")
         town = make(Path(name) / "controller", wanted.kits, wanted.bricks, wanted.seed)
         before = town.release(BEFORE)
@@ -62,7 +62,7 @@ def fan_out(kits: int, bricks: int, seed: int, say: Say = lambda text: None) -> 
     """Only hosts that wait, and one change for all of them: until each has its directive; and bytes of the controller's memory
     for each. Nothing is installed. Raises what `play` does."""
     make_room(kits)
-    with tempfile.TemporaryDirectory(prefix="stallmark-live-") as name:
+    with ends_in_order(), tempfile.TemporaryDirectory(prefix="stallmark-live-") as name:
         say(f"keys for {kits:,} kits")
         town = make(Path(name) / "controller", kits, bricks, seed)
         with controller(town.folder) as program:
@@ -132,9 +132,11 @@ async def _roll_out(
         book.ask(connection, NAME, facts.Verb("start", "simulator"), now_ms())
     story = Story(wanted.kits, wanted.bricks, wanted.seed, asdict(wanted.faults))
     end = time.monotonic() + wanted.minutes * 60
+    with engine.begin() as connection:
+        state, n = book.load(connection, NAME)
     while True:
         await asyncio.sleep(LOOK_S)
-        state, n = await asyncio.to_thread(_look, engine)
+        state, n = await asyncio.to_thread(_look, engine, state, n)
         if state.wave < 0:
             if time.monotonic() > end:
                 raise LiveError(f"the rollout did not begin within {wanted.minutes:g} minutes")
@@ -166,9 +168,9 @@ def replace_releases(plan: Plan, new: folder.Release, old: folder.Release) -> Pl
     )
 
 
-def _look(engine: Engine) -> tuple[State, int]:
-    with engine.begin() as connection:
-        return book.load(connection, NAME)
+def _look(engine: Engine, state: State, n: int) -> tuple[State, int]:
+    with engine.connect() as connection:
+        return book.follow(connection, state, n)
 
 
 def _over(state: State) -> bool:

@@ -5,6 +5,7 @@ input ends, so that nothing is left behind where whoever started it is gone."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +35,25 @@ class Program:
 
 
 @contextmanager
+def ends_in_order() -> Generator[None]:
+    """SIGTERM ends this program as Ctrl-C does: everything that is open is closed, folders are removed, children end. In another
+    thread than the first nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ended(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows cleans up
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def controller(folder: Path) -> Generator[Program]:
     """Runs one over a folder; its log is `controller.log` there. Raises OSError with the log's end where it does not start."""
     log = folder / "controller.log"
@@ -44,6 +64,7 @@ def controller(folder: Path) -> Generator[Program]:
             stdout=subprocess.PIPE,
             stderr=out,
             text=True,
+            start_new_session=True,  # Ctrl-C is for whoever started it: this one ends with its standard input
         )
     assert process.stdin is not None and process.stdout is not None
     try:

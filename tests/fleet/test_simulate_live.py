@@ -1,9 +1,15 @@
 """`stallmark fleet simulate --live`: real hosts at a real controller process, in small."""
 
 import json
+import os
 import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from serving import wait_for
 from typer.testing import CliRunner
 
 from fleet.cli import app
@@ -32,6 +38,31 @@ def test_a_release_that_fails_on_most_bricks_halts_and_every_kit_goes_back(tmp_p
     assert live["last_delivery_ms"] is not None and live["memory"] > 0
     assert live["counts"]["token 200"] == 10 and live["counts"]["batch 200"] > 10
     assert picture.read_text().startswith("<?xml")
+
+
+def test_a_run_that_is_told_to_stop_takes_its_folder_and_its_controller_with_it(tmp_path):
+    """SIGTERM while hosts are at it: nothing of it is left, neither a folder nor a process."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", "from fleet.cli import app; app()", "simulate", "--live", "--kits", "3", "--bricks", "1"],
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for("its controller", lambda: children(run.pid))
+        (child,) = children(run.pid)
+        run.terminate()
+        assert run.wait(60) == 128 + signal.SIGTERM
+        assert not list(tmp_path.iterdir())
+        wait_for("its end", lambda: not Path(f"/proc/{child}").exists())
+    finally:
+        run.kill()
+        run.wait()
+
+
+def children(pid):
+    """Programs that it started."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_a_crowd_that_the_system_has_no_files_for_is_refused_in_words(monkeypatch):
