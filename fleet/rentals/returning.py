@@ -16,7 +16,7 @@ from fleet.desired import stops
 from fleet.enrolment import decide
 from fleet.errors import Refused
 from fleet.people.actors import Actor
-from fleet.rentals import custody, drain, numbers, occupied, rows, states, steps
+from fleet.rentals import called, custody, drain, handback, numbers, occupied, rows, states, steps
 from fleet.rentals.bookings import release
 from fleet.rentals.custody import Seen
 from fleet.rentals.overdue import sweep
@@ -118,12 +118,8 @@ def inspect(
         raise Refused(422, "a grade A (as new) to D (broken)")
     if row.state != states.CLOSED:
         raise Refused(409, f"booking {id} is {row.state} {ago(row.since_ms, now_ms)}: `take-back` closes it")
-    said = [one["what"] for one in wipes_of(connection, id)]
-    if not service and HOST_STORE not in said:
-        raise Refused(
-            409,
-            f"nobody wiped the {HOST_STORE} since the kit came back: `rentals wipe {id}`, or send it to --service",
-        )
+    if not service:
+        _demand_wiped(connection, config, id)
     rows.move_kit(connection, config, actor, row.kit, "inspect", now_ms, note=id)
     custody.add(
         connection, id, row.kit, custody.INSPECTED, Seen("kit", grade, note=service), actor.name, now_ms
@@ -142,6 +138,23 @@ def inspect(
     }
     rows.note(connection, actor, "inspect", id, states.RETURNED, made, wall_ms)
     return made
+
+
+def _demand_wiped(connection: Connection, config: Config, id: str) -> None:
+    """Every host's own proof, or a person's word for the kit. Raises Refused 409."""
+    said = [one for one in wipes_of(connection, id) if one["what"] == HOST_STORE]
+    if not said:
+        raise Refused(
+            409,
+            f"nobody wiped the {HOST_STORE} since the kit came back: `rentals wipe {id}`, or send it to --service",
+        )
+    missing = [who for who in handback.waits(connection, config, id) if who.startswith("host:")]
+    if missing and all(one["proven"] for one in said):
+        hosts = called.told(", ".join(missing), called.called(connection, config))
+        raise Refused(
+            409,
+            f"no proof yet of {hosts}: switch it on where it reaches the controller, or send the kit to --service",
+        )
 
 
 def move(

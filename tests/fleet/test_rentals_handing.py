@@ -12,7 +12,7 @@ from fleet.db import tables_desired
 from fleet.desired.report import BrickSaid, Report
 from fleet.people.actors import COMMAND
 from fleet.people.places import place
-from fleet.rentals import drain, handback, numbers, serving
+from fleet.rentals import drain, handback, numbers, proofs, rows, serving
 from fleet.rentals.bookings import HOUR_MS
 from tests.fleet.hostsigner import HostSigner
 from tests.fleet.peopleworld import office
@@ -170,14 +170,21 @@ def test_a_rental_from_booking_to_stock_with_its_credentials_and_proofs(desk):
     unwiped = post(desk, f"/{id}/inspect", grade="B")
     assert unwiped.status_code == 409 and "nobody wiped the host store" in unwiped.json()["reason"]
     assert post(desk, f"/{id}/wipe", what="host store", keys=["not hex!"], read="zeros").status_code == 422
+    good(post(desk, f"/{id}/wipe"))
+    with desk.database.write() as c:  # a kit of two hosts: one has proven it
+        proofs.note_wiped(c, rows.booking(c, id), "host store", ["ee" * 8], "host other", "signed", True, desk.world.now_ms)
+    half = post(desk, f"/{id}/inspect", grade="B")
+    assert half.status_code == 409 and "no proof yet of host:" in half.json()["reason"]
+    assert f"({desk.world.host.host8.hex()})" in half.json()["reason"]
     good(
         post(desk, f"/{id}/wipe", what="host store", keys=["ab" * 8], read="opens with no key: 0 of 20 rows")
     )
     done = good(post(desk, f"/{id}/inspect", grade="B"))
     assert done["state"] == "RESERVED"  # the next booking waits for it
-    proofs = desk.browser("aron").get(f"/v1/admin/rentals/{id}").json()["wipes"]
-    assert [(one["what"], one["proven"], one["by"]) for one in proofs] == [
+    wiped = desk.browser("aron").get(f"/v1/admin/rentals/{id}").json()["wipes"]
+    assert [(one["what"], one["proven"], one["by"]) for one in wiped] == [
         ("host credential", True, "hana"),
+        ("host store", True, "host other"),
         ("host store", False, "hana"),
     ]
     log = desk.browser("aron").get("/v1/admin/audit").json()
