@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from fleet.core import reg
 from fleet.desired.facts import Facts
 from fleet.desired.reason import Reason
 
@@ -29,6 +30,9 @@ def reasons(facts: Facts) -> list[Reason]:
     if not host.installs:
         do = "start it with `stallmark host run --releases FOLDER`, or install it there"
         return [Reason("host-release", f"its host does not install {name} by itself", head.made_ms, do=do)]
+    if host.result == reg.INSTALL_OLDER:
+        do = "let its authors sign it with a higher revision, or name it as fallback of the next one"
+        return [Reason("host-release", f"its host refuses {name}: {host.trouble}", facts.report_ms, do=do)]
     if host.trouble:
         return [Reason("host-release", f"its host could not install {name}: {host.trouble}", facts.report_ms)]
     if host.waits:

@@ -98,7 +98,7 @@ class ReturnedSaid(_Part):
 
 class HostSaid(_Part):
     """What the host runs itself: `release` by its digest, None for what was installed there by hand or by its host OS;
-    `installs`: whether it can install one by itself."""
+    `installs`: whether it can install one by itself; `result`: install result 4 where it refuses `wanted` as older."""
 
     release: str | None = Hex32
     version: str = Field(default="", max_length=64)
@@ -109,6 +109,7 @@ class HostSaid(_Part):
     trouble: str = Field(default="", max_length=400)
     waits: str = Field(default="", max_length=80)
     waits_ms: int | None = Instant
+    result: int | None = Field(default=None, ge=0, le=255)
     returned: ReturnedSaid | None = None
 
 

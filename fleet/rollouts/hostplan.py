@@ -17,6 +17,7 @@ from fleet.rollouts.plan import PlanError
 from fleet.rollouts.planning import Fleet, read_bundle
 
 NAMED = 4  # kits that a message names
+HALTED = "On a halt those that have not begun stay as they are, and a release that does not work goes back by itself."
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -69,14 +70,19 @@ def before(
     """What hosts go back to: a bundle that is named, or the release that most directives name or most hosts say that they run.
     Raises PlanError."""
     old = read(chosen) if chosen is not None else _running(connection, new.digest)
-    if old is not None and old.digest != new.digest:
-        return old
-    if old is not None:
+    if old is not None and old.digest == new.digest:
         raise PlanError(f"{chosen} is the release itself: name what hosts go back to")
-    way = "Name its bundle with --back-to." if alone else "Name its bundle with --host-release-before."
+    if old is None:
+        notes.append(
+            f"No way back for hosts: nobody knows an earlier release of theirs. {HALTED} "
+            f"Name its bundle with {'--back-to' if alone else '--host-release-before'}."
+        )
+        return None
+    if old.artefact in new.fallback or old.artefact == new.artefact or old.rev > new.rev:
+        return old
     notes.append(
-        "No way back for hosts: nobody knows an earlier release of theirs. On a halt those that have not begun stay as they are,"
-        f" and a release that does not work goes back by itself. {way}"
+        f"No way back for hosts: the authors of {new.name} (revision {new.rev}) did not sign {old.name} (revision {old.rev})"
+        f" as its fallback: hosts would refuse it as older. {HALTED} `stallmark fleet release host --fallback` names it."
     )
     return None
 

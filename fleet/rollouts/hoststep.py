@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fleet.core import reg
 from fleet.desired import hostwhy
 from fleet.desired.facts import Facts
 from fleet.desired.report import HostSaid
@@ -89,6 +90,8 @@ def heard(state: State, name: str, kit: Kit, known: Facts) -> list[Fact]:
         return reported(facts.FAILED, state.plan.release.digest, f"its host tried release {new[:8]} and went back: {gone}")
     if not said.installs:
         return reported(facts.REJECTED, state.plan.release.digest, NOT_BY_ITSELF)
+    if said.result == reg.INSTALL_OLDER and said.wanted == new:
+        return reported(facts.REJECTED, state.plan.release.digest, f"its host refuses release {new[:8]}: {said.trouble}")
     return []
 
 

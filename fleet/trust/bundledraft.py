@@ -103,7 +103,8 @@ class BundleDraft:
             f"  {_said(f[1], self.artefact)}",
             f"  hardware: {', '.join(f[7]) or 'any'}",
         ]
-        lines += [f"  bricks may go back to {one.hex()} without authors" for one in f[5]]
+        who = "hosts" if f[1] == reg.ARTEFACT_HOST else "bricks"
+        lines += [f"  {who} may go back to {one.hex()} without authors" for one in f[5]]
         return lines
 
     def as_json(self) -> dict[str, Any]:

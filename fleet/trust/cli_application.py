@@ -72,6 +72,13 @@ def host(
     rev: Annotated[
         int | None, typer.Option(min=1, max=0xFFFF_FFFF, help="By default one above the highest on the list.")
     ] = None,
+    fallback: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--fallback", metavar="BUNDLE", help="A release that hosts may go back to; by default the newest on the list."
+        ),
+    ] = None,
+    no_fallback: Annotated[bool, typer.Option("--no-fallback", help="Hosts may not go back from it to any.")] = False,
     why: Annotated[str, typer.Option("--why", help="The reason, shown to everybody who signs.")] = "",
     key: Files = None,
     passphrase_file: PassphraseFile = None,
@@ -81,7 +88,12 @@ def host(
         _, repository, now_ms = opened(config)
         data = packs.host_release(Path(__file__).resolve().parents[2] if source is None else source, version)
         number = rev or _next(repository, reg.ARTEFACT_HOST)
-        payload = bundledraft.manifest(data, number, f"host {version}"[:48], kind=reg.ARTEFACT_HOST)
+        if fallback and no_fallback:
+            raise DraftError("--fallback and --no-fallback: say one of them")
+        back = tuple(_artefact(one, reg.ARTEFACT_HOST) for one in fallback or ())
+        if not back and not no_fallback:
+            back = _newest(repository, reg.ARTEFACT_HOST, number)
+        payload = bundledraft.manifest(data, number, f"host {version}"[:48], fallback=back, kind=reg.ARTEFACT_HOST)
         said = _begun(repository, payload, data, why, key, passphrase_file, config, now_ms)
     except (FleetError, FormatError, OSError) as error:
         raise stop(error) from None
@@ -126,13 +138,22 @@ def _next(repository: Repository, kind: int) -> int:
     return max(revisions, default=0) + 1
 
 
-def _artefact(path: Path) -> bytes:
-    """The digest of what an application bundle carries."""
+def _newest(repository: Repository, kind: int, below: int, hardware: tuple[str, ...] = ()) -> tuple[bytes, ...]:
+    """The artefact of the newest on the list of this kind and hardware, older than `below`; none where there is none."""
+    found = [one.custom for one in repository.listed().values() if one.custom is not None and one.custom.get("kind") == kind]
+    fit = [one for one in found if tuple(one["hardware"]) == hardware and int(one["rev"]) < below]
+    fit.sort(key=lambda one: int(one["rev"]))
+    return (bytes.fromhex(fit[-1]["artefact"]),) if fit else ()
+
+
+def _artefact(path: Path, kind: int = reg.ARTEFACT_APPLICATION) -> bytes:
+    """The digest of what a bundle of this kind carries."""
+    who, what = ("hosts", "release of a host") if kind == reg.ARTEFACT_HOST else ("bricks", "application")
     try:
         f = bundle.parse(bundle.split(files.read(path, MAX_BUNDLE))[0]).fields
     except FormatError as error:
-        raise DraftError(f"{path} is no bundle that bricks could go back to: {error}") from None
-    if f[1] != reg.ARTEFACT_APPLICATION:
-        raise DraftError(f"{path} is no application: bricks could not go back to it")
+        raise DraftError(f"{path} is no bundle that {who} could go back to: {error}") from None
+    if f[1] != kind:
+        raise DraftError(f"{path} is no {what}: {who} could not go back to it")
     digest: bytes = f[2]
     return digest

@@ -125,26 +125,27 @@ def _state(f: dict[str, Any]) -> State:
     gone: Any = f["returned"]
     returned = None
     if gone is not None:
-        returned = Returned(_digest(gone["release"]), str(gone["why"])[:200], int(gone["at_ms"]), int(gone["order"]))
+        returned = Returned(digest_of(gone["release"]), str(gone["why"])[:200], int(gone["at_ms"]), int(gone["order"]))
     phase, expected = f["phase"], cast("list[Any]", f["expected"])
-    current = None if f["current"] is None else _digest(f["current"])
+    current = None if f["current"] is None else digest_of(f["current"])
     if f["format"] != 1 or phase not in (STEADY, TRIAL) or (phase == TRIAL and current is None) or len(expected) > 64:
         raise ValueError("not a state")
     return State(
         current,
-        None if f["before"] is None else _digest(f["before"]),
+        None if f["before"] is None else digest_of(f["before"]),
         phase,
         int(f["starts"]),
         int(f["failed"]),
         int(f["since_ms"]),
         tuple(str(one)[:64] for one in expected),
-        None if f["fetched"] is None else _digest(f["fetched"]),
+        None if f["fetched"] is None else digest_of(f["fetched"]),
         int(f["order"]),
         returned,
     )
 
 
-def _digest(value: Any) -> str:
+def digest_of(value: Any) -> str:
+    """Of a file's JSON. Raises ValueError for what is none."""
     if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise ValueError("not a digest")
     return value

@@ -16,19 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from hostagent.config import Quorum
-from hostagent.core import FormatError, bundle, reg
-from hostagent.errors import BundleRefused, ControllerError, StoreUnavailable
+from hostagent.core import reg
 from hostagent.intent import Intent
 from hostagent.release import folder, state
+from hostagent.release.choosing import REFUSALS, Choosing, OlderRelease
+from hostagent.release.floor import Signed
 from hostagent.release.launcher import VARIABLE
 from hostagent.release.state import State
 from hostagent.targets import Targets
-from hostagent.updater import verify
 
 LOOK_S = 2.0
 GOOD_S = 60.0  # that what worked before must work, before a release stays
 LATE_S = 600.0  # by then it has to; else it goes back
-REFUSALS = (ControllerError, StoreUnavailable, BundleRefused, FormatError)
 AGAIN_S = 15.0  # after a download that failed, or a list that does not name it yet
 DIGEST = re.compile(r"[0-9a-f]{64}")
 log = logging.getLogger("hostagent.release")
@@ -55,9 +54,6 @@ class Updating:
         """`here`: where this program's own code lies."""
         self._here = here
         self._intent = intent
-        self._targets = targets
-        self._authors = authors
-        self._listed = listed
         self._working, self._quiet, self._leave = working, quiet, leave
         told = os.environ.get(VARIABLE)
         self.releases = releases if releases is not None else Path(told) if told else None
@@ -69,7 +65,9 @@ class Updating:
         self.trouble: str | None = None
         self.waits = ""
         self.waits_ms = 0
+        self._older = ""  # what was refused as older than what runs
         self.state = State() if self.releases is None else state.load(self.releases)
+        self._choosing = Choosing(targets, authors, listed, self.releases)
         self._version = self._running_version()
 
     @property
@@ -96,8 +94,13 @@ class Updating:
         if self.state.trial:
             self._try()
             return
+        self._choosing.steady(self.state.current)
         wanted = self.wanted
         if wanted is None or wanted == self.state.current or not self._intent.in_force:
+            if self._older:
+                self._older, self.trouble = "", None
+            if wanted is not None and self._now() >= self._later and not await self._choosing.learn(self.state.current):
+                self._later = self._now() + AGAIN_S
             self._wait("")
             return
         if self.state.refuses(wanted, self._intent.number) or self._now() < self._later:
@@ -107,10 +110,12 @@ class Updating:
             return
         why = self._quiet()
         self._wait(why)
-        if why or not await self._again_good(wanted):
+        signed = None if why else await self._again_good(wanted)
+        if signed is None:
             return
         expected = tuple(sorted(self._working()))[:64]
         log.warning("release %s is switched to, on trial", wanted[:8])
+        self._choosing.trying(signed, self.state.current)
         self._save(state.switch(self.state, wanted, self._intent.number, expected, self._wall_ms()))
         self.leaving = True
         self._leave()
@@ -128,6 +133,7 @@ class Updating:
         missing = [one for one in self.state.expected if one not in self._seen]
         if not missing:
             self._save(state.confirm(self.state, self._wall_ms()))
+            self._choosing.steady(self.state.current)
             log.warning("release %s stays", (self.state.current or "")[:8])
         elif passed >= LATE_S:
             self._go_back(f"no longer there: {', '.join(missing)}")
@@ -142,39 +148,26 @@ class Updating:
         assert self.releases is not None
         self._later = self._now() + AGAIN_S
         try:
-            artefact = await self._verified(wanted)
+            artefact, _ = await self._choosing.verified(wanted, self.state.current)
             await asyncio.to_thread(folder.unpack, self.releases, wanted, artefact)
         except REFUSALS as failed:
-            self._wrong(str(failed))
+            self._refused(wanted, failed)
             return
         self._later = 0.0
-        self.trouble = None
+        self._older, self.trouble = "", None
         self._save(state.fetch(self.state, wanted))
         log.info("release %s is here", wanted[:8])
 
-    async def _again_good(self, wanted: str) -> bool:
+    async def _again_good(self, wanted: str) -> Signed | None:
         """Before it is switched to: hours may have passed since it was fetched, and its authors may have taken it back."""
         try:
-            await self._verified(wanted)
+            _, signed = await self._choosing.verified(wanted, self.state.current)
         except REFUSALS as failed:
             self._later = self._now() + AGAIN_S
-            self._wrong(str(failed))
-            return False
-        self.trouble = None
-        return self.wanted == wanted and self._intent.in_force and not self._quiet()
-
-    async def _verified(self, wanted: str) -> bytes:
-        """A release's bytes, signed and listed as one now. Raises one of REFUSALS."""
-        envelope = await self._targets.get(bytes.fromhex(wanted))
-        parsed: Any = bundle.parse(envelope)
-        artefact = await self._targets.get(parsed.fields[2], parsed.fields[3])
-        data: bytes = bundle.join(envelope, artefact)
-        found = verify(data, self._authors)
-        if found.kind != reg.ARTEFACT_HOST:
-            raise BundleRefused("the directive names something else as this host's release")
-        if not self._listed(found.digest, data):
-            raise BundleRefused("this host's release is not on the authors' signed list that it has")
-        return artefact
+            self._refused(wanted, failed)
+            return None
+        self._older, self.trouble = "", None
+        return signed if self.wanted == wanted and self._intent.in_force and not self._quiet() else None
 
     def report(self) -> dict[str, Any]:
         """For the status report and the screens (docs/desired-state.md)."""
@@ -187,6 +180,8 @@ class Updating:
             "since_ms": standing.since_ms or None, "installs": self.releases is not None, "trouble": self.trouble,
             "waits": self.waits or None, "waits_ms": self.waits_ms or None,
         }  # fmt: skip
+        if wanted is not None and wanted == self._older:
+            found["result"] = reg.INSTALL_OLDER
         gone = standing.returned
         if gone is not None:
             found["returned"] = {"release": gone.release, "why": gone.why, "at_ms": gone.at_ms, "order": gone.order}
@@ -221,6 +216,10 @@ class Updating:
     def _wait(self, why: str) -> None:
         if why != self.waits:
             self.waits, self.waits_ms = why, self._wall_ms() if why else 0
+
+    def _refused(self, wanted: str, failed: Exception) -> None:
+        self._older = wanted if isinstance(failed, OlderRelease) else ""
+        self._wrong(str(failed))
 
     def _wrong(self, text: str) -> None:
         if text != self.trouble:

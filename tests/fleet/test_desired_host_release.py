@@ -25,8 +25,8 @@ def a_release(version="2.0"):
     return out.getvalue()
 
 
-def signed(town, artefact, kind=4):
-    payload = bundle.manifest(artefact, 1, kind=kind, name="host 2.0")
+def signed(town, artefact, kind=4, rev=1, fallback=(), name="host 2.0"):
+    payload = bundle.manifest(artefact, rev, kind=kind, name=name, fallback=fallback)
     pairs = []
     for seed in town.stall.world.author_seeds:
         public, secret = crypto_sign_seed_keypair(seed)
@@ -73,6 +73,8 @@ def test_a_host_release_stands_beside_every_other_order_and_why_says_how_far_it_
     assert words() == f"its host does not install {name} by itself"
     assert words(installs=True) == f"its host has not taken up {name} yet"
     assert words(installs=True, trouble="the disk is full") == f"its host could not install {name}: the disk is full"
+    older = words(installs=True, trouble="release host 1.0 has revision 1: older than host 2.0", result=4)
+    assert older == f"its host refuses {name}: release host 1.0 has revision 1: older than host 2.0"
     waits = words(installs=True, waits="customers are there", waits_ms=1)
     assert waits == f"its host has {name}, which waits: customers are there"
     assert words(installs=True, release=digest, phase="trial") == f"its host has {name} on trial"

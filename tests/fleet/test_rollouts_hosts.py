@@ -25,8 +25,10 @@ class Hosts(Town):
         self.runs, self.said = None, {}
         self.files = {}
 
-    def pack(self, version):
-        path = signed(self, a_release(version))
+    def pack(self, version, *back):
+        """A release whose revision is its version's. `back`: versions that its authors name as fallback."""
+        fallback = [self.one(self.files[one]).artefact for one in back]
+        path = signed(self, a_release(version), rev=int(float(version)), fallback=fallback, name=f"host {version}")
         self.files[version] = path.rename(self.stall.folder / f"host-{version}.smbundle")
         return str(self.files[version])
 
@@ -115,7 +117,7 @@ def test_a_host_that_went_back_fails_the_kit_and_everybody_goes_back_to_the_earl
     town.runs = town.digest("1.0")
     town.desired.add(town.files["1.0"].read_bytes())
     town.desired.report(town.kit, bytes(8), Report(host=HostSaid(release=town.runs, installs=True)))
-    said = with_rules(town, "--host-release", town.pack("2.0"))
+    said = with_rules(town, "--host-release", town.pack("2.0", "1.0"))
     new, old = town.digest("2.0"), town.digest("1.0")
     assert f"hosts go back to release {old[:8]} with the rest" in said
     town.through_bricks()
@@ -183,9 +185,34 @@ def test_a_release_of_the_host_alone_leaves_bricks_as_they_are(town):
     assert json.loads(town.cli("status", "spring", "--json"))["rollouts"][0]["waves"][0]["good"] == 1
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_plan_says_before_the_start_that_hosts_would_refuse_the_way_back(town, alone):
+    town.pack("1.0")
+    way = ("--back-to", str(town.files["1.0"])) if alone else ("--host-release-before", str(town.files["1.0"]))
+    rules = () if alone else ("--bundle", str(town.release("new", 2, [town.one(town.old).artefact])))
+    plan = ("--waves", "100%", "--soak", "0s", *rules)
+    said = town.cli("plan", "a", "--host-release", town.pack("2.0"), *way, *plan)
+    assert "No way back for hosts: the authors of host 2.0 (revision 2) did not sign host 1.0 (revision 1)" in said
+    assert "go back to release" not in said
+    higher = str(town.files["2.0"])
+    said = town.cli("plan", "b", "--host-release", town.pack("3.0", "2.0"), way[0], higher, *plan)
+    assert "No way back for hosts" not in said
+    said = town.cli("plan", "c", "--host-release", str(town.files["1.0"]), way[0], higher, *plan)
+    assert "No way back for hosts" not in said, "a higher revision needs no name"
+
+
+def test_a_host_that_refuses_an_older_release_says_so_at_once(town):
+    town.begin("--host-release", town.pack("1.0"), "--no-rollback")
+    town.speaks(wanted="0" * 64, trouble="of the order before", result=4)
+    assert town.status() == "installing"
+    town.speaks(wanted=town.digest("1.0"), trouble="release host 1.0 has revision 1: older than host 2.0", result=4)
+    assert town.status() == "rejected" and town.state().phase == "halted"
+    assert "its host refuses release" in town.why() and "older than host 2.0" in town.why()
+
+
 def test_a_release_of_the_host_alone_goes_back_and_waits_for_it(town):
     town.pack("1.0")
-    town.begin("--host-release", town.pack("2.0"), "--back-to", str(town.files["1.0"]))
+    town.begin("--host-release", town.pack("2.0", "1.0"), "--back-to", str(town.files["1.0"]))
     town.runs = town.digest("2.0")
     town.speaks()
     assert town.state().phase == "complete"

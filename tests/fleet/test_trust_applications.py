@@ -92,3 +92,29 @@ def test_a_host_release_is_signed_as_an_application_is(office):
     envelope, artefact = bundle.split(path.read_bytes())
     assert bundle.parse(envelope).fields[1] == 4 and packs.host_version(artefact) == "2.0"
     assert "published: release 1" in said
+    assert bundle.parse(envelope).fields[5] == [], "there is none before it"
+
+
+def test_a_host_release_names_the_newest_before_it_as_fallback_or_what_is_said(office):
+    keys = [word for key, _, _ in office.authors[:2] for word in ("--key", key)]
+    made = {}
+
+    def sign(version, *more, code=0):
+        again = ("release", "host", "--config", office.config, "--version", version, *more, *keys)
+        said = run(*again, code=code, STALLMARK_PASSPHRASE=WORDS)
+        for path in (office.trust / "bundles").iterdir():
+            envelope, artefact = bundle.split(path.read_bytes())
+            made[packs.host_version(artefact)] = (path, hashlib.sha256(artefact).digest(), bundle.parse(envelope).fields)
+        return said
+
+    sign("1.0")
+    assert f"hosts may go back to {made['1.0'][1].hex()} without authors" in sign("2.0")
+    assert made["2.0"][2][4] == 2 and made["2.0"][2][5] == [made["1.0"][1]]
+    sign("3.0", "--fallback", made["1.0"][0], "--fallback", made["2.0"][0])
+    assert made["3.0"][2][5] == [made["1.0"][1], made["2.0"][1]]
+    sign("4.0", "--no-fallback")
+    assert made["4.0"][2][5] == []
+    assert "say one" in sign("5.0", "--no-fallback", "--fallback", made["1.0"][0], code=1)
+    rules = office.folder / "rules.smbundle"
+    rules.write_bytes(bundle.join(bundle.envelope(bundle.TYPE, bundle.manifest(b"rules", 1), []), b"rules"))
+    assert "no release of a host" in sign("5.0", "--fallback", rules, code=1)
