@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from fleet.core import reg
-from fleet.db.tables_gates import brick_figures, given_hours
+from fleet.db.tables_gates import brick_figures
 from fleet.desired.report import BrickSaid
 from fleet.ingest import Taken
 
@@ -18,6 +18,14 @@ HOURS_KEPT = 15 * 24
 HOUR_MS = 3_600_000
 WINDOW_MS = 300_000
 DECISIONS = (reg.KIND_GRANT, reg.KIND_DENY, reg.KIND_GHOST, reg.KIND_REDEEM, reg.KIND_UNCERTAIN)
+# Written out: every batch of receipts comes by here, and an expression built anew costs it a twentieth of its time.
+_ADD = text(
+    "INSERT INTO given_hours (brick, ruleset, hour, windows, decisions, minor) "
+    "VALUES (:brick, :ruleset, :hour, :windows, :decisions, :minor) "
+    "ON CONFLICT (brick, ruleset, hour) DO UPDATE SET windows = given_hours.windows | excluded.windows, "
+    "decisions = given_hours.decisions + excluded.decisions, minor = given_hours.minor + excluded.minor"
+)
+_END = text("DELETE FROM given_hours WHERE brick = :brick AND hour < :before")
 PRACTICE: int = reg.FLAG_TRAINING | reg.FLAG_SHADOW
 
 
@@ -80,17 +88,11 @@ def decided(connection: Connection, taken: Iterable[Taken]) -> None:
         found[1] += 1
         if f[10] == reg.KIND_GRANT:
             found[2] += sum(int(grant[2] or 0) for grant in f.get(12) or ())
-    t = given_hours.c
-    for (brick, ruleset, hour), (windows, decisions, minor) in sums.items():
-        key = (t.brick == brick) & (t.ruleset == ruleset) & (t.hour == hour)
-        old = connection.execute(select(given_hours).where(key)).one_or_none()
-        if old is None:
-            connection.execute(delete(given_hours).where((t.brick == brick) & (t.hour < hour - HOURS_KEPT)))
-            values = {"brick": brick, "ruleset": ruleset, "hour": hour}
-            values |= {"windows": windows, "decisions": decisions, "minor": minor}
-            connection.execute(insert(given_hours).values(values))
-        else:
-            values = {
-                "windows": old.windows | windows, "decisions": old.decisions + decisions, "minor": old.minor + minor,
-            }  # fmt: skip
-            connection.execute(update(given_hours).where(key).values(values))
+    if not sums:
+        return
+    rows = [
+        {"brick": brick, "ruleset": ruleset, "hour": hour, "windows": windows, "decisions": decisions, "minor": minor}
+        for (brick, ruleset, hour), (windows, decisions, minor) in sums.items()
+    ]
+    connection.execute(_ADD, rows)
+    connection.execute(_END, [{"brick": brick, "before": hour - HOURS_KEPT} for brick, _, hour in sums])

@@ -88,7 +88,7 @@ async def _until(config, digest: bytes | None) -> tuple[float, float]:
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         (facts,) = await asyncio.to_thread(look.facts, config)
-        there = digest is None or any(item.artefact == digest for item in facts.rulesets())
+        there = digest is None or any(item.artefact == digest for item in facts.wanted())
         if there and said is None and facts.report is not None and facts.head is not None:
             said = time.monotonic() if facts.report.active == facts.head.etag else None
         if there and facts.active and said is not None:
