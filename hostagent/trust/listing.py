@@ -20,8 +20,8 @@ from hostagent.trust.errors import TrustError
 from hostagent.trust.fetcher import Source, over_http
 
 EVERY_S = 900.0  # the timestamp lives for a day
-AGAIN_S = 10.0  # after a failure, or while a bundle waits for the list that names it
-FIRST_S = 2.0  # before the first lists
+AGAIN_S = 10.0  # at most, after a failure, or while a bundle waits for the list that names it
+FIRST_S = 2.0  # before the first lists, and after new ones: whoever publishes one change may publish another
 MOST_KNOWN = 64
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 log = logging.getLogger("hostagent.trust")
@@ -50,6 +50,7 @@ class Listing:
 
     async def run(self) -> None:
         """Refreshes until cancelled: at once, every quarter of an hour, and soon while a bundle waits for it."""
+        pause = first_s = min(FIRST_S, self._again_s)
         while True:
             before = self._trust.known
             good = await self._beside()
@@ -58,11 +59,13 @@ class Listing:
             if known is not None and (before is None or before.versions != known.versions):
                 self.unlisted = None
                 self._changed()
+                pause = first_s
+            else:
+                pause = min(2 * pause, self._again_s)
             self._wanted.clear()
             waiting = not good or self.unlisted is not None
             # No question sooner, whoever wants one; a host that has none yet may have been started before its controller.
-            pause = self._again_s if self._trust.known is not None else min(FIRST_S, self._again_s)
-            await asyncio.sleep(pause * random.uniform(1.0, 1.5))
+            await asyncio.sleep((first_s if known is None else pause) * random.uniform(1.0, 1.5))
             if not waiting:
                 try:
                     async with asyncio.timeout(self._every_s * random.uniform(0.5, 1.0)):
