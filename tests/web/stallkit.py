@@ -180,6 +180,18 @@ def click(page, words, within="document"):
     page.do(f"{find(words, within)}.click()")
 
 
+def click_until(page, words, condition):
+    """Presses the button until the condition is true: a page that is drawn anew in that moment loses a press."""
+    for _ in range(12):
+        click(page, words)
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            if page.do(f"Boolean({condition})"):
+                return
+            time.sleep(0.05)
+    raise AssertionError(f"{words!r} was pressed again and again, and never came true: {condition}")
+
+
 def find(words, within="document"):
     return (
         f"[...{within}.querySelectorAll('button, .q-tab, a')]"

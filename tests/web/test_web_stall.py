@@ -10,7 +10,7 @@ from stallmark import registry as reg
 from hostagent.config import Printer as Setting
 from hostagent.printing.printer import Printer
 from hostagent.store.records import Records
-from tests.web.stallkit import PIN, Stall, click, fill
+from tests.web.stallkit import PIN, Stall, click, click_until, fill
 
 pytestmark = pytest.mark.browser
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
@@ -59,7 +59,7 @@ def test_what_happens_at_a_brick_is_on_the_screen_at_once_with_colour_icon_and_w
     assert page.text(".hero.ask .word") == "Ask at the stall"
     assert page.do("document.querySelector('.hero.ask .q-icon').innerText") == "front_hand"
     page.screenshot(ARTIFACTS / "stall-now-phone.png")
-    click(page, "Receipt")
+    click_until(page, "Receipt", "document.querySelector('.receipt')")
     page.wait("document.querySelector('.receipt .qr svg') && document.getAnimations().length === 0")
     assert "http://stall.test/r/" in page.text(".receipt .link")
     page.screenshot(ARTIFACTS / "stall-receipt-phone.png")
@@ -147,7 +147,7 @@ def test_a_receipt_is_printed_and_a_credit_taken_back_only_with_a_reason(browser
     page.wait("document.querySelector('.hero.granted[data-answer]')")
     click(page, "Now")
     page.wait("document.querySelector('.hero.granted[data-seq]')?.innerText.includes('1.80')")
-    click(page, "Receipt")
+    click_until(page, "Receipt", "document.querySelector('.receipt')")
     click(page, "Print a slip")
     page.wait("document.body.innerText.includes('Printed')")
     assert b"1.80" in papers[0].output

@@ -6,7 +6,7 @@ import pytest
 from stallmark import registry as reg
 
 from hostagent.screen import facts
-from tests.web.stallkit import OFF, PIN, Stall, click, fill, rule, ruleset, signed
+from tests.web.stallkit import OFF, PIN, Stall, click_until, fill, rule, ruleset, signed
 
 pytestmark = pytest.mark.browser
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
@@ -40,7 +40,7 @@ def test_a_bricks_voucher_is_at_the_screen_and_on_the_customers_phone(browser, t
         fill(page, "input[name=name]", "Ana")
         page.do("document.querySelector('button').click()")
         page.wait("document.querySelector('.hero.granted[data-seq]')")
-        click(page, "Receipt")
+        click_until(page, "Receipt", "document.querySelector('.receipt')")
         page.wait(
             "document.querySelector('.receipt [data-voucher=open] .qr svg') && document.getAnimations().length === 0"
         )
