@@ -18,12 +18,7 @@ def test_the_host_is_pinned_after_the_bricks_and_ends_the_rollout(stall):
     database, now_ms = stall.controller.database, stall.clock.now_ms
     with database.write() as connection:
         ties.tie(connection, COMMAND, town.kit, ONE, now_ms())
-    town.ask("start", "spring")
-    town.desired.saw(town.kit, None)
-    town.tick()
-    (canary,) = town.ordered()
-    town.host()
-    town.boot(canary, town.new)
+    canary = town.begun()
     (other,) = set(town.ordered()) - {canary}
     town.host()
     with database.read() as connection:

@@ -1,5 +1,6 @@
 """A rollout over a real controller: planned beside it, ordered by directives, proven by boot records, told by `why`."""
 
+import contextlib
 import json
 
 import pytest
@@ -20,15 +21,20 @@ from tests.stall import Stall
 RUN = CliRunner()
 
 
-@pytest.fixture
-def stall(tmp_path, monkeypatch):
-    """Two bricks of one kit."""
-    made = Stall(tmp_path, bricks=2)
+def opened(tmp_path, monkeypatch, bricks):
+    """A stall whose clock the commands have, too; they wait for no answer."""
+    made = Stall(tmp_path, bricks=bricks)
     monkeypatch.setattr(cli, "open_clock", lambda path: made.clock)
     monkeypatch.setattr(cli, "ANSWER_S", (0, 0))
     (tmp_path / "rules").mkdir(exist_ok=True)
-    yield made
-    made.close()
+    return made
+
+
+@pytest.fixture
+def stall(tmp_path, monkeypatch):
+    """Two bricks of one kit."""
+    with contextlib.closing(opened(tmp_path, monkeypatch, 2)) as made:
+        yield made
 
 
 class Town:
@@ -47,6 +53,24 @@ class Town:
         self.desired.add(self.old.read_bytes())
         items = self.one(self.old).items(self.desired.bricks(self.kit))
         self.desired.set(self.kit, items, "before")
+
+    def begun(self):
+        """The rollout was started, and its canary brick has the release; the canary."""
+        self.ask("start", "spring")
+        self.desired.saw(self.kit, None)
+        self.tick()
+        (canary,) = self.ordered()
+        self.host()
+        self.boot(canary, self.new)
+        return canary
+
+    def through(self):
+        """Every brick has the release."""
+        canary = self.begun()
+        self.host()
+        for brick in self.bricks:
+            if brick != canary:
+                self.boot(brick, self.new)
 
     def tock(self):
         self.machine += 10_000

@@ -1,33 +1,24 @@
 """One bad brick of a kit, over a real controller: it is left out and said to be, the others keep the release."""
 
+import contextlib
+
 import pytest
 from stallmark import registry as reg
 
 from fleet.desired.report import BrickSaid
-from fleet.rollouts import cli
-from tests.fleet.test_rollouts_controller import RUN, app, planned
-from tests.stall import Stall
+from tests.fleet.test_rollouts_controller import RUN, app, opened, planned
 
 
 @pytest.fixture
 def stall(tmp_path, monkeypatch):
     """Four bricks of one kit: three of them are enough."""
-    made = Stall(tmp_path, bricks=4)
-    monkeypatch.setattr(cli, "open_clock", lambda path: made.clock)
-    monkeypatch.setattr(cli, "ANSWER_S", (0, 0))
-    (tmp_path / "rules").mkdir(exist_ok=True)
-    yield made
-    made.close()
+    with contextlib.closing(opened(tmp_path, monkeypatch, 4)) as made:
+        yield made
 
 
 def test_one_bad_brick_of_four_is_left_out_and_named(stall):
     town = planned(stall)
-    town.ask("start", "spring")
-    town.desired.saw(town.kit, None)
-    town.tick()
-    (canary,) = town.ordered()
-    town.host()
-    town.boot(canary, town.new)
+    canary = town.begun()
     assert town.ordered().keys() == town.bricks.keys()
     bad, *good = [one for one in town.bricks if one != canary]
     failed = BrickSaid(
