@@ -76,6 +76,23 @@ export function state(tone, icon, words) {
   if (word.textContent !== words) word.textContent = words;
 }
 
+/** Looks at once and again every `askMs`, later after a failure and in a page that nobody sees; says whether the page is up to date. */
+export async function keepLooking(look, askMs, retryMs) {
+  let wait = askMs;
+  try {
+    if (!me.name) become(await ask("GET", SESSION));
+    await look();
+    by("signed-out").hidden = true;
+  } catch (error) {
+    wait = retryMs;
+    const out = error.status === 401;
+    if (out) me.name = "";
+    by("signed-out").hidden = !out;
+    state("warn", "warn", out ? "not signed in" : `not up to date: ${error.message}`);
+  }
+  setTimeout(keepLooking, document.hidden ? 5 * wait : wait, look, askMs, retryMs);
+}
+
 function proveAgain(why) {
   const dialog = by("again");
   by("again-why").textContent = `${why[0].toUpperCase()}${why.slice(1)}.`;

@@ -1,6 +1,6 @@
 // What waits for a second person, with what is agreed to in plain words; agree or say no. Asks /v1/admin/approvals.
 
-import { act, ask, become, by, change, make, me, state, tell } from "./admin.mjs";
+import { act, ask, by, change, keepLooking, make, me, state, tell } from "./admin.mjs";
 import { age, timeElement } from "./when.mjs";
 
 const ROOT = "/v1/admin/approvals";
@@ -86,20 +86,4 @@ async function look() {
   by("past").hidden = over.length === 0;
 }
 
-async function again() {
-  let wait = ASK_MS;
-  try {
-    if (!me.name) become(await ask("GET", "/v1/admin/session"));
-    await look();
-    by("signed-out").hidden = true;
-  } catch (error) {
-    wait = RETRY_MS;
-    const out = error.status === 401;
-    if (out) me.name = "";
-    by("signed-out").hidden = !out;
-    state("warn", "warn", out ? "not signed in" : `not up to date: ${error.message}`);
-  }
-  setTimeout(again, document.hidden ? 5 * wait : wait);
-}
-
-again();
+keepLooking(look, ASK_MS, RETRY_MS);

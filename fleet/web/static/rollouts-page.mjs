@@ -1,6 +1,6 @@
 // A rollout as it goes: waves of dots, the reason of each kit on click. Asks /v1/admin/rollouts every other second.
 
-import { ask, become, by, change, make, me, request, state, tell } from "./admin.mjs";
+import { ask, by, change, keepLooking, make, me, request, state, tell } from "./admin.mjs";
 import { age } from "./when.mjs";
 
 const ROOT = "/v1/admin/rollouts";
@@ -119,26 +119,13 @@ async function list() {
 }
 
 async function look() {
-  let wait = ASK_MS;
-  try {
-    if (!me.name) become(await ask("GET", "/v1/admin/session"));
-    await list();
-    if (rollout) {
-      const { answer, found } = await request("GET", `${ROOT}/${encodeURIComponent(rollout)}/picture`, undefined, etag ? { "If-None-Match": etag } : {});
-      etag = answer.headers.get("ETag") ?? "";
-      if (found) draw(found);
-      else pill(); // it is there again
-      await reasons();
-    }
-    by("signed-out").hidden = true;
-  } catch (error) {
-    wait = RETRY_MS;
-    const out = error.status === 401;
-    if (out) me.name = "";
-    by("signed-out").hidden = !out;
-    state("warn", "warn", out ? "not signed in" : `not up to date: ${error.message}`);
-  }
-  setTimeout(look, document.hidden ? 5 * wait : wait);
+  await list();
+  if (!rollout) return;
+  const { answer, found } = await request("GET", `${ROOT}/${encodeURIComponent(rollout)}/picture`, undefined, etag ? { "If-None-Match": etag } : {});
+  etag = answer.headers.get("ETag") ?? "";
+  if (found) draw(found);
+  else pill(); // it is there again
+  await reasons();
 }
 
 by("waves").addEventListener("click", (event) => {
@@ -183,4 +170,4 @@ for (const [look, words] of Object.entries(WORDS)) {
   entry.append(dots, words);
   by("legend").append(entry);
 }
-look();
+keepLooking(look, ASK_MS, RETRY_MS);
